@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# install.cmake - libraries, headers, libvirtiommu.pc and the package that find_package(libvirtiommu) finds.
+include(CMakePackageConfigHelpers)
+
+install(TARGETS virtiommu virtiommu_static EXPORT libvirtiommu-targets)
+install(DIRECTORY include/libvirtiommu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+# The prefix is found from where the .pc file lies, so that an installation can be moved.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+	set(pc_prefix ${CMAKE_INSTALL_PREFIX})
+	set(pc_libdir ${CMAKE_INSTALL_FULL_LIBDIR})
+	set(pc_includedir ${CMAKE_INSTALL_FULL_INCLUDEDIR})
+else()
+	file(RELATIVE_PATH up /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+	string(REGEX REPLACE "/$" "" up ${up})
+	set(pc_prefix "\${pcfiledir}/${up}")
+	set(pc_libdir "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+	set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
+configure_file(pkg-config.in libvirtiommu.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/libvirtiommu.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/libvirtiommu)
+configure_package_config_file(cmake/libvirtiommu-config.cmake.in libvirtiommu-config.cmake
+	INSTALL_DESTINATION ${package})
+write_basic_package_version_file(libvirtiommu-config-version.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/libvirtiommu-config.cmake
+	${PROJECT_BINARY_DIR}/libvirtiommu-config-version.cmake DESTINATION ${package})
+install(EXPORT libvirtiommu-targets NAMESPACE libvirtiommu:: DESTINATION ${package})
