@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file base.h - what every header needs: results, access bits, version. */
+#ifndef LIBVIRTIOMMU_BASE_H
+#define LIBVIRTIOMMU_BASE_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Marks a function that the shared library exports. */
+#if defined(__GNUC__)
+#define VIOMMU_API __attribute__((visibility("default")))
+#else
+#define VIOMMU_API
+#endif
+
+/** Version of these headers: major. */
+#define VIOMMU_VERSION_MAJOR 0
+/** Version of these headers: minor. */
+#define VIOMMU_VERSION_MINOR 1
+/** Version of these headers: patch. */
+#define VIOMMU_VERSION_PATCH 0
+
+/**
+ * @name Results
+ * Every function that can fail returns an int: 0 done, positive an answer, negative misuse or
+ * exhaustion. On a negative result nothing has changed, unless the function says otherwise.
+ * @{
+ */
+#define VIOMMU_OK    0 /**< done */
+#define VIOMMU_FAULT 1 /**< the guest's tables said no; recorded as the architecture requires */
+#define VIOMMU_PENDING                                                                             \
+	2 /**< not finished: call viommu_run() when the host's work callback says so */
+#define VIOMMU_MORE                                                                                \
+	3 /**< the output array or the budget is used up; call again from where it stopped */
+#define VIOMMU_INTERRUPT                                                                           \
+	4		   /**< the write is an interrupt message: give it to viommu_remap_msi()   \
+			    */
+#define VIOMMU_EINVAL (-1) /**< an argument is NULL, out of range, or has unknown flags */
+#define VIOMMU_ESIZE                                                                               \
+	(-2) /**< a structure's size field is too small, or its unknown tail is not zero */
+#define VIOMMU_ENOMEM (-3) /**< the allocator said no */
+#define VIOMMU_EEXIST (-4) /**< overlaps or repeats something that exists */
+#define VIOMMU_ENOENT (-5) /**< no such thing */
+#define VIOMMU_EBUSY                                                                               \
+	(-6) /**< in use: a call on this handle is under way, or others still refer to it */
+#define VIOMMU_ENOTSUP	 (-7)  /**< not implemented, or not presented by this configuration */
+#define VIOMMU_ELIMIT	 (-8)  /**< a cap of the configuration is reached */
+#define VIOMMU_ESTATE	 (-9)  /**< saved state is invalid or belongs to another configuration */
+#define VIOMMU_ENOSPC	 (-10) /**< the buffer is too small */
+#define VIOMMU_EINTERNAL (-11) /**< a defect in the library; please report it */
+/** @} */
+
+/**
+ * @name Access
+ * What a request wants to do, and what a translation permits.
+ * @{
+ */
+#define VIOMMU_READ  1U /**< read */
+#define VIOMMU_WRITE 2U /**< write; together with read: an atomic operation */
+#define VIOMMU_EXEC  4U /**< instruction fetch */
+#define VIOMMU_PRIV  8U /**< the request claims privileged mode (PCIe PMR) */
+/** @} */
+
+/** No PASID: the request carries none. */
+#define VIOMMU_NO_PASID UINT32_MAX
+
+/** A virtual machine: guest memory, allocator, sections. See vm.h. */
+struct viommu_vm;
+/** One IOMMU of any engine. See iommu.h. */
+struct viommu;
+/** A requester behind an IOMMU. See iommu.h. */
+struct viommu_device;
+/** One thread's way to DMA as (device, PASID). See iommu.h. */
+struct viommu_channel;
+/** Someone who is told of changes. See iommu.h. */
+struct viommu_listener;
+
+/**
+ * Version of the library that is running.
+ *
+ * Any thread, any time.
+ * @return major << 16 | minor << 8 | patch
+ */
+VIOMMU_API uint32_t viommu_version(void);
+
+/**
+ * Name of a result code, such as "VIOMMU_EINVAL".
+ *
+ * Any thread, any time.
+ * @param result  a value returned by a function of this library
+ * @return a constant string, never NULL; "unknown" for other values
+ */
+VIOMMU_API const char *viommu_strerror(int result);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file iommu.h - what is the same for every engine: devices, channels, translation, registers,
+ * state. */
+#ifndef LIBVIRTIOMMU_IOMMU_H
+#define LIBVIRTIOMMU_IOMMU_H
+
+#include <libvirtiommu/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- creation: what every engine's configuration refers to ---- */
+
+/** What an IOMMU asks of its host. No callback here is made with a lock held. */
+struct viommu_host {
+	uint32_t size;	   /**< sizeof(struct viommu_host) */
+	uint32_t reserved; /**< 0 */
+	void *opaque;	   /**< passed to every callback */
+	/** The engine raises an interrupt of its own: write data to address. From any thread that
+	 * uses the IOMMU. */
+	void (*msi)(void *opaque, uint64_t address, uint32_t data);
+	/** Something that was pending can go on: call viommu_run() soon, from the thread that owns
+	 * the registers. From any thread; do not call viommu_run() from inside. */
+	void (*work)(void *opaque);
+	/** Why a configuration was refused, for a person to read. */
+	void (*message)(void *opaque, const char *text);
+};
+
+/** Sizes of caches and caps on what a guest can make the library allocate. 0 in a field: the
+ * default. */
+struct viommu_limits {
+	uint32_t size; /**< sizeof(struct viommu_limits) */
+	uint32_t
+		tlb_entries; /**< shared TLB, rounded up to a power of two of sets; default 65536 */
+	uint32_t contexts;   /**< context cache; default 1024 */
+	uint32_t domains;    /**< translation domains known at a time; default 4096 */
+	uint32_t devices;    /**< viommu_device_new() refuses more; default 65536 */
+	uint32_t channels;   /**< viommu_channel_new() refuses more; default 65536 */
+	uint32_t queue_budget; /**< commands processed by one call; default 256 */
+	uint32_t outstanding;  /**< device-TLB invalidations not yet answered; default 1024 */
+};
+
+/**
+ * Frees an IOMMU.
+ *
+ * Alone: nothing else may run on this handle.
+ * @param iommu  may be NULL
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while a device or a listener of it exists, or a call on it is
+ * under way
+ */
+VIOMMU_API int viommu_free(struct viommu *iommu);
+
+/* ---- devices and channels ---- */
+
+/** What part of a device's translation cache must go. Ranges are closed. */
+struct viommu_device_invalidation {
+	uint64_t first; /**< first untranslated address */
+	uint64_t last;	/**< last one; UINT64_MAX with first 0: everything */
+	uint32_t pasid; /**< VIOMMU_NO_PASID: the request had none */
+	uint32_t flags; /**< VIOMMU_INVALIDATE_* */
+	uint64_t token; /**< for viommu_invalidation_done() */
+};
+
+/** The invalidation applies to every PASID of the device. */
+#define VIOMMU_INVALIDATE_ALL_PASIDS 1U
+
+/** A guest's answer to a page request group. */
+struct viommu_page_response {
+	uint32_t pasid; /**< VIOMMU_NO_PASID: none */
+	uint16_t group; /**< page request group index */
+	uint16_t code; /**< PCIe response code: 0 success, 1 invalid request, 15 response failure */
+	uint64_t data[2]; /**< private data, if the guest returned some */
+};
+
+/** How to create a device. Zero the structure, set size, fill in what is wanted. */
+struct viommu_device_config {
+	uint32_t size;	   /**< sizeof(struct viommu_device_config) */
+	uint32_t flags;	   /**< 0 */
+	uint32_t id;	   /**< requester id (bus << 8 | devfn), StreamID or endpoint id */
+	uint32_t reserved; /**< 0 */
+	void *opaque;	   /**< passed to the callbacks */
+	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when
+	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. NULL: the device has
+	 * no such cache. */
+	int (*invalidate)(void *opaque, const struct viommu_device_invalidation *invalidation);
+	/** The guest answered a page request group. */
+	void (*page_response)(void *opaque, const struct viommu_page_response *response);
+};
+
+/**
+ * Creates a requester.
+ *
+ * Any thread, any time.
+ * @param iommu   the IOMMU it is behind
+ * @param config  copied
+ * @param device  receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EEXIST (the id is in use),
+ * VIOMMU_ELIMIT
+ */
+VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_device_config *config,
+				 struct viommu_device **device);
+
+/**
+ * Frees a requester. What it had cached is never used again.
+ *
+ * Alone: nothing else may run on this handle.
+ * @param device  may be NULL
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, or from inside its
+ * own callback
+ */
+VIOMMU_API int viommu_device_free(struct viommu_device *device);
+
+/**
+ * Gives a requester another id, as when a guest renumbers buses. Translations that start afterwards
+ * use it.
+ *
+ * Any thread, any time.
+ * @param device  the device
+ * @param id      the new id
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EEXIST
+ */
+VIOMMU_API int viommu_device_set_id(struct viommu_device *device, uint32_t id);
+
+/**
+ * Creates a channel: a private micro-TLB for one thread at a time that does DMA as (device, PASID).
+ *
+ * Any thread, any time.
+ * @param device   the device
+ * @param pasid    VIOMMU_NO_PASID or a 20-bit PASID
+ * @param channel  receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOMEM, VIOMMU_ELIMIT
+ */
+VIOMMU_API int viommu_channel_new(struct viommu_device *device, uint32_t pasid,
+				  struct viommu_channel **channel);
+
+/**
+ * Frees a channel.
+ *
+ * Alone: nothing else may run on this handle.
+ * @param channel  may be NULL
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while its section is open or it is translating
+ */
+VIOMMU_API int viommu_channel_free(struct viommu_channel *channel);
+
+/**
+ * Opens a section: from here to viommu_leave() the guest is not told that an invalidation is
+ * complete if it concerns a translation this channel may be using. Sections do not nest.
+ *
+ * One at a time per handle.
+ * @param channel  the channel
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (already open)
+ */
+VIOMMU_API int viommu_enter(struct viommu_channel *channel);
+
+/**
+ * Closes the section. May call the host's work callbacks of the VM's IOMMUs.
+ *
+ * One at a time per handle.
+ * @param channel  the channel
+ * @return VIOMMU_OK, VIOMMU_EINVAL (also: no section is open)
+ */
+VIOMMU_API int viommu_leave(struct viommu_channel *channel);
+
+/* ---- translation ---- */
+
+/** Address type of a request (PCIe AT). */
+#define VIOMMU_AT_UNTRANSLATED 0U /**< an ordinary DMA */
+#define VIOMMU_AT_TRANSLATION                                                                      \
+	1U /**< an ATS translation request; without VIOMMU_WRITE: "no write" is set */
+#define VIOMMU_AT_TRANSLATED 2U /**< the device says that the address is already translated */
+
+/** One request. The range is closed and may span pages. Layout is frozen: 24 bytes. */
+struct viommu_request {
+	uint64_t first;	 /**< first address */
+	uint64_t last;	 /**< last address, not below first */
+	uint32_t pasid;	 /**< VIOMMU_NO_PASID: none */
+	uint16_t access; /**< VIOMMU_READ, _WRITE, _EXEC, _PRIV */
+	uint16_t type;	 /**< VIOMMU_AT_* */
+};
+
+/** Write permission is granted by the tables, but dirty is not recorded yet: ask with VIOMMU_WRITE
+ * before writing. */
+#define VIOMMU_FRAGMENT_CLEAN 1U
+
+/** One contiguous piece of an answer. Layout is frozen: 32 bytes. */
+struct viommu_fragment {
+	uint64_t gpa;	 /**< first guest-physical address */
+	uint64_t length; /**< bytes */
+	void *host;	 /**< host pointer to gpa, or NULL where no region has one */
+	uint32_t perm;	/**< VIOMMU_READ, _WRITE, _EXEC: all that the tables grant to this requester
+			 */
+	uint32_t flags; /**< VIOMMU_FRAGMENT_* */
+};
+
+/** ATS completion status of a translation request. */
+#define VIOMMU_ATS_SUCCESS     0U /**< success; perm 0 in the fragment: no access */
+#define VIOMMU_ATS_UNSUPPORTED 1U /**< Unsupported Request: the device must not ask again */
+#define VIOMMU_ATS_ABORT       4U /**< Completer Abort */
+
+/** What else there is to say about a request. Layout is frozen: 16 bytes. */
+struct viommu_answer {
+	uint64_t next;	/**< first address that the fragments do not cover; wraps to 0 past 2^64 - 1
+			 */
+	uint32_t count; /**< fragments written; they cover [first, next) */
+	uint16_t reason; /**< with VIOMMU_FAULT: the architecture's fault reason; 0: blocked,
+			    nothing to record */
+	uint16_t ats;	 /**< with VIOMMU_AT_TRANSLATION: VIOMMU_ATS_* */
+};
+
+/**
+ * Translates a request through a channel.
+ *
+ * One at a time per handle. Fragments are merged where address, target, permission and host pointer
+ * continue. Host pointers and addresses may be used until the section is closed; without an open
+ * section, nothing holds back the completion of an invalidation while they are used.
+ *
+ * @param channel    the channel; its PASID must be the request's
+ * @param request    the request
+ * @param fragments  receives at most max fragments
+ * @param max        at least 1
+ * @param answer     always written, except with a negative result
+ * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough.
+ * VIOMMU_FAULT: refused at answer->next, and recorded. VIOMMU_INTERRUPT: an interrupt message, not
+ * a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY from inside a callback of this very
+ * channel); nothing is recorded.
+ */
+VIOMMU_API int viommu_translate(struct viommu_channel *channel,
+				const struct viommu_request *request,
+				struct viommu_fragment *fragments, uint32_t max,
+				struct viommu_answer *answer);
+
+/**
+ * Translates as viommu_translate(), from any thread, with the shared TLB only.
+ *
+ * Any thread, any time.
+ * @param device     the requester; the request may carry any PASID
+ * @param request    the request
+ * @param fragments  receives at most max fragments
+ * @param max        at least 1
+ * @param answer     always written, except with a negative result
+ * @return as viommu_translate()
+ */
+VIOMMU_API int viommu_device_translate(struct viommu_device *device,
+				       const struct viommu_request *request,
+				       struct viommu_fragment *fragments, uint32_t max,
+				       struct viommu_answer *answer);
+
+/** One step of an explanation. */
+struct viommu_step {
+	uint64_t gpa; /**< where a structure was read; UINT64_MAX: nothing was read in this step */
+	uint64_t raw[8];  /**< what was read, `words` of it */
+	uint32_t words;	  /**< 64-bit words in raw */
+	uint32_t reason;  /**< fault reason if the step failed, else 0 */
+	const char *what; /**< such as "context entry" or "second stage, level 2" */
+};
+
+/**
+ * Replays the translation of request->first from the tables, without caches and without recording
+ * or changing anything, and reports every structure that it reads.
+ *
+ * Any thread, any time.
+ * @param device   the requester
+ * @param request  what to explain
+ * @param step     called for each step, in order, without a lock held
+ * @param opaque   passed to step
+ * @return as viommu_device_translate() would have: VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT;
+ * VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_explain(struct viommu_device *device, const struct viommu_request *request,
+			      void (*step)(void *opaque, const struct viommu_step *step),
+			      void *opaque);
+
+/* ---- page requests (PCIe PRI) ---- */
+
+/** One page request message of a device. */
+struct viommu_page_request {
+	uint64_t address;  /**< page-aligned untranslated address */
+	uint32_t pasid;	   /**< VIOMMU_NO_PASID: none */
+	uint16_t group;	   /**< page request group index, 9 bits */
+	uint16_t access;   /**< VIOMMU_READ, _WRITE, _EXEC, _PRIV */
+	uint32_t last;	   /**< 1: last request in its group */
+	uint32_t reserved; /**< 0 */
+};
+
+/**
+ * Delivers a page request to the guest's queue. One that cannot be delivered is answered as the
+ * architecture says: through the device's page_response callback, before the call returns.
+ *
+ * Any thread, any time.
+ * @param device   the requester
+ * @param request  the request
+ * @return VIOMMU_OK: queued. VIOMMU_FAULT: refused, recorded where the architecture records it, and
+ * answered if it was the last of its group. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the engine presents no
+ * page requests)
+ */
+VIOMMU_API int viommu_request_page(struct viommu_device *device,
+				   const struct viommu_page_request *request);
+
+/**
+ * Reports that a device dropped what an invalidation named.
+ *
+ * Any thread, any time. May call the host's work callback.
+ * @param device  the device
+ * @param token   of the invalidation
+ * @param status  VIOMMU_OK: dropped; VIOMMU_FAULT: the device did not answer in time (an ATS
+ * time-out)
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT (no such invalidation is outstanding)
+ */
+VIOMMU_API int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int status);
+
+/* ---- registers ---- */
+
+/**
+ * The guest reads a register.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu   the IOMMU
+ * @param offset  from the start of its register space
+ * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define read as 0
+ * @param value   receives the value, zero-extended
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of a call on this handle),
+ * VIOMMU_ENOTSUP
+ */
+VIOMMU_API int viommu_reg_read(struct viommu *iommu, uint64_t offset, uint32_t bytes,
+			       uint64_t *value);
+
+/**
+ * The guest writes a register. Does bounded work and never waits.
+ *
+ * One at a time per handle, together with viommu_reg_read() and viommu_run().
+ * @param iommu   the IOMMU
+ * @param offset  from the start of its register space
+ * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define are ignored
+ * @param value   the value
+ * @return VIOMMU_OK; VIOMMU_PENDING: work remains (see viommu_run()); VIOMMU_EINVAL, VIOMMU_EBUSY,
+ * VIOMMU_ENOTSUP
+ */
+VIOMMU_API int viommu_reg_write(struct viommu *iommu, uint64_t offset, uint32_t bytes,
+				uint64_t value);
+
+/**
+ * Continues what an earlier call left: queued commands, completions that waited for sections or
+ * devices.
+ *
+ * One at a time per handle, together with viommu_reg_read() and viommu_reg_write().
+ * @param iommu  the IOMMU
+ * @return VIOMMU_OK: nothing is left. VIOMMU_PENDING: something is; the host's work callback tells
+ * when to call again (if it is the command budget, at once). VIOMMU_EINVAL, VIOMMU_EBUSY
+ */
+VIOMMU_API int viommu_run(struct viommu *iommu);
+
+/**
+ * Puts the IOMMU in its state after power-on. Devices, channels and listeners stay.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu  the IOMMU
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY
+ */
+VIOMMU_API int viommu_reset(struct viommu *iommu);
+
+/* ---- listeners ---- */
+
+/** How requests of a device are treated as a whole. */
+#define VIOMMU_MODE_BLOCK     0U /**< every request is refused */
+#define VIOMMU_MODE_BYPASS    1U /**< addresses are not translated */
+#define VIOMMU_MODE_TRANSLATE 2U /**< addresses are translated through tables */
+
+/** Who wants to be told. Zero the structure, set size, fill in what is wanted; a NULL callback is
+ * not called. */
+struct viommu_listener_config {
+	uint32_t size;	/**< sizeof(struct viommu_listener_config) */
+	uint32_t flags; /**< 0 */
+	void *opaque;	/**< passed to the callbacks */
+	/** Translations of [first, last] may have changed or gone: forget them, then
+	 * viommu_replay() if mappings are shadowed. Made before the guest learns that its
+	 * invalidation is complete. pasid VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID:
+	 * all. */
+	void (*unmap)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		      uint64_t last);
+	/** What the device's requests without PASID are subject to has changed. */
+	void (*mode)(void *opaque, struct viommu_device *device, uint32_t mode);
+	/** Interrupt table entries [first, last] may have changed. Only for listeners of the whole
+	 * IOMMU. */
+	void (*interrupts)(void *opaque, uint32_t first, uint32_t last);
+};
+
+/** Every PASID, and requests without one. */
+#define VIOMMU_ANY_PASID (UINT32_MAX - 1)
+
+/**
+ * Adds a listener.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu     the IOMMU
+ * @param device    one device, or NULL: all of the IOMMU's, also those that come later
+ * @param config    copied
+ * @param listener  receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (from inside a
+ * callback of the IOMMU)
+ */
+VIOMMU_API int viommu_listener_new(struct viommu *iommu, struct viommu_device *device,
+				   const struct viommu_listener_config *config,
+				   struct viommu_listener **listener);
+
+/**
+ * Removes a listener.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param listener  may be NULL
+ * @return VIOMMU_OK, VIOMMU_EBUSY (from inside a callback of the IOMMU)
+ */
+VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
+
+/** Budget of viommu_replay() when 0 is given. */
+#define VIOMMU_REPLAY_BUDGET_DEFAULT 65536U
+
+/**
+ * Reports every mapping of a device in [first, last], in order, merged where contiguous.
+ *
+ * Any thread, any time; may be called from a listener's callback. Records no fault and sets no
+ * accessed or dirty bit.
+ * @param device  the device
+ * @param pasid   VIOMMU_NO_PASID or a PASID
+ * @param first   first address; on return, where to resume
+ * @param last    last address
+ * @param budget  table entries to look at, at most; 0: VIOMMU_REPLAY_BUDGET_DEFAULT
+ * @param mapped  called for each range, without a lock held; non-zero stops
+ * @param opaque  passed to mapped
+ * @return VIOMMU_OK: done. VIOMMU_MORE: the budget is used up or mapped stopped it; go on from
+ * *first. VIOMMU_FAULT: the device is blocked, nothing is mapped. VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
+			     uint64_t last, uint32_t budget,
+			     int (*mapped)(void *opaque, uint64_t iova,
+					   const struct viommu_fragment *fragment),
+			     void *opaque);
+
+/* ---- state ---- */
+
+/**
+ * Saves the architectural state in a versioned, self-describing, little-endian format. Tables in
+ * guest memory and caches are not part of it; device-TLB invalidations still outstanding are taken
+ * as done, since device caches do not travel.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu   the IOMMU
+ * @param buffer  receives the state; NULL with capacity 0 asks for the size
+ * @param bytes   in: capacity; out: bytes needed
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOSPC (bytes is set), VIOMMU_EBUSY
+ */
+VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
+
+/**
+ * Restores a saved state into an IOMMU of the same configuration. Refused whole if anything in it
+ * is invalid.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu   the IOMMU
+ * @param buffer  what viommu_save() wrote; not trusted
+ * @param bytes   its length
+ * @return VIOMMU_OK; VIOMMU_PENDING: restored, and work remains (see viommu_run()); VIOMMU_EINVAL,
+ * VIOMMU_ESTATE, VIOMMU_ENOMEM, VIOMMU_EBUSY
+ */
+VIOMMU_API int viommu_restore(struct viommu *iommu, const void *buffer, uint64_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

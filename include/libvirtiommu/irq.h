@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file irq.h - message-signalled interrupts through interrupt remapping. */
+#ifndef LIBVIRTIOMMU_IRQ_H
+#define LIBVIRTIOMMU_IRQ_H
+
+#include <libvirtiommu/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Resolve for a route: record no fault and change nothing in guest memory. Otherwise: deliver. */
+#define VIOMMU_MSI_RESOLVE 1U
+
+/** The message is a notification of a posted interrupt; it is due only if VIOMMU_MSI_NOTIFY is set
+ * too. */
+#define VIOMMU_MSI_POSTED 1U
+/** A posted interrupt's notification is due. */
+#define VIOMMU_MSI_NOTIFY 2U
+/** The message was not remapped: it is delivered as it came. */
+#define VIOMMU_MSI_UNREMAPPED 4U
+
+/** An interrupt message, raw and decoded. */
+struct viommu_msi {
+	uint64_t address;      /**< as KVM wants it: destination bits 31:8 in address bits 63:40 */
+	uint32_t data;	       /**< message data */
+	uint32_t destination;  /**< APIC id or logical destination, 32 bits */
+	uint8_t vector;	       /**< vector */
+	uint8_t delivery_mode; /**< 0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5 INIT, 7 ExtINT */
+	uint8_t logical;       /**< 1: destination is logical */
+	uint8_t level;	       /**< 1: level-triggered */
+	uint8_t redirection_hint; /**< 1: may go to any of the destinations */
+	uint8_t flags;		  /**< VIOMMU_MSI_POSTED, _NOTIFY, _UNREMAPPED */
+	uint16_t reason;	  /**< with VIOMMU_FAULT: the architecture's fault reason */
+	uint32_t index;		  /**< table entry used; UINT32_MAX: none */
+	uint32_t reserved;	  /**< 0 */
+};
+
+/**
+ * What a device's (or an I/O APIC's) message means.
+ *
+ * Any thread, any time.
+ * @param iommu    the IOMMU
+ * @param source   requester id that the bus reports
+ * @param address  message address
+ * @param data     message data
+ * @param flags    0 or VIOMMU_MSI_RESOLVE
+ * @param msi      receives the message
+ * @return VIOMMU_OK; VIOMMU_FAULT: refused, and recorded unless resolving; VIOMMU_EINVAL;
+ * VIOMMU_ENOTSUP (the engine has no interrupt remapping)
+ */
+VIOMMU_API int viommu_remap_msi(struct viommu *iommu, uint32_t source, uint64_t address,
+				uint32_t data, uint32_t flags, struct viommu_msi *msi);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

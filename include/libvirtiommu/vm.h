@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/** @file vm.h - one virtual machine: its memory map and the memory the library may use. */
+#ifndef LIBVIRTIOMMU_VM_H
+#define LIBVIRTIOMMU_VM_H
+
+#include <libvirtiommu/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/**
+ * How to create a VM. Zero the structure, set size, fill in what is wanted.
+ *
+ * The guest memory callbacks serve addresses that no region covers. They may be called from every
+ * thread that translates, must not translate through the same channel, and return 0 or, for an
+ * access that fails, anything else.
+ */
+struct viommu_vm_config {
+	uint32_t size;	/**< sizeof(struct viommu_vm_config) */
+	uint32_t flags; /**< 0 */
+	void *opaque;	/**< passed to every callback below */
+	/** Zero-filled memory, `bytes` long, aligned to `align` (a power of two, at most 4096);
+	 * NULL: exhausted. NULL callback: calloc(). Untouched pages of large blocks should cost
+	 * nothing. */
+	void *(*alloc)(void *opaque, uint64_t bytes, uint64_t align);
+	/** Gives back what alloc returned. Set both or neither. */
+	void (*dealloc)(void *opaque, void *block, uint64_t bytes);
+	/** Reads `bytes` (1 to 64) guest bytes outside the regions; naturally aligned up to 16. */
+	int (*read)(void *opaque, uint64_t gpa, void *to, uint32_t bytes);
+	/** Writes `bytes` (1 to 64) guest bytes outside the regions. */
+	int (*write)(void *opaque, uint64_t gpa, const void *from, uint32_t bytes);
+	/** Atomically compares the little-endian 64-bit word at gpa with *expected and, if equal,
+	 * stores desired; *expected receives the value found. NULL: built from read and write,
+	 * which is not atomic. */
+	int (*cmpxchg)(void *opaque, uint64_t gpa, uint64_t *expected, uint64_t desired);
+	/** Told after the library wrote [gpa, gpa + bytes) of guest memory, region or not. */
+	void (*dirty)(void *opaque, uint64_t gpa, uint64_t bytes);
+	/** Key of the hashes, secret from the guest. Both zero: taken from the system's random
+	 * source. */
+	uint64_t hash_key[2];
+};
+
+/** The region is ROM: writes by the library fail, translations to it carry no host pointer for
+ * writing. */
+#define VIOMMU_REGION_READONLY 1U
+
+/** A piece of guest memory that the library may access directly. */
+struct viommu_region {
+	uint32_t size;	/**< sizeof(struct viommu_region) */
+	uint32_t flags; /**< VIOMMU_REGION_* */
+	uint64_t gpa;	/**< first byte; a multiple of 4096 */
+	uint64_t bytes; /**< length; a multiple of 4096, not 0 */
+	void *host;	/**< where gpa is mapped; aligned to 16 */
+};
+
+/**
+ * Creates a VM.
+ *
+ * Any thread, any time.
+ * @param config  copied
+ * @param vm      receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM
+ */
+VIOMMU_API int viommu_vm_new(const struct viommu_vm_config *config, struct viommu_vm **vm);
+
+/**
+ * Frees a VM.
+ *
+ * Alone: nothing else may run on this handle.
+ * @param vm  may be NULL
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while an IOMMU of this VM exists
+ */
+VIOMMU_API int viommu_vm_free(struct viommu_vm *vm);
+
+/**
+ * Adds a region of guest memory. Other threads may be translating.
+ *
+ * One at a time per handle.
+ * @param vm      the VM
+ * @param region  copied; may not overlap another region nor wrap
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_EEXIST (overlap), VIOMMU_ENOMEM
+ */
+VIOMMU_API int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *region);
+
+/**
+ * Removes a region. New translations no longer find it; threads that found it before may still use
+ * its host pointer until viommu_vm_quiesce() answers VIOMMU_OK.
+ *
+ * One at a time per handle.
+ * @param vm   the VM
+ * @param gpa  first byte of a region that was added
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT, VIOMMU_ENOMEM
+ */
+VIOMMU_API int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa);
+
+/**
+ * Asks whether every section and every call that was under way at the last change of regions has
+ * ended. Never waits.
+ *
+ * One at a time per handle.
+ * @param vm  the VM
+ * @return VIOMMU_OK: memory of removed regions may be unmapped; VIOMMU_PENDING: ask again later;
+ * VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_vm_quiesce(struct viommu_vm *vm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

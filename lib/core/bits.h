@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* bits.h - masks of fields, and values in and out of them. */
+#ifndef BITS_H
+#define BITS_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* One bit, and the closed range of bits high..low, as 64-bit masks usable in constant expressions.
+ */
+#define BIT(n)		(UINT64_C(1) << (n))
+#define BITS(high, low) ((UINT64_MAX >> (63 - (high))) & (UINT64_MAX << (low)))
+
+/* A condition that only a defect of this library can make true: stops a debug build, survives in a
+ * release build. */
+#ifdef NDEBUG
+#define NEVER(condition) __builtin_expect(!!(condition), 0)
+#else
+#define NEVER(condition) (assert(!(condition)), false)
+#endif
+
+#define LIKELY(condition)   __builtin_expect(!!(condition), 1)
+#define UNLIKELY(condition) __builtin_expect(!!(condition), 0)
+
+#define ARRAY_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* The field's value, shifted down. @mask: one contiguous run of bits, not 0 */
+static inline uint64_t bits_get(uint64_t word, uint64_t mask)
+{
+	return (word & mask) >> __builtin_ctzll(mask);
+}
+
+/* The value shifted up into the field; bits that do not fit are dropped. */
+static inline uint64_t bits_put(uint64_t mask, uint64_t value)
+{
+	return (value << __builtin_ctzll(mask)) & mask;
+}
+
+/* The low @count bits set, 0 <= count <= 64. */
+static inline uint64_t bits_low(unsigned count)
+{
+	return count >= 64 ? UINT64_MAX : BIT(count) - 1;
+}
+
+/*
+ * @index if it is below @count, else 0, computed without a branch that a processor could
+ * mispredict: for guest-chosen indices that have been bound-checked already. count > 0.
+ */
+static inline uint64_t bits_clamp_index(uint64_t index, uint64_t count)
+{
+	uint64_t mask = 0 - (uint64_t)(index < count);
+
+	__asm__("" : "+r"(mask)); /* keep the compiler from turning the mask back into a branch */
+	return index & mask;
+}
+
+#endif

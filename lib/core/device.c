@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* device.c - requesters: finding them by id, their page requests, and invalidations of their own
+ * caches. */
+
+#include <stddef.h>
+
+#include "abi.h"
+#include "unit.h"
+
+static struct viommu_device **bucket_of(struct viommu *u, uint32_t id)
+{
+	return &u->devices[(id ^ id >> 8) % DEVICE_BUCKETS];
+}
+
+/* With devices_lock held. At most limits.devices steps. */
+static struct viommu_device *find(struct viommu *u, uint32_t id)
+{
+	struct viommu_device *device = *bucket_of(u, id);
+
+	while (device && atomic_load_explicit(&device->id, memory_order_relaxed) != id)
+		device = device->next;
+	return device;
+}
+
+struct viommu_device *device_get(struct viommu *u, uint32_t id)
+{
+	struct viommu_device *device;
+
+	pthread_mutex_lock(&u->devices_lock);
+	device = find(u, id);
+	if (device)
+		atomic_fetch_add(&device->users, 1);
+	pthread_mutex_unlock(&u->devices_lock);
+	return device;
+}
+
+struct viommu_device *device_next(struct viommu *u, struct viommu_device *device)
+{
+	struct viommu_device *next;
+
+	pthread_mutex_lock(&u->devices_lock);
+	next = device ? device->next_of_all : u->all_devices;
+	if (next)
+		atomic_fetch_add(&next->users, 1);
+	pthread_mutex_unlock(&u->devices_lock);
+	if (device)
+		device_put(device);
+	return next;
+}
+
+void device_put(struct viommu_device *device)
+{
+	atomic_fetch_sub(&device->users, 1);
+}
+
+/* With devices_lock held. */
+static void link_device(struct viommu *u, struct viommu_device *device, uint32_t id)
+{
+	struct viommu_device **bucket = bucket_of(u, id);
+
+	atomic_store_explicit(&device->id, id, memory_order_relaxed);
+	device->next = *bucket;
+	*bucket = device;
+}
+
+static void unlink_device(struct viommu *u, struct viommu_device *device)
+{
+	struct viommu_device **at =
+		bucket_of(u, atomic_load_explicit(&device->id, memory_order_relaxed));
+
+	while (*at != device)
+		at = &(*at)->next;
+	*at = device->next;
+}
+
+static int add_device(struct viommu *u, struct viommu_device *device)
+{
+	int result = VIOMMU_OK;
+
+	pthread_mutex_lock(&u->devices_lock);
+	if (u->device_count >= u->limits.devices || u->next_serial == UINT32_MAX) {
+		result = VIOMMU_ELIMIT;
+	} else if (find(u, device->config.id)) {
+		result = VIOMMU_EEXIST;
+	} else {
+		u->device_count++;
+		device->serial = ++u->next_serial;
+		link_device(u, device, device->config.id);
+		device->next_of_all = u->all_devices;
+		u->all_devices = device;
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return result;
+}
+
+int viommu_device_new(struct viommu *u, const struct viommu_device_config *given,
+		      struct viommu_device **out)
+{
+	struct viommu_device_config config;
+	struct viommu_device *device;
+	int result;
+
+	if (!u || !out)
+		return VIOMMU_EINVAL;
+	result = abi_take(&config, sizeof(config), offsetof(struct viommu_device_config, opaque),
+			  given);
+	if (result)
+		return result;
+	if (config.flags || config.reserved)
+		return VIOMMU_EINVAL;
+	device = vm_alloc(u->vm, sizeof(*device), _Alignof(struct viommu_device));
+	if (!device)
+		return VIOMMU_ENOMEM;
+	device->iommu = u;
+	device->config = config;
+	result = add_device(u, device);
+	if (result) {
+		vm_dealloc(u->vm, device, sizeof(*device));
+		return result;
+	}
+	*out = device;
+	return VIOMMU_OK;
+}
+
+/* Whatever the device still owed is given up. With devices_lock held. Returns how many. */
+static uint32_t drop_outstanding(struct viommu *u, const struct viommu_device *device)
+{
+	uint32_t dropped = 0;
+
+	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
+		if (u->outstanding[i].device == device) {
+			u->outstanding[i].device = NULL;
+			dropped++;
+		}
+	}
+	atomic_fetch_sub(&u->outstanding_count, dropped);
+	return dropped;
+}
+
+int viommu_device_free(struct viommu_device *device)
+{
+	struct viommu_device **at;
+	struct viommu *u;
+	uint32_t dropped = 0;
+
+	if (!device)
+		return VIOMMU_OK;
+	u = device->iommu;
+	pthread_mutex_lock(&u->devices_lock);
+	if (atomic_load(&device->users)) {
+		pthread_mutex_unlock(&u->devices_lock);
+		return VIOMMU_EBUSY;
+	}
+	unlink_device(u, device);
+	for (at = &u->all_devices; *at != device; at = &(*at)->next_of_all)
+		;
+	*at = device->next_of_all;
+	u->device_count--;
+	if (atomic_load(&u->outstanding_count))
+		dropped = drop_outstanding(u, device);
+	pthread_mutex_unlock(&u->devices_lock);
+	vm_dealloc(u->vm, device, sizeof(*device));
+	if (dropped)
+		unit_work(u);
+	return VIOMMU_OK;
+}
+
+int viommu_device_set_id(struct viommu_device *device, uint32_t id)
+{
+	const struct viommu_device *other;
+	struct viommu *u;
+
+	if (!device)
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	pthread_mutex_lock(&u->devices_lock);
+	other = find(u, id);
+	if (!other) {
+		unlink_device(u, device);
+		link_device(u, device, id);
+		atomic_fetch_add(&device->generation, 1);
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return !other || other == device ? VIOMMU_OK : VIOMMU_EEXIST;
+}
+
+/* ---- device-TLB invalidations ---- */
+
+static struct outstanding *find_outstanding(struct viommu *u, const struct viommu_device *device,
+					    uint64_t token)
+{
+	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
+		if (u->outstanding[i].device == device &&
+		    (!device || u->outstanding[i].token == token))
+			return &u->outstanding[i];
+	}
+	return NULL;
+}
+
+/* Notes that the device owes an answer, before it is asked: it may give it from another thread at
+ * once. */
+static bool add_outstanding(struct viommu_device *device, uint64_t *token)
+{
+	struct viommu *u = device->iommu;
+	struct outstanding *o;
+
+	pthread_mutex_lock(&u->devices_lock);
+	o = find_outstanding(u, NULL, 0);
+	if (o) {
+		*token = ++u->next_token;
+		*o = (struct outstanding){ .device = device, .token = *token };
+		atomic_fetch_add(&u->outstanding_count, 1);
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return o != NULL;
+}
+
+static bool remove_outstanding(struct viommu_device *device, uint64_t token)
+{
+	struct viommu *u = device->iommu;
+	struct outstanding *o;
+
+	pthread_mutex_lock(&u->devices_lock);
+	o = find_outstanding(u, device, token);
+	if (o) {
+		o->device = NULL;
+		atomic_fetch_sub(&u->outstanding_count, 1);
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return o != NULL;
+}
+
+bool device_invalidate(struct viommu_device *device,
+		       struct viommu_device_invalidation *invalidation, bool *gave_up)
+{
+	int result;
+
+	*gave_up = false;
+	if (!device->config.invalidate)
+		return true;
+	if (!add_outstanding(device, &invalidation->token)) {
+		*gave_up = true;
+		return false;
+	}
+	result = device->config.invalidate(device->config.opaque, invalidation);
+	if (result == VIOMMU_PENDING)
+		return false;
+	remove_outstanding(device, invalidation->token);
+	return true;
+}
+
+int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int status)
+{
+	if (!device || (status != VIOMMU_OK && status != VIOMMU_FAULT))
+		return VIOMMU_EINVAL;
+	if (!remove_outstanding(device, token))
+		return VIOMMU_ENOENT;
+	if (device->iommu->engine->invalidated)
+		device->iommu->engine->invalidated(device->iommu, device, status);
+	unit_work(device->iommu);
+	return VIOMMU_OK;
+}
+
+/* ---- page requests ---- */
+
+int viommu_request_page(struct viommu_device *device, const struct viommu_page_request *request)
+{
+	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC | VIOMMU_PRIV;
+	struct epoch_section *section;
+	struct viommu *u;
+	int result;
+
+	if (!device || !request || request->address % 4096 || request->group > 0x1ff ||
+	    request->last > 1 || request->reserved || (request->access & ~access) ||
+	    (request->pasid != VIOMMU_NO_PASID && request->pasid >= BIT(20)))
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	if (!u->engine->request_page)
+		return VIOMMU_ENOTSUP;
+	section = epoch_visit(&u->epoch);
+	result = u->engine->request_page(u, device, request);
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	return result;
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * domain.h - translation domains: what makes two requests translate alike, and the generation of
+ * what is cached of it.
+ *
+ * Two contexts share a domain, and with it TLB entries, only if everything that can change an
+ * answer is equal: the architecture's domain id and PASID, table roots, geometry, and control bits.
+ * A domain that is forgotten, because others need its place, loses its cached translations with it.
+ */
+#ifndef DOMAIN_H
+#define DOMAIN_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "machine.h"
+#include "tlb.h"
+#include "walk.h"
+
+/* What a domain is: compared byte by byte, so no padding. */
+struct domain_key {
+	struct pt_config stage1; /* root 0, top 0: none */
+	struct pt_config stage2;
+	uint32_t id;	/* the architecture's domain id */
+	uint32_t pasid; /* VIOMMU_NO_PASID if the tables do not depend on it */
+	uint32_t kind;	/* engine's */
+	uint32_t flags; /* engine's: whatever else changes an answer */
+};
+
+static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 16, "no padding");
+
+#define DOMAIN_NONE UINT32_MAX
+
+struct domain {
+	/* Read by everyone who translates. */
+	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
+	_Atomic uint64_t changes;	   /* counts every invalidation that concerns the domain */
+	_Atomic uint64_t sizes;		   /* bit n: the TLB may have blocks of 1 << n bytes */
+	/* Under domains.lock. */
+	uint64_t flushes; /* of the whole IOMMU, when the tag was given */
+	uint32_t next;	  /* with the same id hash */
+	uint32_t stamp;	  /* when it was last asked for */
+	struct domain_key key;
+};
+
+struct domains {
+	struct tlb *tlb;
+	pthread_mutex_t lock; /* guards everything below, and the changes of domains */
+	struct domain *slot;
+	uint32_t *first; /* by hash of the id: index of a slot, or DOMAIN_NONE */
+	uint32_t count;	 /* slots, a power of two, at least DOMAIN_WAYS */
+	uint32_t clock;
+	uint64_t last_tag;
+	_Atomic uint64_t *generation; /* of contexts: moves when a domain loses its place, so that
+					 they are parsed again */
+};
+
+#define DOMAIN_WAYS 8U
+
+/* Ranges of more pages than this of some size flush the domain instead. */
+#define DOMAIN_PROBES_MAX 64U
+
+int domains_init(struct domains *domains, struct viommu_vm *vm, struct tlb *tlb,
+		 _Atomic uint64_t *generation, uint32_t count);
+void domains_fini(struct domains *domains, struct viommu_vm *vm);
+
+/*
+ * The domain of a key, with a place if it had none. @flushes: the IOMMU's count of whole flushes,
+ * read before the key was parsed; a domain that has not seen that flush gets a new tag.
+ */
+struct domain *domains_get(struct domains *domains, const struct domain_key *key, uint64_t flushes);
+
+/* Which domains an invalidation concerns. */
+struct domain_match {
+	uint32_t id;	/* always compared */
+	uint32_t pasid; /* VIOMMU_ANY_PASID: all */
+	uint32_t kinds; /* bit n: domains of kind n */
+};
+
+/* Forgets all that is cached of the domains. */
+void domains_flush(struct domains *domains, const struct domain_match *match);
+
+/* Forgets what is cached of [first, last]. */
+void domains_flush_range(struct domains *domains, const struct domain_match *match, uint64_t first,
+			 uint64_t last);
+
+/*
+ * Makes the block the largest one around iova of which no address lies in [first, last]: addresses
+ * before translation, or, with @output, after it. False if iova's own 4 KiB page overlaps; the
+ * block is then that page.
+ */
+bool translation_avoid(struct translation *block, uint64_t iova, bool output, uint64_t first,
+		       uint64_t last);
+
+/* Makes the block around iova no larger than 1 << size_lg2. */
+void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* epoch.c - sections: starting epochs and finding out whether old ones have ended. */
+
+#include <stddef.h>
+
+#include "epoch.h"
+
+void epoch_init(struct epoch *epoch)
+{
+	atomic_init(&epoch->now, 1);
+	atomic_init(&epoch->waiting, 0);
+	atomic_init(&epoch->crowd, 0);
+	pthread_mutex_init(&epoch->lock, NULL);
+	epoch->sections = NULL;
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+		atomic_init(&epoch->visitor[i].entered, 0);
+}
+
+void epoch_fini(struct epoch *epoch)
+{
+	pthread_mutex_destroy(&epoch->lock);
+}
+
+void epoch_add(struct epoch *epoch, struct epoch_section *section)
+{
+	atomic_init(&section->entered, 0);
+	pthread_mutex_lock(&epoch->lock);
+	section->next = epoch->sections;
+	epoch->sections = section;
+	pthread_mutex_unlock(&epoch->lock);
+}
+
+void epoch_remove(struct epoch *epoch, struct epoch_section *section)
+{
+	pthread_mutex_lock(&epoch->lock);
+	for (struct epoch_section **at = &epoch->sections; *at; at = &(*at)->next) {
+		if (*at == section) {
+			*at = section->next;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&epoch->lock);
+}
+
+/* Threads have different stacks: a cheap way to spread them over the visitors without thread-local
+ * storage. */
+static unsigned visitor_hint(void)
+{
+	char here;
+	uintptr_t stack = (uintptr_t)&here;
+
+	return (unsigned)((stack >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
+}
+
+struct epoch_section *epoch_visit(struct epoch *epoch)
+{
+	unsigned hint = visitor_hint();
+
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
+		struct epoch_section *section = &epoch->visitor[(hint + i) % EPOCH_VISITORS];
+		uint64_t idle = 0;
+		uint64_t now = atomic_load_explicit(&epoch->now, memory_order_relaxed);
+
+		if (atomic_compare_exchange_strong(&section->entered, &idle, now)) {
+			atomic_thread_fence(memory_order_seq_cst);
+			return section;
+		}
+	}
+	/* More threads at once than sections: they are only counted, and hold back every epoch. */
+	atomic_fetch_add(&epoch->crowd, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	return NULL;
+}
+
+bool epoch_visit_end(struct epoch *epoch, struct epoch_section *section)
+{
+	if (section)
+		return epoch_leave(epoch, section);
+	atomic_fetch_sub(&epoch->crowd, 1);
+	atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&epoch->waiting, memory_order_relaxed) != 0;
+}
+
+uint64_t epoch_start(struct epoch *epoch)
+{
+	uint64_t target = atomic_fetch_add(&epoch->now, 1) + 1;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	return target;
+}
+
+static bool section_passed(const struct epoch_section *section, uint64_t target)
+{
+	uint64_t entered = atomic_load_explicit(&section->entered, memory_order_acquire);
+
+	return entered == 0 || entered >= target;
+}
+
+bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
+{
+	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
+
+	for (unsigned i = 0; passed && i < EPOCH_VISITORS; i++)
+		passed = &epoch->visitor[i] == self || section_passed(&epoch->visitor[i], target);
+	pthread_mutex_lock(&epoch->lock);
+	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
+		passed = s == self || section_passed(s, target);
+	pthread_mutex_unlock(&epoch->lock);
+	return passed;
+}
+
+bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
+{
+	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!epoch_passed(epoch, target, self))
+		return false;
+	atomic_store_explicit(&epoch->waiting, 0, memory_order_relaxed);
+	return true;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* machine.h - the virtual machine object: what its IOMMUs share. */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include <libvirtiommu/vm.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+struct mem_map;
+
+struct viommu_vm {
+	struct viommu_vm_config config;
+	_Atomic(struct mem_map *) map; /* sorted regions; replaced whole, see mem.c */
+	struct mem_map *retired;       /* maps that a section may still be reading */
+	pthread_mutex_t lock;	       /* guards iommus */
+	struct viommu *iommus;
+};
+
+/* Zero-filled memory from the VM's allocator; NULL if it says no. @align: a power of two, at most
+ * 4096 */
+void *vm_alloc(struct viommu_vm *vm, uint64_t bytes, uint64_t align);
+void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes);
+
+void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu);
+void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu);
+
+/* Keyed hash of two words. */
+static inline uint64_t vm_hash(const uint64_t key[2], uint64_t a, uint64_t b)
+{
+	__uint128_t product =
+		(__uint128_t)(a ^ key[0]) * (b ^ key[1] ^ UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ a;
+
+	product = (__uint128_t)(h ^ key[1]) * (key[0] | 1);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+#endif

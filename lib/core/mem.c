@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* mem.c - guest memory: finding the region of an address, and access to it or through the
+ * callbacks. */
+
+#include <endian.h>
+#include <string.h>
+
+#include "bits.h"
+#include "mem.h"
+#include "mem_map.h"
+#include "range.h"
+
+/* Index of the first region that ends at or after gpa; count if there is none. At most log2(count)
+ * + 1 steps. */
+static uint32_t find(const struct mem_map *map, uint64_t gpa)
+{
+	uint32_t low = 0;
+	uint32_t high = map->count;
+
+	while (low < high) {
+		uint32_t middle = low + (high - low) / 2;
+
+		if (map->region[middle].last < gpa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static const struct mem_map *current_map(const struct viommu_vm *vm)
+{
+	return atomic_load_explicit(&vm->map, memory_order_acquire);
+}
+
+/* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */
+static void *host_of(const struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, bool write)
+{
+	const struct mem_map *map = current_map(vm);
+	uint32_t i = find(map, gpa);
+	const struct mem_region *r;
+
+	if (i == map->count)
+		return NULL;
+	r = &map->region[i];
+	if (gpa < r->first || r->last - gpa < bytes - 1 || (write && r->readonly))
+		return NULL;
+	return r->host + (gpa - r->first);
+}
+
+/* Whether a region has the address at all: ROM that is written to is not handed to the callbacks.
+ */
+static bool in_region(const struct viommu_vm *vm, uint64_t gpa)
+{
+	const struct mem_map *map = current_map(vm);
+	uint32_t i = find(map, gpa);
+
+	return i < map->count && gpa >= map->region[i].first;
+}
+
+static bool outside_read(struct viommu_vm *vm, uint64_t gpa, void *to, uint32_t bytes)
+{
+	return vm->config.read && vm->config.read(vm->config.opaque, gpa, to, bytes) == 0;
+}
+
+static void tell_dirty(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	if (vm->config.dirty)
+		vm->config.dirty(vm->config.opaque, gpa, bytes);
+}
+
+static bool outside_write(struct viommu_vm *vm, uint64_t gpa, const void *from, uint32_t bytes)
+{
+	if (in_region(vm, gpa) || !vm->config.write ||
+	    vm->config.write(vm->config.opaque, gpa, from, bytes) != 0)
+		return false;
+	tell_dirty(vm, gpa, bytes);
+	return true;
+}
+
+bool mem_load64(struct viommu_vm *vm, uint64_t gpa, uint64_t *word)
+{
+	const uint64_t *host = host_of(vm, gpa, sizeof(*host), false);
+	uint64_t raw;
+
+	if (LIKELY(host))
+		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
+	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
+		return false;
+	*word = le64toh(raw);
+	return true;
+}
+
+/* 16 bytes at an aligned address. Processors with AVX do this in one access; others in two. */
+static void load_pair(const void *host, uint64_t *pair)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	__asm__("movdqa %1, %%xmm0\n\tmovdqu %%xmm0, %0"
+		: "=m"(*(uint64_t(*)[2])pair)
+		: "m"(*(const uint64_t(*)[2])host)
+		: "xmm0");
+#else
+	const uint64_t *word = host;
+
+	pair[0] = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
+	pair[1] = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
+#endif
+}
+
+bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
+{
+	const uint64_t *host = host_of(vm, gpa, words * sizeof(*host), false);
+	unsigned i = 0;
+
+	if (UNLIKELY(!host)) {
+		if (!outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
+			return false;
+	} else if (((uintptr_t)host & 15) == 0) {
+		for (; i + 2 <= words; i += 2)
+			load_pair(&host[i], &word[i]);
+	}
+	for (; host && i < words; i++)
+		word[i] = __atomic_load_n(&host[i], __ATOMIC_RELAXED);
+	for (i = 0; i < words; i++)
+		word[i] = le64toh(word[i]);
+	return true;
+}
+
+bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word)
+{
+	uint32_t *host = host_of(vm, gpa, sizeof(*host), true);
+	uint32_t raw = htole32(word);
+
+	if (!host)
+		return outside_write(vm, gpa, &raw, sizeof(raw));
+	__atomic_store_n(host, raw, __ATOMIC_RELEASE);
+	tell_dirty(vm, gpa, sizeof(raw));
+	return true;
+}
+
+bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigned words)
+{
+	uint64_t *host = host_of(vm, gpa, words * sizeof(*host), true);
+	uint64_t raw[8] = { 0 };
+
+	if (NEVER(words > ARRAY_COUNT(raw)))
+		return false;
+	for (unsigned i = 0; i < words; i++)
+		raw[i] = htole64(word[i]);
+	if (!host)
+		return outside_write(vm, gpa, raw, words * (uint32_t)sizeof(raw[0]));
+	for (unsigned i = 0; i < words; i++)
+		__atomic_store_n(&host[i], raw[i], __ATOMIC_RELEASE);
+	tell_dirty(vm, gpa, words * sizeof(raw[0]));
+	return true;
+}
+
+/* Compare-and-swap outside the regions: the callback, or a read and a write that together are not
+ * atomic. */
+static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
+				  uint64_t desired)
+{
+	uint64_t wanted = *expected;
+	uint64_t raw;
+
+	if (in_region(vm, gpa))
+		return MEM_FAILED;
+	if (vm->config.cmpxchg) {
+		if (vm->config.cmpxchg(vm->config.opaque, gpa, expected, desired) != 0)
+			return MEM_FAILED;
+		if (*expected != wanted)
+			return MEM_CHANGED;
+		tell_dirty(vm, gpa, sizeof(raw));
+		return MEM_SWAPPED;
+	}
+	if (!outside_read(vm, gpa, &raw, sizeof(raw)))
+		return MEM_FAILED;
+	*expected = le64toh(raw);
+	if (*expected != wanted)
+		return MEM_CHANGED;
+	raw = htole64(desired);
+	return outside_write(vm, gpa, &raw, sizeof(raw)) ? MEM_SWAPPED : MEM_FAILED;
+}
+
+enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired)
+{
+	uint64_t *host = host_of(vm, gpa, sizeof(*host), true);
+	uint64_t raw = htole64(*expected);
+
+	if (!host)
+		return outside_swap(vm, gpa, expected, desired);
+	if (!__atomic_compare_exchange_n(host, &raw, htole64(desired), false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED)) {
+		*expected = le64toh(raw);
+		return MEM_CHANGED;
+	}
+	tell_dirty(vm, gpa, sizeof(raw));
+	return MEM_SWAPPED;
+}
+
+uint64_t mem_piece(struct viommu_vm *vm, uint64_t gpa, uint64_t last, bool write, void **host)
+{
+	const struct mem_map *map = current_map(vm);
+	uint32_t i = find(map, gpa);
+	const struct mem_region *r = &map->region[i];
+
+	*host = NULL;
+	if (i == map->count || last < r->first)
+		return last;
+	if (gpa < r->first)
+		return r->first - 1;
+	if (!write || !r->readonly)
+		*host = r->host + (gpa - r->first);
+	return last < r->last ? last : r->last;
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* notify.c - listeners: who is told what. Only the call that has the unit (unit_begin) adds,
+ * removes and tells. */
+
+#include <stddef.h>
+
+#include "abi.h"
+#include "unit.h"
+
+int viommu_listener_new(struct viommu *u, struct viommu_device *device,
+			const struct viommu_listener_config *given, struct viommu_listener **out)
+{
+	struct viommu_listener_config config;
+	struct viommu_listener *listener;
+	int result;
+
+	if (!u || !out || (device && device->iommu != u))
+		return VIOMMU_EINVAL;
+	result = abi_take(&config, sizeof(config), offsetof(struct viommu_listener_config, unmap),
+			  given);
+	if (result)
+		return result;
+	if (config.flags || (device && config.interrupts))
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
+	if (listener) {
+		*listener = (struct viommu_listener){
+			.iommu = u, .device = device, .config = config, .next = u->listeners
+		};
+		u->listeners = listener;
+		if (device)
+			atomic_fetch_add(&device->users, 1);
+		*out = listener;
+	}
+	unit_end(u);
+	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+int viommu_listener_free(struct viommu_listener *listener)
+{
+	struct viommu_listener **at;
+	struct viommu *u;
+
+	if (!listener)
+		return VIOMMU_OK;
+	u = listener->iommu;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	for (at = &u->listeners; *at != listener; at = &(*at)->next)
+		;
+	*at = listener->next;
+	if (listener->device)
+		device_put(listener->device);
+	unit_end(u);
+	vm_dealloc(u->vm, listener, sizeof(*listener));
+	return VIOMMU_OK;
+}
+
+static bool concerns(struct viommu *u, struct viommu_device *device, const struct notify *what)
+{
+	struct query q = {
+		.device = device, .pasid = what->pasid, .quiet = true, .access = VIOMMU_READ
+	};
+	struct context context;
+
+	if (what->scope == NOTIFY_ALL)
+		return true;
+	if (what->scope == NOTIFY_DEVICE)
+		return ((atomic_load_explicit(&device->id, memory_order_relaxed) ^ what->id) &
+			what->id_mask) == 0;
+	if (q.pasid == VIOMMU_ANY_PASID)
+		q.pasid = VIOMMU_NO_PASID;
+	/* A device whose tables cannot be read may have had that domain. */
+	return u->engine->parse(u, &q, &context) != VIOMMU_OK || context.key.id == what->id;
+}
+
+/* Calls tell for each device of the listener, which cannot be freed meanwhile; no lock is held. */
+static void for_each_device(const struct viommu_listener *l,
+			    void (*tell)(const struct viommu_listener *, struct viommu_device *,
+					 const void *),
+			    const void *what)
+{
+	struct viommu *u = l->iommu;
+
+	if (l->device) {
+		tell(l, l->device, what);
+		return;
+	}
+	for (struct viommu_device *device = device_next(u, NULL); device;
+	     device = device_next(u, device))
+		tell(l, device, what);
+}
+
+static void unmap_one(const struct viommu_listener *l, struct viommu_device *device,
+		      const void *opaque)
+{
+	const struct notify *what = opaque;
+
+	if (concerns(l->iommu, device, what))
+		l->config.unmap(l->config.opaque, device, what->pasid, what->first, what->last);
+}
+
+void notify_unmap(struct viommu *u, const struct notify *what)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.unmap)
+			for_each_device(l, unmap_one, what);
+	}
+}
+
+static void mode_one(const struct viommu_listener *l, struct viommu_device *device,
+		     const void *mode)
+{
+	l->config.mode(l->config.opaque, device, *(const uint32_t *)mode);
+}
+
+void notify_mode(struct viommu *u, uint32_t mode)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.mode)
+			for_each_device(l, mode_one, &mode);
+	}
+}
+
+void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.interrupts)
+			l->config.interrupts(l->config.opaque, first, last);
+	}
+}

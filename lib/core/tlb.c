@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* tlb.c - the shared TLB: probing, filling and removing. Who may be found is decided in domain.c.
+ */
+
+#include <libvirtiommu/base.h>
+
+#include "tlb.h"
+
+#define PAGE_SIZE_LG2 BITS(5, 0)
+
+int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
+{
+	uint64_t sets = 1;
+
+	while (sets * TLB_WAYS < entries)
+		sets *= 2;
+	tlb->set = vm_alloc(vm, sets * sizeof(*tlb->set), _Alignof(struct tlb_set));
+	tlb->mask = sets - 1;
+	tlb->key[0] = vm->config.hash_key[0];
+	tlb->key[1] = vm->config.hash_key[1];
+	return tlb->set ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+void tlb_fini(struct tlb *tlb, struct viommu_vm *vm)
+{
+	vm_dealloc(vm, tlb->set, (tlb->mask + 1) * sizeof(*tlb->set));
+}
+
+static uint64_t page_of(uint64_t iova, unsigned size_lg2)
+{
+	return (iova & ~bits_low(size_lg2)) | size_lg2;
+}
+
+static struct tlb_set *set_of(const struct tlb *tlb, uint64_t tag, uint64_t page)
+{
+	return &tlb->set[vm_hash(tlb->key, tag, page) & tlb->mask];
+}
+
+static bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
+{
+	uint64_t version = atomic_load_explicit(&set->version, memory_order_acquire);
+	bool found = false;
+
+	for (unsigned i = 0; i < TLB_WAYS && !found; i++) {
+		const struct tlb_entry *e = &set->way[i];
+
+		if (atomic_load_explicit(&e->page, memory_order_relaxed) != page ||
+		    atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
+			continue;
+		*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
+		found = true;
+	}
+	if (!found || (version & 1))
+		return false;
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&set->version, memory_order_relaxed) == version;
+}
+
+bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
+	      struct translation *found)
+{
+	/* at most one probe a page size in use */
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned size_lg2 = (unsigned)__builtin_ctzll(sizes);
+		uint64_t page = page_of(iova, size_lg2);
+		uint64_t gpa;
+
+		if (!probe(set_of(tlb, tag, page), tag, page, &gpa))
+			continue;
+		*found = (struct translation){ .iova = page & ~PAGE_SIZE_LG2,
+					       .gpa = gpa & ~PERM_BITS,
+					       .size_lg2 = (uint8_t)size_lg2,
+					       .perm = (uint8_t)(gpa & PERM_BITS) };
+		return true;
+	}
+	return false;
+}
+
+/* Writers of one set exclude each other; each has it for a few stores. */
+static uint64_t lock_set(struct tlb_set *set)
+{
+	for (;;) {
+		uint64_t version = atomic_load_explicit(&set->version, memory_order_relaxed);
+
+		if (!(version & 1) && atomic_compare_exchange_weak_explicit(
+					      &set->version, &version, version + 1,
+					      memory_order_acquire, memory_order_relaxed)) {
+			/* the stores that follow may not be seen before the version is odd */
+			atomic_thread_fence(memory_order_release);
+			return version;
+		}
+	}
+}
+
+static void unlock_set(struct tlb_set *set, uint64_t version)
+{
+	atomic_store_explicit(&set->version, version + 2, memory_order_release);
+}
+
+static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
+{
+	atomic_store_explicit(&e->tag, tag, memory_order_relaxed);
+	atomic_store_explicit(&e->page, page, memory_order_relaxed);
+	atomic_store_explicit(&e->gpa, gpa, memory_order_relaxed);
+}
+
+/* The entry of the page itself, else an empty one, else the next in turn. */
+static struct tlb_entry *choose(struct tlb_set *set, uint64_t version, uint64_t tag, uint64_t page)
+{
+	struct tlb_entry *chosen = &set->way[version / 2 % TLB_WAYS];
+
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		struct tlb_entry *e = &set->way[i];
+		uint64_t has = atomic_load_explicit(&e->tag, memory_order_relaxed);
+
+		if (has == tag && atomic_load_explicit(&e->page, memory_order_relaxed) == page)
+			return e;
+		if (has == 0)
+			chosen = e;
+	}
+	return chosen;
+}
+
+void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
+	     const _Atomic uint64_t *changes, uint64_t seen)
+{
+	uint64_t page = page_of(add->iova, add->size_lg2);
+	struct tlb_set *set = set_of(tlb, tag, page);
+	uint64_t version = lock_set(set);
+
+	if (atomic_load(changes) == seen)
+		put(choose(set, version, tag, page), tag, page, add->gpa | add->perm);
+	unlock_set(set, version);
+}
+
+static void remove_page(struct tlb *tlb, uint64_t tag, uint64_t page)
+{
+	struct tlb_set *set = set_of(tlb, tag, page);
+	uint64_t version = lock_set(set);
+
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		struct tlb_entry *e = &set->way[i];
+
+		if (atomic_load_explicit(&e->tag, memory_order_relaxed) == tag &&
+		    atomic_load_explicit(&e->page, memory_order_relaxed) == page)
+			put(e, 0, 0, 0);
+	}
+	unlock_set(set, version);
+}
+
+void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last)
+{
+	uint64_t at = first & ~bits_low(size_lg2);
+
+	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
+	for (;;) {
+		remove_page(tlb, tag, at | size_lg2);
+		if (last - at < BIT(size_lg2))
+			break;
+		at += BIT(size_lg2);
+	}
+}

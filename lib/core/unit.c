@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* unit.c - one IOMMU: its common part, and the public verbs that go straight to the engine. */
+
+#include <string.h>
+
+#include "abi.h"
+#include "state.h"
+#include "unit.h"
+
+static void set_default(uint32_t *field, uint32_t value)
+{
+	if (*field == 0)
+		*field = value;
+}
+
+static int take_limits(struct viommu_limits *limits, const struct viommu_limits *given)
+{
+	int result =
+		given ? abi_take(limits, sizeof(*limits), sizeof(limits->size), given) : VIOMMU_OK;
+
+	set_default(&limits->tlb_entries, 65536);
+	set_default(&limits->contexts, 1024);
+	set_default(&limits->domains, 4096);
+	set_default(&limits->devices, 65536);
+	set_default(&limits->channels, 65536);
+	set_default(&limits->queue_budget, 256);
+	set_default(&limits->outstanding, 1024);
+	if (!result &&
+	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
+	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20))
+		result = VIOMMU_EINVAL;
+	return result;
+}
+
+/* In the order in which unit_fini() can take it back at any point: what was not reached is NULL. */
+static int init_caches(struct viommu *u)
+{
+	int result = tlb_init(&u->tlb, u->vm, u->limits.tlb_entries);
+
+	if (!result)
+		result = context_cache_init(&u->contexts, u->vm, u->limits.contexts);
+	if (!result)
+		result = domains_init(&u->domains, u->vm, &u->tlb, &u->generation,
+				      u->limits.domains);
+	if (result)
+		return result;
+	u->outstanding = vm_alloc(u->vm, u->limits.outstanding * sizeof(*u->outstanding),
+				  _Alignof(struct outstanding));
+	return u->outstanding ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *vm,
+	      const struct viommu_host *host, const struct viommu_limits *limits)
+{
+	int result =
+		host ? abi_take(&u->host, sizeof(u->host), sizeof(u->host.size), host) : VIOMMU_OK;
+
+	if (!result && u->host.reserved)
+		result = VIOMMU_EINVAL;
+	if (!result)
+		result = take_limits(&u->limits, limits);
+	if (result)
+		return result;
+	u->engine = engine;
+	u->vm = vm;
+	atomic_init(&u->generation, 1);
+	atomic_init(&u->flushes, 1);
+	pthread_mutex_init(&u->devices_lock, NULL);
+	epoch_init(&u->epoch);
+	result = init_caches(u);
+	vm_add_iommu(vm, u);
+	if (result)
+		unit_fini(u);
+	return result;
+}
+
+void unit_fini(struct viommu *u)
+{
+	vm_remove_iommu(u->vm, u);
+	domains_fini(&u->domains, u->vm);
+	context_cache_fini(&u->contexts, u->vm);
+	tlb_fini(&u->tlb, u->vm);
+	vm_dealloc(u->vm, u->outstanding, u->limits.outstanding * sizeof(*u->outstanding));
+	epoch_fini(&u->epoch);
+	pthread_mutex_destroy(&u->devices_lock);
+}
+
+bool unit_begin(struct viommu *u)
+{
+	if (atomic_exchange_explicit(&u->busy, 1, memory_order_acquire))
+		return false;
+	u->self = epoch_visit(&u->epoch);
+	return true;
+}
+
+void unit_end(struct viommu *u)
+{
+	struct epoch_section *self = u->self;
+
+	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
+	u->self = NULL;
+	epoch_visit_end(&u->epoch, self);
+	atomic_store_explicit(&u->busy, 0, memory_order_release);
+}
+
+void unit_work(const struct viommu *u)
+{
+	if (u->host.work)
+		u->host.work(u->host.opaque);
+}
+
+void unit_msi(const struct viommu *u, uint64_t address, uint32_t data)
+{
+	if (u->host.msi)
+		u->host.msi(u->host.opaque, address, data);
+}
+
+void unit_forget(struct viommu *u, bool flush)
+{
+	if (flush)
+		atomic_fetch_add(&u->flushes, 1);
+	atomic_fetch_add(&u->generation, 1);
+}
+
+void unit_map_changed(struct viommu *u)
+{
+	/* Channels keep host pointers with their translations, under the generation of contexts. */
+	unit_forget(u, false);
+	u->map_epoch = epoch_start(&u->epoch);
+}
+
+bool unit_map_quiet(struct viommu *u)
+{
+	if (u->map_epoch && !epoch_passed(&u->epoch, u->map_epoch, NULL))
+		return false;
+	u->map_epoch = 0;
+	return true;
+}
+
+int viommu_free(struct viommu *u)
+{
+	if (!u)
+		return VIOMMU_OK;
+	if (u->device_count || u->listeners || atomic_load(&u->busy))
+		return VIOMMU_EBUSY;
+	u->engine->free(u);
+	return VIOMMU_OK;
+}
+
+int viommu_reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
+{
+	int result;
+
+	if (!u || !value)
+		return VIOMMU_EINVAL;
+	if (!u->engine->reg_read)
+		return VIOMMU_ENOTSUP;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	result = u->engine->reg_read(u, offset, bytes, value);
+	unit_end(u);
+	return result;
+}
+
+int viommu_reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value)
+{
+	int result;
+
+	if (!u)
+		return VIOMMU_EINVAL;
+	if (!u->engine->reg_write)
+		return VIOMMU_ENOTSUP;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	result = u->engine->reg_write(u, offset, bytes, value);
+	unit_end(u);
+	return result;
+}
+
+int viommu_run(struct viommu *u)
+{
+	int result;
+
+	if (!u)
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	result = u->engine->run(u);
+	unit_end(u);
+	return result;
+}
+
+int viommu_reset(struct viommu *u)
+{
+	if (!u)
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	u->engine->reset(u);
+	unit_forget(u, true);
+	unit_end(u);
+	return VIOMMU_OK;
+}
+
+int viommu_save(struct viommu *u, void *buffer, uint64_t *bytes)
+{
+	struct state_writer state;
+	int result;
+
+	if (!u || !bytes || (!buffer && *bytes))
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	state_begin(&state, u->engine->name, buffer, *bytes);
+	u->engine->save(u, &state);
+	result = state_end(&state, bytes);
+	unit_end(u);
+	return result;
+}
+
+int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
+{
+	struct state_reader state;
+	int result;
+
+	if (!u || !buffer)
+		return VIOMMU_EINVAL;
+	if (!state_open(&state, u->engine->name, buffer, bytes))
+		return VIOMMU_ESTATE;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	result = u->engine->restore(u, &state);
+	if (result >= 0)
+		unit_forget(u, true);
+	unit_end(u);
+	return result;
+}
+
+int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		     uint32_t flags, struct viommu_msi *msi)
+{
+	struct epoch_section *section;
+	int result;
+
+	if (!u || !msi || (flags & ~VIOMMU_MSI_RESOLVE))
+		return VIOMMU_EINVAL;
+	if (!u->engine->remap_msi)
+		return VIOMMU_ENOTSUP;
+	memset(msi, 0, sizeof(*msi));
+	section = epoch_visit(&u->epoch);
+	result = u->engine->remap_msi(u, source, address, data, flags, msi);
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	return result;
+}

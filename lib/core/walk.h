@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * walk.h - the page-table walk, once for every format.
+ *
+ * Geometry is data (struct pt_config), decoding is two small functions per format (struct
+ * pt_format), access to the tables is two more (struct pt_memory): plain, nested, or observed.
+ * pt_walk() is always inlined into a function that names both as static const tables, so that the
+ * compiler calls them directly or folds them. Level 0 holds only pages.
+ */
+#ifndef WALK_H
+#define WALK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bits.h"
+#include "tlb.h"
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+struct viommu_vm;
+
+/* Geometry of one tree of tables, computed when a context is parsed. 16 bytes without padding: part
+ * of a domain's key. */
+struct pt_config {
+	uint64_t root;	   /* address of the top table */
+	uint8_t top;	   /* level of the top table */
+	uint8_t page_lg2;  /* of the smallest page */
+	uint8_t index_lg2; /* entries of a table */
+	uint8_t entry_lg2; /* bytes of an entry, 3 */
+	uint8_t in_bits;   /* input address width; the top table may hold fewer or more than 1 <<
+			      index_lg2 entries */
+	uint8_t out_bits;  /* output address width; higher bits of an entry are reserved */
+	uint16_t flags;	   /* of the format, PT_* in its header */
+};
+
+static_assert(sizeof(struct pt_config) == 16, "no padding");
+
+/* No table is deeper. */
+#define PT_LEVELS 6U
+
+enum pt_kind { PT_EMPTY, PT_TABLE, PT_LEAF, PT_RESERVED };
+
+/* One entry, decoded. */
+struct pt_item {
+	uint64_t addr; /* of the next table, or of the page */
+	uint8_t kind;  /* enum pt_kind */
+	uint8_t next;  /* PT_TABLE: its level, below this one */
+	uint8_t lg2;   /* PT_LEAF: size of the page */
+	uint8_t perm;  /* PERM_*; PERM_DIRTY on every entry except a leaf that is not dirty yet */
+};
+
+struct pt_format {
+	struct pt_item (*decode)(const struct pt_config *config, uint64_t raw, unsigned level);
+	/* The entry with accessed, and for a write to a page dirty, set; raw itself if nothing
+	 * changes. */
+	uint64_t (*touch)(const struct pt_config *config, uint64_t raw, bool leaf, bool write);
+	/* What of the folded permission only the whole walk can tell; or NULL. */
+	unsigned (*fold)(const struct pt_config *config, unsigned perm);
+};
+
+/* How a walk ends. */
+enum pt_end {
+	PT_OK,
+	PT_NOT_PRESENT,	 /* an entry is empty */
+	PT_BAD_ENTRY,	 /* an entry has reserved bits set, or points to its own level */
+	PT_DENIED,	 /* the page is there, and does not permit the access */
+	PT_TOO_WIDE,	 /* the address is beyond the input width */
+	PT_LOAD_FAILED,	 /* an entry could not be read */
+	PT_UNSNOOPED,	 /* accessed or dirty would have to be recorded, and w->unsnooped says no */
+	PT_TOUCH_FAILED, /* accessed or dirty could not be recorded */
+	PT_STAGE2_TABLE, /* nested: the address of an entry failed in stage 2, pt_walk.stage2 says
+			    how */
+	PT_STAGE2_TOUCH, /* nested: stage 2 does not let accessed or dirty be recorded, ditto */
+	PT_STAGE2_RESULT, /* nested: the address that stage 1 gave failed in stage 2, ditto */
+	PT_CHANGED,	  /* internal: an entry changed under our hands, decode it again */
+};
+
+/* One walk: what is asked, and what came of it. */
+struct pt_walk {
+	/* in */
+	struct viommu_vm *vm;
+	const struct pt_config *config;
+	const struct pt_config *nested; /* stage 2 below the tables, or NULL */
+	uint64_t iova;
+	uint8_t need;	/* PERM_* that the access wants */
+	uint8_t dirty;	/* PERM_* of writing: record dirty if the page permits that; 0: never */
+	bool unsnooped; /* table entries cannot be updated atomically */
+	const struct pt_observer *observer; /* of an observed walk */
+	/* out */
+	struct translation found; /* PT_OK and PT_DENIED */
+	uint8_t level;		  /* where it ended */
+	uint8_t stage2;		  /* enum pt_end of stage 2 */
+	uint8_t stage2_level;	  /* where that ended, and what it permits */
+	uint8_t stage2_perm;
+	uint64_t entry; /* address of the last entry */
+	uint64_t at;	/* the same in guest-physical memory: after stage 2, if nested */
+};
+
+struct pt_memory {
+	/* Reads the entry at w->entry. PT_OK or why not. */
+	enum pt_end (*load)(struct pt_walk *w, uint64_t *raw);
+	/* Replaces the entry at w->entry. PT_OK, PT_CHANGED, or why not. NULL: the walk leaves no
+	 * trace. */
+	enum pt_end (*update)(struct pt_walk *w, uint64_t raw, uint64_t desired);
+};
+
+/* An entry that keeps changing while we record accessed or dirty in it is given up after so many
+ * tries in a walk. */
+#define PT_TRIES 16U
+
+/* Who watches a walk, entry by entry (viommu_explain). */
+struct pt_observer {
+	/* @words: 0 if it could not be read */
+	void (*saw)(void *opaque, const char *stage, unsigned level, uint64_t gpa,
+		    const uint64_t *raw, unsigned words);
+	void *opaque;
+};
+
+/* Whether an address is within the input width. */
+ALWAYS_INLINE bool pt_fits(const struct pt_config *c, uint64_t iova)
+{
+	return (iova & ~bits_low(c->in_bits)) == 0;
+}
+
+ALWAYS_INLINE unsigned pt_shift(const struct pt_config *c, unsigned level)
+{
+	return c->page_lg2 + level * c->index_lg2;
+}
+
+ALWAYS_INLINE uint64_t pt_entry_address(const struct pt_config *c, uint64_t table, uint64_t iova,
+					unsigned level)
+{
+	unsigned shift = pt_shift(c, level);
+	unsigned bits = c->index_lg2;
+
+	if (level == c->top)
+		bits = c->in_bits > shift ? c->in_bits - shift : 0;
+
+	return table + ((iova >> shift & bits_low(bits)) << c->entry_lg2);
+}
+
+/* The page is found: is the access permitted, and has it left its trace? */
+ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct pt_memory *memory,
+				    struct pt_walk *w, struct pt_item item, uint64_t raw,
+				    unsigned perm)
+{
+	w->found.size_lg2 = item.lg2;
+	w->found.iova = w->iova & ~bits_low(item.lg2);
+	w->found.gpa = item.addr;
+	if (format->fold)
+		perm = format->fold(w->config, perm);
+	w->found.perm = (uint8_t)perm;
+	if ((perm & w->need) != w->need)
+		return PT_DENIED;
+	if (!memory->update || !format->touch)
+		return PT_OK;
+	bool dirty = perm & w->dirty;
+	uint64_t desired = format->touch(w->config, raw, true, dirty);
+
+	if (desired != raw) {
+		enum pt_end end = memory->update(w, raw, desired);
+
+		if (end != PT_OK)
+			return end;
+		if (dirty)
+			w->found.perm |= (uint8_t)PERM_DIRTY;
+	}
+	return PT_OK;
+}
+
+/*
+ * Translates w->iova. The caller has checked that it is within in_bits. At most top + 1 + PT_TRIES
+ * loads: levels fall, and an entry is read again only if it changed while it was being updated.
+ * Accessed is recorded in each table entry as it is followed, accessed and dirty in the page's
+ * entry once the access is known to be permitted.
+ */
+ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
+				  struct pt_walk *w)
+{
+	const struct pt_config *c = w->config;
+	uint64_t table = c->root;
+	unsigned level = c->top;
+	unsigned perm = PERM_ALL | PERM_DIRTY;
+	unsigned tries = 0;
+
+	for (;;) {
+		uint64_t raw;
+		struct pt_item item;
+		enum pt_end end;
+
+		w->level = (uint8_t)level;
+		w->entry = pt_entry_address(c, table, w->iova, level);
+		end = memory->load(w, &raw);
+		if (end != PT_OK)
+			return end;
+		item = format->decode(c, raw, level);
+		if (item.kind == PT_LEAF) {
+			end = pt_arrive(format, memory, w, item, raw, perm & item.perm);
+			if (end != PT_CHANGED)
+				return end;
+		} else if (item.kind == PT_TABLE) {
+			uint64_t desired = raw;
+
+			if (item.next >= level)
+				return PT_BAD_ENTRY;
+			if (memory->update && format->touch)
+				desired = format->touch(c, raw, false, false);
+			end = desired == raw ? PT_OK : memory->update(w, raw, desired);
+			if (end == PT_OK) {
+				perm &= item.perm;
+				table = item.addr;
+				level = item.next;
+				continue;
+			}
+			if (end != PT_CHANGED)
+				return end;
+		} else {
+			return item.kind == PT_EMPTY ? PT_NOT_PRESENT : PT_BAD_ENTRY;
+		}
+		if (++tries > PT_TRIES)
+			return PT_TOUCH_FAILED;
+	}
+}
+
+/* One step of a visit: a page, or a hole of some size. */
+struct pt_visit {
+	struct pt_walk
+		walk;  /* vm, config, nested and observer are the caller's; the rest is ours */
+	uint64_t next; /* where to go on */
+	uint64_t last;
+	uint32_t budget; /* entries that may still be read */
+	/* Called for each page; non-zero stops. */
+	int (*page)(void *opaque, const struct translation *page);
+	void *opaque;
+};
+
+enum pt_visit_end { PT_VISIT_DONE, PT_VISIT_BUDGET, PT_VISIT_STOPPED };
+
+/*
+ * Calls page for every page in [next, last], in order. Holes, and tables that cannot be read, are
+ * passed over whole. At most budget + PT_LEVELS loads; each step that looks at an entry pays 1.
+ */
+ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
+					 const struct pt_memory *memory, struct pt_visit *v)
+{
+	const struct pt_config *c = v->walk.config;
+	uint64_t table[PT_LEVELS];
+	uint8_t perm[PT_LEVELS];
+	unsigned level = c->top;
+
+	table[level] = c->root;
+	perm[level] = (uint8_t)(PERM_ALL | PERM_DIRTY);
+	for (;;) {
+		struct pt_item item = { .kind = PT_EMPTY };
+		unsigned size_lg2 = pt_shift(c, level);
+		uint64_t raw;
+
+		if (v->budget == 0)
+			return PT_VISIT_BUDGET;
+		v->budget--;
+		v->walk.level = (uint8_t)level;
+		v->walk.iova = v->next;
+		v->walk.entry = pt_entry_address(c, table[level], v->next, level);
+		if (memory->load(&v->walk, &raw) == PT_OK)
+			item = format->decode(c, raw, level);
+		if (item.kind == PT_TABLE && item.next < level) {
+			table[item.next] = item.addr;
+			perm[item.next] = perm[level] & item.perm;
+			level = item.next;
+			continue;
+		}
+		if (item.kind == PT_LEAF) {
+			struct translation t = { .iova = v->next & ~bits_low(item.lg2),
+						 .gpa = item.addr,
+						 .size_lg2 = item.lg2,
+						 .perm = perm[level] & item.perm };
+
+			size_lg2 = item.lg2;
+			if (v->page(v->opaque, &t))
+				return PT_VISIT_STOPPED;
+		}
+		v->next |= bits_low(size_lg2);
+		if (v->next >= v->last)
+			return PT_VISIT_DONE;
+		v->next++;
+		/* A table is left where its index wraps: start over from the top, which is cheap
+		 * and always right. */
+		if ((v->next & bits_low(pt_shift(c, level) + c->index_lg2)) == 0)
+			level = c->top;
+	}
+}
+
+#endif
