@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* pt_memory.h - how walks reach tables that lie in guest memory as they are. */
+#ifndef PT_MEMORY_H
+#define PT_MEMORY_H
+
+#include "mem.h"
+#include "walk.h"
+
+ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, uint64_t *raw)
+{
+	w->at = w->entry;
+	return mem_load64(w->vm, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+}
+
+/* Replaces the entry where it was loaded. */
+ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+{
+	if (w->unsnooped)
+		return PT_UNSNOOPED;
+	switch (mem_swap64(w->vm, w->at, &raw, desired)) {
+	case MEM_SWAPPED:
+		return PT_OK;
+	case MEM_CHANGED:
+		return PT_CHANGED;
+	default:
+		return PT_TOUCH_FAILED;
+	}
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pt_vtd_ss.c - VT-d second-stage tables (3.7, 9.8).
+ *
+ * The manual's levels: SS-PTE is level 0 here, SS-PDE 1, SS-PDPE 2, SS-PML4E 3, SS-PML5E 4.
+ */
+
+#include <libvirtiommu/base.h>
+
+#include "pt_memory.h"
+#include "pt_vtd_ss.h"
+
+/* 9.8 Second-stage paging entries */
+#define SS_R	  BIT(0)
+#define SS_W	  BIT(1)
+#define SS_X	  BIT(2)     /* ignored: no execute-request support in the second stage */
+#define SS_EMT	  BITS(5, 3) /* ignored */
+#define SS_IPAT	  BIT(6)     /* ignored */
+#define SS_PS	  BIT(7)     /* levels 1 and 2: page; levels 3 and 4: reserved; level 0: ignored */
+#define SS_A	  BIT(8)
+#define SS_D	  BIT(9) /* pages */
+#define SS_IGN_10 BIT(10)
+#define SS_SNP	  BIT(11) /* pages, with ECAP.SC; else reserved */
+#define SS_ADDR	  BITS(51, 12)
+#define SS_IGN_HI BITS(61, 52)
+#define SS_TM	  BIT(62) /* reserved in later revisions; older drivers set it: ignored */
+#define SS_IGN_63 BIT(63)
+static_assert(SS_R + SS_W + SS_X + SS_EMT + SS_IPAT + SS_PS + SS_A + SS_D + SS_IGN_10 + SS_SNP +
+			      SS_ADDR + SS_IGN_HI + SS_TM + SS_IGN_63 ==
+		      UINT64_MAX,
+	      "9.8");
+
+static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
+{
+	if (level == 0)
+		return true;
+	if (!(raw & SS_PS))
+		return false;
+	return (level == 1 && (c->flags & PT_SS_2M)) || (level == 2 && (c->flags & PT_SS_1G));
+}
+
+static uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
+{
+	uint64_t rsvd = SS_ADDR & ~bits_low(c->out_bits);
+
+	if (!page)
+		return rsvd | SS_PS | SS_SNP;
+	if (!(c->flags & PT_SS_SNP))
+		rsvd |= SS_SNP;
+	return rsvd | (SS_ADDR & bits_low(12 + 9 * level));
+}
+
+ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+{
+	struct pt_item item = { .kind = PT_EMPTY, .perm = PERM_DIRTY };
+	bool page = is_page(c, raw, level);
+	unsigned access = (unsigned)(raw & (SS_R | SS_W));
+
+	if (!access)
+		return item;
+	if (raw & reserved_bits(c, level, page)) {
+		item.kind = PT_RESERVED;
+		return item;
+	}
+	access |= VIOMMU_EXEC;
+	item.perm |= (uint8_t)(access | access << 3);
+	item.addr = raw & SS_ADDR & bits_low(c->out_bits);
+	if (!page) {
+		item.kind = PT_TABLE;
+		item.next = (uint8_t)(level - 1);
+		return item;
+	}
+	item.kind = PT_LEAF;
+	item.lg2 = (uint8_t)(12 + 9 * level);
+	if ((c->flags & PT_SS_AD) && !(raw & SS_D))
+		item.perm &= (uint8_t)~PERM_DIRTY;
+	return item;
+}
+
+ALWAYS_INLINE uint64_t ss_touch(const struct pt_config *c, uint64_t raw, bool leaf, bool write)
+{
+	if (!(c->flags & PT_SS_AD))
+		return raw;
+	return raw | SS_A | (leaf && write ? SS_D : 0);
+}
+
+static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
+{
+	enum pt_end end = pt_plain_load(w, raw);
+
+	w->observer->saw(w->observer->opaque, "second stage", w->level, w->at, raw, end == PT_OK);
+	return end;
+}
+
+static const struct pt_format ss_format = { .decode = ss_decode, .touch = ss_touch };
+static const struct pt_memory ss_memory = { .load = pt_plain_load, .update = pt_plain_update };
+static const struct pt_memory ss_still = { .load = pt_plain_load };
+static const struct pt_memory ss_observed = { .load = observed_load };
+
+enum pt_end pt_vtd_ss_walk(struct pt_walk *w)
+{
+	return pt_walk(&ss_format, &ss_memory, w);
+}
+
+enum pt_end pt_vtd_ss_peek(struct pt_walk *w)
+{
+	return pt_walk(&ss_format, &ss_still, w);
+}
+
+enum pt_end pt_vtd_ss_observe(struct pt_walk *w)
+{
+	return pt_walk(&ss_format, &ss_observed, w);
+}
+
+enum pt_visit_end pt_vtd_ss_visit(struct pt_visit *v)
+{
+	return pt_visit(&ss_format, &ss_still, v);
+}

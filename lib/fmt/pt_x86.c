@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * pt_x86.c - x86-64 tables as VT-d first-stage tables (3.6, 9.7), alone and nested on a second
+ * stage (3.8).
+ *
+ * The manual's levels: FS-PTE is level 0 here, FS-PDE 1, FS-PDPE 2, FS-PML4E 3, FS-PML5E 4.
+ */
+
+#include <libvirtiommu/base.h>
+
+#include "pt_memory.h"
+#include "pt_vtd_ss.h"
+#include "pt_x86.h"
+
+/* 9.7 First-stage paging entries */
+#define FS_P	  BIT(0)
+#define FS_RW	  BIT(1)
+#define FS_US	  BIT(2)
+#define FS_PWT	  BIT(3) /* ignored */
+#define FS_PCD	  BIT(4) /* ignored */
+#define FS_A	  BIT(5)
+#define FS_D	  BIT(6) /* pages */
+#define FS_PS	  BIT(7) /* levels 1 and 2: page; levels 3 and 4: reserved; level 0: PAT, ignored */
+#define FS_G	  BIT(8) /* ignored */
+#define FS_IGN_9  BIT(9)
+#define FS_EA	  BIT(10)
+#define FS_IGN_11 BIT(11)
+#define FS_ADDR	  BITS(51, 12) /* of a large page, bit 12 is PAT */
+#define FS_IGN_HI BITS(62, 52)
+#define FS_XD	  BIT(63)
+static_assert(FS_P + FS_RW + FS_US + FS_PWT + FS_PCD + FS_A + FS_D + FS_PS + FS_G + FS_IGN_9 +
+			      FS_EA + FS_IGN_11 + FS_ADDR + FS_IGN_HI + FS_XD ==
+		      UINT64_MAX,
+	      "9.7");
+#define FS_PAT_LARGE BIT(12)
+
+static uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
+{
+	uint64_t rsvd = FS_ADDR & ~bits_low(c->out_bits);
+
+	if (!(c->flags & (PT_X86_NXE | PT_X86_XD_IGN)))
+		rsvd |= FS_XD;
+	if (!page)
+		return rsvd | FS_PS;
+	if (level > 0)
+		rsvd |= FS_ADDR & bits_low(12 + 9 * level) & ~FS_PAT_LARGE;
+	return rsvd;
+}
+
+static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
+{
+	if (level == 0)
+		return true;
+	return (raw & FS_PS) && (level == 1 || (level == 2 && (c->flags & PT_X86_1G)));
+}
+
+/* What one entry permits to users and supervisors (3.6.1); fs_fold() adds what depends on the whole
+ * walk. */
+static unsigned permits(const struct pt_config *c, uint64_t raw)
+{
+	unsigned user = VIOMMU_READ;
+	unsigned supervisor = VIOMMU_READ;
+
+	if (raw & FS_RW)
+		user |= VIOMMU_WRITE;
+	if ((raw & FS_RW) || !(c->flags & PT_X86_WPE))
+		supervisor |= VIOMMU_WRITE;
+	if (!(raw & FS_XD) || (c->flags & PT_X86_XD_IGN)) {
+		user |= VIOMMU_EXEC;
+		supervisor |= VIOMMU_EXEC;
+	}
+	return (raw & FS_US ? user : 0) | supervisor << 3;
+}
+
+ALWAYS_INLINE struct pt_item fs_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+{
+	struct pt_item item = { .kind = PT_EMPTY };
+	bool page = is_page(c, raw, level);
+
+	if (!(raw & FS_P))
+		return item;
+	if (raw & reserved_bits(c, level, page)) {
+		item.kind = PT_RESERVED;
+		return item;
+	}
+	item.perm = (uint8_t)(permits(c, raw) | PERM_DIRTY);
+	item.addr = raw & FS_ADDR & bits_low(c->out_bits);
+	if (!page) {
+		item.kind = PT_TABLE;
+		item.next = (uint8_t)(level - 1);
+		return item;
+	}
+	item.kind = PT_LEAF;
+	item.lg2 = (uint8_t)(12 + 9 * level);
+	item.addr &= ~bits_low(item.lg2);
+	if (!(raw & FS_D))
+		item.perm &= (uint8_t)~PERM_DIRTY;
+	return item;
+}
+
+/* A page is a user page if every entry on the way says so; with SMEP supervisors do not execute it.
+ */
+ALWAYS_INLINE unsigned fs_fold(const struct pt_config *c, unsigned perm)
+{
+	if ((c->flags & PT_X86_SMEP) && (perm & VIOMMU_READ))
+		perm &= ~(VIOMMU_EXEC << 3);
+	return perm;
+}
+
+ALWAYS_INLINE uint64_t fs_touch(const struct pt_config *c, uint64_t raw, bool leaf, bool write)
+{
+	uint64_t set = FS_A | (leaf && write ? FS_D : 0);
+
+	return raw | set | (c->flags & PT_X86_EAFE ? FS_EA : 0);
+}
+
+static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
+{
+	enum pt_end end = pt_plain_load(w, raw);
+
+	w->observer->saw(w->observer->opaque, "first stage", w->level, w->at, raw, end == PT_OK);
+	return end;
+}
+
+/* The second stage below the entry at w->entry. */
+static struct pt_walk below(const struct pt_walk *w, unsigned need)
+{
+	return (struct pt_walk){ .vm = w->vm,
+				 .config = w->nested,
+				 .iova = w->entry,
+				 .need = (uint8_t)need,
+				 .dirty = need & VIOMMU_WRITE,
+				 .unsnooped = w->unsnooped,
+				 .observer = w->observer };
+}
+
+ALWAYS_INLINE void note_stage2(struct pt_walk *w, enum pt_end end, const struct pt_walk *stage2)
+{
+	w->stage2 = (uint8_t)end;
+	w->stage2_level = stage2->level;
+	w->stage2_perm = stage2->found.perm;
+}
+
+ALWAYS_INLINE enum pt_end find_entry(struct pt_walk *w, struct pt_walk *stage2,
+				     enum pt_end (*walk)(struct pt_walk *))
+{
+	enum pt_end end = pt_fits(stage2->config, stage2->iova) ? walk(stage2) : PT_TOO_WIDE;
+
+	note_stage2(w, end, stage2);
+	w->at = stage2->found.gpa | (w->entry & bits_low(stage2->found.size_lg2));
+	return end;
+}
+
+ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, uint64_t *raw,
+				     enum pt_end (*walk)(struct pt_walk *))
+{
+	struct pt_walk stage2 = below(w, VIOMMU_READ);
+
+	if (find_entry(w, &stage2, walk) != PT_OK)
+		return PT_STAGE2_TABLE;
+	return mem_load64(w->vm, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+}
+
+static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
+{
+	return load_below(w, raw, pt_vtd_ss_walk);
+}
+
+static enum pt_end nested_peek(struct pt_walk *w, uint64_t *raw)
+{
+	return load_below(w, raw, pt_vtd_ss_peek);
+}
+
+static enum pt_end nested_observe(struct pt_walk *w, uint64_t *raw)
+{
+	enum pt_end end = load_below(w, raw, pt_vtd_ss_observe);
+
+	w->observer->saw(w->observer->opaque, "first stage", w->level, w->at, raw, end == PT_OK);
+	return end;
+}
+
+/* Accessed and dirty of a nested first stage are writes, which the second stage must permit
+ * (3.8.1). */
+static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+{
+	struct pt_walk stage2 = below(w, VIOMMU_READ | VIOMMU_WRITE);
+
+	if (find_entry(w, &stage2, pt_vtd_ss_walk) != PT_OK)
+		return PT_STAGE2_TOUCH;
+	return pt_plain_update(w, raw, desired);
+}
+
+static const struct pt_format fs_format = { .decode = fs_decode,
+					    .touch = fs_touch,
+					    .fold = fs_fold };
+static const struct pt_memory fs_memory = { .load = pt_plain_load, .update = pt_plain_update };
+static const struct pt_memory fs_still = { .load = pt_plain_load };
+static const struct pt_memory fs_observed = { .load = observed_load };
+static const struct pt_memory nested_memory = { .load = nested_load, .update = nested_update };
+static const struct pt_memory nested_still = { .load = nested_peek };
+static const struct pt_memory nested_observed = { .load = nested_observe };
+
+enum pt_end pt_x86_walk(struct pt_walk *w)
+{
+	return pt_walk(&fs_format, &fs_memory, w);
+}
+
+enum pt_end pt_x86_peek(struct pt_walk *w)
+{
+	return pt_walk(&fs_format, &fs_still, w);
+}
+
+enum pt_end pt_x86_observe(struct pt_walk *w)
+{
+	return pt_walk(&fs_format, &fs_observed, w);
+}
+
+enum pt_visit_end pt_x86_visit(struct pt_visit *v)
+{
+	return pt_visit(&fs_format, &fs_still, v);
+}
+
+/* Sends the result of the first stage through the second, and makes one answer of the two. */
+ALWAYS_INLINE enum pt_end combine(struct pt_walk *w, enum pt_end end,
+				  enum pt_end (*walk)(struct pt_walk *))
+{
+	struct pt_walk stage2;
+	struct translation *found = &w->found;
+	uint64_t ipa;
+	unsigned lg2;
+
+	if (end != PT_OK)
+		return end;
+	ipa = found->gpa | (w->iova & bits_low(found->size_lg2));
+	stage2 = (struct pt_walk){ .vm = w->vm,
+				   .config = w->nested,
+				   .iova = ipa,
+				   .need = w->need,
+				   .dirty = w->dirty & found->perm,
+				   .unsnooped = w->unsnooped,
+				   .observer = w->observer };
+	end = pt_fits(w->nested, ipa) ? walk(&stage2) : PT_TOO_WIDE;
+	note_stage2(w, end, &stage2);
+	if (end != PT_OK)
+		return PT_STAGE2_RESULT;
+	lg2 = found->size_lg2 < stage2.found.size_lg2 ? found->size_lg2 : stage2.found.size_lg2;
+	found->size_lg2 = (uint8_t)lg2;
+	found->iova = w->iova & ~bits_low(lg2);
+	found->gpa = (stage2.found.gpa | (ipa & bits_low(stage2.found.size_lg2))) & ~bits_low(lg2);
+	found->perm &= stage2.found.perm;
+	return PT_OK;
+}
+
+enum pt_end pt_x86_walk_on_vtd_ss(struct pt_walk *w)
+{
+	return combine(w, pt_walk(&fs_format, &nested_memory, w), pt_vtd_ss_walk);
+}
+
+enum pt_end pt_x86_peek_on_vtd_ss(struct pt_walk *w)
+{
+	return combine(w, pt_walk(&fs_format, &nested_still, w), pt_vtd_ss_peek);
+}
+
+enum pt_end pt_x86_observe_on_vtd_ss(struct pt_walk *w)
+{
+	return combine(w, pt_walk(&fs_format, &nested_observed, w), pt_vtd_ss_observe);
+}
+
+enum pt_visit_end pt_x86_visit_on_vtd_ss(struct pt_visit *v)
+{
+	return pt_visit(&fs_format, &nested_still, v);
+}
