@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd.c - a VT-d unit: creation, and the engine's entry points. */
+
+#include <stddef.h>
+
+#include "abi.h"
+#include "vtd_engine.h"
+
+static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
+{
+	*value = regs_guest_read(&vtd_of(u)->regs, offset, bytes);
+	return VIOMMU_OK;
+}
+
+static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value)
+{
+	regs_guest_write(&vtd_of(u)->regs, offset, bytes, value);
+	return vtd_progress(vtd_of(u));
+}
+
+static int run(struct viommu *u)
+{
+	return vtd_progress(vtd_of(u));
+}
+
+static void reset(struct viommu *u)
+{
+	struct vtd *v = vtd_of(u);
+
+	pthread_mutex_lock(&v->fault_lock);
+	pthread_mutex_lock(&v->page_lock);
+	regs_reset(&v->regs);
+	v->fault_next = 0;
+	pthread_mutex_unlock(&v->page_lock);
+	pthread_mutex_unlock(&v->fault_lock);
+	atomic_store_explicit(&v->root, 0, memory_order_release);
+	atomic_store_explicit(&v->irta, 0, memory_order_release);
+	atomic_store(&v->timed_out, 0);
+	v->gcmd = 0;
+	v->iva_value = 0;
+	v->iqa = 0;
+	v->unsynced = false;
+	v->wait_epoch = 0;
+	v->completion = (struct vtd_completion){ .epoch = 0 };
+	notify_mode(u, VIOMMU_MODE_BYPASS);
+	notify_unmap(u, &(struct notify){ .scope = NOTIFY_ALL,
+					  .pasid = VIOMMU_ANY_PASID,
+					  .last = UINT64_MAX });
+	notify_interrupts(u, 0, 0xffff);
+}
+
+static void free_unit(struct viommu *u)
+{
+	struct vtd *v = vtd_of(u);
+	struct viommu_vm *vm = u->vm;
+
+	unit_fini(u);
+	regs_fini(&v->regs, vm);
+	pthread_mutex_destroy(&v->fault_lock);
+	pthread_mutex_destroy(&v->page_lock);
+	vm_dealloc(vm, v, sizeof(*v));
+}
+
+static const struct engine vtd_engine = {
+	.name = "vtd",
+	.translate = vtd_translate,
+	.parse = vtd_parse,
+	.visit = vtd_visit,
+	.reg_read = reg_read,
+	.reg_write = reg_write,
+	.run = run,
+	.reset = reset,
+	.save = vtd_save,
+	.restore = vtd_restore,
+	.request_page = vtd_request_page,
+	.invalidated = vtd_invalidated,
+	.remap_msi = vtd_remap_msi,
+	.free = free_unit,
+};
+
+static int take_config(struct viommu_vtd_config *config, const struct viommu_vtd_config *given)
+{
+	int result = abi_take(config, sizeof(*config), offsetof(struct viommu_vtd_config, version),
+			      given);
+
+	if (result)
+		return result;
+	if (config->flags || (!config->cap && config->ecap))
+		return VIOMMU_EINVAL;
+	if (!config->cap) {
+		config->cap = viommu_vtd_default_cap();
+		config->ecap = viommu_vtd_default_ecap();
+	}
+	if (!config->version)
+		config->version = 0x10;
+	if (!config->haw) {
+		uint64_t mgaw = bits_get(config->cap, VTD_CAP_MGAW) + 1;
+
+		config->haw = mgaw > 52 ? 52 : mgaw < 36 ? 36 : (uint32_t)mgaw;
+	}
+	return VIOMMU_OK;
+}
+
+int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, struct viommu **out)
+{
+	struct viommu_vtd_config config;
+	struct vtd *v;
+	int result;
+
+	if (!vm || !out)
+		return VIOMMU_EINVAL;
+	result = take_config(&config, given);
+	if (result)
+		return result;
+	v = vm_alloc(vm, sizeof(*v), _Alignof(struct vtd));
+	if (!v)
+		return VIOMMU_ENOMEM;
+	v->cap = config.cap;
+	v->ecap = config.ecap;
+	v->version = config.version;
+	v->haw = config.haw;
+	v->frcd = (uint32_t)bits_get(v->cap, VTD_CAP_FRO) * 16;
+	v->frcds = (uint32_t)bits_get(v->cap, VTD_CAP_NFR) + 1;
+	v->iva = (uint32_t)bits_get(v->ecap, VTD_ECAP_IRO) * 16;
+	pthread_mutex_init(&v->fault_lock, NULL);
+	pthread_mutex_init(&v->page_lock, NULL);
+	result = unit_init(&v->unit, &vtd_engine, vm, config.host, config.limits);
+	if (result) {
+		pthread_mutex_destroy(&v->fault_lock);
+		pthread_mutex_destroy(&v->page_lock);
+		vm_dealloc(vm, v, sizeof(*v));
+		return result;
+	}
+	result = vtd_check_caps(v);
+	if (!result) {
+		result = vtd_regs_init(v);
+		if (result == VIOMMU_EINVAL && v->unit.host.message)
+			v->unit.host.message(v->unit.host.opaque,
+					     "CAP.FRO or ECAP.IRO: registers lie on one another");
+	}
+	if (result) {
+		free_unit(&v->unit);
+		return result;
+	}
+	*out = &v->unit;
+	return VIOMMU_OK;
+}

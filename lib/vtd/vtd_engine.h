@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_engine.h - one VT-d unit: its state, and what its files call of one another. */
+#ifndef VTD_ENGINE_H
+#define VTD_ENGINE_H
+
+#include <libvirtiommu/vtd.h>
+
+#include "regs.h"
+#include "unit.h"
+#include "vtd_spec.h"
+
+/* struct context.key.kind */
+enum vtd_kind { VTD_PASS, VTD_SECOND, VTD_FIRST, VTD_NESTED };
+#define VTD_KINDS_ALL	 0xfU
+#define VTD_KINDS_FIRST	 (1U << VTD_FIRST | 1U << VTD_NESTED)
+#define VTD_KINDS_SECOND (1U << VTD_PASS | 1U << VTD_SECOND)
+
+/* struct context.key.flags: what else an answer depends on */
+#define VTD_KEY_RID	      BIT(0) /* requests without PASID: the interrupt window is not translated */
+#define VTD_KEY_SUPERVISOR    BIT(1) /* all requests are privileged */
+#define VTD_KEY_USER	      BIT(2) /* all requests are user requests */
+#define VTD_KEY_NO_SUPERVISOR BIT(3) /* privileged requests are refused (SRE = 0) */
+#define VTD_KEY_EXECUTE	      BIT(4) /* execute requests are told from reads (ECAP.ERS) */
+#define VTD_KEY_NO_EXECUTE    BIT(5) /* and are refused (ERE = 0) */
+#define VTD_KEY_LEGACY	      BIT(6) /* fault reasons are those of legacy mode */
+#define VTD_KEY_NO_SNOOP      BIT(7) /* accessed and dirty cannot be recorded (PWSNP = 0) */
+
+/* struct context.flags: what concerns the requester */
+#define VTD_CONTEXT_FPD BIT(0)
+#define VTD_CONTEXT_DTE BIT(1) /* translation and translated requests are allowed */
+
+/* A completion that waits for sections to close: bits of GSTS to change, register-based
+ * invalidations. */
+struct vtd_completion {
+	uint64_t epoch; /* 0: nothing waits */
+	uint64_t gsts_set;
+	uint64_t gsts_clear;
+	bool ccmd;
+	bool iotlb;
+};
+
+/* A message of the unit's own, decided under a lock and sent without. */
+struct vtd_message {
+	bool due;
+	uint64_t address;
+	uint32_t data;
+};
+
+struct vtd {
+	struct viommu unit;
+	uint64_t cap;
+	uint64_t ecap;
+	uint32_t version;
+	unsigned haw;
+	uint32_t frcd; /* offsets of the registers that have no fixed place */
+	uint32_t iva;
+	uint32_t frcds; /* how many */
+	struct regs regs;
+
+	/* Latched by SRTP, SIRTP and friends; read by everyone who translates. */
+	_Atomic uint64_t root; /* RTADDR; bit 0: TE */
+	_Atomic uint64_t irta; /* IRTA; VTD_LATCH_IRE, VTD_LATCH_CFI */
+
+	/* The thread that owns the registers. */
+	uint64_t gcmd;	     /* state that software asked for */
+	uint64_t iva_value;  /* IVA is write-only */
+	uint64_t iqa;	     /* IQA, latched when the queue was enabled */
+	bool unsynced;	     /* invalidations have been processed since the last wait completed */
+	uint64_t wait_epoch; /* of the wait at the head; 0: not started */
+	struct vtd_completion completion;
+
+	pthread_mutex_t fault_lock; /* guards FSTS, FECTL, the fault records, and the two below */
+	uint32_t fault_next;
+	_Atomic uint32_t
+		timed_out; /* device-TLB invalidation time-outs not yet shown in FSTS: sid + 1 */
+	pthread_mutex_t page_lock; /* guards the page request queue, PRS and PECTL */
+};
+
+#define VTD_ROOT_TE   BIT(0)
+#define VTD_LATCH_IRE BIT(5)
+#define VTD_LATCH_CFI BIT(6)
+
+static inline struct vtd *vtd_of(struct viommu *u)
+{
+	return (struct vtd *)u; /* unit is the first member */
+}
+
+static inline unsigned vtd_ttm(uint64_t root)
+{
+	return (unsigned)bits_get(root, VTD_RTADDR_TTM);
+}
+
+/* Whether an address is beyond the host address width. */
+static inline bool vtd_above_haw(const struct vtd *v, uint64_t address)
+{
+	return (address & ~bits_low(v->haw)) != 0;
+}
+
+/* ---- vtd_caps.c ---- */
+int vtd_check_caps(const struct vtd *v);
+
+/* ---- vtd_regs.c ---- */
+int vtd_regs_init(struct vtd *v);
+/* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
+int vtd_complete(struct vtd *v);
+/* Completions and queue. */
+int vtd_progress(struct vtd *v);
+
+/* ---- vtd_context.c ---- */
+int vtd_parse(struct viommu *u, struct query *q, struct context *context);
+/* For a page request: the requester's scalable context entry. VIOMMU_OK, or VIOMMU_FAULT with
+ * q->reason. */
+int vtd_page_request_allowed(struct vtd *v, struct query *q);
+
+/* ---- vtd_translate.c ---- */
+int vtd_translate(struct viommu *u, struct query *q);
+enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,
+			    struct pt_visit *visit);
+
+/* ---- vtd_queue.c ---- */
+/* Processes descriptors; VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
+int vtd_queue_run(struct vtd *v);
+void vtd_queue_start(struct vtd *v);
+void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status);
+
+/* ---- vtd_invalidate.c: what descriptors and registers ask for; false: undefined, nothing was done
+ * ---- */
+bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
+			     unsigned function_mask);
+bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
+			  unsigned am);
+bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
+			   uint64_t address, unsigned am);
+bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid);
+bool vtd_invalidate_interrupts(struct vtd *v, bool global, uint32_t index, unsigned im);
+
+/* ---- vtd_fault.c ---- */
+/* Records the fault of a query, unless it is quiet or FPD says so. Returns VIOMMU_FAULT. */
+int vtd_fault(struct vtd *v, struct query *q, unsigned reason);
+void vtd_fault_interrupt(struct vtd *v, uint32_t sid, uint32_t index, unsigned reason, bool fpd);
+void vtd_fault_page_request(struct vtd *v, const struct query *q, unsigned reason);
+/* Sets FSTS.IQE, ICE or ITE, and raises the fault event. */
+void vtd_fault_queue(struct vtd *v, uint64_t fsts);
+/* FSTS or a record was written by software. */
+void vtd_fault_cleared(struct vtd *v);
+/* An event control register was written: sends what was pending and is no longer masked. */
+void vtd_event_unmasked(struct vtd *v, uint32_t control);
+/* With the lock that guards the control register: raise its event. */
+struct vtd_message vtd_event_raise(struct vtd *v, uint32_t control);
+void vtd_send(struct vtd *v, const struct vtd_message *message);
+
+/* ---- vtd_page_request.c ---- */
+int vtd_request_page(struct viommu *u, struct viommu_device *device,
+		     const struct viommu_page_request *request);
+void vtd_page_response(struct vtd *v, const uint64_t *descriptor, bool wide);
+
+/* ---- vtd_irq.c ---- */
+int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		  uint32_t flags, struct viommu_msi *msi);
+
+/* ---- vtd_state.c ---- */
+void vtd_save(struct viommu *u, struct state_writer *state);
+int vtd_restore(struct viommu *u, struct state_reader *state);
+
+#endif

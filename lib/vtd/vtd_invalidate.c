@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_invalidate.c - what invalidations do (6.5), whether they come by queue or by register. */
+
+#include "range.h"
+#include "vtd_engine.h"
+
+static void tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
+			 uint64_t first, uint64_t last)
+{
+	struct notify what = { .scope = scope,
+			       .id = id,
+			       .id_mask = 0xffff,
+			       .pasid = pasid,
+			       .first = first,
+			       .last = last };
+
+	v->unsynced = true;
+	notify_unmap(&v->unit, &what);
+}
+
+/* Function masks of a device-selective invalidation: which bits of the function number are ignored
+ * (6.5.2.1). */
+static uint32_t function_bits(unsigned function_mask)
+{
+	static const uint8_t ignored[] = { 0, 4, 6, 7 };
+
+	return 0xffffU & ~(uint32_t)ignored[function_mask & 3];
+}
+
+bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
+			     unsigned function_mask)
+{
+	uint32_t mask = function_bits(function_mask);
+	struct notify what = { .scope = NOTIFY_DEVICE,
+			       .id = sid,
+			       .id_mask = mask,
+			       .pasid = VIOMMU_ANY_PASID,
+			       .last = UINT64_MAX };
+
+	if (granularity == 0)
+		return false;
+	if (granularity != VTD_GRAN_LOCAL) { /* domain-selective is done as global, and says so */
+		unit_forget(&v->unit, false);
+		tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		return true;
+	}
+	for (uint32_t f = 0; f < 8; f++) { /* eight functions at most */
+		uint32_t id = (sid & mask) | f;
+		struct viommu_device *device =
+			((id ^ sid) & mask) == 0 ? device_get(&v->unit, id) : NULL;
+
+		if (!device)
+			continue;
+		atomic_fetch_add(&device->generation, 1);
+		device_put(device);
+	}
+	v->unsynced = true;
+	notify_unmap(&v->unit, &what);
+	return true;
+}
+
+static struct domain_match match(uint32_t did, uint32_t pasid, uint32_t kinds)
+{
+	return (struct domain_match){ .id = did, .pasid = pasid, .kinds = kinds };
+}
+
+/* Drops what is cached of 1 << am pages at address, of the domains that match. */
+static void flush_pages(struct vtd *v, struct domain_match which, uint64_t address, unsigned am,
+			uint32_t told_pasid)
+{
+	uint64_t mask = bits_low(12 + am);
+	uint64_t first = address & ~mask;
+
+	domains_flush_range(&v->unit.domains, &which, first, first | mask);
+	tell_devices(v, NOTIFY_DOMAIN, which.id, told_pasid, first, first | mask);
+}
+
+bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
+			  unsigned am)
+{
+	struct domain_match all = match(did, VIOMMU_ANY_PASID, VTD_KINDS_ALL);
+	struct domain_match first = match(did, VIOMMU_ANY_PASID, VTD_KINDS_FIRST);
+
+	switch (granularity) {
+	case VTD_GRAN_GLOBAL:
+		unit_forget(&v->unit, true);
+		tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		return true;
+	case VTD_GRAN_DOMAIN:
+		domains_flush(&v->unit.domains, &all);
+		tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		return true;
+	case VTD_GRAN_LOCAL:
+		if (!(v->cap & VTD_CAP_PSI) || am > bits_get(v->cap, VTD_CAP_MAMV))
+			return false;
+		/* The address is one of the second stage: what first stages have cached cannot be
+		 * found by it. */
+		domains_flush(&v->unit.domains, &first);
+		flush_pages(v, match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND), address, am,
+			    VIOMMU_ANY_PASID);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
+			   uint64_t address, unsigned am)
+{
+	struct domain_match first = match(did, pasid, VTD_KINDS_FIRST);
+	struct domain_match second = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
+
+	if (granularity == VTD_PIOTLB_PASID) {
+		domains_flush(&v->unit.domains, &first);
+		domains_flush(&v->unit.domains, &second);
+		tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		return true;
+	}
+	if (granularity != VTD_PIOTLB_PAGES || am > 51)
+		return false;
+	flush_pages(v, first, address, am, VIOMMU_ANY_PASID);
+	return true;
+}
+
+bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid)
+{
+	(void)did;
+	(void)pasid;
+	if (granularity != VTD_PC_DOMAIN && granularity != VTD_PC_PASID &&
+	    granularity != VTD_PC_GLOBAL)
+		return false;
+	/* Contexts are parsed again; what they come to then has another domain if anything in them
+	 * changed. */
+	unit_forget(&v->unit, false);
+	tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	return true;
+}
+
+bool vtd_invalidate_interrupts(struct vtd *v, bool global, uint32_t index, unsigned im)
+{
+	uint32_t mask = (uint32_t)bits_low(im);
+
+	v->unsynced = true;
+	if (global) {
+		notify_interrupts(&v->unit, 0, 0xffff);
+		return true;
+	}
+	if (im > bits_get(v->ecap, VTD_ECAP_MHMV))
+		return false;
+	notify_interrupts(&v->unit, index & ~mask, index | mask);
+	return true;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_irq.c - interrupt remapping and posting (5.1 to 5.2, 9.9 to 9.12). */
+
+#include "mem.h"
+#include "vtd_engine.h"
+
+/* One request on its way. */
+struct request {
+	uint32_t source;
+	uint64_t address;
+	uint32_t data;
+	bool resolve;	/* no fault record, nothing posted */
+	uint64_t irta;	/* read once */
+	uint32_t index; /* of the table entry */
+	bool fpd;
+};
+
+static int refuse(struct vtd *v, const struct request *r, unsigned reason, struct viommu_msi *msi)
+{
+	msi->reason = (uint16_t)reason;
+	msi->index = r->index;
+	if (!r->resolve)
+		vtd_fault_interrupt(v, r->source, r->index == UINT32_MAX ? 0 : r->index, reason,
+				    r->fpd);
+	return VIOMMU_FAULT;
+}
+
+/* The address and data that KVM and 32-bit APICs understand: destination 31:8 in address 63:40. */
+static void encode(struct viommu_msi *msi)
+{
+	msi->address = VTD_MSI_FEE | (uint64_t)(msi->destination & 0xff) << 12 |
+		       (uint64_t)(msi->destination & ~0xffU) << 32 |
+		       (uint64_t)msi->redirection_hint << 3 | (uint64_t)msi->logical << 2;
+	/* level assert, bit 14, is set for both triggers: a message never says deassert */
+	msi->data = msi->vector | (uint32_t)msi->delivery_mode << 8 | UINT32_C(1) << 14 |
+		    (uint32_t)msi->level << 15;
+}
+
+/* A message that is not remapped keeps every bit it came with; the fields are what a local APIC
+ * reads from it. */
+static int unremapped(const struct request *r, struct viommu_msi *msi)
+{
+	*msi = (struct viommu_msi){
+		.address = r->address,
+		.data = r->data,
+		.destination = (uint32_t)(r->address >> 12 & 0xff) | (uint32_t)(r->address >> 40)
+									     << 8,
+		.vector = (uint8_t)r->data,
+		.delivery_mode = r->data >> 8 & 7,
+		.logical = r->address >> 2 & 1,
+		.level = r->data >> 15 & 1,
+		.redirection_hint = r->address >> 3 & 1,
+		.flags = VIOMMU_MSI_UNREMAPPED,
+		.index = UINT32_MAX,
+	};
+	return VIOMMU_OK;
+}
+
+/* 5.1.2: index of a remappable message; 0x20 and 0x21. 0: r->index is set. */
+static unsigned find_index(struct request *r)
+{
+	uint32_t handle = (uint32_t)(bits_get(r->address, VTD_MSI_HANDLE_LO) |
+				     bits_get(r->address, VTD_MSI_HANDLE_HI) << 15);
+
+	if (r->address & VTD_MSI_SHV) {
+		if (r->data & VTD_MSI_DATA_RSVD)
+			return VTD_FR_IR_REQUEST_RSVD;
+		handle += (uint32_t)bits_get(r->data, VTD_MSI_SUBHANDLE);
+	}
+	if (handle >= UINT32_C(2) << bits_get(r->irta, VTD_IRTA_S)) {
+		r->index = handle & 0xffff;
+		return VTD_FR_IR_INDEX;
+	}
+	r->index = handle;
+	return 0;
+}
+
+/* 9.10: source validation; the bus range is [SID 15:8, SID 7:0]. */
+static bool source_valid(const struct request *r, uint64_t high)
+{
+	static const uint16_t masks[] = { 0xffff, 0xfffb, 0xfff9, 0xfff8 };
+	uint32_t sid = (uint32_t)bits_get(high, VTD_IRTE_SID);
+
+	switch (bits_get(high, VTD_IRTE_SVT)) {
+	case VTD_SVT_NONE:
+		return true;
+	case VTD_SVT_SID:
+		return ((r->source ^ sid) & masks[bits_get(high, VTD_IRTE_SQ)]) == 0;
+	case VTD_SVT_BUS:
+		return r->source >> 8 >= sid >> 8 && r->source >> 8 <= (sid & 0xff);
+	default:
+		return false;
+	}
+}
+
+static bool entry_reserved(const struct vtd *v, const struct request *r, const uint64_t raw[2])
+{
+	uint64_t low = VTD_IRTE_RSVD_12 | VTD_IRTE_RSVD_24;
+	uint64_t high = VTD_IRTE_RSVD_84;
+
+	if (raw[0] & VTD_IRTE_IM) {
+		if (!(v->cap & VTD_CAP_PI))
+			return true;
+		low = VTD_PIRTE_RSVD_2 | VTD_PIRTE_RSVD_12 | VTD_PIRTE_RSVD_24;
+		high = VTD_PIRTE_RSVD_84;
+	} else if (!(r->irta & VTD_IRTA_EIME)) {
+		low |= VTD_IRTE_DST & ~VTD_IRTE_DST_XAPIC;
+	}
+	return (raw[0] & low) || (raw[1] & high);
+}
+
+static int remapped(const struct request *r, const uint64_t raw[2], struct viommu_msi *msi)
+{
+	bool extended = r->irta & VTD_IRTA_EIME;
+
+	*msi = (struct viommu_msi){
+		.destination =
+			(uint32_t)bits_get(raw[0], extended ? VTD_IRTE_DST : VTD_IRTE_DST_XAPIC),
+		.vector = (uint8_t)bits_get(raw[0], VTD_IRTE_V),
+		.delivery_mode = (uint8_t)bits_get(raw[0], VTD_IRTE_DLM),
+		.logical = (raw[0] & VTD_IRTE_DM) != 0,
+		.level = (raw[0] & VTD_IRTE_TM) != 0,
+		.redirection_hint = (raw[0] & VTD_IRTE_RH) != 0,
+		.index = r->index,
+	};
+	encode(msi);
+	return VIOMMU_OK;
+}
+
+/* ---- posting (5.2) ---- */
+
+/* Each part is updated by compare-and-swap, a few times before it is given up: the guest can write
+ * here all the time. */
+#define SWAP_TRIES 64U
+
+static bool set_bits(struct vtd *v, uint64_t gpa, uint64_t bits)
+{
+	uint64_t word;
+
+	if (!mem_load64(v->unit.vm, gpa, &word))
+		return false;
+	for (unsigned i = 0; i < SWAP_TRIES; i++) {
+		enum mem_swap swap;
+
+		if ((word & bits) == bits)
+			return true;
+		swap = mem_swap64(v->unit.vm, gpa, &word, word | bits);
+		if (swap != MEM_CHANGED)
+			return swap == MEM_SWAPPED;
+	}
+	return false;
+}
+
+/* Sets ON unless it is set, or notifications are suppressed and the interrupt is not urgent. 0, or
+ * the fault. */
+static unsigned set_on(struct vtd *v, uint64_t gpa, bool urgent, uint64_t *control, bool *notify)
+{
+	*notify = false;
+	if (!mem_load64(v->unit.vm, gpa, control))
+		return VTD_FR_IR_PID_FETCH;
+	for (unsigned i = 0; i < SWAP_TRIES; i++) {
+		enum mem_swap swap;
+
+		if (*control & (VTD_PID_RSVD_258 | VTD_PID_RSVD_280))
+			return VTD_FR_IR_PID_RSVD;
+		if ((*control & VTD_PID_ON) || ((*control & VTD_PID_SN) && !urgent))
+			return 0;
+		swap = mem_swap64(v->unit.vm, gpa, control, *control | VTD_PID_ON);
+		if (swap == MEM_SWAPPED) {
+			*notify = true;
+			return 0;
+		}
+		if (swap == MEM_FAILED)
+			break;
+	}
+	return VTD_FR_IR_PID_FETCH;
+}
+
+/* 9.12: the descriptor as a whole must be readable and without reserved bits before anything is
+ * posted to it. */
+static unsigned check_descriptor(struct vtd *v, uint64_t pda, uint64_t raw[8])
+{
+	if (vtd_above_haw(v, pda) || !mem_load(v->unit.vm, pda, raw, 8))
+		return VTD_FR_IR_PID_FETCH;
+	if ((raw[4] & (VTD_PID_RSVD_258 | VTD_PID_RSVD_280)) || raw[5] || raw[6] || raw[7])
+		return VTD_FR_IR_PID_RSVD;
+	return 0;
+}
+
+static int posted(struct vtd *v, const struct request *r, const uint64_t raw[2],
+		  struct viommu_msi *msi)
+{
+	uint64_t pda = bits_get(raw[0], VTD_PIRTE_PDA_LO) << 6 | bits_get(raw[1], VTD_PIRTE_PDA_HI)
+									 << 32;
+	uint64_t vector = bits_get(raw[0], VTD_IRTE_V);
+	uint64_t descriptor[8];
+	bool notify = false;
+	unsigned reason = check_descriptor(v, pda, descriptor);
+
+	if (!reason && !r->resolve && !set_bits(v, pda + (vector >> 6) * 8, BIT(vector & 63)))
+		reason = VTD_FR_IR_PID_FETCH;
+	if (!reason && !r->resolve)
+		reason = set_on(v, pda + 32, raw[0] & VTD_PIRTE_URG, &descriptor[4], &notify);
+	if (reason)
+		return refuse(v, r, reason, msi);
+	*msi = (struct viommu_msi){
+		.destination = (uint32_t)bits_get(
+			descriptor[4], r->irta & VTD_IRTA_EIME ? VTD_PID_NDST : VTD_PID_NDST_XAPIC),
+		.vector = (uint8_t)bits_get(descriptor[4], VTD_PID_NV),
+		.flags = VIOMMU_MSI_POSTED | (notify ? VIOMMU_MSI_NOTIFY : 0),
+		.index = r->index,
+	};
+	encode(msi);
+	return VIOMMU_OK;
+}
+
+/* 5.1.4: the checks, in this order. */
+static int remap(struct vtd *v, struct request *r, struct viommu_msi *msi)
+{
+	uint64_t entry;
+	uint64_t raw[2];
+	unsigned reason = find_index(r);
+
+	if (reason)
+		return refuse(v, r, reason, msi);
+	entry = (r->irta & VTD_IRTA_IRTA) + (uint64_t)r->index * 16;
+	if (vtd_above_haw(v, entry))
+		return refuse(v, r, VTD_FR_IR_INDEX, msi);
+	if (!mem_load(v->unit.vm, entry, raw, 2))
+		return refuse(v, r, VTD_FR_IR_FETCH, msi);
+	r->fpd = raw[0] & VTD_IRTE_FPD;
+	if (!(raw[0] & VTD_IRTE_P))
+		return refuse(v, r, VTD_FR_IR_ABSENT, msi);
+	if (entry_reserved(v, r, raw))
+		return refuse(v, r, VTD_FR_IR_RSVD, msi);
+	if (!source_valid(r, raw[1]))
+		return refuse(v, r, VTD_FR_IR_SID, msi);
+	return raw[0] & VTD_IRTE_IM ? posted(v, r, raw, msi) : remapped(r, raw, msi);
+}
+
+int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		  uint32_t flags, struct viommu_msi *msi)
+{
+	struct vtd *v = vtd_of(u);
+	struct request r = { .source = source & 0xffff,
+			     .address = address,
+			     .data = data,
+			     .resolve = flags & VIOMMU_MSI_RESOLVE,
+			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire),
+			     .index = UINT32_MAX };
+
+	if (!(r.irta & VTD_LATCH_IRE))
+		return unremapped(&r, msi);
+	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)
+		return refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi);
+	if (address & VTD_MSI_FORMAT)
+		return remap(v, &r, msi);
+	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */
+	if (!(r.irta & VTD_LATCH_CFI) || (r.irta & VTD_IRTA_EIME))
+		return refuse(v, &r, VTD_FR_IR_COMPATIBILITY, msi);
+	return unremapped(&r, msi);
+}

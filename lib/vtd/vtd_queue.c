@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_queue.c - the invalidation queue (6.5.2): fetching, checking and executing descriptors. */
+
+#include "mem.h"
+#include "vtd_engine.h"
+
+/* What became of a descriptor. An error leaves the head on it. */
+enum executed { DONE, WAITING, ERROR };
+
+struct descriptor {
+	uint64_t word[4]; /* the upper two are 0 with 128-bit descriptors */
+	bool wide;
+};
+
+static enum executed error(struct vtd *v, unsigned iqei)
+{
+	uint64_t iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_IQEI;
+
+	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
+	vtd_fault_queue(v, VTD_FSTS_IQE);
+	return ERROR;
+}
+
+static enum executed check(struct vtd *v, bool ok)
+{
+	return ok ? DONE : error(v, VTD_IQEI_RESERVED);
+}
+
+/* ---- device TLBs (6.5.2.5, 6.5.2.6) ---- */
+
+/* S = 0: one page. S = 1: twice as many pages as there are ones from bit 12 up; all ones:
+ * everything. */
+static void decode_range(uint64_t address, bool s, uint64_t *first, uint64_t *last)
+{
+	uint64_t page = address & VTD_QI_ADDR;
+	uint64_t mask = bits_low(12);
+
+	if (s) {
+		uint64_t ones = (page | bits_low(12)) + 1;
+
+		mask = ones ? (ones ^ (ones - 1)) : UINT64_MAX;
+	}
+	*first = page & ~mask;
+	*last = page | mask;
+}
+
+static enum executed tell_device(struct vtd *v, uint32_t sid,
+				 struct viommu_device_invalidation *invalidation)
+{
+	struct viommu_device *device = device_get(&v->unit, sid);
+	bool gave_up = false;
+
+	/* No such device: it would have answered Unsupported Request, which completes the
+	 * invalidation. */
+	if (!device)
+		return DONE;
+	device_invalidate(device, invalidation, &gave_up);
+	device_put(device);
+	/* So many are outstanding that no more can be noted: try again when some have been
+	 * answered. */
+	return gave_up ? WAITING : DONE;
+}
+
+static enum executed devtlb(struct vtd *v, const struct descriptor *d)
+{
+	struct viommu_device_invalidation invalidation = { .pasid = VIOMMU_NO_PASID };
+
+	decode_range(d->word[1], d->word[1] & VTD_QI_DEVTLB_S, &invalidation.first,
+		     &invalidation.last);
+	return tell_device(v, (uint32_t)bits_get(d->word[0], VTD_QI_DEVTLB_SID), &invalidation);
+}
+
+static enum executed pasid_devtlb(struct vtd *v, const struct descriptor *d)
+{
+	struct viommu_device_invalidation invalidation = { .pasid = (uint32_t)bits_get(
+								   d->word[0], VTD_QI_PASID) };
+
+	if (d->word[1] & VTD_QI_PDEVTLB_G)
+		invalidation.flags = VIOMMU_INVALIDATE_ALL_PASIDS;
+	decode_range(d->word[1], d->word[1] & VTD_QI_PDEVTLB_S, &invalidation.first,
+		     &invalidation.last);
+	return tell_device(v, (uint32_t)bits_get(d->word[0], VTD_QI_PDEVTLB_SID), &invalidation);
+}
+
+void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status)
+{
+	uint32_t sid = atomic_load_explicit(&device->id, memory_order_relaxed) & 0xffff;
+
+	/* A time-out becomes FSTS.ITE when the thread that owns the registers comes by: the first
+	 * one is kept. */
+	if (status == VIOMMU_FAULT) {
+		uint32_t none = 0;
+
+		atomic_compare_exchange_strong(&vtd_of(u)->timed_out, &none, sid + 1);
+	}
+}
+
+/* 6.5.2.10: shows a time-out in FSTS and IQERCD; true if there was one. */
+static bool show_time_out(struct vtd *v)
+{
+	uint32_t sid = atomic_exchange(&v->timed_out, 0);
+	uint64_t iqercd;
+
+	if (!sid)
+		return false;
+	iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_ITESID;
+	regs_put(&v->regs, VTD_IQERCD, iqercd | bits_put(VTD_IQERCD_ITESID, sid - 1));
+	vtd_fault_queue(v, VTD_FSTS_ITE);
+	return true;
+}
+
+/* ---- wait (6.5.2.8) ---- */
+
+/* Earlier invalidations are complete: every section has closed, and every device has answered. */
+static bool earlier_complete(struct vtd *v)
+{
+	if (atomic_load(&v->unit.outstanding_count))
+		return false;
+	if (!v->unsynced)
+		return true;
+	if (!v->wait_epoch)
+		v->wait_epoch = epoch_start(&v->unit.epoch);
+	if (!epoch_wait(&v->unit.epoch, v->wait_epoch, v->unit.self))
+		return false;
+	v->unsynced = false;
+	v->wait_epoch = 0;
+	return true;
+}
+
+static void completion_event(struct vtd *v)
+{
+	struct vtd_message message = { .due = false };
+
+	pthread_mutex_lock(&v->fault_lock);
+	if (!(regs_get(&v->regs, VTD_ICS) & VTD_ICS_IWC)) {
+		regs_set_bits(&v->regs, VTD_ICS, VTD_ICS_IWC);
+		message = vtd_event_raise(v, VTD_IECTL);
+	}
+	pthread_mutex_unlock(&v->fault_lock);
+	vtd_send(v, &message);
+}
+
+/* Every wait is a fence here: descriptors are executed in order. Page requests (PD) are queued or
+ * answered at once. */
+static enum executed wait(struct vtd *v, const struct descriptor *d)
+{
+	uint64_t address = d->word[1] & VTD_QI_WAIT_ADDR;
+
+	if (!earlier_complete(v))
+		return WAITING;
+	if ((d->word[0] & VTD_QI_WAIT_SW) &&
+	    (vtd_above_haw(v, address) ||
+	     !mem_store32(v->unit.vm, address, (uint32_t)bits_get(d->word[0], VTD_QI_WAIT_DATA))))
+		return error(v, VTD_IQEI_FETCH);
+	if (d->word[0] & VTD_QI_WAIT_IF)
+		completion_event(v);
+	return DONE;
+}
+
+/* ---- the others ---- */
+
+static enum executed contexts(struct vtd *v, const struct descriptor *d)
+{
+	return check(v, vtd_invalidate_contexts(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
+						(uint32_t)bits_get(d->word[0], VTD_QI_CC_SID),
+						(unsigned)bits_get(d->word[0], VTD_QI_CC_FM)));
+}
+
+static enum executed iotlb(struct vtd *v, const struct descriptor *d)
+{
+	return check(v, vtd_invalidate_iotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
+					     (uint32_t)bits_get(d->word[0], VTD_QI_DID),
+					     d->word[1] & VTD_QI_ADDR,
+					     (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+}
+
+static enum executed interrupts(struct vtd *v, const struct descriptor *d)
+{
+	return check(v, vtd_invalidate_interrupts(v, !(d->word[0] & VTD_QI_IEC_G),
+						  (uint32_t)bits_get(d->word[0], VTD_QI_IEC_IIDX),
+						  (unsigned)bits_get(d->word[0], VTD_QI_IEC_IM)));
+}
+
+static enum executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
+{
+	return check(v, vtd_invalidate_piotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
+					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
+					      (uint32_t)bits_get(d->word[0], VTD_QI_PASID),
+					      d->word[1] & VTD_QI_ADDR,
+					      (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+}
+
+static enum executed pasid_cache(struct vtd *v, const struct descriptor *d)
+{
+	return check(v, vtd_invalidate_pasids(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
+					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
+					      (uint32_t)bits_get(d->word[0], VTD_QI_PASID)));
+}
+
+static enum executed page_response(struct vtd *v, const struct descriptor *d)
+{
+	vtd_page_response(v, d->word, d->wide);
+	return DONE;
+}
+
+/* 6.5.2: every descriptor type: the bits it defines, the capabilities it needs, and what it does.
+ */
+static const struct {
+	enum executed (*execute)(struct vtd *v, const struct descriptor *d);
+	uint64_t defined[4];
+	uint64_t ecap; /* needed */
+	bool scalable; /* not in legacy mode */
+} types[] = {
+	[VTD_QI_CC] = { contexts, { UINT64_C(0x0003ffffffff0e3f) } },
+	[VTD_QI_IOTLB] = { iotlb, { UINT64_C(0x00000000ffff0eff), UINT64_C(0xfffffffffffff07f) } },
+	[VTD_QI_DEVTLB] = { devtlb,
+			    { UINT64_C(0xfff0ffff001ffe0f), UINT64_C(0xfffffffffffff001) },
+			    VTD_ECAP_DT },
+	[VTD_QI_IEC] = { interrupts, { UINT64_C(0x0000fffff8000e1f) }, VTD_ECAP_IR },
+	[VTD_QI_WAIT] = { wait, { UINT64_C(0xffffffff00000e7f), VTD_QI_WAIT_ADDR } },
+	[VTD_QI_PIOTLB] = { pasid_iotlb,
+			    { UINT64_C(0x000fffffffff0e3f), UINT64_C(0xfffffffffffff07f) },
+			    VTD_ECAP_SMTS,
+			    true },
+	[VTD_QI_PC] = { pasid_cache, { UINT64_C(0x000fffffffff0e3f) }, VTD_ECAP_SMTS, true },
+	[VTD_QI_PDEVTLB] = { pasid_devtlb,
+			     { UINT64_C(0xffffffffffffffff), UINT64_C(0xfffffffffffff801) },
+			     VTD_ECAP_SMTS | VTD_ECAP_DT,
+			     true },
+	[VTD_QI_PGRESP] = { page_response,
+			    { UINT64_C(0x000ffffffffffe3f), UINT64_C(0x0000000000000ffc),
+			      UINT64_MAX, UINT64_MAX },
+			    VTD_ECAP_PRS,
+			    true },
+};
+
+/* Bits of a type that depend on a capability, or on the descriptor itself. */
+static uint64_t also_reserved(const struct vtd *v, unsigned type, const struct descriptor *d,
+			      unsigned word)
+{
+	if (type == VTD_QI_WAIT && word == 0)
+		return v->ecap & VTD_ECAP_PDS ? 0 : VTD_QI_WAIT_PD;
+	if (type == VTD_QI_PGRESP && word >= 2)
+		return d->word[0] & VTD_QI_PGRESP_PDP ? 0 : UINT64_MAX;
+	return 0;
+}
+
+static enum executed execute(struct vtd *v, const struct descriptor *d)
+{
+	unsigned type = (unsigned)(bits_get(d->word[0], VTD_QI_TYPE_LO) |
+				   bits_get(d->word[0], VTD_QI_TYPE_HI) << 4);
+	bool legacy =
+		vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
+
+	if (type >= ARRAY_COUNT(types))
+		return error(v, VTD_IQEI_TYPE);
+	type = (unsigned)bits_clamp_index(type, ARRAY_COUNT(types));
+	if (!types[type].execute || (types[type].ecap & ~v->ecap) ||
+	    (types[type].scalable && legacy))
+		return error(v, VTD_IQEI_TYPE);
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t defined = types[type].defined[i];
+
+		if (type == VTD_QI_WAIT && i == 0)
+			defined |= VTD_QI_WAIT_PD;
+		if (d->word[i] & (~defined | also_reserved(v, type, d, i)))
+			return error(v, VTD_IQEI_RESERVED);
+	}
+	return types[type].execute(v, d);
+}
+
+/* ---- the ring ---- */
+
+static bool is_wide(const struct vtd *v)
+{
+	return v->iqa & VTD_IQA_DW;
+}
+
+/* Whether the queue as a whole can be used: its width fits the mode, its indices the ring (11.4.9,
+ * IQERCD). */
+static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
+{
+	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
+	uint64_t bytes = UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS);
+
+	if (is_wide(v) && !(v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS)))
+		return VTD_IQEI_WIDTH;
+	if (!is_wide(v) && vtd_ttm(root) == VTD_TTM_SCALABLE && (v->ecap & VTD_ECAP_SMTS))
+		return VTD_IQEI_WIDTH;
+	if (is_wide(v) && ((head | tail) & 16))
+		return VTD_IQEI_ALIGN;
+	if (tail >= bytes || head >= bytes)
+		return VTD_IQEI_TAIL;
+	return 0;
+}
+
+/* Executes the descriptor at the head, and moves on. */
+static enum executed step(struct vtd *v, uint64_t head)
+{
+	struct descriptor d = { .wide = is_wide(v) };
+	uint64_t bytes = UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS);
+	uint64_t address = (v->iqa & VTD_IQA_IQA) + head;
+	unsigned words = d.wide ? 4 : 2;
+	enum executed executed;
+
+	if (vtd_above_haw(v, address) || !mem_load(v->unit.vm, address, d.word, words))
+		return error(v, VTD_IQEI_FETCH);
+	executed = execute(v, &d);
+	if (executed == DONE)
+		regs_put(&v->regs, VTD_IQH, (head + words * 8) & (bytes - 1));
+	return executed;
+}
+
+int vtd_queue_run(struct vtd *v)
+{
+	for (uint32_t i = 0;; i++) {
+		uint64_t head = regs_get(&v->regs, VTD_IQH);
+		uint64_t tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
+		unsigned iqei;
+
+		show_time_out(v);
+		if (!(v->gcmd & VTD_G_QIE) ||
+		    (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
+			return VIOMMU_OK;
+		if (head == tail)
+			return VIOMMU_OK;
+		iqei = queue_error(v, head, tail);
+		if (iqei) {
+			error(v, iqei);
+			return VIOMMU_OK;
+		}
+		if (i == v->unit.limits.queue_budget) {
+			unit_work(&v->unit);
+			return VIOMMU_PENDING;
+		}
+		if (step(v, head) == WAITING)
+			return VIOMMU_PENDING;
+	}
+}
+
+void vtd_queue_start(struct vtd *v)
+{
+	v->iqa = regs_get(&v->regs, VTD_IQA);
+	v->wait_epoch = 0;
+	regs_put(&v->regs, VTD_IQH, 0);
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_regs.c - the register table (11.4), and what writing to a register does. */
+
+#include "vtd_engine.h"
+
+/* ---- completions: what software may see only when earlier users have left (design: invalidation
+ * that means it) ---- */
+
+static void complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
+{
+	v->completion.gsts_set = (v->completion.gsts_set & ~gsts_clear) | gsts_set;
+	v->completion.gsts_clear = (v->completion.gsts_clear & ~gsts_set) | gsts_clear;
+	v->completion.epoch = epoch_start(&v->unit.epoch);
+}
+
+int vtd_complete(struct vtd *v)
+{
+	struct vtd_completion *c = &v->completion;
+
+	if (!c->epoch)
+		return VIOMMU_OK;
+	if (!epoch_wait(&v->unit.epoch, c->epoch, v->unit.self))
+		return VIOMMU_PENDING;
+	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
+	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
+	if (c->ccmd)
+		regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_ICC);
+	if (c->iotlb)
+		regs_clear_bits(&v->regs, v->iva + 8, VTD_IOTLB_IVT);
+	*c = (struct vtd_completion){ .epoch = 0 };
+	return VIOMMU_OK;
+}
+
+int vtd_progress(struct vtd *v)
+{
+	int completed = vtd_complete(v);
+	int queue = vtd_queue_run(v);
+
+	return completed ? completed : queue;
+}
+
+/* ---- global command (11.4.4) ---- */
+
+/* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
+static void tables_changed(struct vtd *v)
+{
+	const struct notify all = { .scope = NOTIFY_ALL,
+				    .pasid = VIOMMU_ANY_PASID,
+				    .last = UINT64_MAX };
+	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
+	uint32_t mode = !(root & VTD_ROOT_TE)		 ? VIOMMU_MODE_BYPASS
+			: vtd_ttm(root) == VTD_TTM_ABORT ? VIOMMU_MODE_BLOCK
+							 : VIOMMU_MODE_TRANSLATE;
+
+	unit_forget(&v->unit, true);
+	v->unsynced = true;
+	notify_mode(&v->unit, mode);
+	notify_unmap(&v->unit, &all);
+}
+
+static void set_root_table(struct vtd *v)
+{
+	uint64_t te = atomic_load_explicit(&v->root, memory_order_relaxed) & VTD_ROOT_TE;
+
+	atomic_store_explicit(&v->root, regs_get(&v->regs, VTD_RTADDR) | te, memory_order_release);
+	tables_changed(v);
+	complete_later(v, VTD_G_RTP, 0);
+}
+
+static void set_interrupt_table(struct vtd *v)
+{
+	uint64_t latch = atomic_load_explicit(&v->irta, memory_order_relaxed) &
+			 (VTD_LATCH_IRE | VTD_LATCH_CFI);
+
+	atomic_store_explicit(&v->irta, regs_get(&v->regs, VTD_IRTA) | latch, memory_order_release);
+	v->unsynced = true;
+	notify_interrupts(&v->unit, 0, 0xffff);
+	complete_later(v, VTD_G_IRTP, 0);
+}
+
+static void latch_interrupts(struct vtd *v)
+{
+	uint64_t irta = atomic_load_explicit(&v->irta, memory_order_relaxed) &
+			~(VTD_LATCH_IRE | VTD_LATCH_CFI);
+
+	irta |= (v->gcmd & VTD_G_IRE ? VTD_LATCH_IRE : 0) |
+		(v->gcmd & VTD_G_CFI ? VTD_LATCH_CFI : 0);
+	atomic_store_explicit(&v->irta, irta, memory_order_release);
+	v->unsynced = true;
+	notify_interrupts(&v->unit, 0, 0xffff);
+}
+
+/* One bit that stays: @bit of GCMD was asked to change. */
+static void change(struct vtd *v, uint64_t bit)
+{
+	bool on = v->gcmd & bit;
+
+	if (bit == VTD_G_TE) {
+		uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed) & ~VTD_ROOT_TE;
+
+		atomic_store_explicit(&v->root, root | (on ? VTD_ROOT_TE : 0),
+				      memory_order_release);
+		tables_changed(v);
+	} else if (bit == VTD_G_QIE) {
+		/* Software drains the queue before it turns it off; what it left in there is not
+		 * executed. */
+		if (on)
+			vtd_queue_start(v);
+	} else {
+		latch_interrupts(v);
+	}
+	complete_later(v, on ? bit : 0, on ? 0 : bit);
+}
+
+/* Bits of GCMD that this configuration has. */
+static uint64_t commands(const struct vtd *v)
+{
+	uint64_t bits = VTD_G_RTP | VTD_G_TE;
+
+	if (v->ecap & VTD_ECAP_QI)
+		bits |= VTD_G_QIE;
+	if (v->ecap & VTD_ECAP_IR)
+		bits |= VTD_G_IRTP | VTD_G_IRE | VTD_G_CFI;
+	return bits;
+}
+
+static void write_gcmd(void *engine, const struct regs_write *w)
+{
+	static const uint64_t lasting[] = { VTD_G_QIE, VTD_G_CFI, VTD_G_IRE, VTD_G_TE };
+	struct vtd *v = engine;
+	uint64_t written = w->written & commands(v);
+
+	/* Tables before what uses them, if software did not write one bit at a time. WBF completes
+	 * at once. */
+	if (written & VTD_G_RTP)
+		set_root_table(v);
+	if (written & VTD_G_IRTP)
+		set_interrupt_table(v);
+	for (unsigned i = 0; i < ARRAY_COUNT(lasting); i++) {
+		if (!((written ^ v->gcmd) & lasting[i]))
+			continue;
+		v->gcmd ^= lasting[i];
+		change(v, lasting[i]);
+	}
+}
+
+/* ---- register-based invalidation (6.5.1) ---- */
+
+/* Not with a queue, not outside legacy mode, and not on units of version 6 and later. */
+static bool registers_invalidate(const struct vtd *v)
+{
+	return !(v->gcmd & VTD_G_QIE) && v->version >> 4 < 6 &&
+	       vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
+}
+
+static void write_ccmd(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+	unsigned granularity = (unsigned)bits_get(w->written, VTD_CCMD_CIRG);
+	bool done = false;
+
+	if (!(w->written & w->mask & VTD_CCMD_ICC))
+		return;
+	if (registers_invalidate(v))
+		done = vtd_invalidate_contexts(v, granularity,
+					       (uint32_t)bits_get(w->written, VTD_CCMD_SID),
+					       (unsigned)bits_get(w->written, VTD_CCMD_FM));
+	if (granularity == VTD_GRAN_DOMAIN) /* see vtd_invalidate_contexts() */
+		granularity = VTD_GRAN_GLOBAL;
+	regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_CAIG);
+	regs_set_bits(&v->regs, VTD_CCMD, done ? bits_put(VTD_CCMD_CAIG, granularity) : 0);
+	v->completion.ccmd = true;
+	complete_later(v, 0, 0);
+}
+
+static void write_iva(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+
+	v->iva_value = (v->iva_value & ~w->mask) | (w->written & w->mask);
+}
+
+static void write_iotlb(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+	unsigned granularity = (unsigned)bits_get(w->written, VTD_IOTLB_IIRG);
+	bool done = false;
+
+	if (!(w->written & w->mask & VTD_IOTLB_IVT))
+		return;
+	if (registers_invalidate(v))
+		done = vtd_invalidate_iotlb(v, granularity,
+					    (uint32_t)bits_get(w->written, VTD_IOTLB_DID),
+					    v->iva_value & VTD_IVA_ADDR,
+					    (unsigned)bits_get(v->iva_value, VTD_IVA_AM));
+	regs_clear_bits(&v->regs, w->offset, VTD_IOTLB_IAIG);
+	regs_set_bits(&v->regs, w->offset, done ? bits_put(VTD_IOTLB_IAIG, granularity) : 0);
+	v->completion.iotlb = true;
+	complete_later(v, 0, 0);
+}
+
+/* ---- status and events ---- */
+
+static void write_fault_status(void *engine, const struct regs_write *w)
+{
+	(void)w;
+	vtd_fault_cleared(engine);
+}
+
+static void write_event_control(void *engine, const struct regs_write *w)
+{
+	vtd_event_unmasked(engine, w->offset);
+}
+
+static void write_ics(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+
+	(void)w;
+	pthread_mutex_lock(&v->fault_lock);
+	if (!(regs_get(&v->regs, VTD_ICS) & VTD_ICS_IWC))
+		regs_clear_bits(&v->regs, VTD_IECTL, VTD_EVENT_IP);
+	pthread_mutex_unlock(&v->fault_lock);
+}
+
+static void write_prs(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+
+	(void)w;
+	pthread_mutex_lock(&v->page_lock);
+	if (!(regs_get(&v->regs, VTD_PRS) & (VTD_PRS_PPR | VTD_PRS_PRO)))
+		regs_clear_bits(&v->regs, VTD_PECTL, VTD_EVENT_IP);
+	pthread_mutex_unlock(&v->page_lock);
+}
+
+static void write_pmen(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+
+	if (w->written & VTD_PMEN_EPM)
+		regs_set_bits(&v->regs, VTD_PMEN, VTD_PMEN_PRS);
+	else
+		regs_clear_bits(&v->regs, VTD_PMEN, VTD_PMEN_PRS);
+	unit_forget(&v->unit, true);
+}
+
+/* A region moves while protection is on: what was cached of its neighbourhood may be open or closed
+ * now. */
+static void write_region(void *engine, const struct regs_write *w)
+{
+	struct vtd *v = engine;
+
+	(void)w;
+	unit_forget(&v->unit, true);
+}
+
+/* ---- the table ---- */
+
+#define RO(offset, bytes, own, name)                                                               \
+	{                                                                                          \
+		offset, bytes, 0, 0, 0, own, NULL, name                                            \
+	}
+#define RW(offset, bytes, writable, name)                                                          \
+	{                                                                                          \
+		offset, bytes, 0, writable, 0, 0, NULL, name                                       \
+	}
+#define EVENT(offset, name)                                                                        \
+	{                                                                                          \
+		offset, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP, write_event_control, name  \
+	}
+
+#define LOW32	    BITS(31, 0)
+#define PMR_ADDRESS BITS(63, 21)
+
+static const struct regs_row always[] = {
+	{ VTD_GCMD, 4, 0, 0, 0, 0, write_gcmd, "GCMD" },
+	RO(VTD_GSTS, 4, VTD_G_TE | VTD_G_RTP | VTD_G_QIE | VTD_G_IRE | VTD_G_IRTP | VTD_G_CFI,
+	   "GSTS"),
+	RW(VTD_RTADDR, 8, VTD_RTADDR_RTA | VTD_RTADDR_TTM, "RTADDR"),
+	{ VTD_CCMD, 8, 0, VTD_CCMD_DID | VTD_CCMD_SID | VTD_CCMD_FM | VTD_CCMD_CIRG | VTD_CCMD_ICC,
+	  0, VTD_CCMD_CAIG, write_ccmd, "CCMD" },
+	{ VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE,
+	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS" },
+	EVENT(VTD_FECTL, "FECTL"),
+	RW(VTD_FEDATA, 4, BITS(15, 0), "FEDATA"),
+	RW(VTD_FEADDR, 4, BITS(31, 2), "FEADDR"),
+};
+
+static const struct regs_row with_low_protection[] = {
+	{ VTD_PLMBASE, 4, 0, PMR_ADDRESS &LOW32, 0, 0, write_region, "PLMBASE" },
+	{ VTD_PLMLIMIT, 4, 0, PMR_ADDRESS &LOW32, 0, 0, write_region, "PLMLIMIT" },
+};
+
+static const struct regs_row with_high_protection[] = {
+	{ VTD_PHMBASE, 8, 0, PMR_ADDRESS, 0, 0, write_region, "PHMBASE" },
+	{ VTD_PHMLIMIT, 8, 0, PMR_ADDRESS, 0, 0, write_region, "PHMLIMIT" },
+};
+
+static const struct regs_row with_protection[] = {
+	{ VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, VTD_PMEN_PRS, write_pmen, "PMEN" },
+};
+
+static const struct regs_row with_queue[] = {
+	RO(VTD_IQH, 8, VTD_IQH_QH, "IQH"),
+	RW(VTD_IQT, 8, VTD_IQT_QT, "IQT"),
+	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS" },
+	EVENT(VTD_IECTL, "IECTL"),
+	RW(VTD_IEDATA, 4, LOW32, "IEDATA"),
+	RW(VTD_IEADDR, 4, BITS(31, 2), "IEADDR"),
+	RO(VTD_IQERCD, 8, VTD_IQERCD_IQEI | VTD_IQERCD_ITESID | VTD_IQERCD_ICESID, "IQERCD"),
+};
+
+static const struct regs_row with_page_requests[] = {
+	RW(VTD_PQH, 8, VTD_PQ_INDEX, "PQH"),
+	RW(VTD_PQT, 8, VTD_PQ_INDEX, "PQT"),
+	RW(VTD_PQA, 8, VTD_PQA_PQA | VTD_PQA_PQS, "PQA"),
+	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS" },
+	EVENT(VTD_PECTL, "PECTL"),
+	RW(VTD_PEDATA, 4, LOW32, "PEDATA"),
+	RW(VTD_PEADDR, 4, BITS(31, 2), "PEADDR"),
+};
+
+static bool add_rows(struct vtd *v, const struct regs_row *rows, size_t count, bool wanted)
+{
+	bool ok = true;
+
+	for (size_t i = 0; wanted && ok && i < count; i++)
+		ok = regs_add(&v->regs, &rows[i]);
+	return ok;
+}
+
+#define ADD(v, rows, wanted) add_rows(v, rows, ARRAY_COUNT(rows), wanted)
+
+/* Rows whose content or place the configuration decides. */
+static bool add_configured(struct vtd *v)
+{
+	const uint64_t iqa = VTD_IQA_QS | VTD_IQA_IQA |
+			     (v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS) ? VTD_IQA_DW : 0);
+	const uint64_t irta =
+		VTD_IRTA_S | VTD_IRTA_IRTA | (v->ecap & VTD_ECAP_EIM ? VTD_IRTA_EIME : 0);
+	/* Upper halves of message addresses come with 32-bit APIC ids (11.4.7). */
+	const uint64_t upper = v->ecap & VTD_ECAP_EIM ? LOW32 : 0;
+	const struct regs_row rows[] = {
+		{ VTD_VER, 4, v->version, 0, 0, 0, NULL, "VER" },
+		{ VTD_CAP, 8, v->cap, 0, 0, 0, NULL, "CAP" },
+		{ VTD_ECAP, 8, v->ecap, 0, 0, 0, NULL, "ECAP" },
+		RW(VTD_FEUADDR, 4, upper, "FEUADDR"),
+		{ v->iva, 8, 0, 0, 0, 0, write_iva, "IVA" },
+		{ v->iva + 8, 8, 0,
+		  VTD_IOTLB_DID | VTD_IOTLB_DW | VTD_IOTLB_DR | VTD_IOTLB_IIRG | VTD_IOTLB_IVT, 0,
+		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB" },
+	};
+	const struct regs_row queue[] = { RW(VTD_IQA, 8, iqa, "IQA"),
+					  RW(VTD_IEUADDR, 4, upper, "IEUADDR") };
+	const struct regs_row pages[] = { RW(VTD_PEUADDR, 4, upper, "PEUADDR") };
+	const struct regs_row interrupts[] = { RW(VTD_IRTA, 8, irta, "IRTA") };
+	bool ok = ADD(v, rows, true) && ADD(v, queue, v->ecap & VTD_ECAP_QI) &&
+		  ADD(v, pages, v->ecap & VTD_ECAP_PRS) &&
+		  ADD(v, interrupts, v->ecap & VTD_ECAP_IR);
+
+	for (uint32_t i = 0; ok && i < v->frcds; i++) {
+		const struct regs_row record[] = {
+			RO(v->frcd + 16 * i, 8, VTD_FRCD_FI, "FRCD"),
+			{ v->frcd + 16 * i + 8, 8, 0, 0, VTD_FRCD_F,
+			  ~(VTD_FRCD_F | VTD_FRCD_RSVD_16), write_fault_status, "FRCD" },
+		};
+
+		ok = ADD(v, record, true);
+	}
+	return ok;
+}
+
+static bool add_all(struct vtd *v)
+{
+	const bool low = v->cap & VTD_CAP_PLMR;
+	const bool high = v->cap & VTD_CAP_PHMR;
+	const bool queue = v->ecap & VTD_ECAP_QI;
+	const bool pages = v->ecap & VTD_ECAP_PRS;
+
+	return ADD(v, always, true) && ADD(v, with_low_protection, low) &&
+	       ADD(v, with_high_protection, high) && ADD(v, with_protection, low || high) &&
+	       ADD(v, with_queue, queue) && ADD(v, with_page_requests, pages) && add_configured(v);
+}
+
+int vtd_regs_init(struct vtd *v)
+{
+	uint32_t end = v->frcd + 16 * v->frcds;
+	int result;
+
+	if (end < v->iva + 16)
+		end = v->iva + 16;
+	end = (end + 4095) & ~UINT32_C(4095);
+	result = regs_init(&v->regs, v->unit.vm, end, 64 + 2 * v->frcds, v);
+	if (result)
+		return result;
+	/* IVA, IOTLB and the fault records are where the configuration says: on another register is
+	 * a mistake of it. */
+	return add_all(v) ? VIOMMU_OK : VIOMMU_EINVAL;
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vtd_state.c - save and restore.
+ *
+ *	"conf"  CAP, ECAP, version, host address width: must be those of the unit that restores
+ *	"regs"  count, then offset and value of each register
+ *	"unit"  what was latched from registers, and completions on their way
+ */
+
+#include "state.h"
+#include "vtd_engine.h"
+
+static void save_config(struct vtd *v, struct state_writer *state)
+{
+	state_record(state, "conf");
+	state_put64(state, v->cap);
+	state_put64(state, v->ecap);
+	state_put32(state, v->version);
+	state_put32(state, v->haw);
+}
+
+static void save_regs(struct vtd *v, struct state_writer *state)
+{
+	state_record(state, "regs");
+	state_put32(state, v->regs.count);
+	for (uint32_t i = 0; i < v->regs.count; i++) {
+		state_put32(state, v->regs.row[i].offset);
+		state_put64(state, regs_get(&v->regs, v->regs.row[i].offset));
+	}
+}
+
+/* Completions that wait for sections: nobody on the other side is inside one, so there they are due
+ * at once. */
+#define PENDING_CCMD  BIT(0)
+#define PENDING_IOTLB BIT(1)
+#define PENDING_ANY   BIT(2)
+
+void vtd_save(struct viommu *u, struct state_writer *state)
+{
+	struct vtd *v = vtd_of(u);
+	const struct vtd_completion *c = &v->completion;
+
+	/* Faults that are recorded while we write would be half in it. */
+	pthread_mutex_lock(&v->fault_lock);
+	pthread_mutex_lock(&v->page_lock);
+	save_config(v, state);
+	save_regs(v, state);
+	state_record(state, "unit");
+	state_put64(state, atomic_load(&v->root));
+	state_put64(state, atomic_load(&v->irta));
+	state_put64(state, v->gcmd);
+	state_put64(state, v->iva_value);
+	state_put64(state, v->iqa);
+	state_put32(state, v->fault_next);
+	state_put32(state, atomic_load(&v->timed_out));
+	state_put64(state, c->gsts_set);
+	state_put64(state, c->gsts_clear);
+	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
+				   (c->epoch ? PENDING_ANY : 0));
+	pthread_mutex_unlock(&v->page_lock);
+	pthread_mutex_unlock(&v->fault_lock);
+}
+
+/* What a state says, before any of it is believed. */
+struct loaded {
+	uint64_t *value; /* by row */
+	uint64_t root;
+	uint64_t irta;
+	uint64_t gcmd;
+	uint64_t iva_value;
+	uint64_t iqa;
+	uint32_t fault_next;
+	uint32_t timed_out;
+	uint64_t gsts_set;
+	uint64_t gsts_clear;
+	uint64_t pending;
+};
+
+static bool load_config(const struct vtd *v, struct state_reader *state)
+{
+	if (!state_find(state, "conf"))
+		return false;
+	return state_get64(state) == v->cap && state_get64(state) == v->ecap &&
+	       state_get32(state) == v->version && state_get32(state) == v->haw &&
+	       state_left(state) == 0;
+}
+
+/* Bits that a register can ever show. */
+static uint64_t possible(const struct regs_row *row)
+{
+	uint64_t constant = row->reset & ~(row->writable | row->own);
+
+	return row->writable | row->w1c | row->own | constant;
+}
+
+static bool load_regs(const struct vtd *v, struct state_reader *state, struct loaded *l)
+{
+	if (!state_find(state, "regs") || state_get32(state) != v->regs.count)
+		return false;
+	for (uint32_t i = 0; i < v->regs.count; i++) {
+		const struct regs_row *row = &v->regs.row[i];
+		uint64_t constant = row->reset & ~(row->writable | row->own);
+
+		if (state_get32(state) != row->offset)
+			return false;
+		l->value[i] = state_get64(state);
+		if ((l->value[i] & ~possible(row)) || (l->value[i] & constant) != constant)
+			return false;
+	}
+	return !state->bad && state_left(state) == 0;
+}
+
+static bool load_unit(struct state_reader *state, struct loaded *l)
+{
+	if (!state_find(state, "unit"))
+		return false;
+	l->root = state_get64(state);
+	l->irta = state_get64(state);
+	l->gcmd = state_get64(state);
+	l->iva_value = state_get64(state);
+	l->iqa = state_get64(state);
+	l->fault_next = state_get32(state);
+	l->timed_out = state_get32(state);
+	l->gsts_set = state_get64(state);
+	l->gsts_clear = state_get64(state);
+	l->pending = state_get64(state);
+	return !state->bad && state_left(state) == 0;
+}
+
+/* Whether the parts agree: what is latched, what software asked for, and what the registers say. */
+static bool consistent(const struct vtd *v, const struct loaded *l)
+{
+	const uint64_t lasting =
+		VTD_G_TE | VTD_G_IRE | VTD_G_CFI | (v->ecap & VTD_ECAP_QI ? VTD_G_QIE : 0);
+	const uint64_t status = lasting | VTD_G_RTP | VTD_G_IRTP;
+	uint64_t irta = VTD_IRTA_S | VTD_IRTA_IRTA | VTD_LATCH_IRE | VTD_LATCH_CFI |
+			(v->ecap & VTD_ECAP_EIM ? VTD_IRTA_EIME : 0);
+
+	if ((l->root & ~(VTD_RTADDR_RTA | VTD_RTADDR_TTM | VTD_ROOT_TE)) || (l->irta & ~irta) ||
+	    (l->gcmd & ~lasting))
+		return false;
+	if ((l->iqa & ~(VTD_IQA_IQA | VTD_IQA_QS | VTD_IQA_DW)) || l->fault_next >= v->frcds ||
+	    l->timed_out > 0x10000)
+		return false;
+	if (!(l->gcmd & VTD_G_TE) != !(l->root & VTD_ROOT_TE) ||
+	    !(l->gcmd & VTD_G_IRE) != !(l->irta & VTD_LATCH_IRE) ||
+	    !(l->gcmd & VTD_G_CFI) != !(l->irta & VTD_LATCH_CFI))
+		return false;
+	if ((l->gcmd & (VTD_G_IRE | VTD_G_CFI)) && !(v->ecap & VTD_ECAP_IR))
+		return false;
+	if ((l->gsts_set & l->gsts_clear) || ((l->gsts_set | l->gsts_clear) & ~status))
+		return false;
+	return !(l->pending & ~(PENDING_CCMD | PENDING_IOTLB | PENDING_ANY)) &&
+	       (l->pending != 0 || !(l->gsts_set | l->gsts_clear));
+}
+
+static void take(struct vtd *v, const struct loaded *l)
+{
+	pthread_mutex_lock(&v->fault_lock);
+	pthread_mutex_lock(&v->page_lock);
+	for (uint32_t i = 0; i < v->regs.count; i++)
+		regs_put(&v->regs, v->regs.row[i].offset, l->value[i]);
+	v->fault_next = l->fault_next;
+	pthread_mutex_unlock(&v->page_lock);
+	pthread_mutex_unlock(&v->fault_lock);
+	atomic_store_explicit(&v->root, l->root, memory_order_release);
+	atomic_store_explicit(&v->irta, l->irta, memory_order_release);
+	atomic_store(&v->timed_out, l->timed_out);
+	v->gcmd = l->gcmd;
+	v->iva_value = l->iva_value;
+	v->iqa = l->iqa;
+	v->unsynced = true;
+	v->wait_epoch = 0;
+	v->completion =
+		(struct vtd_completion){ .epoch = l->pending ? epoch_start(&v->unit.epoch) : 0,
+					 .gsts_set = l->gsts_set,
+					 .gsts_clear = l->gsts_clear,
+					 .ccmd = l->pending & PENDING_CCMD,
+					 .iotlb = l->pending & PENDING_IOTLB };
+}
+
+int vtd_restore(struct viommu *u, struct state_reader *state)
+{
+	struct vtd *v = vtd_of(u);
+	uint64_t bytes = v->regs.count * sizeof(uint64_t);
+	struct loaded l = { .value = vm_alloc(u->vm, bytes, _Alignof(uint64_t)) };
+	const struct notify all = { .scope = NOTIFY_ALL,
+				    .pasid = VIOMMU_ANY_PASID,
+				    .last = UINT64_MAX };
+	bool ok;
+
+	if (!l.value)
+		return VIOMMU_ENOMEM;
+	ok = load_config(v, state) && load_regs(v, state, &l) && load_unit(state, &l) &&
+	     consistent(v, &l);
+	if (ok)
+		take(v, &l);
+	vm_dealloc(u->vm, l.value, bytes);
+	if (!ok)
+		return VIOMMU_ESTATE;
+	unit_forget(u, true);
+	notify_mode(u, l.root & VTD_ROOT_TE ? VIOMMU_MODE_TRANSLATE : VIOMMU_MODE_BYPASS);
+	notify_unmap(u, &all);
+	notify_interrupts(u, 0, 0xffff);
+	/* Anything may be due: a completion, or descriptors between head and tail. */
+	return VIOMMU_PENDING;
+}

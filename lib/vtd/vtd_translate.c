@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_translate.c - one request, in the manual's order (3.6 to 3.8, 3.14, 4.2), as far as the
+ * caches did not answer. */
+
+#include "pt_vtd_ss.h"
+#include "pt_x86.h"
+#include "range.h"
+#include "vtd_engine.h"
+
+static bool in_window(uint64_t address)
+{
+	return address >= VTD_WINDOW_FIRST && address <= VTD_WINDOW_LAST;
+}
+
+static unsigned by_mode(const struct context *c, unsigned legacy, unsigned scalable)
+{
+	return c->key.flags & VTD_KEY_LEGACY ? legacy : scalable;
+}
+
+/* ---- protected memory (11.4.8) ---- */
+
+/* Limits name the last 2 MiB block of the region. */
+#define PMR_GRANULE_LG2 21U
+
+static bool region_open(struct query *q, uint64_t base, uint64_t limit)
+{
+	limit |= bits_low(PMR_GRANULE_LG2);
+	return base > limit || translation_avoid(&q->found, q->iova, true, base, limit);
+}
+
+/* Cuts q->found so that it touches no protected region; false if the address itself does. */
+static bool outside_protected(struct vtd *v, struct query *q)
+{
+	if (!(v->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)) ||
+	    !(regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM))
+		return true;
+	if ((v->cap & VTD_CAP_PLMR) &&
+	    !region_open(q, regs_get(&v->regs, VTD_PLMBASE), regs_get(&v->regs, VTD_PLMLIMIT)))
+		return false;
+	return !(v->cap & VTD_CAP_PHMR) ||
+	       region_open(q, regs_get(&v->regs, VTD_PHMBASE), regs_get(&v->regs, VTD_PHMLIMIT));
+}
+
+/* From major version 2 on every DMA is checked; before, only what is not translated by page tables.
+ */
+static bool all_are_checked(const struct vtd *v)
+{
+	return v->version >> 4 >= 2;
+}
+
+/* ---- addresses that are not translated by tables ---- */
+
+/* The largest block around the address, not yet cut: the whole space of @bits bits. */
+static void identity(struct query *q, unsigned bits)
+{
+	q->found = (struct translation){ .iova = q->iova, .gpa = q->iova, .size_lg2 = 0 };
+	q->found.iova &= ~bits_low(bits);
+	q->found.gpa = q->found.iova;
+	q->found.size_lg2 = (uint8_t)bits;
+	q->found.perm = (uint8_t)(PERM_ALL | PERM_DIRTY);
+}
+
+/* Sizes the TLB is searched with: few. */
+static void make_natural(struct query *q)
+{
+	unsigned lg2 = q->found.size_lg2;
+
+	translation_shrink(&q->found, q->iova, lg2 >= 30 ? 30 : lg2 >= 21 ? 21 : 12);
+}
+
+/* Remapping is off. */
+static int untranslated(struct vtd *v, struct query *q)
+{
+	if (q->type == VIOMMU_AT_TRANSLATION)
+		return vtd_fault(v, q, 0);
+	identity(q, 63);
+	if (!translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) ||
+	    !outside_protected(v, q))
+		return vtd_fault(v, q, 0);
+	return VIOMMU_OK;
+}
+
+/* Pass-through, and addresses that a device has translated before. */
+static int pass(struct vtd *v, struct query *q, const struct context *c)
+{
+	if (vtd_above_haw(v, q->iova))
+		return vtd_fault(v, q, by_mode(c, VTD_FR_WIDTH, VTD_FR_HOST_WIDTH));
+	identity(q, v->haw);
+	if (!translation_avoid(&q->found, q->iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST))
+		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
+	if (!outside_protected(v, q))
+		return vtd_fault(v, q, 0);
+	make_natural(q);
+	if (q->type == VIOMMU_AT_UNTRANSLATED)
+		unit_fill(&v->unit, q);
+	return VIOMMU_OK;
+}
+
+/* ---- page tables ---- */
+
+static bool is_privileged(const struct context *c, const struct query *q)
+{
+	if (c->key.flags & VTD_KEY_SUPERVISOR)
+		return true;
+	return !(c->key.flags & VTD_KEY_USER) && (q->access & VIOMMU_PRIV);
+}
+
+/* The access as the tables see it: privilege decided, fetches as reads where they are not told
+ * apart. */
+static unsigned effective_access(const struct context *c, const struct query *q)
+{
+	unsigned access = q->access & ~VIOMMU_PRIV;
+
+	if (!(c->key.flags & VTD_KEY_EXECUTE) && (access & VIOMMU_EXEC))
+		access = (access & ~VIOMMU_EXEC) | VIOMMU_READ;
+	return access | (is_privileged(c, q) ? VIOMMU_PRIV : 0);
+}
+
+/* The permission of the tables, as requests of this context have it: users in the low bits,
+ * supervisors above. */
+static uint8_t fold(const struct context *c, unsigned perm)
+{
+	unsigned user = perm & 7;
+	unsigned supervisor = perm >> 3 & 7;
+	uint32_t flags = c->key.flags;
+
+	if (flags & VTD_KEY_SUPERVISOR)
+		user = supervisor;
+	if (flags & VTD_KEY_USER)
+		supervisor = user;
+	if (!(flags & VTD_KEY_EXECUTE)) {
+		user = (user & ~VIOMMU_EXEC) | (user & VIOMMU_READ ? VIOMMU_EXEC : 0);
+		supervisor =
+			(supervisor & ~VIOMMU_EXEC) | (supervisor & VIOMMU_READ ? VIOMMU_EXEC : 0);
+	}
+	if (flags & VTD_KEY_NO_EXECUTE) {
+		user &= ~VIOMMU_EXEC;
+		supervisor &= ~VIOMMU_EXEC;
+	}
+	if ((flags & VTD_KEY_NO_SUPERVISOR) && !(flags & VTD_KEY_USER))
+		supervisor = 0;
+	return (uint8_t)(user | supervisor << 3 | (perm & PERM_DIRTY));
+}
+
+/* 3.7, 9.8: why a second-stage walk refused. @perm: what is permitted, if the walk came to a page
+ */
+static unsigned second_stage_reason(const struct context *c, enum pt_end end, bool top,
+				    unsigned perm, unsigned access)
+{
+	unsigned denied = access & VIOMMU_WRITE && !(perm & VIOMMU_WRITE)
+				  ? by_mode(c, VTD_FR_WRITE, VTD_FR_SM_WRITE)
+				  : by_mode(c, VTD_FR_READ, VTD_FR_SM_READ);
+
+	switch (end) {
+	case PT_TOO_WIDE:
+		return by_mode(c, VTD_FR_WIDTH, VTD_FR_SS_WIDTH);
+	case PT_NOT_PRESENT:
+		return by_mode(c, denied, VTD_FR_SSS_ABSENT);
+	case PT_DENIED:
+		return perm & (VIOMMU_READ | VIOMMU_WRITE) ? denied
+							   : by_mode(c, denied, VTD_FR_SSS_ABSENT);
+	case PT_BAD_ENTRY:
+		return by_mode(c, VTD_FR_SS_RSVD, VTD_FR_SSS_RSVD);
+	case PT_LOAD_FAILED:
+		return top ? by_mode(c, VTD_FR_CONTEXT_INVALID, VTD_FR_SSS_ROOT_FETCH)
+			   : by_mode(c, VTD_FR_SS_FETCH, VTD_FR_SSS_FETCH);
+	case PT_UNSNOOPED:
+		return VTD_FR_SSS_NO_SNOOP;
+	default:
+		return VTD_FR_SSS_UPDATE;
+	}
+}
+
+/* 3.8: the second stage refused a table of the first, or the recording of accessed and dirty in it.
+ */
+static unsigned nested_reason(const struct context *c, const struct pt_walk *w, enum pt_end end)
+{
+	bool update = end == PT_STAGE2_TOUCH;
+	unsigned access = update ? VIOMMU_READ | VIOMMU_WRITE : VIOMMU_READ;
+
+	if (w->stage2 == PT_TOO_WIDE)
+		return VTD_FR_NEST_WIDTH;
+	if (w->stage2 == PT_DENIED && (w->stage2_perm & (VIOMMU_READ | VIOMMU_WRITE))) {
+		if (update && (w->stage2_perm & VIOMMU_READ))
+			return VTD_FR_NEST_WRITE;
+		return w->level == c->key.stage1.top ? VTD_FR_NEST_ROOT_READ : VTD_FR_NEST_READ;
+	}
+	return second_stage_reason(c, w->stage2, w->stage2_level == c->key.stage2.top,
+				   w->stage2_perm, access);
+}
+
+/* 3.6: why a first-stage walk refused. */
+static unsigned first_stage_reason(const struct context *c, const struct pt_walk *w,
+				   enum pt_end end, unsigned access)
+{
+	unsigned perm = access_granted(w->found.perm, access);
+
+	switch (end) {
+	case PT_NOT_PRESENT:
+		return VTD_FR_FS_ABSENT;
+	case PT_BAD_ENTRY:
+		return VTD_FR_FS_RSVD;
+	case PT_LOAD_FAILED:
+		return w->level == c->key.stage1.top ? VTD_FR_FS_ROOT_FETCH : VTD_FR_FS_FETCH;
+	case PT_UNSNOOPED:
+		return VTD_FR_FS_NO_SNOOP;
+	case PT_STAGE2_TABLE:
+	case PT_STAGE2_TOUCH:
+		return nested_reason(c, w, end);
+	case PT_STAGE2_RESULT:
+		return second_stage_reason(c, w->stage2, w->stage2_level == c->key.stage2.top,
+					   w->stage2_perm, access);
+	case PT_DENIED:
+		if (!(perm &
+		      VIOMMU_READ)) /* every page is readable to those who may see it at all */
+			return VTD_FR_USER;
+		if ((access & VIOMMU_WRITE) && !(perm & VIOMMU_WRITE))
+			return VTD_FR_SM_WRITE;
+		return VTD_FR_EXECUTE;
+	default:
+		return VTD_FR_FS_UPDATE;
+	}
+}
+
+/* Three ways of the same walk: with its traces, without, and watched. */
+static enum pt_end walk(const struct context *c, const struct query *q, struct pt_walk *w)
+{
+	static enum pt_end (*const walks[3][3])(struct pt_walk *) = {
+		{ pt_vtd_ss_walk, pt_vtd_ss_peek, pt_vtd_ss_observe },
+		{ pt_x86_walk, pt_x86_peek, pt_x86_observe },
+		{ pt_x86_walk_on_vtd_ss, pt_x86_peek_on_vtd_ss, pt_x86_observe_on_vtd_ss },
+	};
+	unsigned kind = c->key.kind == VTD_SECOND ? 0 : c->key.kind == VTD_FIRST ? 1 : 2;
+	unsigned way = !q->quiet ? 0 : q->observer ? 2 : 1;
+
+	return walks[kind][way](w);
+}
+
+/* Whether the address is one that the first of the walks can take; otherwise *reason. */
+static bool address_fits(const struct vtd *v, const struct context *c, uint64_t iova,
+			 unsigned *reason)
+{
+	unsigned mgaw = (unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1;
+
+	if (c->key.kind == VTD_SECOND) {
+		*reason = by_mode(c, VTD_FR_WIDTH, VTD_FR_SS_WIDTH);
+		return pt_fits(&c->key.stage2, iova) && (iova & ~bits_low(mgaw)) == 0;
+	}
+	*reason = VTD_FR_CANONICAL;
+	return (uint64_t)((int64_t)(iova << (64 - c->key.stage1.in_bits)) >>
+			  (64 - c->key.stage1.in_bits)) == iova;
+}
+
+/* What a walk is asked for. A translation request asks for all there is, and for writing unless it
+ * says no (4.2.3). */
+static void set_need(const struct vtd *v, struct pt_walk *w, const struct query *q, unsigned access)
+{
+	unsigned write = access & VIOMMU_PRIV ? VIOMMU_WRITE << 3 : VIOMMU_WRITE;
+	bool wants_write = access & VIOMMU_WRITE;
+
+	if (q->type == VIOMMU_AT_TRANSLATION) {
+		if (!(v->ecap & VTD_ECAP_NWFS))
+			wants_write = true;
+	} else {
+		w->need = (uint8_t)access_need(access);
+	}
+	w->dirty = (uint8_t)(wants_write ? write : 0);
+}
+
+/* A page was found: cuts it to what holds for every address of it, and keeps it. */
+static int arrived(struct vtd *v, struct query *q, const struct context *c)
+{
+	unsigned size_lg2 = q->found.size_lg2;
+
+	if (c->key.flags & VTD_KEY_RID) /* the window itself never gets here */
+		translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
+	if (!translation_avoid(&q->found, q->iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST))
+		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
+	if (all_are_checked(v) && !outside_protected(v, q))
+		return vtd_fault(v, q, 0);
+	if (q->found.size_lg2 != size_lg2)
+		make_natural(q);
+	if (q->type == VIOMMU_AT_UNTRANSLATED)
+		unit_fill(&v->unit, q);
+	else if (!(c->key.flags &
+		   VTD_KEY_EXECUTE)) /* never granted to a device that did not ask for it apart */
+		q->found.perm &= (uint8_t) ~(VIOMMU_EXEC | VIOMMU_EXEC << 3);
+	return VIOMMU_OK;
+}
+
+static int through_tables(struct vtd *v, struct query *q, const struct context *c)
+{
+	unsigned access = effective_access(c, q);
+	bool second = c->key.kind == VTD_SECOND;
+	struct pt_walk w = { .vm = v->unit.vm,
+			     .config = second ? &c->key.stage2 : &c->key.stage1,
+			     .nested = &c->key.stage2,
+			     .iova = q->iova,
+			     .unsnooped = c->key.flags & VTD_KEY_NO_SNOOP,
+			     .observer = q->observer };
+	unsigned reason;
+	enum pt_end end;
+
+	if (!address_fits(v, c, q->iova, &reason))
+		return vtd_fault(v, q, reason);
+	set_need(v, &w, q, access);
+	end = walk(c, q, &w);
+	if (end != PT_OK) {
+		if (second)
+			reason = second_stage_reason(c, end, w.level == c->key.stage2.top,
+						     w.found.perm, access);
+		else
+			reason = first_stage_reason(c, &w, end, access);
+		return vtd_fault(v, q, reason);
+	}
+	q->found = w.found;
+	q->found.perm = fold(c, w.found.perm);
+	return arrived(v, q, c);
+}
+
+/* Refusals that need no walk (3.14, 4.2, 9.6). 0: none */
+static unsigned early_reason(const struct context *c, const struct query *q)
+{
+	if (q->type != VIOMMU_AT_UNTRANSLATED && !(c->flags & VTD_CONTEXT_DTE))
+		return by_mode(c, VTD_FR_REQUEST_TYPE, VTD_FR_DTE);
+	if (c->key.kind == VTD_FIRST || c->key.kind == VTD_NESTED) {
+		if ((c->key.flags & VTD_KEY_NO_EXECUTE) && (q->access & VIOMMU_EXEC))
+			return VTD_FR_ERE;
+		if ((c->key.flags & VTD_KEY_NO_SUPERVISOR) && is_privileged(c, q))
+			return VTD_FR_SRE;
+	}
+	if ((c->key.flags & VTD_KEY_RID) && in_window(q->iova))
+		return by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW);
+	return 0;
+}
+
+int vtd_translate(struct viommu *u, struct query *q)
+{
+	struct vtd *v = vtd_of(u);
+	const struct context *c = &q->entry.context;
+	unsigned reason;
+	int result;
+
+	if (in_window(q->iova) && q->type == VIOMMU_AT_UNTRANSLATED &&
+	    q->pasid == VIOMMU_NO_PASID && (q->access & VIOMMU_WRITE))
+		return VIOMMU_INTERRUPT;
+	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
+		return untranslated(v, q);
+	result = unit_context(u, q);
+	if (result)
+		return vtd_fault(v, q, q->reason);
+	q->fpd = c->flags & VTD_CONTEXT_FPD;
+	reason = early_reason(c, q);
+	if (reason)
+		return vtd_fault(v, q, reason);
+	if (q->type == VIOMMU_AT_TRANSLATED || c->key.kind == VTD_PASS)
+		return pass(v, q, c);
+	return through_tables(v, q, c);
+}
+
+/* ---- visits ---- */
+
+/* Identity, in blocks that leave out the interrupt window. At most 64 of them on either side of it.
+ */
+static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
+{
+	while (visit->next <= visit->last) {
+		struct query q = { .iova = visit->next };
+
+		if (in_window(visit->next)) {
+			visit->next = VTD_WINDOW_LAST + 1;
+			continue;
+		}
+		identity(&q, v->haw < 63 ? v->haw : 63);
+		translation_avoid(&q.found, q.iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
+		if (visit->page(visit->opaque, &q.found))
+			return PT_VISIT_STOPPED;
+		visit->next = q.found.iova | bits_low(q.found.size_lg2);
+		if (visit->next >= visit->last)
+			break;
+		visit->next++;
+	}
+	return PT_VISIT_DONE;
+}
+
+/* A nested visit: each page of the first stage goes through the second. */
+struct nested_visit {
+	struct pt_visit *visit;
+	const struct context *context;
+	int (*page)(void *opaque, const struct translation *page);
+	void *opaque;
+};
+
+static int nested_page(void *opaque, const struct translation *page)
+{
+	struct nested_visit *n = opaque;
+	uint64_t end = page->iova | bits_low(page->size_lg2);
+
+	/* each step pays for itself, as those of the first stage do */
+	for (uint64_t iova = page->iova;; iova++) {
+		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
+		struct translation t = { .iova = iova, .perm = page->perm };
+		enum pt_end walked = PT_TOO_WIDE;
+
+		if (n->visit->budget == 0)
+			return 1;
+		n->visit->budget--;
+		w.iova = page->gpa + (iova - page->iova);
+		w.found.size_lg2 = 12;
+		if (pt_fits(w.config, w.iova))
+			walked = pt_vtd_ss_peek(&w);
+		t.size_lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
+		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
+			~bits_low(t.size_lg2);
+		t.perm &= w.found.perm;
+		if (walked == PT_OK && (t.perm & PERM_USER) && n->page(n->opaque, &t))
+			return 1;
+		iova |= bits_low(t.size_lg2);
+		if (iova == end)
+			return 0;
+	}
+}
+
+/* One half of the canonical addresses. */
+static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *visit, uint64_t first,
+				    uint64_t last)
+{
+	uint64_t wanted = visit->last;
+	enum pt_visit_end end;
+
+	if (visit->next < first)
+		visit->next = first;
+	if (visit->next > last || visit->next > wanted)
+		return PT_VISIT_DONE;
+	visit->last = wanted < last ? wanted : last;
+	if (c->key.kind == VTD_FIRST) {
+		end = pt_x86_visit(visit);
+	} else {
+		struct nested_visit n = {
+			.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
+		};
+
+		visit->page = nested_page;
+		visit->opaque = &n;
+		end = pt_x86_visit_on_vtd_ss(visit);
+		visit->page = n.page;
+		visit->opaque = n.opaque;
+		if (end == PT_VISIT_STOPPED && visit->budget == 0)
+			end = PT_VISIT_BUDGET;
+	}
+	visit->last = wanted;
+	if (end == PT_VISIT_DONE && visit->next < wanted)
+		visit->next = last + 1;
+	return end;
+}
+
+enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
+{
+	struct vtd *v = vtd_of(u);
+	enum pt_visit_end end;
+	uint64_t limit;
+
+	visit->walk.nested = &c->key.stage2;
+	if (c->key.kind == VTD_PASS)
+		return visit_identity(v, visit);
+	if (c->key.kind == VTD_SECOND) {
+		visit->walk.config = &c->key.stage2;
+		limit = bits_low(c->key.stage2.in_bits);
+		if (visit->next > limit)
+			return PT_VISIT_DONE;
+		if (visit->last > limit)
+			visit->last = limit;
+		return pt_vtd_ss_visit(visit);
+	}
+	visit->walk.config = &c->key.stage1;
+	limit = bits_low(c->key.stage1.in_bits - 1U);
+	end = visit_half(c, visit, 0, limit);
+	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
+		end = visit_half(c, visit, ~limit, UINT64_MAX);
+	return end;
+}
