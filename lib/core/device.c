@@ -253,8 +253,12 @@ int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int s
 {
 	if (!device || (status != VIOMMU_OK && status != VIOMMU_FAULT))
 		return VIOMMU_EINVAL;
-	if (!remove_outstanding(device, token))
+	if (!remove_outstanding(device, token)) {
+		if (device->iommu->engine->unexpected)
+			device->iommu->engine->unexpected(device->iommu, device);
+		unit_work(device->iommu);
 		return VIOMMU_ENOENT;
+	}
 	if (device->iommu->engine->invalidated)
 		device->iommu->engine->invalidated(device->iommu, device, status);
 	unit_work(device->iommu);

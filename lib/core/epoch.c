@@ -113,8 +113,10 @@ bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section
 {
 	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
-	if (!epoch_passed(epoch, target, self))
-		return false;
+	return epoch_passed(epoch, target, self);
+}
+
+void epoch_done(struct epoch *epoch)
+{
 	atomic_store_explicit(&epoch->waiting, 0, memory_order_relaxed);
-	return true;
 }

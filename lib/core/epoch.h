@@ -70,7 +70,11 @@ uint64_t epoch_start(struct epoch *epoch);
  * NULL. */
 bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
 
-/* As epoch_passed(), and if not, asks for epoch_leave() to say so when that may have changed. */
+/* As epoch_passed(), and if not, asks for epoch_leave() to say so when that may have changed, until
+ * epoch_done(). */
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
+
+/* Nobody waits any more. */
+void epoch_done(struct epoch *epoch);
 
 #endif

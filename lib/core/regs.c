@@ -92,6 +92,8 @@ static void write_row(struct regs *r, uint32_t index, uint64_t value, uint64_t m
 	uint64_t old = atomic_load_explicit(&r->value[index], memory_order_relaxed);
 	uint64_t now;
 
+	if (row->locked)
+		pthread_mutex_lock(r->lock);
 	do { /* again only if another thread recorded something in between */
 		uint64_t take = row->writable & mask;
 
@@ -104,6 +106,8 @@ static void write_row(struct regs *r, uint32_t index, uint64_t value, uint64_t m
 						.old = old,
 						.written = (old & ~mask) | (value & mask),
 						.mask = mask });
+	if (row->locked)
+		pthread_mutex_unlock(r->lock);
 }
 
 static void write_half(struct regs *r, uint64_t offset, uint64_t value)

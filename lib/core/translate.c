@@ -53,10 +53,13 @@ int unit_context(struct viommu *u, struct query *q)
 	if (cached_context(u, q))
 		return VIOMMU_OK;
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
-		uint64_t flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
+		uint64_t flushes;
 		int result;
 
+		/* In this order: a flush counts itself before it moves the generation, so that
+		 * whoever has the new generation also gives the domain a new tag. */
 		q->entry.generation = device_generation(q->device);
+		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
 		result = u->engine->parse(u, q, &q->entry.context);
 		if (result)
 			return result;

@@ -67,6 +67,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);
 	epoch_init(&u->epoch);
+	epoch_add(&u->epoch, &u->self);
 	result = init_caches(u);
 	vm_add_iommu(vm, u);
 	if (result)
@@ -89,17 +90,14 @@ bool unit_begin(struct viommu *u)
 {
 	if (atomic_exchange_explicit(&u->busy, 1, memory_order_acquire))
 		return false;
-	u->self = epoch_visit(&u->epoch);
+	epoch_enter(&u->epoch, &u->self);
 	return true;
 }
 
 void unit_end(struct viommu *u)
 {
-	struct epoch_section *self = u->self;
-
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
-	u->self = NULL;
-	epoch_visit_end(&u->epoch, self);
+	epoch_leave(&u->epoch, &u->self);
 	atomic_store_explicit(&u->busy, 0, memory_order_release);
 }
 

@@ -69,6 +69,8 @@ struct engine {
 			    const struct viommu_page_request *request);
 	/* A device has answered an invalidation; from any thread. */
 	void (*invalidated)(struct viommu *u, struct viommu_device *device, int status);
+	/* A device has answered what it was not asked. */
+	void (*unexpected)(struct viommu *u, struct viommu_device *device);
 	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			 uint32_t flags, struct viommu_msi *msi);
 	void (*free)(struct viommu *u);
@@ -113,7 +115,7 @@ struct viommu {
 
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
 	_Atomic uint32_t busy;
-	struct epoch_section *self; /* of that call */
+	struct epoch_section self; /* of that call */
 	struct viommu_listener *listeners;
 
 	struct viommu_host host;

@@ -36,6 +36,7 @@ static void reset(struct viommu *u)
 	atomic_store_explicit(&v->root, 0, memory_order_release);
 	atomic_store_explicit(&v->irta, 0, memory_order_release);
 	atomic_store(&v->timed_out, 0);
+	atomic_store(&v->unexpected, 0);
 	v->gcmd = 0;
 	v->iva_value = 0;
 	v->iqa = 0;
@@ -74,9 +75,21 @@ static const struct engine vtd_engine = {
 	.restore = vtd_restore,
 	.request_page = vtd_request_page,
 	.invalidated = vtd_invalidated,
+	.unexpected = vtd_unexpected,
 	.remap_msi = vtd_remap_msi,
 	.free = free_unit,
 };
+
+/* The queue may lie in memory whose access makes a device ask for a page again: that is refused. */
+static void init_page_lock(struct vtd *v)
+{
+	pthread_mutexattr_t attributes;
+
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(&v->page_lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+}
 
 static int take_config(struct viommu_vtd_config *config, const struct viommu_vtd_config *given)
 {
@@ -123,7 +136,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	v->frcds = (uint32_t)bits_get(v->cap, VTD_CAP_NFR) + 1;
 	v->iva = (uint32_t)bits_get(v->ecap, VTD_ECAP_IRO) * 16;
 	pthread_mutex_init(&v->fault_lock, NULL);
-	pthread_mutex_init(&v->page_lock, NULL);
+	init_page_lock(v);
 	result = unit_init(&v->unit, &vtd_engine, vm, config.host, config.limits);
 	if (result) {
 		pthread_mutex_destroy(&v->fault_lock);

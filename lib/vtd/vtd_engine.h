@@ -69,11 +69,12 @@ struct vtd {
 	uint64_t wait_epoch; /* of the wait at the head; 0: not started */
 	struct vtd_completion completion;
 
-	pthread_mutex_t fault_lock; /* guards FSTS, FECTL, the fault records, and the two below */
+	pthread_mutex_t fault_lock; /* guards FSTS, FECTL, the fault records, and fault_next */
 	uint32_t fault_next;
-	_Atomic uint32_t
-		timed_out; /* device-TLB invalidation time-outs not yet shown in FSTS: sid + 1 */
-	pthread_mutex_t page_lock; /* guards the page request queue, PRS and PECTL */
+	/* What devices did that is not shown in FSTS yet: source id + 1, or 0. */
+	_Atomic uint32_t timed_out;  /* did not answer an invalidation in time */
+	_Atomic uint32_t unexpected; /* answered one that nobody asked for */
+	pthread_mutex_t page_lock;   /* guards the page request queue, PRS and PECTL */
 };
 
 #define VTD_ROOT_TE   BIT(0)
@@ -122,6 +123,7 @@ enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,
 int vtd_queue_run(struct vtd *v);
 void vtd_queue_start(struct vtd *v);
 void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status);
+void vtd_unexpected(struct viommu *u, struct viommu_device *device);
 
 /* ---- vtd_invalidate.c: what descriptors and registers ask for; false: undefined, nothing was done
  * ---- */
@@ -141,7 +143,7 @@ void vtd_fault_interrupt(struct vtd *v, uint32_t sid, uint32_t index, unsigned r
 void vtd_fault_page_request(struct vtd *v, const struct query *q, unsigned reason);
 /* Sets FSTS.IQE, ICE or ITE, and raises the fault event. */
 void vtd_fault_queue(struct vtd *v, uint64_t fsts);
-/* FSTS or a record was written by software. */
+/* With fault_lock held: FSTS or a record was written by software. */
 void vtd_fault_cleared(struct vtd *v);
 /* An event control register was written: sends what was pending and is no longer masked. */
 void vtd_event_unmasked(struct vtd *v, uint32_t control);

@@ -246,12 +246,10 @@ void vtd_fault_cleared(struct vtd *v)
 {
 	bool pending = false;
 
-	pthread_mutex_lock(&v->fault_lock);
 	for (uint32_t i = 0; i < v->frcds && !pending; i++)
 		pending = record_used(v, i);
 	if (!pending)
 		regs_clear_bits(&v->regs, VTD_FSTS, VTD_FSTS_PPF);
 	if (!(regs_get(&v->regs, VTD_FSTS) & FSTS_PENDING))
 		regs_clear_bits(&v->regs, VTD_FECTL, VTD_EVENT_IP);
-	pthread_mutex_unlock(&v->fault_lock);
 }

@@ -48,12 +48,17 @@ static struct vtd_message set_status(struct vtd *v, uint64_t bit)
 	return vtd_event_raise(v, VTD_PECTL);
 }
 
+/* 0, or why not: VTD_PRS_PRO, UINT32_MAX (no access), or BUSY (called while this very thread writes
+ * to the queue). */
+#define BUSY (UINT32_MAX - 1)
+
 static uint32_t deliver(struct vtd *v, const uint64_t descriptor[4], bool last)
 {
 	struct vtd_message message = { .due = false };
 	uint32_t refused;
 
-	pthread_mutex_lock(&v->page_lock);
+	if (pthread_mutex_lock(&v->page_lock))
+		return BUSY;
 	refused = enqueue(v, descriptor);
 	if (refused == VTD_PRS_PRO)
 		message = set_status(v, VTD_PRS_PRO);
@@ -113,6 +118,8 @@ int vtd_request_page(struct viommu *u, struct viommu_device *device,
 	}
 	describe(device, r, descriptor);
 	refused = deliver(v, descriptor, r->last);
+	if (refused == BUSY)
+		return VIOMMU_EBUSY;
 	if (refused) /* overflow: the device may ask again */
 		return respond(device, r,
 			       refused == VTD_PRS_PRO ? VTD_RESPONSE_SUCCESS

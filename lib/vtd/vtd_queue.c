@@ -82,31 +82,45 @@ static enum executed pasid_devtlb(struct vtd *v, const struct descriptor *d)
 	return tell_device(v, (uint32_t)bits_get(d->word[0], VTD_QI_PDEVTLB_SID), &invalidation);
 }
 
-void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status)
+/* Errors of devices become visible when the thread that owns the registers comes by. The first is
+ * kept: IQERCD has room for one. */
+static void note(_Atomic uint32_t *error, const struct viommu_device *device)
 {
 	uint32_t sid = atomic_load_explicit(&device->id, memory_order_relaxed) & 0xffff;
+	uint32_t none = 0;
 
-	/* A time-out becomes FSTS.ITE when the thread that owns the registers comes by: the first
-	 * one is kept. */
-	if (status == VIOMMU_FAULT) {
-		uint32_t none = 0;
-
-		atomic_compare_exchange_strong(&vtd_of(u)->timed_out, &none, sid + 1);
-	}
+	atomic_compare_exchange_strong(error, &none, sid + 1);
 }
 
-/* 6.5.2.10: shows a time-out in FSTS and IQERCD; true if there was one. */
-static bool show_time_out(struct vtd *v)
+void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status)
 {
-	uint32_t sid = atomic_exchange(&v->timed_out, 0);
-	uint64_t iqercd;
+	if (status == VIOMMU_FAULT)
+		note(&vtd_of(u)->timed_out, device);
+}
+
+void vtd_unexpected(struct viommu *u, struct viommu_device *device)
+{
+	note(&vtd_of(u)->unexpected, device);
+}
+
+/* 11.4.7, 11.4.9: shows an error of a device in FSTS and IQERCD. */
+static void show(struct vtd *v, _Atomic uint32_t *error, uint64_t field, uint64_t fsts)
+{
+	uint32_t sid = atomic_exchange(error, 0);
 
 	if (!sid)
-		return false;
-	iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_ITESID;
-	regs_put(&v->regs, VTD_IQERCD, iqercd | bits_put(VTD_IQERCD_ITESID, sid - 1));
-	vtd_fault_queue(v, VTD_FSTS_ITE);
-	return true;
+		return;
+	regs_put(&v->regs, VTD_IQERCD,
+		 (regs_get(&v->regs, VTD_IQERCD) & ~field) | bits_put(field, sid - 1));
+	vtd_fault_queue(v, fsts);
+}
+
+static void show_device_errors(struct vtd *v)
+{
+	if (!(v->ecap & VTD_ECAP_DT))
+		return;
+	show(v, &v->timed_out, VTD_IQERCD_ITESID, VTD_FSTS_ITE);
+	show(v, &v->unexpected, VTD_IQERCD_ICESID, VTD_FSTS_ICE);
 }
 
 /* ---- wait (6.5.2.8) ---- */
@@ -120,7 +134,7 @@ static bool earlier_complete(struct vtd *v)
 		return true;
 	if (!v->wait_epoch)
 		v->wait_epoch = epoch_start(&v->unit.epoch);
-	if (!epoch_wait(&v->unit.epoch, v->wait_epoch, v->unit.self))
+	if (!epoch_wait(&v->unit.epoch, v->wait_epoch, &v->unit.self))
 		return false;
 	v->unsynced = false;
 	v->wait_epoch = 0;
@@ -318,7 +332,7 @@ int vtd_queue_run(struct vtd *v)
 		uint64_t tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
 		unsigned iqei;
 
-		show_time_out(v);
+		show_device_errors(v);
 		if (!(v->gcmd & VTD_G_QIE) ||
 		    (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
 			return VIOMMU_OK;

@@ -19,7 +19,7 @@ int vtd_complete(struct vtd *v)
 
 	if (!c->epoch)
 		return VIOMMU_OK;
-	if (!epoch_wait(&v->unit.epoch, c->epoch, v->unit.self))
+	if (!epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self))
 		return VIOMMU_PENDING;
 	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
 	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
@@ -36,6 +36,8 @@ int vtd_progress(struct vtd *v)
 	int completed = vtd_complete(v);
 	int queue = vtd_queue_run(v);
 
+	if (completed == VIOMMU_OK && queue == VIOMMU_OK)
+		epoch_done(&v->unit.epoch);
 	return completed ? completed : queue;
 }
 
@@ -212,15 +214,14 @@ static void write_event_control(void *engine, const struct regs_write *w)
 	vtd_event_unmasked(engine, w->offset);
 }
 
+/* With fault_lock held. */
 static void write_ics(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
 
 	(void)w;
-	pthread_mutex_lock(&v->fault_lock);
 	if (!(regs_get(&v->regs, VTD_ICS) & VTD_ICS_IWC))
 		regs_clear_bits(&v->regs, VTD_IECTL, VTD_EVENT_IP);
-	pthread_mutex_unlock(&v->fault_lock);
 }
 
 static void write_prs(void *engine, const struct regs_write *w)
@@ -259,52 +260,54 @@ static void write_region(void *engine, const struct regs_write *w)
 
 #define RO(offset, bytes, own, name)                                                               \
 	{                                                                                          \
-		offset, bytes, 0, 0, 0, own, NULL, name                                            \
+		offset, bytes, 0, 0, 0, own, NULL, name, false                                     \
 	}
 #define RW(offset, bytes, writable, name)                                                          \
 	{                                                                                          \
-		offset, bytes, 0, writable, 0, 0, NULL, name                                       \
+		offset, bytes, 0, writable, 0, 0, NULL, name, false                                \
 	}
 #define EVENT(offset, name)                                                                        \
 	{                                                                                          \
-		offset, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP, write_event_control, name  \
+		offset, 4, VTD_EVENT_IM, VTD_EVENT_IM, 0, VTD_EVENT_IP, write_event_control, name, \
+			false                                                                      \
 	}
 
 #define LOW32	    BITS(31, 0)
-#define PMR_ADDRESS BITS(63, 21)
+#define PLM_ADDRESS BITS(31, 21)
+#define PHM_ADDRESS BITS(63, 21)
 
 static const struct regs_row always[] = {
-	{ VTD_GCMD, 4, 0, 0, 0, 0, write_gcmd, "GCMD" },
+	{ VTD_GCMD, 4, 0, 0, 0, 0, write_gcmd, "GCMD", false },
 	RO(VTD_GSTS, 4, VTD_G_TE | VTD_G_RTP | VTD_G_QIE | VTD_G_IRE | VTD_G_IRTP | VTD_G_CFI,
 	   "GSTS"),
 	RW(VTD_RTADDR, 8, VTD_RTADDR_RTA | VTD_RTADDR_TTM, "RTADDR"),
 	{ VTD_CCMD, 8, 0, VTD_CCMD_DID | VTD_CCMD_SID | VTD_CCMD_FM | VTD_CCMD_CIRG | VTD_CCMD_ICC,
-	  0, VTD_CCMD_CAIG, write_ccmd, "CCMD" },
+	  0, VTD_CCMD_CAIG, write_ccmd, "CCMD", false },
 	{ VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE,
-	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS" },
+	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS", true },
 	EVENT(VTD_FECTL, "FECTL"),
 	RW(VTD_FEDATA, 4, BITS(15, 0), "FEDATA"),
 	RW(VTD_FEADDR, 4, BITS(31, 2), "FEADDR"),
 };
 
 static const struct regs_row with_low_protection[] = {
-	{ VTD_PLMBASE, 4, 0, PMR_ADDRESS &LOW32, 0, 0, write_region, "PLMBASE" },
-	{ VTD_PLMLIMIT, 4, 0, PMR_ADDRESS &LOW32, 0, 0, write_region, "PLMLIMIT" },
+	{ VTD_PLMBASE, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMBASE", false },
+	{ VTD_PLMLIMIT, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMLIMIT", false },
 };
 
 static const struct regs_row with_high_protection[] = {
-	{ VTD_PHMBASE, 8, 0, PMR_ADDRESS, 0, 0, write_region, "PHMBASE" },
-	{ VTD_PHMLIMIT, 8, 0, PMR_ADDRESS, 0, 0, write_region, "PHMLIMIT" },
+	{ VTD_PHMBASE, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMBASE", false },
+	{ VTD_PHMLIMIT, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMLIMIT", false },
 };
 
 static const struct regs_row with_protection[] = {
-	{ VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, VTD_PMEN_PRS, write_pmen, "PMEN" },
+	{ VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, VTD_PMEN_PRS, write_pmen, "PMEN", false },
 };
 
 static const struct regs_row with_queue[] = {
 	RO(VTD_IQH, 8, VTD_IQH_QH, "IQH"),
 	RW(VTD_IQT, 8, VTD_IQT_QT, "IQT"),
-	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS" },
+	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS", true },
 	EVENT(VTD_IECTL, "IECTL"),
 	RW(VTD_IEDATA, 4, LOW32, "IEDATA"),
 	RW(VTD_IEADDR, 4, BITS(31, 2), "IEADDR"),
@@ -315,7 +318,7 @@ static const struct regs_row with_page_requests[] = {
 	RW(VTD_PQH, 8, VTD_PQ_INDEX, "PQH"),
 	RW(VTD_PQT, 8, VTD_PQ_INDEX, "PQT"),
 	RW(VTD_PQA, 8, VTD_PQA_PQA | VTD_PQA_PQS, "PQA"),
-	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS" },
+	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS", false },
 	EVENT(VTD_PECTL, "PECTL"),
 	RW(VTD_PEDATA, 4, LOW32, "PEDATA"),
 	RW(VTD_PEADDR, 4, BITS(31, 2), "PEADDR"),
@@ -342,14 +345,14 @@ static bool add_configured(struct vtd *v)
 	/* Upper halves of message addresses come with 32-bit APIC ids (11.4.7). */
 	const uint64_t upper = v->ecap & VTD_ECAP_EIM ? LOW32 : 0;
 	const struct regs_row rows[] = {
-		{ VTD_VER, 4, v->version, 0, 0, 0, NULL, "VER" },
-		{ VTD_CAP, 8, v->cap, 0, 0, 0, NULL, "CAP" },
-		{ VTD_ECAP, 8, v->ecap, 0, 0, 0, NULL, "ECAP" },
+		{ VTD_VER, 4, v->version, 0, 0, 0, NULL, "VER", false },
+		{ VTD_CAP, 8, v->cap, 0, 0, 0, NULL, "CAP", false },
+		{ VTD_ECAP, 8, v->ecap, 0, 0, 0, NULL, "ECAP", false },
 		RW(VTD_FEUADDR, 4, upper, "FEUADDR"),
-		{ v->iva, 8, 0, 0, 0, 0, write_iva, "IVA" },
+		{ v->iva, 8, 0, 0, 0, 0, write_iva, "IVA", false },
 		{ v->iva + 8, 8, 0,
 		  VTD_IOTLB_DID | VTD_IOTLB_DW | VTD_IOTLB_DR | VTD_IOTLB_IIRG | VTD_IOTLB_IVT, 0,
-		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB" },
+		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB", false },
 	};
 	const struct regs_row queue[] = { RW(VTD_IQA, 8, iqa, "IQA"),
 					  RW(VTD_IEUADDR, 4, upper, "IEUADDR") };
@@ -363,7 +366,7 @@ static bool add_configured(struct vtd *v)
 		const struct regs_row record[] = {
 			RO(v->frcd + 16 * i, 8, VTD_FRCD_FI, "FRCD"),
 			{ v->frcd + 16 * i + 8, 8, 0, 0, VTD_FRCD_F,
-			  ~(VTD_FRCD_F | VTD_FRCD_RSVD_16), write_fault_status, "FRCD" },
+			  ~(VTD_FRCD_F | VTD_FRCD_RSVD_16), write_fault_status, "FRCD", true },
 		};
 
 		ok = ADD(v, record, true);
@@ -394,6 +397,7 @@ int vtd_regs_init(struct vtd *v)
 	result = regs_init(&v->regs, v->unit.vm, end, 64 + 2 * v->frcds, v);
 	if (result)
 		return result;
+	v->regs.lock = &v->fault_lock;
 	/* IVA, IOTLB and the fault records are where the configuration says: on another register is
 	 * a mistake of it. */
 	return add_all(v) ? VIOMMU_OK : VIOMMU_EINVAL;

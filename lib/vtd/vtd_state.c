@@ -53,6 +53,7 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, v->iqa);
 	state_put32(state, v->fault_next);
 	state_put32(state, atomic_load(&v->timed_out));
+	state_put32(state, atomic_load(&v->unexpected));
 	state_put64(state, c->gsts_set);
 	state_put64(state, c->gsts_clear);
 	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
@@ -71,6 +72,7 @@ struct loaded {
 	uint64_t iqa;
 	uint32_t fault_next;
 	uint32_t timed_out;
+	uint32_t unexpected;
 	uint64_t gsts_set;
 	uint64_t gsts_clear;
 	uint64_t pending;
@@ -121,6 +123,7 @@ static bool load_unit(struct state_reader *state, struct loaded *l)
 	l->iqa = state_get64(state);
 	l->fault_next = state_get32(state);
 	l->timed_out = state_get32(state);
+	l->unexpected = state_get32(state);
 	l->gsts_set = state_get64(state);
 	l->gsts_clear = state_get64(state);
 	l->pending = state_get64(state);
@@ -140,7 +143,7 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 	    (l->gcmd & ~lasting))
 		return false;
 	if ((l->iqa & ~(VTD_IQA_IQA | VTD_IQA_QS | VTD_IQA_DW)) || l->fault_next >= v->frcds ||
-	    l->timed_out > 0x10000)
+	    l->timed_out > 0x10000 || l->unexpected > 0x10000)
 		return false;
 	if (!(l->gcmd & VTD_G_TE) != !(l->root & VTD_ROOT_TE) ||
 	    !(l->gcmd & VTD_G_IRE) != !(l->irta & VTD_LATCH_IRE) ||
@@ -166,6 +169,7 @@ static void take(struct vtd *v, const struct loaded *l)
 	atomic_store_explicit(&v->root, l->root, memory_order_release);
 	atomic_store_explicit(&v->irta, l->irta, memory_order_release);
 	atomic_store(&v->timed_out, l->timed_out);
+	atomic_store(&v->unexpected, l->unexpected);
 	v->gcmd = l->gcmd;
 	v->iva_value = l->iva_value;
 	v->iqa = l->iqa;

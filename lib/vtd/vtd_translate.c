@@ -73,6 +73,7 @@ static int untranslated(struct vtd *v, struct query *q)
 {
 	if (q->type == VIOMMU_AT_TRANSLATION)
 		return vtd_fault(v, q, 0);
+	q->cacheable = false;
 	identity(q, 63);
 	if (!translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) ||
 	    !outside_protected(v, q))
