@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# exports.sh LIBRARY - the functions of the public headers, of libvirtiommu.map and of the shared library are the
-# same; it has the right soname and needs libc and pthreads at most.
+# exports.sh SHARED STATIC - the functions of the public headers, of libvirtiommu.map, and those that are global in the
+# shared and in the static library are the same; it has the right soname and needs libc and pthreads at most.
 set -euo pipefail
 library=$1
+static=$2
 top=$(cd "$(dirname "$0")/../.." && pwd)
 
 headers=$("$top/scripts/exports")
@@ -16,6 +17,10 @@ echo "headers (-) and libvirtiommu.map (+):"
 diff -u0 --label headers <(echo "$headers") --label map <(echo "$map") || status=1
 echo "headers (-) and $library (+):"
 diff -u0 --label headers <(echo "$headers") --label library <(echo "$built") || status=1
+
+echo "headers (-) and $static (+):"
+global=$(nm -g --defined-only "$static" | awk 'NF == 3 { print $3 }' | LC_ALL=C sort)
+diff -u0 --label headers <(echo "$headers") --label static <(echo "$global") || status=1
 
 dynamic=$(readelf -dW "$library")
 soname=$(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' <<<"$dynamic")
