@@ -29,8 +29,8 @@ int context_cache_init(struct context_cache *cache, struct viommu_vm *vm, uint32
 		slots *= 2;
 	cache->slot = vm_alloc(vm, slots * sizeof(*cache->slot), _Alignof(struct context_slot));
 	cache->mask = slots - 1;
-	cache->key[0] = vm->config.hash_key[0];
-	cache->key[1] = vm->config.hash_key[1];
+	cache->key[0] = vm->key[0];
+	cache->key[1] = vm->key[1];
 	return cache->slot ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 

@@ -74,6 +74,15 @@ void mem_map_free_all(struct viommu_vm *vm, struct mem_map *map)
 	}
 }
 
+/* A key of few bits, such as a counter, would make a poor hash: every bit of it reaches every bit. */
+static uint64_t mix(uint64_t x)
+{
+	x += UINT64_C(0x9e3779b97f4a7c15);
+	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
 static int take_config(struct viommu_vm_config *config, const struct viommu_vm_config *given)
 {
 	int result = abi_take(config, sizeof(*config), offsetof(struct viommu_vm_config, hash_key),
@@ -109,6 +118,8 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 	if (!vm)
 		return VIOMMU_ENOMEM;
 	vm->config = config;
+	vm->key[0] = mix(config.hash_key[0]);
+	vm->key[1] = mix(config.hash_key[1] ^ vm->key[0]);
 	map = mem_map_new(vm, 0);
 	if (!map) {
 		config.dealloc(config.opaque, vm, sizeof(*vm));

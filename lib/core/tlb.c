@@ -16,8 +16,8 @@ int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
 		sets *= 2;
 	tlb->set = vm_alloc(vm, sets * sizeof(*tlb->set), _Alignof(struct tlb_set));
 	tlb->mask = sets - 1;
-	tlb->key[0] = vm->config.hash_key[0];
-	tlb->key[1] = vm->config.hash_key[1];
+	tlb->key[0] = vm->key[0];
+	tlb->key[1] = vm->key[1];
 	return tlb->set ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 
