@@ -291,8 +291,8 @@ struct viommu_page_request {
  * @param device   the requester
  * @param request  the request
  * @return VIOMMU_OK: queued. VIOMMU_FAULT: refused, recorded where the architecture records it, and
- * answered if it was the last of its group. VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a guest memory
- * callback of another page request), VIOMMU_ENOTSUP (the engine presents no page requests)
+ * answered if it was the last of its group. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the engine presents no
+ * page requests)
  */
 VIOMMU_API int viommu_request_page(struct viommu_device *device,
 				   const struct viommu_page_request *request);

@@ -20,8 +20,8 @@ struct viommu_vtd_config {
 	uint64_t ecap;
 	/** Version register (10.4.1), minor in bits 3:0, major in bits 7:4; 0: 1.0. */
 	uint32_t version;
-	/** Host address width in bits (36 to 52): pointers and addresses above it are reserved; 0: the
-	 * guest address width of cap (MGAW), within these limits. */
+	/** Host address width in bits (36 to 52): pointers and addresses above it are reserved; 0:
+	 * the guest address width of cap (MGAW), within these limits. */
 	uint32_t haw;
 	/** Callbacks; may be NULL. Copied. */
 	const struct viommu_host *host;

@@ -19,11 +19,8 @@ int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
 		d->count *= 2;
 	d->slot = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->slot), _Alignof(struct domain));
 	d->first = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->first), _Alignof(uint32_t));
-	pthread_mutex_init(&d->lock, NULL);
-	if (!d->slot || !d->first) {
-		domains_fini(d, vm);
+	if (!d->slot || !d->first)
 		return VIOMMU_ENOMEM;
-	}
 	for (uint32_t i = 0; i < d->count; i++)
 		d->first[i] = DOMAIN_NONE;
 	return VIOMMU_OK;
@@ -50,12 +47,17 @@ static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 	return (uint32_t)hash & (d->count - 1) & ~(DOMAIN_WAYS - 1);
 }
 
-/* Entries under the old tag are never found again; a fill under way under it neither. */
+/*
+ * Entries under the old tag are never found again; a fill under way under it neither. Changes are
+ * counted before, for fills, and after, for whoever found an old entry in between and keeps it
+ * elsewhere.
+ */
 static void give_new_tag(struct domains *d, struct domain *slot)
 {
 	atomic_fetch_add(&slot->changes, 1);
 	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
+	atomic_fetch_add(&slot->changes, 1);
 }
 
 static void unchain(struct domains *d, uint32_t index)
@@ -181,6 +183,8 @@ static void flush_range(struct domains *d, struct domain *slot, uint64_t first, 
 	}
 	for (; sizes; sizes &= sizes - 1)
 		tlb_remove(d->tlb, tag, (unsigned)__builtin_ctzll(sizes), first, last);
+	/* Once more, for those who found an entry before it was removed and keep it elsewhere. */
+	atomic_fetch_add(&slot->changes, 1);
 }
 
 void domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,

@@ -74,7 +74,8 @@ void mem_map_free_all(struct viommu_vm *vm, struct mem_map *map)
 	}
 }
 
-/* A key of few bits, such as a counter, would make a poor hash: every bit of it reaches every bit. */
+/* A key of few bits, such as a counter, would make a poor hash: every bit of it reaches every bit.
+ */
 static uint64_t mix(uint64_t x)
 {
 	x += UINT64_C(0x9e3779b97f4a7c15);

@@ -13,7 +13,7 @@ struct mem_map;
 
 struct viommu_vm {
 	struct viommu_vm_config config;
-	uint64_t key[2]; /* of the hashes, from config.hash_key */
+	uint64_t key[2];	       /* of the hashes, from config.hash_key */
 	_Atomic(struct mem_map *) map; /* sorted regions; replaced whole, see mem.c */
 	struct mem_map *retired;       /* maps that a section may still be reading */
 	pthread_mutex_t lock;	       /* guards iommus */

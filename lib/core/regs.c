@@ -6,11 +6,6 @@
 #include "bits.h"
 #include "regs.h"
 
-static uint64_t bytes_mask(uint32_t bytes)
-{
-	return bits_low(bytes * 8);
-}
-
 int regs_init(struct regs *r, struct viommu_vm *vm, uint32_t space, uint32_t count, void *engine)
 {
 	r->space = space;
@@ -56,8 +51,7 @@ void regs_reset(struct regs *r)
 
 static bool access_ok(const struct regs *r, uint64_t offset, uint32_t bytes)
 {
-	return (bytes == 1 || bytes == 2 || bytes == 4 || bytes == 8) && offset % bytes == 0 &&
-	       offset < r->space;
+	return (bytes == 4 || bytes == 8) && offset % bytes == 0 && offset < r->space;
 }
 
 /* The 32 bits at a multiple of 4. */
@@ -82,7 +76,7 @@ uint64_t regs_guest_read(const struct regs *r, uint64_t offset, uint32_t bytes)
 		return atomic_load_explicit(&r->value[row - 1], memory_order_relaxed);
 	if (bytes == 8)
 		return read_half(r, offset) | (uint64_t)read_half(r, offset + 4) << 32;
-	return read_half(r, offset & ~UINT64_C(3)) >> (offset & 3) * 8 & bytes_mask(bytes);
+	return read_half(r, offset);
 }
 
 /* Writes the bits of mask of one register. */
@@ -125,7 +119,7 @@ void regs_guest_write(struct regs *r, uint64_t offset, uint32_t bytes, uint64_t 
 {
 	uint32_t row;
 
-	if (!access_ok(r, offset, bytes) || bytes < 4)
+	if (!access_ok(r, offset, bytes))
 		return;
 	row = r->at[bits_clamp_index(offset, r->space) / 4];
 	if (bytes == 8 && row && r->row[row - 1].bytes == 8) {

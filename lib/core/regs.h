@@ -60,9 +60,8 @@ bool regs_add(struct regs *regs, const struct regs_row *row);
 /* All values to reset; no `then` is called. */
 void regs_reset(struct regs *regs);
 
-/* A guest's accesses. What no row has reads as 0 and ignores writes, as do sizes other than 1, 2,
- * 4, 8 and misaligned accesses, and writes of less than 4 bytes. 8 bytes over two 32-bit registers
- * are two accesses, low first. */
+/* A guest's accesses. What no row has reads as 0 and ignores writes, as do sizes other than 4 and 8
+ * and misaligned accesses. 8 bytes over two 32-bit registers are two accesses, low first. */
 uint64_t regs_guest_read(const struct regs *regs, uint64_t offset, uint32_t bytes);
 void regs_guest_write(struct regs *regs, uint64_t offset, uint32_t bytes, uint64_t value);
 

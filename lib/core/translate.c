@@ -27,14 +27,15 @@ static uint64_t who(const struct query *q)
 }
 
 /*
- * Reads tag and changes of the domain, and says whether the context still stood afterwards: then
+ * Reads changes and tag of the domain, and says whether the context still stood afterwards: then
  * the tag was given to this very domain, since a domain that loses its place moves the generation
- * first.
+ * first. Changes first: they are counted once more after the tag has moved, so that whoever has the
+ * last count has the new tag.
  */
 static bool take_domain(struct query *q)
 {
-	q->tag = atomic_load_explicit(&q->entry.domain->tag, memory_order_acquire);
 	q->changes = atomic_load_explicit(&q->entry.domain->changes, memory_order_acquire);
+	q->tag = atomic_load_explicit(&q->entry.domain->tag, memory_order_acquire);
 	q->cacheable = device_generation(q->device) == q->entry.generation;
 	return q->cacheable;
 }

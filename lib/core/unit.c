@@ -66,6 +66,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	atomic_init(&u->generation, 1);
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);
+	pthread_mutex_init(&u->domains.lock, NULL);
 	epoch_init(&u->epoch);
 	epoch_add(&u->epoch, &u->self);
 	result = init_caches(u);

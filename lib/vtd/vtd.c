@@ -47,7 +47,8 @@ static void reset(struct viommu *u)
 	notify_unmap(u, &(struct notify){ .scope = NOTIFY_ALL,
 					  .pasid = VIOMMU_ANY_PASID,
 					  .last = UINT64_MAX });
-	notify_interrupts(u, 0, 0xffff);
+	vtd_interrupts_changed(v);
+	v->unsynced = false;
 }
 
 static void free_unit(struct viommu *u)
@@ -57,6 +58,7 @@ static void free_unit(struct viommu *u)
 
 	unit_fini(u);
 	regs_fini(&v->regs, vm);
+	vtd_irte_cache_fini(&v->irtes, vm);
 	pthread_mutex_destroy(&v->fault_lock);
 	pthread_mutex_destroy(&v->page_lock);
 	vm_dealloc(vm, v, sizeof(*v));
@@ -80,15 +82,15 @@ static const struct engine vtd_engine = {
 	.free = free_unit,
 };
 
-/* The queue may lie in memory whose access makes a device ask for a page again: that is refused. */
-static void init_page_lock(struct vtd *v)
+/* Before there is a unit: the host is the caller's. */
+static int refuse_config(const struct viommu_vtd_config *config, const char *text)
 {
-	pthread_mutexattr_t attributes;
+	struct viommu_host host;
 
-	pthread_mutexattr_init(&attributes);
-	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ERRORCHECK);
-	pthread_mutex_init(&v->page_lock, &attributes);
-	pthread_mutexattr_destroy(&attributes);
+	if (config->host && !abi_take(&host, sizeof(host), sizeof(host.size), config->host) &&
+	    host.message)
+		host.message(host.opaque, text);
+	return VIOMMU_EINVAL;
 }
 
 static int take_config(struct viommu_vtd_config *config, const struct viommu_vtd_config *given)
@@ -98,8 +100,10 @@ static int take_config(struct viommu_vtd_config *config, const struct viommu_vtd
 
 	if (result)
 		return result;
-	if (config->flags || (!config->cap && config->ecap))
-		return VIOMMU_EINVAL;
+	if (config->flags)
+		return refuse_config(config, "flags: none are defined");
+	if (!config->cap && config->ecap)
+		return refuse_config(config, "ecap: needs cap");
 	if (!config->cap) {
 		config->cap = viommu_vtd_default_cap();
 		config->ecap = viommu_vtd_default_ecap();
@@ -136,7 +140,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	v->frcds = (uint32_t)bits_get(v->cap, VTD_CAP_NFR) + 1;
 	v->iva = (uint32_t)bits_get(v->ecap, VTD_ECAP_IRO) * 16;
 	pthread_mutex_init(&v->fault_lock, NULL);
-	init_page_lock(v);
+	pthread_mutex_init(&v->page_lock, NULL);
 	result = unit_init(&v->unit, &vtd_engine, vm, config.host, config.limits);
 	if (result) {
 		pthread_mutex_destroy(&v->fault_lock);
@@ -145,6 +149,8 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 		return result;
 	}
 	result = vtd_check_caps(v);
+	if (!result)
+		result = vtd_irte_cache_init(&v->irtes, vm);
 	if (!result) {
 		result = vtd_regs_init(v);
 		if (result == VIOMMU_EINVAL && v->unit.host.message)

@@ -46,6 +46,21 @@ struct vtd_message {
 	uint32_t data;
 };
 
+/* Interrupt table entries that have been read; vtd_irte_cache.c. */
+struct vtd_irte_slot {
+	_Alignas(32) _Atomic uint64_t version; /* odd while a writer has it */
+	_Atomic uint64_t key;
+	_Atomic uint64_t word[2];
+};
+
+#define VTD_IRTE_SLOTS 1024U
+
+struct vtd_irte_cache {
+	struct vtd_irte_slot *slot;
+	_Atomic uint64_t changes;    /* counts invalidations */
+	_Atomic uint64_t generation; /* of all entries */
+};
+
 struct vtd {
 	struct viommu unit;
 	uint64_t cap;
@@ -61,6 +76,8 @@ struct vtd {
 	_Atomic uint64_t root; /* RTADDR; bit 0: TE */
 	_Atomic uint64_t irta; /* IRTA; VTD_LATCH_IRE, VTD_LATCH_CFI */
 
+	struct vtd_irte_cache irtes;
+
 	/* The thread that owns the registers. */
 	uint64_t gcmd;	     /* state that software asked for */
 	uint64_t iva_value;  /* IVA is write-only */
@@ -74,7 +91,11 @@ struct vtd {
 	/* What devices did that is not shown in FSTS yet: source id + 1, or 0. */
 	_Atomic uint32_t timed_out;  /* did not answer an invalidation in time */
 	_Atomic uint32_t unexpected; /* answered one that nobody asked for */
-	pthread_mutex_t page_lock;   /* guards the page request queue, PRS and PECTL */
+	/* Guards PQT, PRS, PECTL and the three below; guest memory is not accessed with it held. */
+	pthread_mutex_t page_lock;
+	uint64_t page_reserved; /* tail, with entries that are still being written */
+	uint32_t page_writers;	/* how many are */
+	bool page_last;		/* the last request of a group is among them */
 };
 
 #define VTD_ROOT_TE   BIT(0)
@@ -89,6 +110,14 @@ static inline struct vtd *vtd_of(struct viommu *u)
 static inline unsigned vtd_ttm(uint64_t root)
 {
 	return (unsigned)bits_get(root, VTD_RTADDR_TTM);
+}
+
+/* An invalidation has been processed: the next wait has to see the sections that are open now
+ * close. */
+static inline void vtd_unsync(struct vtd *v)
+{
+	v->unsynced = true;
+	v->wait_epoch = 0;
 }
 
 /* Whether an address is beyond the host address width. */
@@ -134,6 +163,8 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
 			   uint64_t address, unsigned am);
 bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid);
+/* All of the table, or the IRTA latch has changed: cached entries are void, routes are told. */
+void vtd_interrupts_changed(struct vtd *v);
 bool vtd_invalidate_interrupts(struct vtd *v, bool global, uint32_t index, unsigned im);
 
 /* ---- vtd_fault.c ---- */
@@ -159,6 +190,17 @@ void vtd_page_response(struct vtd *v, const uint64_t *descriptor, bool wide);
 /* ---- vtd_irq.c ---- */
 int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
+
+/* ---- vtd_irte_cache.c ---- */
+int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm);
+void vtd_irte_cache_fini(struct vtd_irte_cache *cache, struct viommu_vm *vm);
+bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uint64_t raw[2]);
+/* Before an entry is read: what vtd_irte_cache_add() compares. */
+uint64_t vtd_irte_cache_begin(const struct vtd_irte_cache *cache);
+void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint64_t raw[2],
+			uint64_t seen);
+/* Forgets entries first to last. */
+void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last);
 
 /* ---- vtd_state.c ---- */
 void vtd_save(struct viommu *u, struct state_writer *state);

@@ -14,7 +14,7 @@ static void tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, ui
 			       .first = first,
 			       .last = last };
 
-	v->unsynced = true;
+	vtd_unsync(v);
 	notify_unmap(&v->unit, &what);
 }
 
@@ -54,7 +54,7 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 		atomic_fetch_add(&device->generation, 1);
 		device_put(device);
 	}
-	v->unsynced = true;
+	vtd_unsync(v);
 	notify_unmap(&v->unit, &what);
 	return true;
 }
@@ -136,17 +136,24 @@ bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, ui
 	return true;
 }
 
+static void drop_interrupts(struct vtd *v, uint32_t first, uint32_t last)
+{
+	vtd_unsync(v);
+	vtd_irte_cache_drop(&v->irtes, first, last);
+	notify_interrupts(&v->unit, first, last);
+}
+
+void vtd_interrupts_changed(struct vtd *v)
+{
+	drop_interrupts(v, 0, 0xffff);
+}
+
 bool vtd_invalidate_interrupts(struct vtd *v, bool global, uint32_t index, unsigned im)
 {
-	uint32_t mask = (uint32_t)bits_low(im);
+	uint32_t mask = (uint32_t)bits_low(im) & 0xffff;
 
-	v->unsynced = true;
-	if (global) {
-		notify_interrupts(&v->unit, 0, 0xffff);
-		return true;
-	}
-	if (im > bits_get(v->ecap, VTD_ECAP_MHMV))
+	if (!global && im > bits_get(v->ecap, VTD_ECAP_MHMV))
 		return false;
-	notify_interrupts(&v->unit, index & ~mask, index | mask);
+	drop_interrupts(v, global ? 0 : index & ~mask, global ? 0xffff : index | mask);
 	return true;
 }

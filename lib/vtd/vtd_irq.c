@@ -214,27 +214,51 @@ static int posted(struct vtd *v, const struct request *r, const uint64_t raw[2],
 	return VIOMMU_OK;
 }
 
+/* The checks of an entry that do not depend on who asks: absent (0x22), reserved (0x24). 0: it may
+ * be cached */
+static unsigned check_entry(const struct vtd *v, const struct request *r, const uint64_t raw[2])
+{
+	if (!(raw[0] & VTD_IRTE_P))
+		return VTD_FR_IR_ABSENT;
+	return entry_reserved(v, r, raw) ? VTD_FR_IR_RSVD : 0;
+}
+
+/* The table entry, present and well formed, from the cache or from memory. 0, or the fault. */
+static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
+{
+	uint64_t entry = (r->irta & VTD_IRTA_IRTA) + (uint64_t)r->index * 16;
+	uint64_t seen = vtd_irte_cache_begin(&v->irtes);
+	bool cached;
+	unsigned reason;
+
+	/* The cache may hold entries of another table only until SIRTP is complete: it is asked
+	 * with the latch that was read before the count of changes, and that has not moved since.
+	 */
+	cached = vtd_irte_cache_find(&v->irtes, r->index, raw) &&
+		 atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta;
+	if (!cached && vtd_above_haw(v, entry))
+		return VTD_FR_IR_INDEX;
+	if (!cached && !mem_load(v->unit.vm, entry, raw, 2))
+		return VTD_FR_IR_FETCH;
+	r->fpd = raw[0] & VTD_IRTE_FPD;
+	reason = check_entry(v, r, raw);
+	if (!cached && !reason && atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
+		vtd_irte_cache_add(&v->irtes, r->index, raw, seen);
+	return reason;
+}
+
 /* 5.1.4: the checks, in this order. */
 static int remap(struct vtd *v, struct request *r, struct viommu_msi *msi)
 {
-	uint64_t entry;
 	uint64_t raw[2];
 	unsigned reason = find_index(r);
 
+	if (!reason)
+		reason = find_entry(v, r, raw);
+	if (!reason && !source_valid(r, raw[1]))
+		reason = VTD_FR_IR_SID;
 	if (reason)
 		return refuse(v, r, reason, msi);
-	entry = (r->irta & VTD_IRTA_IRTA) + (uint64_t)r->index * 16;
-	if (vtd_above_haw(v, entry))
-		return refuse(v, r, VTD_FR_IR_INDEX, msi);
-	if (!mem_load(v->unit.vm, entry, raw, 2))
-		return refuse(v, r, VTD_FR_IR_FETCH, msi);
-	r->fpd = raw[0] & VTD_IRTE_FPD;
-	if (!(raw[0] & VTD_IRTE_P))
-		return refuse(v, r, VTD_FR_IR_ABSENT, msi);
-	if (entry_reserved(v, r, raw))
-		return refuse(v, r, VTD_FR_IR_RSVD, msi);
-	if (!source_valid(r, raw[1]))
-		return refuse(v, r, VTD_FR_IR_SID, msi);
 	return raw[0] & VTD_IRTE_IM ? posted(v, r, raw, msi) : remapped(r, raw, msi);
 }
 

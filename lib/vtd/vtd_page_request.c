@@ -17,56 +17,84 @@ static unsigned response_to(unsigned reason)
 	}
 }
 
-/* With page_lock held: puts the descriptor into the queue. 0, or why not (VTD_PRS_PRO: no room), or
- * UINT32_MAX: no access. */
-static uint32_t enqueue(struct vtd *v, const uint64_t descriptor[4])
-{
-	uint64_t pqa = regs_get(&v->regs, VTD_PQA);
-	uint64_t bytes = UINT64_C(4096) << bits_get(pqa, VTD_PQA_PQS);
-	uint64_t tail = regs_get(&v->regs, VTD_PQT) & (bytes - 1);
-	uint64_t next = (tail + 32) & (bytes - 1);
-	uint64_t address = (pqa & VTD_PQA_PQA) + tail;
-
-	if (regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO)
-		return VTD_PRS_PRO;
-	if (next == (regs_get(&v->regs, VTD_PQH) & (bytes - 1)))
-		return VTD_PRS_PRO;
-	if (vtd_above_haw(v, address) || !mem_store(v->unit.vm, address, descriptor, 4))
-		return UINT32_MAX;
-	regs_put(&v->regs, VTD_PQT, next);
-	return 0;
-}
-
 /* With page_lock held: sets a bit of PRS; the event is raised if neither was set before. */
-static struct vtd_message set_status(struct vtd *v, uint64_t bit)
+static void set_status(struct vtd *v, uint64_t bit, struct vtd_message *message)
 {
 	uint64_t before = regs_get(&v->regs, VTD_PRS);
 
 	regs_set_bits(&v->regs, VTD_PRS, bit);
-	if (before & (VTD_PRS_PPR | VTD_PRS_PRO))
-		return (struct vtd_message){ .due = false };
-	return vtd_event_raise(v, VTD_PECTL);
+	if (!(before & (VTD_PRS_PPR | VTD_PRS_PRO)))
+		*message = vtd_event_raise(v, VTD_PECTL);
 }
 
-/* 0, or why not: VTD_PRS_PRO, UINT32_MAX (no access), or BUSY (called while this very thread writes
- * to the queue). */
-#define BUSY (UINT32_MAX - 1)
+static uint64_t queue_mask(const struct vtd *v)
+{
+	return (UINT64_C(4096) << bits_get(regs_get(&v->regs, VTD_PQA), VTD_PQA_PQS)) - 1;
+}
 
-static uint32_t deliver(struct vtd *v, const uint64_t descriptor[4], bool last)
+/* Takes the entry at the tail. False: there is none, or the queue has overflowed before. */
+static bool reserve(struct vtd *v, uint64_t *entry, struct vtd_message *message)
+{
+	uint64_t mask = queue_mask(v);
+	bool ok;
+
+	pthread_mutex_lock(&v->page_lock);
+	if (v->page_writers == 0)
+		v->page_reserved = regs_get(&v->regs, VTD_PQT) & mask;
+	*entry = v->page_reserved & mask;
+	ok = !(regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO) &&
+	     ((*entry + 32) & mask) != (regs_get(&v->regs, VTD_PQH) & mask);
+	if (ok) {
+		v->page_reserved = (*entry + 32) & mask;
+		v->page_writers++;
+	} else {
+		set_status(v, VTD_PRS_PRO, message);
+	}
+	pthread_mutex_unlock(&v->page_lock);
+	return ok;
+}
+
+/* The entry is written, or could not be. Software sees entries when no earlier one is still being
+ * written. */
+static void finish(struct vtd *v, uint64_t entry, bool written, bool last,
+		   struct vtd_message *message)
+{
+	pthread_mutex_lock(&v->page_lock);
+	v->page_writers--;
+	v->page_last |= written && last;
+	if (!written) {
+		/* Entries after this one are lost with it: that is an overflow. */
+		if (v->page_reserved != ((entry + 32) & queue_mask(v)))
+			set_status(v, VTD_PRS_PRO, message);
+		v->page_reserved = entry;
+	}
+	if (v->page_writers == 0) {
+		regs_put(&v->regs, VTD_PQT, v->page_reserved);
+		if (v->page_last)
+			set_status(v, VTD_PRS_PPR, message);
+		v->page_last = false;
+	}
+	pthread_mutex_unlock(&v->page_lock);
+}
+
+/* Puts the descriptor into the queue; if that fails, the code to respond with. */
+static bool deliver(struct vtd *v, const uint64_t descriptor[4], bool last, unsigned *code)
 {
 	struct vtd_message message = { .due = false };
-	uint32_t refused;
+	uint64_t entry;
+	bool written = false;
 
-	if (pthread_mutex_lock(&v->page_lock))
-		return BUSY;
-	refused = enqueue(v, descriptor);
-	if (refused == VTD_PRS_PRO)
-		message = set_status(v, VTD_PRS_PRO);
-	else if (!refused && last)
-		message = set_status(v, VTD_PRS_PPR);
-	pthread_mutex_unlock(&v->page_lock);
+	*code = VTD_RESPONSE_SUCCESS; /* overflow: the device may ask again */
+	if (reserve(v, &entry, &message)) {
+		uint64_t address = (regs_get(&v->regs, VTD_PQA) & VTD_PQA_PQA) + entry;
+
+		written =
+			!vtd_above_haw(v, address) && mem_store(v->unit.vm, address, descriptor, 4);
+		finish(v, entry, written, last, &message);
+		*code = VTD_RESPONSE_FAILURE;
+	}
 	vtd_send(v, &message);
-	return refused;
+	return written;
 }
 
 /* A group that the guest will not hear of is answered by the unit, at its last request. Stop
@@ -108,7 +136,7 @@ int vtd_request_page(struct viommu *u, struct viommu_device *device,
 		.device = device, .iova = r->address, .pasid = r->pasid, .access = r->access
 	};
 	uint64_t descriptor[4];
-	uint32_t refused;
+	unsigned code;
 
 	if (!(v->ecap & VTD_ECAP_PRS))
 		return VIOMMU_ENOTSUP;
@@ -117,13 +145,8 @@ int vtd_request_page(struct viommu *u, struct viommu_device *device,
 		return respond(device, r, response_to(q.reason));
 	}
 	describe(device, r, descriptor);
-	refused = deliver(v, descriptor, r->last);
-	if (refused == BUSY)
-		return VIOMMU_EBUSY;
-	if (refused) /* overflow: the device may ask again */
-		return respond(device, r,
-			       refused == VTD_PRS_PRO ? VTD_RESPONSE_SUCCESS
-						      : VTD_RESPONSE_FAILURE);
+	if (!deliver(v, descriptor, r->last, &code))
+		return respond(device, r, code);
 	return VIOMMU_OK;
 }
 

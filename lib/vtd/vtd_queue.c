@@ -217,6 +217,9 @@ static enum executed page_response(struct vtd *v, const struct descriptor *d)
 	return DONE;
 }
 
+/* AM, IH and the address. */
+#define PAGES UINT64_C(0xfffffffffffff07f)
+
 /* 6.5.2: every descriptor type: the bits it defines, the capabilities it needs, and what it does.
  */
 static const struct {
@@ -225,20 +228,21 @@ static const struct {
 	uint64_t ecap; /* needed */
 	bool scalable; /* not in legacy mode */
 } types[] = {
-	[VTD_QI_CC] = { contexts, { UINT64_C(0x0003ffffffff0e3f) } },
-	[VTD_QI_IOTLB] = { iotlb, { UINT64_C(0x00000000ffff0eff), UINT64_C(0xfffffffffffff07f) } },
+	[VTD_QI_CC] = { contexts, { UINT64_C(0x0003ffffffff0e3f), 0 }, 0, false },
+	[VTD_QI_IOTLB] = { iotlb, { UINT64_C(0x00000000ffff0eff), PAGES }, 0, false },
 	[VTD_QI_DEVTLB] = { devtlb,
 			    { UINT64_C(0xfff0ffff001ffe0f), UINT64_C(0xfffffffffffff001) },
-			    VTD_ECAP_DT },
-	[VTD_QI_IEC] = { interrupts, { UINT64_C(0x0000fffff8000e1f) }, VTD_ECAP_IR },
-	[VTD_QI_WAIT] = { wait, { UINT64_C(0xffffffff00000e7f), VTD_QI_WAIT_ADDR } },
+			    VTD_ECAP_DT,
+			    false },
+	[VTD_QI_IEC] = { interrupts, { UINT64_C(0x0000fffff8000e1f), 0 }, VTD_ECAP_IR, false },
+	[VTD_QI_WAIT] = { wait, { UINT64_C(0xffffffff00000e7f), VTD_QI_WAIT_ADDR }, 0, false },
 	[VTD_QI_PIOTLB] = { pasid_iotlb,
-			    { UINT64_C(0x000fffffffff0e3f), UINT64_C(0xfffffffffffff07f) },
+			    { UINT64_C(0x000fffffffff0e3f), PAGES },
 			    VTD_ECAP_SMTS,
 			    true },
-	[VTD_QI_PC] = { pasid_cache, { UINT64_C(0x000fffffffff0e3f) }, VTD_ECAP_SMTS, true },
+	[VTD_QI_PC] = { pasid_cache, { UINT64_C(0x000fffffffff0e3f), 0 }, VTD_ECAP_SMTS, true },
 	[VTD_QI_PDEVTLB] = { pasid_devtlb,
-			     { UINT64_C(0xffffffffffffffff), UINT64_C(0xfffffffffffff801) },
+			     { UINT64_MAX, UINT64_C(0xfffffffffffff801) },
 			     VTD_ECAP_SMTS | VTD_ECAP_DT,
 			     true },
 	[VTD_QI_PGRESP] = { page_response,

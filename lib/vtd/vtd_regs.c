@@ -55,7 +55,7 @@ static void tables_changed(struct vtd *v)
 							 : VIOMMU_MODE_TRANSLATE;
 
 	unit_forget(&v->unit, true);
-	v->unsynced = true;
+	vtd_unsync(v);
 	notify_mode(&v->unit, mode);
 	notify_unmap(&v->unit, &all);
 }
@@ -75,8 +75,7 @@ static void set_interrupt_table(struct vtd *v)
 			 (VTD_LATCH_IRE | VTD_LATCH_CFI);
 
 	atomic_store_explicit(&v->irta, regs_get(&v->regs, VTD_IRTA) | latch, memory_order_release);
-	v->unsynced = true;
-	notify_interrupts(&v->unit, 0, 0xffff);
+	vtd_interrupts_changed(v);
 	complete_later(v, VTD_G_IRTP, 0);
 }
 
@@ -88,8 +87,7 @@ static void latch_interrupts(struct vtd *v)
 	irta |= (v->gcmd & VTD_G_IRE ? VTD_LATCH_IRE : 0) |
 		(v->gcmd & VTD_G_CFI ? VTD_LATCH_CFI : 0);
 	atomic_store_explicit(&v->irta, irta, memory_order_release);
-	v->unsynced = true;
-	notify_interrupts(&v->unit, 0, 0xffff);
+	vtd_interrupts_changed(v);
 }
 
 /* One bit that stays: @bit of GCMD was asked to change. */
@@ -309,7 +307,7 @@ static const struct regs_row with_queue[] = {
 	RW(VTD_IQT, 8, VTD_IQT_QT, "IQT"),
 	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS", true },
 	EVENT(VTD_IECTL, "IECTL"),
-	RW(VTD_IEDATA, 4, LOW32, "IEDATA"),
+	RW(VTD_IEDATA, 4, BITS(15, 0), "IEDATA"),
 	RW(VTD_IEADDR, 4, BITS(31, 2), "IEADDR"),
 	RO(VTD_IQERCD, 8, VTD_IQERCD_IQEI | VTD_IQERCD_ITESID | VTD_IQERCD_ICESID, "IQERCD"),
 };
@@ -320,7 +318,7 @@ static const struct regs_row with_page_requests[] = {
 	RW(VTD_PQA, 8, VTD_PQA_PQA | VTD_PQA_PQS, "PQA"),
 	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS", false },
 	EVENT(VTD_PECTL, "PECTL"),
-	RW(VTD_PEDATA, 4, LOW32, "PEDATA"),
+	RW(VTD_PEDATA, 4, BITS(15, 0), "PEDATA"),
 	RW(VTD_PEADDR, 4, BITS(31, 2), "PEADDR"),
 };
 

@@ -205,7 +205,7 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 	unit_forget(u, true);
 	notify_mode(u, l.root & VTD_ROOT_TE ? VIOMMU_MODE_TRANSLATE : VIOMMU_MODE_BYPASS);
 	notify_unmap(u, &all);
-	notify_interrupts(u, 0, 0xffff);
+	vtd_interrupts_changed(v);
 	/* Anything may be due: a completion, or descriptors between head and tail. */
 	return VIOMMU_PENDING;
 }

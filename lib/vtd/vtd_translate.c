@@ -361,18 +361,25 @@ int vtd_translate(struct viommu *u, struct query *q)
 
 /* ---- visits ---- */
 
-/* Identity, in blocks that leave out the interrupt window. At most 64 of them on either side of it.
- */
+/* Identity, in blocks that leave out the interrupt window: some sixty of them. */
 static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
 {
+	bool on = atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE;
+	unsigned bits = on ? v->haw : 63;
+
+	if (on && visit->last > bits_low(bits))
+		visit->last = bits_low(bits);
 	while (visit->next <= visit->last) {
 		struct query q = { .iova = visit->next };
 
+		if (visit->budget == 0)
+			return PT_VISIT_BUDGET;
+		visit->budget--;
 		if (in_window(visit->next)) {
 			visit->next = VTD_WINDOW_LAST + 1;
 			continue;
 		}
-		identity(&q, v->haw < 63 ? v->haw : 63);
+		identity(&q, bits);
 		translation_avoid(&q.found, q.iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
 		if (visit->page(visit->opaque, &q.found))
 			return PT_VISIT_STOPPED;
@@ -397,14 +404,18 @@ static int nested_page(void *opaque, const struct translation *page)
 	struct nested_visit *n = opaque;
 	uint64_t end = page->iova | bits_low(page->size_lg2);
 
-	/* each step pays for itself, as those of the first stage do */
-	for (uint64_t iova = page->iova;; iova++) {
+	uint64_t iova = page->iova > n->visit->next ? page->iova : n->visit->next;
+
+	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
+	for (;; iova++) {
 		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
 		struct translation t = { .iova = iova, .perm = page->perm };
 		enum pt_end walked = PT_TOO_WIDE;
 
-		if (n->visit->budget == 0)
+		if (n->visit->budget == 0) {
+			n->visit->next = iova;
 			return 1;
+		}
 		n->visit->budget--;
 		w.iova = page->gpa + (iova - page->iova);
 		w.found.size_lg2 = 12;

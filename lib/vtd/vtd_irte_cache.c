@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vtd_irte_cache.c - interrupt remapping table entries that have been read (6.5.2.7): direct-mapped
+ * by index.
+ *
+ * Only entries that are present and well formed are kept. Readers take no lock. The fill rule is
+ * that of the TLB: the count of changes is read before the entry, and compared under the slot's
+ * lock; an invalidation counts a change before it visits the slot.
+ */
+
+#include "vtd_engine.h"
+
+/* Up to as many indices as this are dropped one by one; more: all. */
+#define DROP_MAX 64U
+
+static struct vtd_irte_slot *slot_of(const struct vtd_irte_cache *cache, uint32_t index)
+{
+	return &cache->slot[index & (VTD_IRTE_SLOTS - 1)];
+}
+
+int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm)
+{
+	cache->slot =
+		vm_alloc(vm, VTD_IRTE_SLOTS * sizeof(*cache->slot), _Alignof(struct vtd_irte_slot));
+	return cache->slot ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+void vtd_irte_cache_fini(struct vtd_irte_cache *cache, struct viommu_vm *vm)
+{
+	vm_dealloc(vm, cache->slot, VTD_IRTE_SLOTS * sizeof(*cache->slot));
+}
+
+uint64_t vtd_irte_cache_begin(const struct vtd_irte_cache *cache)
+{
+	return atomic_load_explicit(&cache->changes, memory_order_acquire);
+}
+
+/* Indices are 16 bits; the generation makes up the rest of the key, and is never 0. */
+static uint64_t key_of(const struct vtd_irte_cache *cache, uint32_t index)
+{
+	return (atomic_load_explicit(&cache->generation, memory_order_acquire) + 1) << 16 | index;
+}
+
+bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uint64_t raw[2])
+{
+	const struct vtd_irte_slot *slot = slot_of(cache, index);
+	uint64_t key = key_of(cache, index);
+	uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
+
+	if ((version & 1) || atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+		return false;
+	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
+	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	return atomic_load_explicit(&slot->version, memory_order_relaxed) == version;
+}
+
+static uint64_t lock_slot(struct vtd_irte_slot *slot)
+{
+	for (;;) {
+		uint64_t version = atomic_load_explicit(&slot->version, memory_order_relaxed);
+
+		if (!(version & 1) && atomic_compare_exchange_weak_explicit(
+					      &slot->version, &version, version + 1,
+					      memory_order_acquire, memory_order_relaxed)) {
+			atomic_thread_fence(memory_order_release);
+			return version;
+		}
+	}
+}
+
+static void unlock_slot(struct vtd_irte_slot *slot, uint64_t version)
+{
+	atomic_store_explicit(&slot->version, version + 2, memory_order_release);
+}
+
+void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint64_t raw[2],
+			uint64_t seen)
+{
+	struct vtd_irte_slot *slot = slot_of(cache, index);
+	uint64_t key = key_of(cache, index);
+	uint64_t version = lock_slot(slot);
+
+	if (atomic_load(&cache->changes) == seen) {
+		atomic_store_explicit(&slot->key, key, memory_order_relaxed);
+		atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
+		atomic_store_explicit(&slot->word[1], raw[1], memory_order_relaxed);
+	}
+	unlock_slot(slot, version);
+}
+
+void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last)
+{
+	atomic_fetch_add(&cache->changes, 1);
+	if (last - first >= DROP_MAX) {
+		atomic_fetch_add(&cache->generation, 1);
+		return;
+	}
+	for (uint32_t index = first; index <= last; index++) {
+		struct vtd_irte_slot *slot = slot_of(cache, index);
+		uint64_t version = lock_slot(slot);
+
+		if ((atomic_load_explicit(&slot->key, memory_order_relaxed) & 0xffff) == index)
+			atomic_store_explicit(&slot->key, 0, memory_order_relaxed);
+		unlock_slot(slot, version);
+	}
+}
