@@ -131,6 +131,8 @@ static struct viommu_fragment first_piece(const struct query *q, uint64_t last)
 	f.length = mem_piece(q->device->iommu->vm, f.gpa, f.gpa + length, q->access & VIOMMU_WRITE,
 			     &f.host) -
 		   f.gpa + 1;
+	if (!granted)
+		f.host = NULL;
 	return f;
 }
 

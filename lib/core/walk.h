@@ -84,6 +84,7 @@ struct pt_walk {
 	const struct pt_config *nested; /* stage 2 below the tables, or NULL */
 	uint64_t iova;
 	uint8_t need;	/* PERM_* that the access wants */
+	uint8_t any;	/* PERM_* of which at least one must be granted; 0: none need be */
 	uint8_t dirty;	/* PERM_* of writing: record dirty if the page permits that; 0: never */
 	bool unsnooped; /* table entries cannot be updated atomically */
 	const struct pt_observer *observer; /* of an observed walk */
@@ -151,7 +152,7 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 	if (format->fold)
 		perm = format->fold(w->config, perm);
 	w->found.perm = (uint8_t)perm;
-	if ((perm & w->need) != w->need)
+	if ((perm & w->need) != w->need || (w->any && !(perm & w->any)))
 		return PT_DENIED;
 	if (!memory->update || !format->touch)
 		return PT_OK;

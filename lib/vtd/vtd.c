@@ -40,6 +40,7 @@ static void reset(struct viommu *u)
 	v->gcmd = 0;
 	v->iva_value = 0;
 	v->iqa = 0;
+	v->queue_on = false;
 	v->unsynced = false;
 	v->wait_epoch = 0;
 	v->completion = (struct vtd_completion){ .epoch = 0 };

@@ -116,7 +116,7 @@ static int parse_legacy(struct vtd *v, struct query *q, uint64_t table, struct c
 	if (context_reserved(v, raw))
 		return refuse(q, VTD_FR_CONTEXT_RSVD);
 	if (q->fpd)
-		c->flags |= VTD_CONTEXT_FPD;
+		c->flags |= VTD_CONTEXT_FPD | VTD_CONTEXT_OWN_FPD;
 	return parse_context(v, q, raw, c);
 }
 
@@ -200,7 +200,7 @@ static bool pasid_entry_reserved(const struct vtd *v, const uint64_t raw[8])
 	if (!(v->ecap & VTD_ECAP_SC))
 		rsvd1 |= VTD_PE_PGSNP;
 	if (!(v->ecap & VTD_ECAP_FSTS))
-		rsvd2 |= VTD_PE_FSPM | VTD_PE_WPE | VTD_PE_FSPTPTR;
+		rsvd2 |= VTD_PE_FSPM | VTD_PE_WPE | VTD_PE_EAFE | VTD_PE_FSPTPTR;
 	if (!(v->ecap & VTD_ECAP_SRS))
 		rsvd2 |= VTD_PE_SRE;
 	if (!(v->ecap & VTD_ECAP_ERS))
@@ -313,8 +313,18 @@ static int parse_scalable(struct vtd *v, struct query *q, uint64_t table, struct
 	uint32_t pasid;
 	int result = fetch_scalable_context(v, q, table, context);
 
-	if (!result)
-		result = choose_pasid(v, q, context, &pasid);
+	if (result)
+		return result;
+	c->flags = (q->fpd ? VTD_CONTEXT_FPD | VTD_CONTEXT_OWN_FPD : 0) |
+		   (context[0] & VTD_SCE_DTE ? VTD_CONTEXT_DTE : 0);
+	if (q->type != VIOMMU_AT_UNTRANSLATED && !(context[0] & VTD_SCE_DTE))
+		return refuse(q, VTD_FR_DTE);
+	if (q->type == VIOMMU_AT_TRANSLATED) { /* 4.2.4: the address is the host's */
+		c->key.kind = VTD_PASS;
+		return q->pasid == VIOMMU_NO_PASID ? VIOMMU_OK
+						   : choose_pasid(v, q, context, &pasid);
+	}
+	result = choose_pasid(v, q, context, &pasid);
 	if (result)
 		return result;
 	if (!fetch(v, q, "PASID directory entry",
@@ -333,8 +343,7 @@ static int parse_scalable(struct vtd *v, struct query *q, uint64_t table, struct
 		return refuse(q, VTD_FR_PE_ABSENT);
 	if (pasid_entry_reserved(v, raw))
 		return refuse(q, VTD_FR_PE_RSVD);
-	c->flags |=
-		(q->fpd ? VTD_CONTEXT_FPD : 0) | (context[0] & VTD_SCE_DTE ? VTD_CONTEXT_DTE : 0);
+	c->flags |= q->fpd ? VTD_CONTEXT_FPD : 0;
 	return parse_pasid_entry(v, q, context, raw, pasid, c);
 }
 

@@ -26,8 +26,9 @@ enum vtd_kind { VTD_PASS, VTD_SECOND, VTD_FIRST, VTD_NESTED };
 #define VTD_KEY_NO_SNOOP      BIT(7) /* accessed and dirty cannot be recorded (PWSNP = 0) */
 
 /* struct context.flags: what concerns the requester */
-#define VTD_CONTEXT_FPD BIT(0)
-#define VTD_CONTEXT_DTE BIT(1) /* translation and translated requests are allowed */
+#define VTD_CONTEXT_FPD	    BIT(0)
+#define VTD_CONTEXT_OWN_FPD BIT(2) /* FPD of the context entry itself */
+#define VTD_CONTEXT_DTE	    BIT(1) /* translation and translated requests are allowed */
 
 /* A completion that waits for sections to close: bits of GSTS to change, register-based
  * invalidations. */
@@ -82,6 +83,7 @@ struct vtd {
 	uint64_t gcmd;	     /* state that software asked for */
 	uint64_t iva_value;  /* IVA is write-only */
 	uint64_t iqa;	     /* IQA, latched when the queue was enabled */
+	bool queue_on;	     /* QIES, or being drained */
 	bool unsynced;	     /* invalidations have been processed since the last wait completed */
 	uint64_t wait_epoch; /* of the wait at the head; 0: not started */
 	struct vtd_completion completion;
@@ -112,14 +114,6 @@ static inline unsigned vtd_ttm(uint64_t root)
 	return (unsigned)bits_get(root, VTD_RTADDR_TTM);
 }
 
-/* An invalidation has been processed: the next wait has to see the sections that are open now
- * close. */
-static inline void vtd_unsync(struct vtd *v)
-{
-	v->unsynced = true;
-	v->wait_epoch = 0;
-}
-
 /* Whether an address is beyond the host address width. */
 static inline bool vtd_above_haw(const struct vtd *v, uint64_t address)
 {
@@ -131,6 +125,8 @@ int vtd_check_caps(const struct vtd *v);
 
 /* ---- vtd_regs.c ---- */
 int vtd_regs_init(struct vtd *v);
+/* Changes GSTS, or whatever is noted in v->completion, when the sections open now have closed. */
+void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear);
 /* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
 int vtd_complete(struct vtd *v);
 /* Completions and queue. */

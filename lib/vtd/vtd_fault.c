@@ -50,6 +50,7 @@ static enum completion completion_of(unsigned reason)
 	case VTD_FR_CANONICAL:
 	case VTD_FR_USER:
 	case VTD_FR_EXECUTE:
+	case VTD_FR_HOST_WIDTH:
 	case VTD_FR_SS_WIDTH:
 	case VTD_FR_SM_WRITE:
 	case VTD_FR_SM_READ:

@@ -14,7 +14,7 @@ static void tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, ui
 			       .first = first,
 			       .last = last };
 
-	vtd_unsync(v);
+	v->unsynced = true;
 	notify_unmap(&v->unit, &what);
 }
 
@@ -54,7 +54,7 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 		atomic_fetch_add(&device->generation, 1);
 		device_put(device);
 	}
-	vtd_unsync(v);
+	v->unsynced = true;
 	notify_unmap(&v->unit, &what);
 	return true;
 }
@@ -138,7 +138,7 @@ bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, ui
 
 static void drop_interrupts(struct vtd *v, uint32_t first, uint32_t last)
 {
-	vtd_unsync(v);
+	v->unsynced = true;
 	vtd_irte_cache_drop(&v->irtes, first, last);
 	notify_interrupts(&v->unit, first, last);
 }

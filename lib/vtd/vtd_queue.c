@@ -324,9 +324,22 @@ static enum executed step(struct vtd *v, uint64_t head)
 	if (vtd_above_haw(v, address) || !mem_load(v->unit.vm, address, d.word, words))
 		return error(v, VTD_IQEI_FETCH);
 	executed = execute(v, &d);
+	if (executed != WAITING) /* also when software has replaced the wait that was held back */
+		v->wait_epoch = 0;
 	if (executed == DONE)
 		regs_put(&v->regs, VTD_IQH, (head + words * 8) & (bytes - 1));
 	return executed;
+}
+
+/* Nothing is left that can be executed: if software has turned the queue off, now it is. */
+static int rest(struct vtd *v)
+{
+	if (v->queue_on && !(v->gcmd & VTD_G_QIE)) {
+		v->queue_on = false;
+		vtd_complete_later(v, 0, VTD_G_QIE);
+		return vtd_complete(v);
+	}
+	return VIOMMU_OK;
 }
 
 int vtd_queue_run(struct vtd *v)
@@ -337,15 +350,13 @@ int vtd_queue_run(struct vtd *v)
 		unsigned iqei;
 
 		show_device_errors(v);
-		if (!(v->gcmd & VTD_G_QIE) ||
+		if (!v->queue_on || head == tail ||
 		    (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
-			return VIOMMU_OK;
-		if (head == tail)
-			return VIOMMU_OK;
+			return rest(v);
 		iqei = queue_error(v, head, tail);
 		if (iqei) {
 			error(v, iqei);
-			return VIOMMU_OK;
+			return rest(v);
 		}
 		if (i == v->unit.limits.queue_budget) {
 			unit_work(&v->unit);
@@ -360,5 +371,6 @@ void vtd_queue_start(struct vtd *v)
 {
 	v->iqa = regs_get(&v->regs, VTD_IQA);
 	v->wait_epoch = 0;
+	v->queue_on = true;
 	regs_put(&v->regs, VTD_IQH, 0);
 }

@@ -6,7 +6,7 @@
 /* ---- completions: what software may see only when earlier users have left (design: invalidation
  * that means it) ---- */
 
-static void complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
+void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
 {
 	v->completion.gsts_set = (v->completion.gsts_set & ~gsts_clear) | gsts_set;
 	v->completion.gsts_clear = (v->completion.gsts_clear & ~gsts_set) | gsts_clear;
@@ -55,7 +55,7 @@ static void tables_changed(struct vtd *v)
 							 : VIOMMU_MODE_TRANSLATE;
 
 	unit_forget(&v->unit, true);
-	vtd_unsync(v);
+	v->unsynced = true;
 	notify_mode(&v->unit, mode);
 	notify_unmap(&v->unit, &all);
 }
@@ -66,7 +66,7 @@ static void set_root_table(struct vtd *v)
 
 	atomic_store_explicit(&v->root, regs_get(&v->regs, VTD_RTADDR) | te, memory_order_release);
 	tables_changed(v);
-	complete_later(v, VTD_G_RTP, 0);
+	vtd_complete_later(v, VTD_G_RTP, 0);
 }
 
 static void set_interrupt_table(struct vtd *v)
@@ -76,7 +76,7 @@ static void set_interrupt_table(struct vtd *v)
 
 	atomic_store_explicit(&v->irta, regs_get(&v->regs, VTD_IRTA) | latch, memory_order_release);
 	vtd_interrupts_changed(v);
-	complete_later(v, VTD_G_IRTP, 0);
+	vtd_complete_later(v, VTD_G_IRTP, 0);
 }
 
 static void latch_interrupts(struct vtd *v)
@@ -102,14 +102,14 @@ static void change(struct vtd *v, uint64_t bit)
 				      memory_order_release);
 		tables_changed(v);
 	} else if (bit == VTD_G_QIE) {
-		/* Software drains the queue before it turns it off; what it left in there is not
-		 * executed. */
 		if (on)
 			vtd_queue_start(v);
+		else /* what was queued before is still executed: vtd_queue_run() */
+			return;
 	} else {
 		latch_interrupts(v);
 	}
-	complete_later(v, on ? bit : 0, on ? 0 : bit);
+	vtd_complete_later(v, on ? bit : 0, on ? 0 : bit);
 }
 
 /* Bits of GCMD that this configuration has. */
@@ -170,7 +170,7 @@ static void write_ccmd(void *engine, const struct regs_write *w)
 	regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_CAIG);
 	regs_set_bits(&v->regs, VTD_CCMD, done ? bits_put(VTD_CCMD_CAIG, granularity) : 0);
 	v->completion.ccmd = true;
-	complete_later(v, 0, 0);
+	vtd_complete_later(v, 0, 0);
 }
 
 static void write_iva(void *engine, const struct regs_write *w)
@@ -196,7 +196,7 @@ static void write_iotlb(void *engine, const struct regs_write *w)
 	regs_clear_bits(&v->regs, w->offset, VTD_IOTLB_IAIG);
 	regs_set_bits(&v->regs, w->offset, done ? bits_put(VTD_IOTLB_IAIG, granularity) : 0);
 	v->completion.iotlb = true;
-	complete_later(v, 0, 0);
+	vtd_complete_later(v, 0, 0);
 }
 
 /* ---- status and events ---- */

@@ -34,6 +34,7 @@ static void save_regs(struct vtd *v, struct state_writer *state)
 #define PENDING_CCMD  BIT(0)
 #define PENDING_IOTLB BIT(1)
 #define PENDING_ANY   BIT(2)
+#define QUEUE_ON      BIT(3)
 
 void vtd_save(struct viommu *u, struct state_writer *state)
 {
@@ -57,7 +58,7 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, c->gsts_set);
 	state_put64(state, c->gsts_clear);
 	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
-				   (c->epoch ? PENDING_ANY : 0));
+				   (c->epoch ? PENDING_ANY : 0) | (v->queue_on ? QUEUE_ON : 0));
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);
 }
@@ -76,6 +77,7 @@ struct loaded {
 	uint64_t gsts_set;
 	uint64_t gsts_clear;
 	uint64_t pending;
+	bool queue_on;
 };
 
 static bool load_config(const struct vtd *v, struct state_reader *state)
@@ -127,6 +129,8 @@ static bool load_unit(struct state_reader *state, struct loaded *l)
 	l->gsts_set = state_get64(state);
 	l->gsts_clear = state_get64(state);
 	l->pending = state_get64(state);
+	l->queue_on = l->pending & QUEUE_ON;
+	l->pending &= ~QUEUE_ON;
 	return !state->bad && state_left(state) == 0;
 }
 
@@ -148,6 +152,10 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 	if (!(l->gcmd & VTD_G_TE) != !(l->root & VTD_ROOT_TE) ||
 	    !(l->gcmd & VTD_G_IRE) != !(l->irta & VTD_LATCH_IRE) ||
 	    !(l->gcmd & VTD_G_CFI) != !(l->irta & VTD_LATCH_CFI))
+		return false;
+	if ((l->gcmd & VTD_G_QIE) && !l->queue_on)
+		return false;
+	if (l->queue_on && !(v->ecap & VTD_ECAP_QI))
 		return false;
 	if ((l->gcmd & (VTD_G_IRE | VTD_G_CFI)) && !(v->ecap & VTD_ECAP_IR))
 		return false;
@@ -173,6 +181,7 @@ static void take(struct vtd *v, const struct loaded *l)
 	v->gcmd = l->gcmd;
 	v->iva_value = l->iva_value;
 	v->iqa = l->iqa;
+	v->queue_on = l->queue_on;
 	v->unsynced = true;
 	v->wait_epoch = 0;
 	v->completion =

@@ -48,6 +48,24 @@ static bool all_are_checked(const struct vtd *v)
 	return v->version >> 4 >= 2;
 }
 
+/* ---- translation requests (4.2.3) ---- */
+
+/* Whether a translation request may be granted write: NW is the absence of VIOMMU_WRITE (4.2.3). */
+static bool wants_write(const struct vtd *v, const struct query *q)
+{
+	return (q->access & VIOMMU_WRITE) || !(v->ecap & VTD_ECAP_NWFS);
+}
+
+/* A completion never grants execution, nor writing to those who said they will not (4.2.3). */
+static void grant_translation(const struct vtd *v, struct query *q)
+{
+	unsigned none = VIOMMU_EXEC | (wants_write(v, q) ? 0 : VIOMMU_WRITE);
+
+	q->found.perm &= (uint8_t) ~(none | none << 3);
+	if (!access_granted(q->found.perm, q->access))
+		q->found = (struct translation){ .iova = q->iova & ~bits_low(12), .size_lg2 = 12 };
+}
+
 /* ---- addresses that are not translated by tables ---- */
 
 /* The largest block around the address, not yet cut: the whole space of @bits bits. */
@@ -94,6 +112,8 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 	make_natural(q);
 	if (q->type == VIOMMU_AT_UNTRANSLATED)
 		unit_fill(&v->unit, q);
+	else if (q->type == VIOMMU_AT_TRANSLATION)
+		grant_translation(v, q);
 	return VIOMMU_OK;
 }
 
@@ -138,6 +158,10 @@ static uint8_t fold(const struct context *c, unsigned perm)
 		user &= ~VIOMMU_EXEC;
 		supervisor &= ~VIOMMU_EXEC;
 	}
+	if (!(user & VIOMMU_READ)) /* a fetch is a read */
+		user &= ~VIOMMU_EXEC;
+	if (!(supervisor & VIOMMU_READ))
+		supervisor &= ~VIOMMU_EXEC;
 	if ((flags & VTD_KEY_NO_SUPERVISOR) && !(flags & VTD_KEY_USER))
 		supervisor = 0;
 	return (uint8_t)(user | supervisor << 3 | (perm & PERM_DIRTY));
@@ -252,20 +276,22 @@ static bool address_fits(const struct vtd *v, const struct context *c, uint64_t 
 			  (64 - c->key.stage1.in_bits)) == iova;
 }
 
-/* What a walk is asked for. A translation request asks for all there is, and for writing unless it
- * says no (4.2.3). */
+/* What a walk is asked for. A translation request asks for whatever there is. */
 static void set_need(const struct vtd *v, struct pt_walk *w, const struct query *q, unsigned access)
 {
-	unsigned write = access & VIOMMU_PRIV ? VIOMMU_WRITE << 3 : VIOMMU_WRITE;
-	bool wants_write = access & VIOMMU_WRITE;
+	unsigned shift = access & VIOMMU_PRIV ? 3 : 0;
+	unsigned any = VIOMMU_READ;
 
-	if (q->type == VIOMMU_AT_TRANSLATION) {
-		if (!(v->ecap & VTD_ECAP_NWFS))
-			wants_write = true;
-	} else {
+	if (q->type != VIOMMU_AT_TRANSLATION) {
 		w->need = (uint8_t)access_need(access);
+		w->dirty = (uint8_t)((access & VIOMMU_WRITE) << shift);
+		return;
 	}
-	w->dirty = (uint8_t)(wants_write ? write : 0);
+	if (wants_write(v, q)) {
+		any |= VIOMMU_WRITE;
+		w->dirty = (uint8_t)(VIOMMU_WRITE << shift);
+	}
+	w->any = (uint8_t)(any << shift);
 }
 
 /* A page was found: cuts it to what holds for every address of it, and keeps it. */
@@ -283,9 +309,8 @@ static int arrived(struct vtd *v, struct query *q, const struct context *c)
 		make_natural(q);
 	if (q->type == VIOMMU_AT_UNTRANSLATED)
 		unit_fill(&v->unit, q);
-	else if (!(c->key.flags &
-		   VTD_KEY_EXECUTE)) /* never granted to a device that did not ask for it apart */
-		q->found.perm &= (uint8_t) ~(VIOMMU_EXEC | VIOMMU_EXEC << 3);
+	else
+		grant_translation(v, q);
 	return VIOMMU_OK;
 }
 
@@ -320,10 +345,13 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 }
 
 /* Refusals that need no walk (3.14, 4.2, 9.6). 0: none */
-static unsigned early_reason(const struct context *c, const struct query *q)
+static unsigned early_reason(const struct context *c, struct query *q)
 {
+	/* A check of the context entry: what PASID structures say of recording does not count. */
+	q->fpd = c->flags & VTD_CONTEXT_OWN_FPD;
 	if (q->type != VIOMMU_AT_UNTRANSLATED && !(c->flags & VTD_CONTEXT_DTE))
 		return by_mode(c, VTD_FR_REQUEST_TYPE, VTD_FR_DTE);
+	q->fpd = c->flags & VTD_CONTEXT_FPD;
 	if (c->key.kind == VTD_FIRST || c->key.kind == VTD_NESTED) {
 		if ((c->key.flags & VTD_KEY_NO_EXECUTE) && (q->access & VIOMMU_EXEC))
 			return VTD_FR_ERE;
@@ -347,10 +375,12 @@ int vtd_translate(struct viommu *u, struct query *q)
 		return VIOMMU_INTERRUPT;
 	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
 		return untranslated(v, q);
-	result = unit_context(u, q);
+	/* A translated request ends at the context entry, which is not what the caches have. */
+	q->cacheable = false;
+	result = q->type == VIOMMU_AT_TRANSLATED ? vtd_parse(u, q, &q->entry.context)
+						 : unit_context(u, q);
 	if (result)
 		return vtd_fault(v, q, q->reason);
-	q->fpd = c->flags & VTD_CONTEXT_FPD;
 	reason = early_reason(c, q);
 	if (reason)
 		return vtd_fault(v, q, reason);
