@@ -13,12 +13,12 @@ extern "C" {
 struct viommu_vtd_config {
 	uint32_t size;	/**< sizeof(struct viommu_vtd_config) */
 	uint32_t flags; /**< 0 */
-	/** Capability register, presented exactly (10.4.2); 0: viommu_vtd_default_cap(). */
+	/** Capability register, presented exactly (11.4.2); 0: viommu_vtd_default_cap(). */
 	uint64_t cap;
-	/** Extended capability register, presented exactly (10.4.3); 0 together with cap 0: the
+	/** Extended capability register, presented exactly (11.4.3); 0 together with cap 0: the
 	 * default. */
 	uint64_t ecap;
-	/** Version register (10.4.1), minor in bits 3:0, major in bits 7:4; 0: 1.0. */
+	/** Version register (11.4.1), minor in bits 3:0, major in bits 7:4; 0: 1.0. */
 	uint32_t version;
 	/** Host address width in bits (36 to 52): pointers and addresses above it are reserved; 0:
 	 * the guest address width of cap (MGAW), within these limits. */

@@ -39,6 +39,7 @@ static void reset(struct viommu *u)
 	atomic_store(&v->unexpected, 0);
 	v->gcmd = 0;
 	v->iva_value = 0;
+	v->ccmd_value = 0;
 	v->iqa = 0;
 	v->queue_on = false;
 	v->unsynced = false;

@@ -192,7 +192,7 @@ static bool pasid_entry_reserved(const struct vtd *v, const uint64_t raw[8])
 	uint64_t rsvd2 = VTD_PE_RSVD_136;
 
 	if (!(v->ecap & VTD_ECAP_SSTS))
-		rsvd0 |= VTD_PE_AW | VTD_PE_SSPTPTR;
+		rsvd0 |= VTD_PE_SSPTPTR; /* not AW: Linux sets it in every entry */
 	if (!(v->ecap & VTD_ECAP_SSADS))
 		rsvd0 |= VTD_PE_SSADE;
 	if (!(v->ecap & VTD_ECAP_SMPWCS))

@@ -80,8 +80,9 @@ struct vtd {
 	struct vtd_irte_cache irtes;
 
 	/* The thread that owns the registers. */
-	uint64_t gcmd;	     /* state that software asked for */
-	uint64_t iva_value;  /* IVA is write-only */
+	uint64_t gcmd;	    /* state that software asked for */
+	uint64_t iva_value; /* IVA is write-only, CCMD in part: what was written to them */
+	uint64_t ccmd_value;
 	uint64_t iqa;	     /* IQA, latched when the queue was enabled */
 	bool queue_on;	     /* QIES, or being drained */
 	bool unsynced;	     /* invalidations have been processed since the last wait completed */

@@ -153,18 +153,26 @@ static bool registers_invalidate(const struct vtd *v)
 	       vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
 }
 
+/* Registers that are write-only, or in part, are kept here: half of one may be written at a time. */
+static uint64_t take_written(uint64_t *value, const struct regs_write *w)
+{
+	*value = (*value & ~w->mask) | (w->written & w->mask);
+	return *value;
+}
+
 static void write_ccmd(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
-	unsigned granularity = (unsigned)bits_get(w->written, VTD_CCMD_CIRG);
+	uint64_t command = take_written(&v->ccmd_value, w);
+	unsigned granularity = (unsigned)bits_get(command, VTD_CCMD_CIRG);
 	bool done = false;
 
-	if (!(w->written & w->mask & VTD_CCMD_ICC))
+	if (!(command & w->mask & VTD_CCMD_ICC))
 		return;
 	if (registers_invalidate(v))
 		done = vtd_invalidate_contexts(v, granularity,
-					       (uint32_t)bits_get(w->written, VTD_CCMD_SID),
-					       (unsigned)bits_get(w->written, VTD_CCMD_FM));
+					       (uint32_t)bits_get(command, VTD_CCMD_SID),
+					       (unsigned)bits_get(command, VTD_CCMD_FM));
 	if (granularity == VTD_GRAN_DOMAIN) /* see vtd_invalidate_contexts() */
 		granularity = VTD_GRAN_GLOBAL;
 	regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_CAIG);
@@ -177,7 +185,7 @@ static void write_iva(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
 
-	v->iva_value = (v->iva_value & ~w->mask) | (w->written & w->mask);
+	take_written(&v->iva_value, w);
 }
 
 static void write_iotlb(void *engine, const struct regs_write *w)
@@ -279,8 +287,9 @@ static const struct regs_row always[] = {
 	RO(VTD_GSTS, 4, VTD_G_TE | VTD_G_RTP | VTD_G_QIE | VTD_G_IRE | VTD_G_IRTP | VTD_G_CFI,
 	   "GSTS"),
 	RW(VTD_RTADDR, 8, VTD_RTADDR_RTA | VTD_RTADDR_TTM, "RTADDR"),
-	{ VTD_CCMD, 8, 0, VTD_CCMD_DID | VTD_CCMD_SID | VTD_CCMD_FM | VTD_CCMD_CIRG | VTD_CCMD_ICC,
-	  0, VTD_CCMD_CAIG, write_ccmd, "CCMD", false },
+	/* SID and FM are write-only */
+	{ VTD_CCMD, 8, 0, VTD_CCMD_DID | VTD_CCMD_CIRG | VTD_CCMD_ICC, 0, VTD_CCMD_CAIG, write_ccmd,
+	  "CCMD", false },
 	{ VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE,
 	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS", true },
 	EVENT(VTD_FECTL, "FECTL"),

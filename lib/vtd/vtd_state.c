@@ -51,6 +51,7 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, atomic_load(&v->irta));
 	state_put64(state, v->gcmd);
 	state_put64(state, v->iva_value);
+	state_put64(state, v->ccmd_value);
 	state_put64(state, v->iqa);
 	state_put32(state, v->fault_next);
 	state_put32(state, atomic_load(&v->timed_out));
@@ -70,6 +71,7 @@ struct loaded {
 	uint64_t irta;
 	uint64_t gcmd;
 	uint64_t iva_value;
+	uint64_t ccmd_value;
 	uint64_t iqa;
 	uint32_t fault_next;
 	uint32_t timed_out;
@@ -122,6 +124,7 @@ static bool load_unit(struct state_reader *state, struct loaded *l)
 	l->irta = state_get64(state);
 	l->gcmd = state_get64(state);
 	l->iva_value = state_get64(state);
+	l->ccmd_value = state_get64(state);
 	l->iqa = state_get64(state);
 	l->fault_next = state_get32(state);
 	l->timed_out = state_get32(state);
@@ -180,6 +183,7 @@ static void take(struct vtd *v, const struct loaded *l)
 	atomic_store(&v->unexpected, l->unexpected);
 	v->gcmd = l->gcmd;
 	v->iva_value = l->iva_value;
+	v->ccmd_value = l->ccmd_value;
 	v->iqa = l->iqa;
 	v->queue_on = l->queue_on;
 	v->unsynced = true;

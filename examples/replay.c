@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * replay.c - replays recordings of real guests (tapes/FORMAT.md) and compares every answer with the recorded one.
+ *
+ *	replay [-v] FILE...
+ *
+ * Status: 0 everything is as recorded, or differs as a documented deviation does; 1 something differs, or an engine is
+ * not supported; 2 a file cannot be read, or the command line is wrong.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "player.h"
+
+#define SAME	   0
+#define DIFFERENT  1
+#define UNREADABLE 2
+
+static const char usage[] =
+	"usage: replay [-v] FILE...\n"
+	"Replays recordings (.tape, .tape.xz) of guests that drive an IOMMU, and compares every answer\n"
+	"with the recorded one.\n"
+	"  -v      print each mismatch: its line, what was expected, and what came\n"
+	"  --help  print this\n"
+	"Status: 0 nothing differs; 1 something differs, or an engine is not supported; 2 a file\n"
+	"cannot be read, or the command line is wrong.\n";
+
+/* Of all files. */
+struct totals {
+	uint64_t files;
+	uint64_t lines;
+	uint64_t mismatches;
+	uint64_t deviations;
+	uint64_t not_yet;
+};
+
+static void print_header(const char *path, const struct tape_header *h)
+{
+	printf("%s\n", path);
+	if (h->guest[0])
+		printf("guest: %s\n", h->guest);
+	if (h->producer[0])
+		printf("producer: %s\n", h->producer);
+	if (h->note[0])
+		printf("note: %s\n", h->note);
+	printf("engine: %s", h->engine);
+	if (h->has_cap)
+		printf(", cap %" PRIx64 ", ecap %" PRIx64, h->cap, h->ecap);
+	printf("\n");
+}
+
+static void print_kinds(const struct player *p)
+{
+	static const enum tape_kind order[] = { TAPE_R, TAPE_W,	      TAPE_T, TAPE_I,
+						TAPE_M, TAPE_WRITTEN, TAPE_S };
+
+	for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		const struct tally *t = &p->tally[order[i]];
+
+		printf("%s: %" PRIu64 ", mismatches %" PRIu64, tape_kind_name(order[i]), t->lines,
+		       t->mismatches);
+		if (t->not_yet)
+			printf(", not yet %" PRIu64, t->not_yet);
+		printf("\n");
+	}
+}
+
+static void print_deviations(const struct player *p)
+{
+	for (unsigned i = 0; i < DEVIATIONS; i++) {
+		const struct deviation_text *t = &deviation_texts[i];
+
+		if (p->deviations[i])
+			printf("deviation %s (%s): %" PRIu64 "\n    recorded: %s\n    manual: %s\n",
+			       t->name, t->kinds, p->deviations[i], t->recorded, t->manual);
+	}
+}
+
+static void print_speed(const struct player *p)
+{
+	if (p->nanoseconds && p->translations >= 1000)
+		printf("translations: %" PRIu64 ", %.1f million per second\n", p->translations,
+		       (double)p->translations * 1000.0 / (double)p->nanoseconds);
+}
+
+/* What the counts of a file come to. */
+static struct totals totals_of(const struct player *p)
+{
+	struct totals t = { .files = 1, .lines = p->lines };
+
+	for (unsigned i = 0; i < TAPE_KINDS; i++) {
+		t.mismatches += p->tally[i].mismatches;
+		t.not_yet += p->tally[i].not_yet;
+	}
+	for (unsigned i = 0; i < DEVIATIONS; i++)
+		t.deviations += p->deviations[i];
+	return t;
+}
+
+static void print_totals(const struct totals *t, const char *verdict)
+{
+	printf("%" PRIu64 " lines, %" PRIu64 " mismatches, %" PRIu64 " deviations", t->lines,
+	       t->mismatches, t->deviations);
+	if (t->not_yet)
+		printf(", %" PRIu64 " not yet", t->not_yet);
+	printf(": %s\n", verdict);
+}
+
+static int report(const struct player *p, struct totals *all, bool readable)
+{
+	struct totals t = totals_of(p);
+
+	print_kinds(p);
+	print_deviations(p);
+	print_speed(p);
+	print_totals(&t, !readable	? "NOT READABLE TO THE END"
+			 : t.mismatches ? "DIFFERENT"
+					: "as recorded");
+	all->files++;
+	all->lines += t.lines;
+	all->mismatches += t.mismatches;
+	all->deviations += t.deviations;
+	all->not_yet += t.not_yet;
+	return t.mismatches ? DIFFERENT : SAME;
+}
+
+static int unreadable(const char *path, const struct tape *tape, const char *error)
+{
+	fflush(stdout);
+	fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, tape_line_number(tape), error);
+	return UNREADABLE;
+}
+
+/* Plays all lines. */
+static int play(struct player *p, struct tape *tape)
+{
+	static struct tape_line line;
+	const char *error = NULL;
+	int more;
+
+	while ((more = tape_next(tape, &line)) == 1) {
+		if (!player_line(p, &line, &error))
+			return unreadable(p->path, tape, error);
+	}
+	if (more < 0)
+		return unreadable(p->path, tape, tape_error(tape));
+	if (!player_end(p))
+		return unreadable(p->path, tape, "the recording ends within an event");
+	return SAME;
+}
+
+static int replay_tape(const char *path, struct tape *tape, bool verbose, struct totals *all)
+{
+	const struct tape_header *header = tape_header(tape);
+	struct player *p;
+	int status;
+	int result;
+
+	if (strcmp(header->engine, "vtd") != 0) {
+		printf("%s\nengine %s: not supported\n", path, header->engine);
+		return DIFFERENT;
+	}
+	if (!header->has_cap || !header->has_ecap)
+		return unreadable(path, tape, "no header gives cap and ecap");
+	print_header(path, header);
+	p = player_new(path, header, verbose);
+	if (!p)
+		return DIFFERENT;
+	status = play(p, tape);
+	result = report(p, all, status == SAME);
+	player_free(p);
+	return status > result ? status : result;
+}
+
+static int replay_file(const char *path, bool verbose, struct totals *all)
+{
+	struct tape *tape = tape_open(path);
+	int status;
+
+	if (!tape) {
+		fprintf(stderr, "%s: out of memory\n", path);
+		return UNREADABLE;
+	}
+	if (tape_error(tape))
+		status = unreadable(path, tape, tape_error(tape));
+	else
+		status = replay_tape(path, tape, verbose, all);
+	tape_close(tape);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct totals all = { 0 };
+	bool verbose = false;
+	int status = SAME;
+	int first = 1;
+
+	for (; first < argc && argv[first][0] == '-'; first++) {
+		if (strcmp(argv[first], "--help") == 0 || strcmp(argv[first], "-h") == 0) {
+			fputs(usage, stdout);
+			return SAME;
+		}
+		if (strcmp(argv[first], "-v") != 0)
+			break;
+		verbose = true;
+	}
+	if (first == argc || argv[first][0] == '-') {
+		fputs(usage, stderr);
+		return UNREADABLE;
+	}
+	for (int i = first; i < argc; i++) {
+		int result = replay_file(argv[i], verbose, &all);
+
+		status = result > status ? result : status;
+		if (i + 1 < argc)
+			printf("\n");
+	}
+	if (argc - first > 1) {
+		printf("\nall %d files: ", argc - first);
+		print_totals(&all, status == UNREADABLE ? "NOT READABLE"
+				   : status		? "DIFFERENT"
+							: "as recorded");
+	}
+	return status;
+}

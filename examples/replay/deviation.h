@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * deviation.h - where a recording may differ from what the manual says, each case under its name.
+ *
+ * A difference that a deviation accounts for is counted under that name and is not a mismatch. Each is verified: only
+ * the bits, and only the situation, that the deviation is about.
+ */
+#ifndef REPLAY_DEVIATION_H
+#define REPLAY_DEVIATION_H
+
+#include <stdint.h>
+
+#include "tape.h"
+
+struct player;
+
+enum deviation {
+	DEVIATION_FRCD_PASID_FFFF,
+	DEVIATION_FRCD_RID_PASID,
+	DEVIATION_SM_LEGACY_CODES,
+	DEVIATION_IQA_READ,
+	DEVIATION_CCMD_READ,
+	DEVIATION_READ_NO_WRITE,
+	DEVIATION_HIT_NO_DIRTY,
+	DEVIATION_CFIS_NEVER,
+	DEVIATION_CACHED_BY_US,
+	DEVIATION_CACHED_BY_RECORDER,
+	DEVIATIONS,
+};
+
+struct deviation_text {
+	const char *name;
+	const char *kinds;    /* of lines */
+	const char *recorded; /* what the recording has */
+	const char *manual;   /* what the manual says, and where */
+};
+
+extern const struct deviation_text deviation_texts[DEVIATIONS];
+
+/* A register read that differs: bits of the difference that deviations account for. Counts those that do. */
+uint64_t deviation_register(struct player *player, const struct tape_line *line, uint64_t came);
+
+#endif

@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * dma.c - translations (T).
+ *
+ * An answer is right if it grants what the recording granted and leads to the same address. The whole page of the
+ * recording, and the way without a channel, have to give the same answer. An interrupt message (VIOMMU_INTERRUPT) is no
+ * translation: right only where the recording refused.
+ */
+
+#define _POSIX_C_SOURCE 200809L
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "player.h"
+
+/* Larger pages are not looked at as a whole. */
+#define PAGE_MAX (1ULL << 30)
+
+#define WINDOW_FIRST 0xfee00000ULL
+#define WINDOW_LAST  0xfeefffffULL
+
+/* What came of a request. Without permission, to and length are 0. */
+struct outcome {
+	int result;
+	uint32_t perm;
+	uint64_t to;
+	uint64_t length;
+	uint16_t reason;
+};
+
+/* A line being served. */
+struct dma {
+	struct player *player;
+	const struct tape_line *line;
+	struct source *source;
+	struct viommu_request request;
+	struct outcome tables; /* what the tables say now, without caches */
+};
+
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
+static struct viommu_request request_of(const struct tape_line *l)
+{
+	return (struct viommu_request){ .first = l->at,
+					.last = l->at,
+					.pasid = l->pasid,
+					.access = (uint16_t)l->access,
+					.type = l->index ? VIOMMU_AT_TRANSLATED
+							 : VIOMMU_AT_UNTRANSLATED };
+}
+
+static struct outcome outcome_of(int result, const struct viommu_fragment *f,
+				 const struct viommu_answer *a)
+{
+	struct outcome o = { .result = result };
+
+	if (result < 0)
+		return o;
+	o.reason = a->reason;
+	o.perm = result == VIOMMU_OK ? f->perm & (VIOMMU_READ | VIOMMU_WRITE) : 0;
+	if (o.perm == 0)
+		return o;
+	o.to = f->gpa;
+	o.length = f->length;
+	return o;
+}
+
+/* What it takes to look at the clock, which is not counted. */
+static uint64_t clock_ns(void)
+{
+	static uint64_t least;
+	static bool known;
+
+	for (unsigned i = 0; !known && i < 1000; i++) {
+		uint64_t start = now_ns();
+		uint64_t took = now_ns() - start;
+
+		least = i == 0 || took < least ? took : least;
+	}
+	known = true;
+	return least;
+}
+
+static struct outcome ask(struct player *p, const struct source *s,
+			  const struct viommu_request *request)
+{
+	struct viommu_fragment f = { 0 };
+	struct viommu_answer a = { 0 };
+	uint64_t clock = clock_ns();
+	uint64_t start = now_ns();
+	int result = viommu_translate(s->channel, request, &f, 1, &a);
+	uint64_t took = now_ns() - start;
+
+	p->nanoseconds += took > clock ? took - clock : 0;
+	p->translations++;
+	return outcome_of(result, &f, &a);
+}
+
+static struct outcome ask_device(const struct source *s, const struct viommu_request *request)
+{
+	struct viommu_fragment f = { 0 };
+	struct viommu_answer a = { 0 };
+	int result = viommu_device_translate(s->device, request, &f, 1, &a);
+
+	return outcome_of(result, &f, &a);
+}
+
+/* ---- right or wrong ---- */
+
+static uint64_t expected_to(const struct tape_line *l)
+{
+	return l->perm ? (l->to & ~l->mask) | (l->at & l->mask) : 0;
+}
+
+/* A recorder may leave out W in its answer to a read, whatever the tables grant. */
+static bool leaves_out_write(const struct tape_line *l, const struct outcome *o)
+{
+	return l->access == VIOMMU_READ && l->perm == VIOMMU_READ &&
+	       o->perm == (VIOMMU_READ | VIOMMU_WRITE);
+}
+
+static bool agrees(const struct tape_line *l, const struct outcome *o)
+{
+	if (o->result < 0 || o->to != expected_to(l))
+		return false;
+	return o->perm == l->perm || leaves_out_write(l, o);
+}
+
+static bool same(const struct outcome *a, const struct outcome *b)
+{
+	return a->result == b->result && a->perm == b->perm && a->to == b->to;
+}
+
+static void text_of(char *text, size_t size, const struct outcome *o)
+{
+	if (o->result < 0)
+		snprintf(text, size, "%s", viommu_strerror(o->result));
+	else if (o->result == VIOMMU_INTERRUPT)
+		snprintf(text, size, "an interrupt message");
+	else if (o->result == VIOMMU_MORE)
+		snprintf(text, size, "an answer in pieces");
+	else if (o->perm == 0)
+		snprintf(text, size, "refused, reason %x", o->reason);
+	else
+		snprintf(text, size, "%" PRIx64 " permission %x", o->to, o->perm);
+}
+
+static void print_step(void *opaque, const struct viommu_step *step)
+{
+	(void)opaque;
+	printf("    %s", step->what ? step->what : "?");
+	if (step->gpa != UINT64_MAX)
+		printf(" at %" PRIx64 ":", step->gpa);
+	for (uint32_t i = 0; i < step->words && i < 8; i++)
+		printf(" %016" PRIx64, step->raw[i]);
+	if (step->reason)
+		printf(" reason %x", step->reason);
+	printf("\n");
+}
+
+/* Counts a mismatch; if they are printed, with the tables that were read. */
+static void differ(const struct dma *d, const char *where, const struct outcome *expected,
+		   const struct outcome *o)
+{
+	const struct tape_line *l = d->line;
+	char want[100];
+	char text[300];
+	char came[100];
+
+	text_of(want, sizeof(want), expected);
+	text_of(came, sizeof(came), o);
+	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
+		 l->access, where, l->perm ? want : "refused");
+	player_differ(d->player, TAPE_T, l->number, text, came);
+	if (d->player->verbose)
+		viommu_explain(d->source->device, &d->request, print_step, NULL);
+}
+
+static struct outcome recorded(const struct tape_line *l)
+{
+	return (struct outcome){ .result = VIOMMU_OK, .perm = l->perm, .to = expected_to(l) };
+}
+
+/* ---- caches: both answers are right between a change of the tables and its invalidation ---- */
+
+static const uint64_t page_masks[] = { 0xfff, 0x1fffff, 0x3fffffff };
+
+/* The page that leads from the line's address to `to`. */
+static struct history_answer page_of(const struct dma *d, uint64_t to, uint32_t perm, uint64_t mask)
+{
+	return (struct history_answer){ .first = d->line->at & ~mask,
+					.mask = mask,
+					.to = to & ~mask,
+					.perm = perm,
+					.rid = d->source->rid,
+					.pasid = d->source->pasid,
+					.tag = source_domain(d->source) };
+}
+
+static void remember(const struct dma *d, const struct outcome *o)
+{
+	struct history_answer answer = page_of(d, o->to, o->perm, d->line->mask);
+
+	if (o->perm && !d->line->index)
+		history_add(&d->player->history, &answer);
+}
+
+/* Whether this answer was given before, and nobody has invalidated it. */
+static bool was_answered(const struct dma *d, uint64_t to, uint32_t perm)
+{
+	if (perm == 0 || d->line->index)
+		return false;
+	for (unsigned i = 0; i < sizeof(page_masks) / sizeof(page_masks[0]); i++) {
+		struct history_answer answer = page_of(d, to, perm, page_masks[i]);
+
+		if (((d->line->at ^ to) & page_masks[i]) == 0 &&
+		    history_has(&d->player->history, &answer))
+			return true;
+	}
+	return false;
+}
+
+static int found_now(void *opaque, uint64_t iova, const struct viommu_fragment *f)
+{
+	struct outcome *o = opaque;
+
+	(void)iova;
+	o->perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	o->to = f->gpa;
+	return 0;
+}
+
+static struct outcome tables_now(const struct source *s, const struct tape_line *l)
+{
+	struct outcome o = { .result = VIOMMU_OK };
+	uint64_t first = l->at;
+
+	viommu_replay(s->device, s->pasid, &first, l->at, 0, found_now, &o);
+	if ((o.perm & l->access) != l->access)
+		o = (struct outcome){ .result = VIOMMU_FAULT };
+	return o;
+}
+
+/*
+ * Our answer is an earlier one that nobody has invalidated, and the recording has what the tables say now. From here on
+ * the engine shall know what the recorder knew: it forgets its caches and is asked again, so that it records the fault.
+ */
+static bool cached_by_us(const struct dma *d, const struct outcome *o)
+{
+	struct outcome again;
+
+	if (!was_answered(d, o->to, o->perm) || !agrees(d->line, &d->tables) ||
+	    !player_drop_caches(d->player))
+		return false;
+	again = ask(d->player, d->source, &d->request);
+	if (!same(&again, &d->tables))
+		return false;
+	remember(d, &again);
+	player_deviates(d->player, DEVIATION_CACHED_BY_US);
+	return true;
+}
+
+/* The recording has an earlier answer that nobody has invalidated, and we what the tables say now. */
+static bool cached_by_recorder(const struct dma *d, const struct outcome *o)
+{
+	const struct tape_line *l = d->line;
+	bool answered = was_answered(d, expected_to(l), l->perm);
+
+	if (l->access == VIOMMU_READ)
+		answered = answered || was_answered(d, expected_to(l), l->perm | VIOMMU_WRITE);
+	if (!answered || !same(&d->tables, o))
+		return false;
+	remember(d, o);
+	player_deviates(d->player, DEVIATION_CACHED_BY_RECORDER);
+	return true;
+}
+
+/* Back to where the engine has recorded no fault, as the recorder has not, so that one difference stays one. */
+static void undo(const struct dma *d, void *before, uint64_t bytes)
+{
+	if (!before)
+		return;
+	player_restore(d->player, before, bytes);
+	d->player->message_count = 0;
+}
+
+/* ---- the whole page, and without a channel ---- */
+
+static void ignore_step(void *opaque, const struct viommu_step *step)
+{
+	(void)opaque;
+	(void)step;
+}
+
+/* Whether the tables grant the first and the last address of a request. Otherwise asking for it may record a fault. */
+static bool granted_now(const struct source *s, struct viommu_request request)
+{
+	struct viommu_request last = request;
+
+	request.last = request.first;
+	last.first = last.last;
+	return viommu_explain(s->device, &request, ignore_step, NULL) == VIOMMU_OK &&
+	       viommu_explain(s->device, &last, ignore_step, NULL) == VIOMMU_OK;
+}
+
+/* The recording's page, without the interrupt window (3.14), which is not translated with it. */
+static struct viommu_request whole_page(const struct dma *d)
+{
+	struct viommu_request r = d->request;
+	uint64_t first = r.first & ~d->line->mask;
+	uint64_t last = r.last | d->line->mask;
+
+	if (r.first < WINDOW_FIRST && last >= WINDOW_FIRST)
+		last = WINDOW_FIRST - 1;
+	if (r.first > WINDOW_LAST && first <= WINDOW_LAST)
+		first = WINDOW_LAST + 1;
+	if (r.first >= WINDOW_FIRST && r.first <= WINDOW_LAST)
+		return r;
+	r.first = first;
+	r.last = last;
+	return r;
+}
+
+static void check_page(const struct dma *d, const struct outcome *o)
+{
+	struct viommu_request request = whole_page(d);
+	struct outcome expected = *o;
+	struct outcome page;
+	uint64_t bytes = 0;
+	void *before = NULL;
+
+	if (d->line->mask >= PAGE_MAX)
+		return;
+	if (!granted_now(d->source, request))
+		before = player_save(d->player, &bytes);
+	expected.to -= d->line->at - request.first;
+	page = ask(d->player, d->source, &request);
+	if (!same(&page, &expected) || page.length != request.last - request.first + 1)
+		differ(d, ", its whole page", &expected, &page);
+	undo(d, before, bytes);
+}
+
+/* Permissions that go beyond the recorded ones have to come from the tables. */
+static bool permission_is_right(const struct dma *d, const struct outcome *o, bool answered)
+{
+	if (o->perm == d->line->perm)
+		return true;
+	if (!same(&d->tables, o) && !answered)
+		return false;
+	player_deviates(d->player, DEVIATION_READ_NO_WRITE);
+	return true;
+}
+
+/* An answer that agrees with the recording: whether it is right in all ways. */
+static void look_closer(const struct dma *d, const struct outcome *o)
+{
+	struct outcome expected = recorded(d->line);
+	struct outcome device = ask_device(d->source, &d->request);
+	bool answered = was_answered(d, o->to, o->perm);
+
+	remember(d, o);
+	if (!permission_is_right(d, o, answered))
+		differ(d, "", &expected, o);
+	else if (same(&device, o))
+		check_page(d, o);
+	else if (answered && same(&device, &d->tables))
+		player_deviates(d->player, DEVIATION_CACHED_BY_US);
+	else
+		differ(d, ", without channel", o, &device);
+}
+
+/* ---- the line ---- */
+
+static void disagree(const struct dma *d, const struct outcome *o, void *before, uint64_t bytes)
+{
+	struct outcome expected = recorded(d->line);
+
+	if (o->result >= 0 && d->line->perm && cached_by_recorder(d, o)) {
+		undo(d, before, bytes);
+		return;
+	}
+	if (o->result < 0 || !cached_by_us(d, o))
+		differ(d, "", &expected, o);
+	undo(d, before, bytes);
+}
+
+static void serve(const struct dma *d)
+{
+	uint64_t bytes = 0;
+	void *before = NULL;
+	struct outcome o;
+
+	/* The recorder may know better than the tables. Then our fault is to be undone. */
+	if (d->line->perm && d->tables.perm == 0 && !d->line->index)
+		before = player_save(d->player, &bytes);
+	o = ask(d->player, d->source, &d->request);
+	if (!agrees(d->line, &o)) {
+		disagree(d, &o, before, bytes);
+		return;
+	}
+	free(before);
+	if (d->line->perm)
+		look_closer(d, &o);
+}
+
+void dma_line(struct player *p, const struct tape_line *l)
+{
+	struct dma d = { .player = p, .line = l, .request = request_of(l) };
+	int result = VIOMMU_OK;
+
+	d.source = player_source(p, l->rid, l->pasid, &result);
+	if (!d.source) {
+		player_differ(p, TAPE_T, l->number, "a device and a channel",
+			      viommu_strerror(result));
+		return;
+	}
+	d.source->refused |= l->perm == 0;
+	d.tables = tables_now(d.source, l);
+	serve(&d);
+}

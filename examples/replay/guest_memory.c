@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* guest_memory.c - sparse guest memory: a hash of 4 KiB pages, and a log of the library's writes. */
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "guest_memory.h"
+
+#define PAGE_BYTES    4096U
+#define FIRST_BUCKETS 1024U
+
+struct guest_page {
+	struct guest_page *next;
+	uint64_t number;
+	uint8_t data[PAGE_BYTES];
+};
+
+static size_t bucket_of(const struct guest_memory *m, uint64_t number)
+{
+	return (size_t)(number * 0x9e3779b97f4a7c15U >> 20) & (m->buckets - 1);
+}
+
+static struct guest_page *find_page(const struct guest_memory *m, uint64_t number)
+{
+	struct guest_page *page = m->buckets ? m->bucket[bucket_of(m, number)] : NULL;
+
+	while (page && page->number != number)
+		page = page->next;
+	return page;
+}
+
+static void insert(struct guest_memory *m, struct guest_page *page)
+{
+	struct guest_page **head = &m->bucket[bucket_of(m, page->number)];
+
+	page->next = *head;
+	*head = page;
+}
+
+/* Keeps the chains short. */
+static bool grow(struct guest_memory *m)
+{
+	struct guest_page **old = m->bucket;
+	size_t count = m->buckets;
+	struct guest_page **bucket;
+
+	if (m->pages < count)
+		return true;
+	bucket = calloc(count ? 2 * count : FIRST_BUCKETS, sizeof(struct guest_page *));
+	if (!bucket)
+		return false;
+	m->bucket = bucket;
+	m->buckets = count ? 2 * count : FIRST_BUCKETS;
+	for (size_t i = 0; i < count; i++) {
+		for (struct guest_page *page = old[i], *next; page; page = next) {
+			next = page->next;
+			insert(m, page);
+		}
+	}
+	free(old);
+	return true;
+}
+
+static struct guest_page *need_page(struct guest_memory *m, uint64_t number)
+{
+	struct guest_page *page = find_page(m, number);
+
+	if (page)
+		return page;
+	page = grow(m) ? calloc(1, sizeof(*page)) : NULL;
+	if (!page) {
+		m->exhausted = true;
+		return NULL;
+	}
+	page->number = number;
+	insert(m, page);
+	m->pages++;
+	return page;
+}
+
+void guest_memory_fini(struct guest_memory *m)
+{
+	for (size_t i = 0; i < m->buckets; i++) {
+		for (struct guest_page *page = m->bucket[i], *next; page; page = next) {
+			next = page->next;
+			free(page);
+		}
+	}
+	free(m->bucket);
+	free(m->log);
+	memset(m, 0, sizeof(*m));
+}
+
+/* Bytes from gpa to the end of its page, at most `bytes`. */
+static size_t in_page(uint64_t gpa, size_t bytes)
+{
+	size_t room = PAGE_BYTES - (size_t)(gpa % PAGE_BYTES);
+
+	return bytes < room ? bytes : room;
+}
+
+bool guest_store(struct guest_memory *m, uint64_t gpa, const void *from, size_t bytes)
+{
+	const uint8_t *at = from;
+
+	while (bytes > 0) {
+		struct guest_page *page = need_page(m, gpa / PAGE_BYTES);
+		size_t part = in_page(gpa, bytes);
+
+		if (!page)
+			return false;
+		memcpy(&page->data[gpa % PAGE_BYTES], at, part);
+		gpa += part;
+		at += part;
+		bytes -= part;
+	}
+	return true;
+}
+
+void guest_load(const struct guest_memory *m, uint64_t gpa, void *to, size_t bytes)
+{
+	uint8_t *at = to;
+
+	while (bytes > 0) {
+		const struct guest_page *page = find_page(m, gpa / PAGE_BYTES);
+		size_t part = in_page(gpa, bytes);
+
+		if (page)
+			memcpy(at, &page->data[gpa % PAGE_BYTES], part);
+		else
+			memset(at, 0, part);
+		gpa += part;
+		at += part;
+		bytes -= part;
+	}
+}
+
+uint64_t guest_load64(const struct guest_memory *m, uint64_t gpa)
+{
+	uint8_t raw[8];
+	uint64_t word = 0;
+
+	guest_load(m, gpa, raw, sizeof(raw));
+	for (unsigned i = 0; i < 8; i++)
+		word |= (uint64_t)raw[i] << (8 * i);
+	return word;
+}
+
+void guest_log_clear(struct guest_memory *m)
+{
+	m->logged = 0;
+}
+
+static bool log_write(struct guest_memory *m, uint64_t gpa, uint32_t bytes)
+{
+	struct guest_write *write;
+
+	if (m->logged == m->log_capacity) {
+		size_t capacity = m->log_capacity ? 2 * m->log_capacity : 64;
+		struct guest_write *log = realloc(m->log, capacity * sizeof(*log));
+
+		if (!log)
+			return false;
+		m->log = log;
+		m->log_capacity = capacity;
+	}
+	write = &m->log[m->logged++];
+	*write = (struct guest_write){ .gpa = gpa, .bytes = bytes };
+	guest_load(m, gpa, write->before, bytes);
+	return true;
+}
+
+int guest_read_callback(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
+{
+	guest_load(opaque, gpa, to, bytes);
+	return 0;
+}
+
+int guest_write_callback(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
+{
+	struct guest_memory *m = opaque;
+
+	if (bytes > GUEST_WRITE_MAX)
+		return -1;
+	if (log_write(m, gpa, bytes) && guest_store(m, gpa, from, bytes))
+		return 0;
+	m->exhausted = true;
+	return -1;
+}
+
+/* One thread replays, so that two steps are as good as one. */
+int guest_cmpxchg_callback(void *opaque, uint64_t gpa, uint64_t *expected, uint64_t desired)
+{
+	struct guest_memory *m = opaque;
+	uint64_t found = guest_load64(m, gpa);
+	uint8_t raw[8];
+
+	if (found != *expected) {
+		*expected = found;
+		return 0;
+	}
+	for (unsigned i = 0; i < 8; i++)
+		raw[i] = (uint8_t)(desired >> (8 * i));
+	return guest_write_callback(m, gpa, raw, sizeof(raw));
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * interrupt.c - interrupt requests (I). Delivered as the recording says, with faults recorded or without.
+ *
+ * Each is resolved first, which records nothing: what the answer will be decides whether a deviation has to be
+ * accounted for before the engine records a fault that the recorder did not.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "player.h"
+
+#define REG_GSTS	     0x1cU
+#define GSTS_IRES	     (1U << 25)
+#define REASON_COMPATIBILITY 0x25U
+#define REMAPPABLE	     0x10U /* bit of the message address */
+#define ANY_REQUESTER	     0xffffU
+
+struct delivery {
+	int result;
+	struct viommu_msi msi;
+};
+
+static uint32_t requester(const struct player *p, const struct tape_line *l)
+{
+	if (l->rid == ANY_REQUESTER && p->header.has_ioapic)
+		return (uint32_t)p->header.ioapic & 0xffff;
+	return l->rid;
+}
+
+static struct delivery ask(struct player *p, const struct tape_line *l, uint32_t flags)
+{
+	struct delivery d = { 0 };
+
+	d.result = viommu_remap_msi(p->iommu, requester(p, l), l->at, (uint32_t)l->value, flags,
+				    &d.msi);
+	return d;
+}
+
+static bool agrees(const struct tape_line *l, const struct delivery *d)
+{
+	if (l->fault)
+		return d->result == VIOMMU_FAULT;
+	return d->result == VIOMMU_OK && d->msi.address == l->to && d->msi.data == l->to_value;
+}
+
+static void differ(struct player *p, const struct tape_line *l, const struct delivery *d)
+{
+	char expected[128];
+	char came[128];
+
+	snprintf(expected, sizeof(expected), "%x %" PRIx64 " %" PRIx64 ": %s %" PRIx64 " %" PRIx64,
+		 requester(p, l), l->at, l->value, l->fault ? "fault" : "ok", l->to, l->to_value);
+	if (d->result == VIOMMU_OK)
+		snprintf(came, sizeof(came), "ok %" PRIx64 " %" PRIx32, d->msi.address,
+			 d->msi.data);
+	else if (d->result == VIOMMU_FAULT)
+		snprintf(came, sizeof(came), "fault, reason %x", d->msi.reason);
+	else
+		snprintf(came, sizeof(came), "%s", viommu_strerror(d->result));
+	player_differ(p, TAPE_I, l->number, expected, came);
+}
+
+/* ---- deviations ---- */
+
+/* The recorder lets every message in compatibility format pass as it is. We block it, for the reason that says so. */
+static bool cfis_never(struct player *p, const struct tape_line *l, const struct delivery *d)
+{
+	if (l->at & REMAPPABLE || l->fault || l->to != l->at || l->to_value != l->value)
+		return false;
+	if (d->result != VIOMMU_FAULT || d->msi.reason != REASON_COMPATIBILITY)
+		return false;
+	if (!(player_register(p, REG_GSTS, 4) & GSTS_IRES))
+		return false;
+	player_deviates(p, DEVIATION_CFIS_NEVER);
+	return true;
+}
+
+/* The message is the key: its address above its data. */
+static struct history_answer answer_of(const struct player *p, const struct tape_line *l,
+				       const struct viommu_msi *msi)
+{
+	return (struct history_answer){ .interrupt = true,
+					.first = l->at << 32 | l->value,
+					.to = msi->address,
+					.perm = msi->data,
+					.rid = requester(p, l),
+					.tag = msi->index };
+}
+
+/* As cached_by_us() of dma.c: our answer is an earlier one, and the recording has what the table says now. */
+static bool cached_by_us(struct player *p, const struct tape_line *l, const struct delivery *d)
+{
+	struct history_answer answer = answer_of(p, l, &d->msi);
+	struct delivery again;
+
+	if (d->result != VIOMMU_OK || !history_has(&p->history, &answer) || !player_drop_caches(p))
+		return false;
+	again = ask(p, l, VIOMMU_MSI_RESOLVE);
+	if (!agrees(l, &again))
+		return false;
+	player_deviates(p, DEVIATION_CACHED_BY_US);
+	return true;
+}
+
+/* ---- the line ---- */
+
+bool interrupt_line(struct player *p, const struct tape_line *l)
+{
+	struct delivery d = ask(p, l, VIOMMU_MSI_RESOLVE);
+	struct history_answer answer;
+	bool right;
+
+	if (d.result == VIOMMU_ENOTSUP)
+		return false;
+	right = agrees(l, &d);
+	if (!right && cfis_never(p, l, &d))
+		return true;
+	if (!right && !cached_by_us(p, l, &d)) {
+		differ(p, l, &d);
+		return true;
+	}
+	d = ask(p, l, l->record ? 0 : VIOMMU_MSI_RESOLVE);
+	if (!agrees(l, &d))
+		differ(p, l, &d);
+	answer = answer_of(p, l, &d.msi);
+	if (d.result == VIOMMU_OK && !(d.msi.flags & VIOMMU_MSI_UNREMAPPED))
+		history_add(&p->history, &answer);
+	return true;
+}

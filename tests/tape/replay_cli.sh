@@ -1,0 +1,198 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: BSD-3-Clause
+# replay_cli.sh REPLAY - the replayer: what it accepts, what it refuses, and that each of its checks can fail.
+set -uo pipefail
+replay=$(realpath "${1:?the replay program}")
+[ -x "$replay" ] || exit 1
+cd "$(dirname "$0")/data" || exit 1
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+failures=0
+
+# expect NAME STATUS PATTERN ARGUMENTS...: every line of PATTERN is the beginning of a line that is printed
+expect() {
+	local name=$1 status=$2 pattern=$3 got line
+	shift 3
+	"$replay" "$@" >"$tmp/out" 2>&1 </dev/null
+	got=$?
+	while IFS= read -r line; do
+		grep -q "^$line" "$tmp/out" || got="$got, without '$line'"
+	done <<<"$pattern"
+	[ "$got" = "$status" ] && return
+	echo "$name: status $got, expected $status"
+	sed 's/^/    /' "$tmp/out" | tail -n 20
+	failures=$((failures + 1))
+}
+
+# ---- recordings, each with what may differ ----
+
+expect legacy 0 'R: 22, mismatches 0
+W: 16, mismatches 0
+T: 5, mismatches 0
+I: 4, mismatches 0
+M: 14, mismatches 0
+m: 2, mismatches 0
+S: 2, mismatches 0
+deviation frcd-pasid-ffff (R): 2
+deviation iqa-read (R): 1
+deviation read-no-write (T): 1
+deviation cfis-never (I): 1
+65 lines, 0 mismatches, 5 deviations: as recorded' legacy.tape
+expect registers 0 'deviation ccmd-read (R): 1
+47 lines, 0 mismatches, 3 deviations: as recorded' registers.tape
+expect first-stage 0 'm: 13, mismatches 0
+deviation frcd-rid-pasid (R): 2
+deviation hit-no-dirty (m): 1
+74 lines, 0 mismatches, 5 deviations: as recorded' first-stage.tape
+expect lazy 0 'deviation sm-legacy-codes (R): 2
+deviation cached-by-us (T I): 
+deviation cached-by-recorder (T): 
+62 lines, 0 mismatches' lazy.tape
+expect stale 1 'stale.tape:43: T: expected 10.ffffffff 40 access 2: 10040 permission 3, came 20040 permission 3
+T: 2, mismatches 1
+35 lines, 1 mismatches, 0 deviations: DIFFERENT' -v stale.tape
+expect 'several files' 1 'all 3 files: 165 lines, 1 mismatches, 10 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
+
+# ---- one line altered is one mismatch ----
+
+# mutate NAME TAPE KIND SED: the altered tape has exactly one mismatch, of that kind
+mutate() {
+	sed -e "$4" "$2" >"$tmp/mutant.tape"
+	if cmp -s "$2" "$tmp/mutant.tape"; then
+		echo "$1: nothing altered"
+		failures=$((failures + 1))
+	fi
+	expect "mutant: $1" 1 "$3: [0-9]*, mismatches 1
+[0-9]* lines, 1 mismatches" "$tmp/mutant.tape"
+}
+
+mutate 'register value' legacy.tape R 's/^R 1c 4 47000000/R 1c 4 7000000/'
+mutate 'fault reason' legacy.tape R 's/^R 22c 4 80ffff05/R 22c 4 80ffff06/'
+mutate 'fault record with another PASID' legacy.tape R 's/^R 22c 4 80ffff05/R 22c 4 80fffe05/'
+mutate 'fault record with PASID present' legacy.tape R 's/^R 228 4 10$/R 228 4 80000010/'
+mutate 'fault address' legacy.tape R 's/^R 220 8 3000/R 220 8 4000/'
+mutate 'register write that has an effect later' registers.tape R 's/^W 3c 4 22/W 3c 4 23/'
+mutate 'translated address' legacy.tape T 's/^\(T .* 1010 .*\) 11000 fff/\1 10000 fff/'
+mutate 'page size' legacy.tape T 's/^\(T .* 1010 .*\) 11000 fff/\1 10000 1fff/'
+mutate 'page larger than the tables have it' legacy.tape T 's/^\(T .* 40 2 0 3 12000\) fff/\1 3fff/'
+mutate 'more permission' legacy.tape T 's/^\(T .* 1010 1 0\) 1 /\1 3 /'
+mutate 'less permission' legacy.tape T 's/^\(T .* 40 2 0\) 3 12000/\1 2 12000/'
+mutate 'refused' legacy.tape T 's/^\(T .* 1010 1 0\) 1 11000/\1 0 0/'
+mutate 'table entry' legacy.tape T 's/^M 7008 0110/M 7008 0130/'
+mutate 'another requester' legacy.tape T 's/^T 10 \(.*\) 12000 fff/T 10 \1 13000 fff/'
+mutate 'superpage' registers.tape T 's/ 400000 1fffff/ 600000 1fffff/;ta;b;:a;n;ba'
+mutate 'invalidation that is finer than asked' registers.tape R 's/^R f8 8 1203000000000000/R f8 8 1603000000000000/'
+mutate 'bytes written' legacy.tape m 's/^m 8000 02000000/m 8000 03000000/'
+mutate 'bytes not written' legacy.tape m '/^m 8004/i m 9000 01000000'
+mutate 'bytes written that are not recorded' legacy.tape m '/^m 8004/d'
+mutate 'accessed bit' first-stage.tape m '/^m 7010/d'
+mutate 'dirty bit' first-stage.tape m '/^m 7000 67/d'
+mutate 'interrupt of the engine' legacy.tape S '0,/^S/s/^S fee01004 21/S fee01004 22/'
+mutate 'interrupt that is not sent' legacy.tape S '0,/^S/{/^S/p}'
+mutate 'interrupt that is not recorded' legacy.tape S '0,/^S/{/^S/d}'
+mutate 'message data' legacy.tape I 's/ok fee00000 4021/ok fee00000 4022/'
+mutate 'message refused' legacy.tape I 's/ok fee00000 4021/fault 0 0/'
+mutate 'message remapped' legacy.tape I 's/ok fee01000 4030/ok fee02000 4030/'
+mutate 'message of another requester' legacy.tape I 's/^I ffff fee00010/I 10 fee00010/'
+mutate 'message in compatibility format that is altered' legacy.tape I 's/ok fee00000 21/ok fee00000 22/'
+mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
+mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
+mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
+
+# ---- what is not a recording ----
+
+refuse() { # refuse NAME PATTERN: the file $tmp/bad.tape
+	expect "refused: $1" 2 ".*bad.tape.*$2" "$tmp/bad.tape"
+}
+
+# bad NAME PATTERN LINES: a recording that ends in these lines
+bad() {
+	printf 'tape 1\nengine vtd\ncap 80d2008c222f0606\necap f00f4a\n%b' "$3" >"$tmp/bad.tape"
+	refuse "$1" "$2"
+}
+
+# raw NAME PATTERN TEXT: a file of this text
+raw() {
+	printf '%b' "$3" >"$tmp/bad.tape"
+	refuse "$1" "$2"
+}
+
+raw 'empty file' 'the file is empty' ''
+raw 'garbage' 'not a tape' 'garbage\n'
+raw 'another version' 'not a tape' 'tape 2\n'
+raw 'no end of line' 'cut off' 'tape 1'
+raw 'nothing but a first line' 'no events' 'tape 1\n'
+raw 'no engine' 'which engine' 'tape 1\nR 0 4 10\n'
+raw 'no capabilities' 'cap and ecap' 'tape 1\nengine vtd\nR 0 4 10\n'
+raw 'unknown header' "3: no such header or kind of line: 'colour'" 'tape 1\nengine vtd\ncolour blue\nR 0 4 10\n'
+raw 'header without a value' 'neither a header' 'tape 1\nengine\nR 0 4 10\n'
+raw 'header that is no number' 'not a hexadecimal' 'tape 1\nengine vtd\ncap 0x12\nR 0 4 10\n'
+bad 'unknown kind' "6: no such kind of line: 'X'" 'R 0 4 10\nX 1 2 3\n'
+bad 'header among events' "6: no such kind of line: 'note'" 'R 0 4 10\nnote late\n'
+bad 'line of another engine' '5: a line of another engine' 'GW 0 4 10\n'
+bad 'too few fields' '5: 3 fields' 'R 0 4\n'
+bad 'too many fields' '5: 5 fields' 'R 0 4 10 1\n'
+bad 'far too many fields' 'too many fields' 'R 0 4 10 1 2 3 4 5 6 7 8 9\n'
+bad 'empty field' 'an empty field' 'R  4 10\n'
+bad 'empty line' 'an empty field' 'R 0 4 10\n\n'
+bad 'trailing space' 'an empty field' 'R 0 4 10 \n'
+bad 'no number' "'0x0' is not" 'R 0x0 4 10\n'
+bad 'negative number' "'-1' is not" 'R -1 4 10\n'
+bad '17 digits' 'out of range' 'M 10000000000000000 00\n'
+bad 'size' "'3' is not the size" 'R 0 3 10\n'
+bad 'value wider than the access' 'out of range' 'W 0 4 100000000\n'
+bad 'requester' 'out of range' 'T 10000 ffffffff 0 1 0 1 0 fff\n'
+bad 'PASID' 'more than 20 bits' 'T 0 100000 0 1 0 1 0 fff\n'
+bad 'no access' 'neither reads nor writes' 'T 0 ffffffff 0 0 0 1 0 fff\n'
+bad 'permission' 'out of range' 'T 0 ffffffff 0 1 0 4 0 fff\n'
+bad 'mask' 'not the mask of a page' 'T 0 ffffffff 0 1 0 1 0 ff0\n'
+bad 'half a byte' 'memory of 3' 'M 0 012\n'
+bad 'no hexadecimal bytes' 'contents' 'M 0 0g\n'
+bad 'memory beyond 2^64' 'memory of 4' 'M ffffffffffffffff 0000\n'
+bad 'interrupt result' 'neither ok nor fault' 'I 0 fee00000 0 1 perhaps fee00000 0\n'
+bad 'end within an event' 'ends within an event' 'R 0 4 10\nS fee00000 0\n'
+bad 'end within a line' 'cut off' 'R 0 4 10\nR 0 4 1'
+bad 'zero byte' 'a zero byte' 'R 0 4 10\nR 0 \00004 10\n'
+{
+	printf 'tape 1\nengine vtd\ncap 80d2008c222f0606\necap f00f4a\nM 0 '
+	head -c 20000 /dev/zero | tr '\0' 0
+	echo
+} >"$tmp/bad.tape"
+refuse 'endless line' 'a line of more than'
+head -c 5000 /dev/urandom >"$tmp/bad.tape"
+expect 'refused: noise' 2 ".*bad.tape" "$tmp/bad.tape"
+
+tape=../../../examples/tapes/vtd-legacy-strict.tape.xz
+if "$replay" "$tape" 2>&1 | grep -q 'without liblzma'; then
+	echo 'compressed recordings: not built'
+else
+	size=$(wc -c <"$tape")
+	head -c $((size - 100)) "$tape" >"$tmp/bad.tape.xz"
+	expect 'refused: truncated xz' 2 '.*bad.tape.xz:[0-9]*: xz: the file is truncated' "$tmp/bad.tape.xz"
+	head -c 20 "$tape" >"$tmp/bad.tape.xz"
+	expect 'refused: xz header only' 2 '.*bad.tape.xz:1: xz: the file is truncated' "$tmp/bad.tape.xz"
+	{
+		head -c 5000 "$tape"
+		head -c 100 /dev/zero
+		tail -c +5101 "$tape"
+	} >"$tmp/bad.tape.xz"
+	expect 'refused: damaged xz' 2 '.*bad.tape.xz:[0-9]*: ' "$tmp/bad.tape.xz"
+	cat "$tape" >"$tmp/renamed"
+	expect 'compressed under another name' 0 'T: 7915, mismatches 0' "$tmp/renamed"
+fi
+
+# ---- command line ----
+
+expect help 0 'usage: replay' --help
+expect 'no file' 2 'usage: replay'
+expect 'unknown option' 2 'usage: replay' -x legacy.tape
+expect 'missing file' 2 'missing.tape:0: No such file' missing.tape
+expect 'a folder' 2 '\.:[0-9]*: Is a directory' .
+printf 'tape 1\nengine smmuv3\nGR 0 4 0\n' >"$tmp/other.tape"
+expect 'another engine' 1 'engine smmuv3: not supported' "$tmp/other.tape"
+printf 'tape 1\nengine vtd\ncap ffffffffffffffff\necap ffffffffffffffff\nR 0 4 0\n' >"$tmp/other.tape"
+expect 'capabilities that are refused' 1 '.*other.tape: no engine' "$tmp/other.tape"
+expect 'a bad file among good ones' 2 'all 2 files: 65 lines, .*NOT READABLE' legacy.tape missing.tape
+
+[ $failures -eq 0 ] || echo "$failures failures"
+[ $failures -eq 0 ]
