@@ -20,9 +20,6 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_IQA_READ] = { "iqa-read", "R",
 				 "the queue's address reads as 0 until the queue was enabled",
 				 "11.4.9: read-write" },
-	[DEVIATION_CCMD_READ] = { "ccmd-read", "R",
-				  "SID and FM read as 0 after a context invalidation",
-				  "11.4.6: undefined when read" },
 	[DEVIATION_READ_NO_WRITE] = { "read-no-write", "T",
 				      "answers to reads leave out W where the tables grant it",
 				      "3.7, 3.6.1: what is permitted does not depend on the request" },
@@ -142,8 +139,6 @@ static uint64_t legacy_code(const struct player *p, const struct upper_half *h)
 
 /* ---- other registers; bits of the whole register ---- */
 
-#define REG_CCMD    0x28U
-#define CCMD_SID_FM (0x3ffffULL << 16)
 #define REG_IQA	    0x90U
 #define IQA_ADDRESS (~0xfffULL)
 #define REG_GSTS    0x1cU
@@ -180,15 +175,6 @@ static bool part_of(const struct tape_line *l, uint64_t offset, unsigned *shift)
 	return l->at >= offset && l->at - offset + l->bytes <= 8;
 }
 
-static uint64_t context_command(struct player *p, const struct tape_line *l, uint64_t differs)
-{
-	unsigned shift;
-
-	if (!part_of(l, REG_CCMD, &shift) || (l->value << shift & CCMD_SID_FM) != 0)
-		return 0;
-	return counted(p, DEVIATION_CCMD_READ, CCMD_SID_FM, differs << shift, 0) >> shift;
-}
-
 static uint64_t queue_address(struct player *p, const struct tape_line *l, uint64_t differs)
 {
 	unsigned shift;
@@ -205,6 +191,5 @@ uint64_t deviation_register(struct player *p, const struct tape_line *l, uint64_
 
 	if (differs == 0)
 		return 0;
-	return fault_record(p, l, differs) | context_command(p, l, differs) |
-	       queue_address(p, l, differs);
+	return fault_record(p, l, differs) | queue_address(p, l, differs);
 }

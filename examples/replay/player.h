@@ -68,6 +68,7 @@ struct tally {
 struct watch {
 	uint64_t head;
 	uint64_t address; /* the invalidate address register reads as 0: what the guest wrote */
+	uint64_t command; /* of contexts: SID and FM read as 0, too */
 };
 
 struct player {

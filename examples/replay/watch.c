@@ -143,27 +143,25 @@ static bool commands(const struct tape_line *w, uint64_t offset)
 	return (w->at == offset && w->bytes == 8) || (w->at == offset + 4 && w->bytes == 4);
 }
 
-/* Keeps the part of the address register that was written. */
-static void address_written(struct player *p, const struct tape_line *w)
+/* Keeps the part of a register that was written: IVA and parts of CCMD cannot be read back. */
+static void keep(uint64_t *kept, const struct tape_line *w, uint64_t offset)
 {
-	uint64_t iva = reg_iva(p);
-	uint64_t *address = &p->watch.address;
-
-	if (w->at == iva && w->bytes == 8)
-		*address = w->value;
-	else if (w->at == iva && w->bytes == 4)
-		*address = (*address & ~0xffffffffULL) | w->value;
-	else if (w->at == iva + 4 && w->bytes == 4)
-		*address = (*address & 0xffffffffULL) | w->value << 32;
+	if (w->at == offset && w->bytes == 8)
+		*kept = w->value;
+	else if (w->at == offset && w->bytes == 4)
+		*kept = (*kept & ~0xffffffffULL) | w->value;
+	else if (w->at == offset + 4 && w->bytes == 4)
+		*kept = (*kept & 0xffffffffULL) | w->value << 32;
 }
 
 static void registers(struct player *p, const struct tape_line *w)
 {
 	uint64_t upper = w->bytes == 8 ? w->value : w->value << 32;
 
-	address_written(p, w);
+	keep(&p->watch.address, w, reg_iva(p));
+	keep(&p->watch.command, w, REG_CCMD);
 	if (commands(w, REG_CCMD) && upper >> 63) {
-		uint64_t value = w->bytes == 8 ? w->value : player_register(p, REG_CCMD, 8);
+		uint64_t value = p->watch.command;
 
 		contexts(p, BITS_OF(upper, 62, 61), BITS_OF(value, 15, 0), BITS_OF(value, 31, 16),
 			 BITS_OF(upper, 33, 32));

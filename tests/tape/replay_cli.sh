@@ -38,8 +38,8 @@ deviation iqa-read (R): 1
 deviation read-no-write (T): 1
 deviation cfis-never (I): 1
 65 lines, 0 mismatches, 5 deviations: as recorded' legacy.tape
-expect registers 0 'deviation ccmd-read (R): 1
-47 lines, 0 mismatches, 3 deviations: as recorded' registers.tape
+expect registers 0 'R: 17, mismatches 0
+47 lines, 0 mismatches, 2 deviations: as recorded' registers.tape
 expect first-stage 0 'm: 13, mismatches 0
 deviation frcd-rid-pasid (R): 2
 deviation hit-no-dirty (m): 1
