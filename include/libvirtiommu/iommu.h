@@ -77,7 +77,7 @@ struct viommu_page_response {
 struct viommu_device_config {
 	uint32_t size;	   /**< sizeof(struct viommu_device_config) */
 	uint32_t flags;	   /**< 0 */
-	uint32_t id;	   /**< requester id (bus << 8 | devfn), StreamID or endpoint id */
+	uint32_t id;	   /**< requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id */
 	uint32_t reserved; /**< 0 */
 	void *opaque;	   /**< passed to the callbacks */
 	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when

@@ -106,7 +106,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 			  given);
 	if (result)
 		return result;
-	if (config.flags || config.reserved)
+	if (config.flags || config.reserved || config.id > u->engine->last_id)
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, sizeof(*device), _Alignof(struct viommu_device));
 	if (!device)
@@ -170,7 +170,7 @@ int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 	const struct viommu_device *other;
 	struct viommu *u;
 
-	if (!device)
+	if (!device || id > device->iommu->engine->last_id)
 		return VIOMMU_EINVAL;
 	u = device->iommu;
 	pthread_mutex_lock(&u->devices_lock);
@@ -215,7 +215,7 @@ static bool add_outstanding(struct viommu_device *device, uint64_t *token)
 	return o != NULL;
 }
 
-static bool remove_outstanding(struct viommu_device *device, uint64_t token)
+static bool remove_outstanding(struct viommu_device *device, uint64_t token, int status)
 {
 	struct viommu *u = device->iommu;
 	struct outstanding *o;
@@ -223,6 +223,9 @@ static bool remove_outstanding(struct viommu_device *device, uint64_t token)
 	pthread_mutex_lock(&u->devices_lock);
 	o = find_outstanding(u, device, token);
 	if (o) {
+		/* first what went wrong, then that it is over: nobody may see only the latter */
+		if (status != VIOMMU_OK && u->engine->timed_out)
+			u->engine->timed_out(u, device);
 		o->device = NULL;
 		atomic_fetch_sub(&u->outstanding_count, 1);
 	}
@@ -245,7 +248,7 @@ bool device_invalidate(struct viommu_device *device,
 	result = device->config.invalidate(device->config.opaque, invalidation);
 	if (result == VIOMMU_PENDING)
 		return false;
-	remove_outstanding(device, invalidation->token);
+	remove_outstanding(device, invalidation->token, VIOMMU_OK);
 	return true;
 }
 
@@ -253,14 +256,12 @@ int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int s
 {
 	if (!device || (status != VIOMMU_OK && status != VIOMMU_FAULT))
 		return VIOMMU_EINVAL;
-	if (!remove_outstanding(device, token)) {
+	if (!remove_outstanding(device, token, status)) {
 		if (device->iommu->engine->unexpected)
 			device->iommu->engine->unexpected(device->iommu, device);
 		unit_work(device->iommu);
 		return VIOMMU_ENOENT;
 	}
-	if (device->iommu->engine->invalidated)
-		device->iommu->engine->invalidated(device->iommu, device, status);
 	unit_work(device->iommu);
 	return VIOMMU_OK;
 }

@@ -335,6 +335,8 @@ static int replay_page(void *opaque, const struct translation *page)
 	uint64_t iova = page->iova > r->first ? page->iova : r->first;
 	uint64_t last = block_last < r->last ? block_last : r->last;
 
+	if (!range_overlaps(page->iova, block_last, r->first, r->last))
+		return 0;
 	for (;;) {
 		struct viommu_fragment f = { .gpa = page->gpa + (iova - page->iova),
 					     .perm = page->perm & (unsigned)PERM_USER };

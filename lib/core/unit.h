@@ -49,6 +49,7 @@ struct query {
 
 struct engine {
 	const char *name;
+	uint32_t last_id; /* of a device */
 	/* Everything that the caches did not answer. VIOMMU_OK with q->found, VIOMMU_FAULT with
 	 * q->reason (recorded, unless quiet), VIOMMU_INTERRUPT. */
 	int (*translate)(struct viommu *u, struct query *q);
@@ -67,8 +68,9 @@ struct engine {
 	int (*restore)(struct viommu *u, struct state_reader *state);
 	int (*request_page)(struct viommu *u, struct viommu_device *device,
 			    const struct viommu_page_request *request);
-	/* A device has answered an invalidation; from any thread. */
-	void (*invalidated)(struct viommu *u, struct viommu_device *device, int status);
+	/* A device has not answered an invalidation in time; from any thread, with devices_lock
+	 * held. */
+	void (*timed_out)(struct viommu *u, struct viommu_device *device);
 	/* A device has answered what it was not asked. */
 	void (*unexpected)(struct viommu *u, struct viommu_device *device);
 	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
@@ -203,8 +205,8 @@ struct viommu_device *device_get(struct viommu *u, uint32_t id);
 struct viommu_device *device_next(struct viommu *u, struct viommu_device *device);
 void device_put(struct viommu_device *device);
 
-/* Tells a device to drop a range. True if it is done, false if engine->invalidated will say so, or
- * the device has been given up (then *gave_up). */
+/* Tells a device to drop a range. True if it is done, false if viommu_invalidation_done() will say
+ * so, or the device has been given up (then *gave_up). */
 bool device_invalidate(struct viommu_device *device,
 		       struct viommu_device_invalidation *invalidation, bool *gave_up);
 

@@ -249,6 +249,7 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 	uint64_t table[PT_LEVELS];
 	uint8_t perm[PT_LEVELS];
 	unsigned level = c->top;
+	bool moved = false; /* whoever comes with a small budget gets on nevertheless */
 
 	table[level] = c->root;
 	perm[level] = (uint8_t)(PERM_ALL | PERM_DIRTY);
@@ -257,9 +258,10 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 		unsigned size_lg2 = pt_shift(c, level);
 		uint64_t raw;
 
-		if (v->budget == 0)
+		if (v->budget > 0)
+			v->budget--;
+		else if (moved)
 			return PT_VISIT_BUDGET;
-		v->budget--;
 		v->walk.level = (uint8_t)level;
 		v->walk.iova = v->next;
 		v->walk.entry = pt_entry_address(c, table[level], v->next, level);
@@ -285,6 +287,7 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 		if (v->next >= v->last)
 			return PT_VISIT_DONE;
 		v->next++;
+		moved = true;
 		/* A table is left where its index wraps: start over from the top, which is cheap
 		 * and always right. */
 		if ((v->next & bits_low(pt_shift(c, level) + c->index_lg2)) == 0)

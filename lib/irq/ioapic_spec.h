@@ -18,10 +18,12 @@
 #define IOAPIC_EOI_VECTOR BITS(7, 0)
 
 /* 3.2 Registers behind the window, by index */
-#define IOAPIC_ID	0x00U /* 3.2.1 */
-#define IOAPIC_VER	0x01U /* 3.2.2 */
-#define IOAPIC_ARB	0x02U /* 3.2.3; reserved since the ICH */
-#define IOAPIC_REDTBL	0x10U /* 3.2.4: entry n is 0x10 + 2n, bits 31:0, and 0x11 + 2n, bits 63:32 */
+#define IOAPIC_ID  0x00U /* 3.2.1 */
+#define IOAPIC_VER 0x01U /* 3.2.2 */
+#define IOAPIC_ARB 0x02U /* 3.2.3; reserved since the ICH */
+#define IOAPIC_REDTBL                                                                              \
+	0x10U /* 3.2.4: entry n is 0x10 + 2n, bits 31:0, and 0x11 + 2n, bits 63:32                 \
+	       */
 #define IOAPIC_PINS_MIN 24U
 #define IOAPIC_PINS_MAX 240U /* 3.2.2: the last entry is at most 239 */
 

@@ -307,6 +307,8 @@ int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
 		return result;
 	if (!r || (route.flags & ~VIOMMU_ROUTE_MASKED) || route.gsi >= r->config.gsis)
 		return VIOMMU_EINVAL;
+	if (route.source > r->iommu->engine->last_id)
+		return VIOMMU_EINVAL;
 	section = epoch_visit(&r->iommu->epoch);
 	if (pthread_mutex_lock(&r->lock)) {
 		result = VIOMMU_EBUSY;

@@ -68,6 +68,7 @@ static void free_unit(struct viommu *u)
 
 static const struct engine vtd_engine = {
 	.name = "vtd",
+	.last_id = 0xffff, /* a requester id */
 	.translate = vtd_translate,
 	.parse = vtd_parse,
 	.visit = vtd_visit,
@@ -78,7 +79,7 @@ static const struct engine vtd_engine = {
 	.save = vtd_save,
 	.restore = vtd_restore,
 	.request_page = vtd_request_page,
-	.invalidated = vtd_invalidated,
+	.timed_out = vtd_timed_out,
 	.unexpected = vtd_unexpected,
 	.remap_msi = vtd_remap_msi,
 	.free = free_unit,

@@ -38,6 +38,7 @@ struct vtd_completion {
 	uint64_t gsts_clear;
 	bool ccmd;
 	bool iotlb;
+	bool pmen;
 };
 
 /* A message of the unit's own, decided under a lock and sent without. */
@@ -148,11 +149,14 @@ enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,
 /* Processes descriptors; VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
 int vtd_queue_run(struct vtd *v);
 void vtd_queue_start(struct vtd *v);
-void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status);
+void vtd_timed_out(struct viommu *u, struct viommu_device *device);
 void vtd_unexpected(struct viommu *u, struct viommu_device *device);
 
 /* ---- vtd_invalidate.c: what descriptors and registers ask for; false: undefined, nothing was done
  * ---- */
+/* Translations of devices may have changed: listeners are told, the next wait has to wait. */
+void vtd_tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
+		      uint64_t first, uint64_t last);
 bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 			     unsigned function_mask);
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,

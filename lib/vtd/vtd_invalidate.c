@@ -4,8 +4,8 @@
 #include "range.h"
 #include "vtd_engine.h"
 
-static void tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
-			 uint64_t first, uint64_t last)
+void vtd_tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
+		      uint64_t first, uint64_t last)
 {
 	struct notify what = { .scope = scope,
 			       .id = id,
@@ -14,6 +14,10 @@ static void tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, ui
 			       .first = first,
 			       .last = last };
 
+	/* A device may have other domains under PASIDs than it has without: which ones is not known
+	 * here. */
+	if (scope == NOTIFY_DOMAIN && (v->ecap & VTD_ECAP_PASID))
+		what.scope = NOTIFY_ALL;
 	v->unsynced = true;
 	notify_unmap(&v->unit, &what);
 }
@@ -41,7 +45,7 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 		return false;
 	if (granularity != VTD_GRAN_LOCAL) { /* domain-selective is done as global, and says so */
 		unit_forget(&v->unit, false);
-		tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	}
 	for (uint32_t f = 0; f < 8; f++) { /* eight functions at most */
@@ -72,7 +76,7 @@ static void flush_pages(struct vtd *v, struct domain_match which, uint64_t addre
 	uint64_t first = address & ~mask;
 
 	domains_flush_range(&v->unit.domains, &which, first, first | mask);
-	tell_devices(v, NOTIFY_DOMAIN, which.id, told_pasid, first, first | mask);
+	vtd_tell_devices(v, NOTIFY_DOMAIN, which.id, told_pasid, first, first | mask);
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
@@ -84,11 +88,11 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
 		unit_forget(&v->unit, true);
-		tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_DOMAIN:
 		domains_flush(&v->unit.domains, &all);
-		tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_LOCAL:
 		if (!(v->cap & VTD_CAP_PSI) || am > bits_get(v->cap, VTD_CAP_MAMV))
@@ -113,7 +117,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	if (granularity == VTD_PIOTLB_PASID) {
 		domains_flush(&v->unit.domains, &first);
 		domains_flush(&v->unit.domains, &second);
-		tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	}
 	if (granularity != VTD_PIOTLB_PAGES || am > 51)
@@ -132,7 +136,7 @@ bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, ui
 	/* Contexts are parsed again; what they come to then has another domain if anything in them
 	 * changed. */
 	unit_forget(&v->unit, false);
-	tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 	return true;
 }
 

@@ -236,7 +236,7 @@ static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
 	 */
 	cached = vtd_irte_cache_find(&v->irtes, r->index, raw) &&
 		 atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta;
-	if (!cached && vtd_above_haw(v, entry))
+	if (!cached && (vtd_above_haw(v, r->irta & VTD_IRTA_IRTA) || vtd_above_haw(v, entry)))
 		return VTD_FR_IR_INDEX;
 	if (!cached && !mem_load(v->unit.vm, entry, raw, 2))
 		return VTD_FR_IR_FETCH;
@@ -266,13 +266,15 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		  uint32_t flags, struct viommu_msi *msi)
 {
 	struct vtd *v = vtd_of(u);
-	struct request r = { .source = source & 0xffff,
+	struct request r = { .source = source,
 			     .address = address,
 			     .data = data,
 			     .resolve = flags & VIOMMU_MSI_RESOLVE,
 			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire),
 			     .index = UINT32_MAX };
 
+	if (source > u->engine->last_id)
+		return VIOMMU_EINVAL;
 	if (!(r.irta & VTD_LATCH_IRE))
 		return unremapped(&r, msi);
 	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)

@@ -92,10 +92,9 @@ static void note(_Atomic uint32_t *error, const struct viommu_device *device)
 	atomic_compare_exchange_strong(error, &none, sid + 1);
 }
 
-void vtd_invalidated(struct viommu *u, struct viommu_device *device, int status)
+void vtd_timed_out(struct viommu *u, struct viommu_device *device)
 {
-	if (status == VIOMMU_FAULT)
-		note(&vtd_of(u)->timed_out, device);
+	note(&vtd_of(u)->timed_out, device);
 }
 
 void vtd_unexpected(struct viommu *u, struct viommu_device *device)
@@ -294,6 +293,12 @@ static bool is_wide(const struct vtd *v)
 	return v->iqa & VTD_IQA_DW;
 }
 
+static bool ttm_known(const struct vtd *v, unsigned ttm)
+{
+	return ttm == VTD_TTM_LEGACY || (ttm == VTD_TTM_SCALABLE && (v->ecap & VTD_ECAP_SMTS)) ||
+	       (ttm == VTD_TTM_ABORT && (v->ecap & VTD_ECAP_ADMS));
+}
+
 /* Whether the queue as a whole can be used: its width fits the mode, its indices the ring (11.4.9,
  * IQERCD). */
 static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
@@ -301,9 +306,11 @@ static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
 	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
 	uint64_t bytes = UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS);
 
+	if (!ttm_known(v, vtd_ttm(root)))
+		return VTD_IQEI_TTM;
 	if (is_wide(v) && !(v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS)))
 		return VTD_IQEI_WIDTH;
-	if (!is_wide(v) && vtd_ttm(root) == VTD_TTM_SCALABLE && (v->ecap & VTD_ECAP_SMTS))
+	if (!is_wide(v) && vtd_ttm(root) == VTD_TTM_SCALABLE)
 		return VTD_IQEI_WIDTH;
 	if (is_wide(v) && ((head | tail) & 16))
 		return VTD_IQEI_ALIGN;

@@ -25,6 +25,12 @@ int vtd_complete(struct vtd *v)
 	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
 	if (c->ccmd)
 		regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_ICC);
+	if (c->pmen) {
+		bool on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
+
+		regs_clear_bits(&v->regs, VTD_PMEN, on ? 0 : VTD_PMEN_PRS);
+		regs_set_bits(&v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0);
+	}
 	if (c->iotlb)
 		regs_clear_bits(&v->regs, v->iva + 8, VTD_IOTLB_IVT);
 	*c = (struct vtd_completion){ .epoch = 0 };
@@ -46,18 +52,14 @@ int vtd_progress(struct vtd *v)
 /* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
 static void tables_changed(struct vtd *v)
 {
-	const struct notify all = { .scope = NOTIFY_ALL,
-				    .pasid = VIOMMU_ANY_PASID,
-				    .last = UINT64_MAX };
 	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
 	uint32_t mode = !(root & VTD_ROOT_TE)		 ? VIOMMU_MODE_BYPASS
 			: vtd_ttm(root) == VTD_TTM_ABORT ? VIOMMU_MODE_BLOCK
 							 : VIOMMU_MODE_TRANSLATE;
 
 	unit_forget(&v->unit, true);
-	v->unsynced = true;
 	notify_mode(&v->unit, mode);
-	notify_unmap(&v->unit, &all);
+	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 }
 
 static void set_root_table(struct vtd *v)
@@ -153,7 +155,8 @@ static bool registers_invalidate(const struct vtd *v)
 	       vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
 }
 
-/* Registers that are write-only, or in part, are kept here: half of one may be written at a time. */
+/* Registers that are write-only, or in part, are kept here: half of one may be written at a time.
+ */
 static uint64_t take_written(uint64_t *value, const struct regs_write *w)
 {
 	*value = (*value & ~w->mask) | (w->written & w->mask);
@@ -245,11 +248,11 @@ static void write_pmen(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
 
-	if (w->written & VTD_PMEN_EPM)
-		regs_set_bits(&v->regs, VTD_PMEN, VTD_PMEN_PRS);
-	else
-		regs_clear_bits(&v->regs, VTD_PMEN, VTD_PMEN_PRS);
+	(void)w;
 	unit_forget(&v->unit, true);
+	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	v->completion.pmen = true;
+	vtd_complete_later(v, 0, 0);
 }
 
 /* A region moves while protection is on: what was cached of its neighbourhood may be open or closed
@@ -345,8 +348,6 @@ static bool add_rows(struct vtd *v, const struct regs_row *rows, size_t count, b
 /* Rows whose content or place the configuration decides. */
 static bool add_configured(struct vtd *v)
 {
-	const uint64_t iqa = VTD_IQA_QS | VTD_IQA_IQA |
-			     (v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS) ? VTD_IQA_DW : 0);
 	const uint64_t irta =
 		VTD_IRTA_S | VTD_IRTA_IRTA | (v->ecap & VTD_ECAP_EIM ? VTD_IRTA_EIME : 0);
 	/* Upper halves of message addresses come with 32-bit APIC ids (11.4.7). */
@@ -361,7 +362,8 @@ static bool add_configured(struct vtd *v)
 		  VTD_IOTLB_DID | VTD_IOTLB_DW | VTD_IOTLB_DR | VTD_IOTLB_IIRG | VTD_IOTLB_IVT, 0,
 		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB", false },
 	};
-	const struct regs_row queue[] = { RW(VTD_IQA, 8, iqa, "IQA"),
+	const struct regs_row queue[] = { RW(VTD_IQA, 8, VTD_IQA_QS | VTD_IQA_DW | VTD_IQA_IQA,
+					     "IQA"),
 					  RW(VTD_IEUADDR, 4, upper, "IEUADDR") };
 	const struct regs_row pages[] = { RW(VTD_PEUADDR, 4, upper, "PEUADDR") };
 	const struct regs_row interrupts[] = { RW(VTD_IRTA, 8, irta, "IRTA") };

@@ -35,6 +35,7 @@ static void save_regs(struct vtd *v, struct state_writer *state)
 #define PENDING_IOTLB BIT(1)
 #define PENDING_ANY   BIT(2)
 #define QUEUE_ON      BIT(3)
+#define PENDING_PMEN  BIT(4)
 
 void vtd_save(struct viommu *u, struct state_writer *state)
 {
@@ -59,7 +60,8 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, c->gsts_set);
 	state_put64(state, c->gsts_clear);
 	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
-				   (c->epoch ? PENDING_ANY : 0) | (v->queue_on ? QUEUE_ON : 0));
+				   (c->pmen ? PENDING_PMEN : 0) | (c->epoch ? PENDING_ANY : 0) |
+				   (v->queue_on ? QUEUE_ON : 0));
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);
 }
@@ -164,7 +166,7 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 		return false;
 	if ((l->gsts_set & l->gsts_clear) || ((l->gsts_set | l->gsts_clear) & ~status))
 		return false;
-	return !(l->pending & ~(PENDING_CCMD | PENDING_IOTLB | PENDING_ANY)) &&
+	return !(l->pending & ~(PENDING_CCMD | PENDING_IOTLB | PENDING_PMEN | PENDING_ANY)) &&
 	       (l->pending != 0 || !(l->gsts_set | l->gsts_clear));
 }
 
@@ -193,7 +195,8 @@ static void take(struct vtd *v, const struct loaded *l)
 					 .gsts_set = l->gsts_set,
 					 .gsts_clear = l->gsts_clear,
 					 .ccmd = l->pending & PENDING_CCMD,
-					 .iotlb = l->pending & PENDING_IOTLB };
+					 .iotlb = l->pending & PENDING_IOTLB,
+					 .pmen = l->pending & PENDING_PMEN };
 }
 
 int vtd_restore(struct viommu *u, struct state_reader *state)

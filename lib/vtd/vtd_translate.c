@@ -434,7 +434,8 @@ static int nested_page(void *opaque, const struct translation *page)
 	struct nested_visit *n = opaque;
 	uint64_t end = page->iova | bits_low(page->size_lg2);
 
-	uint64_t iova = page->iova > n->visit->next ? page->iova : n->visit->next;
+	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
+	uint64_t iova = first;
 
 	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
 	for (;; iova++) {
@@ -442,11 +443,12 @@ static int nested_page(void *opaque, const struct translation *page)
 		struct translation t = { .iova = iova, .perm = page->perm };
 		enum pt_end walked = PT_TOO_WIDE;
 
-		if (n->visit->budget == 0) {
+		if (n->visit->budget > 0) {
+			n->visit->budget--;
+		} else if (iova != first) {
 			n->visit->next = iova;
 			return 1;
 		}
-		n->visit->budget--;
 		w.iova = page->gpa + (iova - page->iova);
 		w.found.size_lg2 = 12;
 		if (pt_fits(w.config, w.iova))
@@ -458,7 +460,7 @@ static int nested_page(void *opaque, const struct translation *page)
 		if (walked == PT_OK && (t.perm & PERM_USER) && n->page(n->opaque, &t))
 			return 1;
 		iova |= bits_low(t.size_lg2);
-		if (iova == end)
+		if (iova == end || iova >= n->visit->last)
 			return 0;
 	}
 }
@@ -496,15 +498,54 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 	return end;
 }
 
-enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
+/* Pages of a visit with the permission that requests of the context have. */
+struct folded_visit {
+	const struct context *context;
+	int (*page)(void *opaque, const struct translation *page);
+	void *opaque;
+};
+
+/* Whether an address, or what it is translated to, is in the interrupt window. */
+static bool windowed(const struct context *c, const struct translation *page, uint64_t iova)
 {
-	struct vtd *v = vtd_of(u);
+	return (c->key.flags & VTD_KEY_RID && in_window(iova)) ||
+	       in_window(page->gpa + (iova - page->iova));
+}
+
+/* Reports a page without what lies in the interrupt window before or after translation. */
+static int folded_page(void *opaque, const struct translation *page)
+{
+	const struct folded_visit *f = opaque;
+	uint64_t end = page->iova | bits_low(page->size_lg2);
+
+	/* some hundred steps at most: the windows are 1 MiB, and blocks around them double in size
+	 */
+	for (uint64_t iova = page->iova;; iova++) {
+		struct translation t = *page;
+
+		t.perm = fold(f->context, page->perm);
+		if (windowed(f->context, page, iova)) {
+			iova |= bits_low(12);
+		} else {
+			if (f->context->key.flags & VTD_KEY_RID)
+				translation_avoid(&t, iova, false, VTD_WINDOW_FIRST,
+						  VTD_WINDOW_LAST);
+			translation_avoid(&t, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
+			if ((t.perm & PERM_USER) && f->page(f->opaque, &t))
+				return 1;
+			iova = t.iova | bits_low(t.size_lg2);
+		}
+		if (iova == end)
+			return 0;
+	}
+}
+
+static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *visit)
+{
 	enum pt_visit_end end;
 	uint64_t limit;
 
 	visit->walk.nested = &c->key.stage2;
-	if (c->key.kind == VTD_PASS)
-		return visit_identity(v, visit);
 	if (c->key.kind == VTD_SECOND) {
 		visit->walk.config = &c->key.stage2;
 		limit = bits_low(c->key.stage2.in_bits);
@@ -519,5 +560,20 @@ enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt
 	end = visit_half(c, visit, 0, limit);
 	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
 		end = visit_half(c, visit, ~limit, UINT64_MAX);
+	return end;
+}
+
+enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
+{
+	struct folded_visit folded = { .context = c, .page = visit->page, .opaque = visit->opaque };
+	enum pt_visit_end end;
+
+	if (c->key.kind == VTD_PASS)
+		return visit_identity(vtd_of(u), visit);
+	visit->page = folded_page;
+	visit->opaque = &folded;
+	end = visit_tables(c, visit);
+	visit->page = folded.page;
+	visit->opaque = folded.opaque;
 	return end;
 }
