@@ -282,8 +282,10 @@ int viommu_request_page(struct viommu_device *device, const struct viommu_page_r
 	u = device->iommu;
 	if (!u->engine->request_page)
 		return VIOMMU_ENOTSUP;
+	atomic_fetch_add(&device->users, 1);
 	section = epoch_visit(&u->epoch);
 	result = u->engine->request_page(u, device, request);
+	device_put(device);
 	if (epoch_visit_end(&u->epoch, section))
 		unit_work(u);
 	return result;

@@ -236,7 +236,7 @@ ALWAYS_INLINE enum pt_end combine(struct pt_walk *w, enum pt_end end,
 				   .config = w->nested,
 				   .iova = ipa,
 				   .need = w->need,
-				   .any = w->any,
+				   .any = w->any & found->perm,
 				   .dirty = w->dirty & found->perm,
 				   .unsnooped = w->unsnooped,
 				   .observer = w->observer };

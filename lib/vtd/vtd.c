@@ -45,10 +45,7 @@ static void reset(struct viommu *u)
 	v->unsynced = false;
 	v->wait_epoch = 0;
 	v->completion = (struct vtd_completion){ .epoch = 0 };
-	notify_mode(u, VIOMMU_MODE_BYPASS);
-	notify_unmap(u, &(struct notify){ .scope = NOTIFY_ALL,
-					  .pasid = VIOMMU_ANY_PASID,
-					  .last = UINT64_MAX });
+	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	v->unsynced = false;
 }

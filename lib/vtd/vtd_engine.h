@@ -131,6 +131,10 @@ int vtd_regs_init(struct vtd *v);
 void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear);
 /* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
 int vtd_complete(struct vtd *v);
+/* VIOMMU_MODE_* of all devices. */
+uint32_t vtd_mode(const struct vtd *v);
+/* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
+void vtd_tables_changed(struct vtd *v);
 /* Completions and queue. */
 int vtd_progress(struct vtd *v);
 

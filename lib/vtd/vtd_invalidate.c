@@ -100,6 +100,8 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		/* The address is one of the second stage: what first stages have cached cannot be
 		 * found by it. */
 		domains_flush(&v->unit.domains, &first);
+		if (v->ecap & VTD_ECAP_NEST)
+			vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		flush_pages(v, match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND), address, am,
 			    VIOMMU_ANY_PASID);
 		return true;

@@ -49,16 +49,19 @@ int vtd_progress(struct vtd *v)
 
 /* ---- global command (11.4.4) ---- */
 
-/* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
-static void tables_changed(struct vtd *v)
+uint32_t vtd_mode(const struct vtd *v)
 {
 	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
-	uint32_t mode = !(root & VTD_ROOT_TE)		 ? VIOMMU_MODE_BYPASS
-			: vtd_ttm(root) == VTD_TTM_ABORT ? VIOMMU_MODE_BLOCK
-							 : VIOMMU_MODE_TRANSLATE;
 
+	if (!(root & VTD_ROOT_TE))
+		return VIOMMU_MODE_BYPASS;
+	return vtd_ttm(root) == VTD_TTM_ABORT ? VIOMMU_MODE_BLOCK : VIOMMU_MODE_TRANSLATE;
+}
+
+void vtd_tables_changed(struct vtd *v)
+{
 	unit_forget(&v->unit, true);
-	notify_mode(&v->unit, mode);
+	notify_mode(&v->unit, vtd_mode(v));
 	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 }
 
@@ -67,7 +70,7 @@ static void set_root_table(struct vtd *v)
 	uint64_t te = atomic_load_explicit(&v->root, memory_order_relaxed) & VTD_ROOT_TE;
 
 	atomic_store_explicit(&v->root, regs_get(&v->regs, VTD_RTADDR) | te, memory_order_release);
-	tables_changed(v);
+	vtd_tables_changed(v);
 	vtd_complete_later(v, VTD_G_RTP, 0);
 }
 
@@ -102,7 +105,7 @@ static void change(struct vtd *v, uint64_t bit)
 
 		atomic_store_explicit(&v->root, root | (on ? VTD_ROOT_TE : 0),
 				      memory_order_release);
-		tables_changed(v);
+		vtd_tables_changed(v);
 	} else if (bit == VTD_G_QIE) {
 		if (on)
 			vtd_queue_start(v);
@@ -244,13 +247,18 @@ static void write_prs(void *engine, const struct regs_write *w)
 	pthread_mutex_unlock(&v->page_lock);
 }
 
+static void protection_changed(struct vtd *v)
+{
+	unit_forget(&v->unit, true);
+	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+}
+
 static void write_pmen(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
 
 	(void)w;
-	unit_forget(&v->unit, true);
-	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	protection_changed(v);
 	v->completion.pmen = true;
 	vtd_complete_later(v, 0, 0);
 }

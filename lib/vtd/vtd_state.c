@@ -204,9 +204,6 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 	struct vtd *v = vtd_of(u);
 	uint64_t bytes = v->regs.count * sizeof(uint64_t);
 	struct loaded l = { .value = vm_alloc(u->vm, bytes, _Alignof(uint64_t)) };
-	const struct notify all = { .scope = NOTIFY_ALL,
-				    .pasid = VIOMMU_ANY_PASID,
-				    .last = UINT64_MAX };
 	bool ok;
 
 	if (!l.value)
@@ -218,9 +215,7 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 	vm_dealloc(u->vm, l.value, bytes);
 	if (!ok)
 		return VIOMMU_ESTATE;
-	unit_forget(u, true);
-	notify_mode(u, l.root & VTD_ROOT_TE ? VIOMMU_MODE_TRANSLATE : VIOMMU_MODE_BYPASS);
-	notify_unmap(u, &all);
+	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	/* Anything may be due: a completion, or descriptors between head and tail. */
 	return VIOMMU_PENDING;

@@ -146,7 +146,7 @@ static uint8_t fold(const struct context *c, unsigned perm)
 	uint32_t flags = c->key.flags;
 
 	if (flags & VTD_KEY_SUPERVISOR)
-		user = supervisor;
+		user = flags & VTD_KEY_NO_SUPERVISOR ? 0 : supervisor;
 	if (flags & VTD_KEY_USER)
 		supervisor = user;
 	if (!(flags & VTD_KEY_EXECUTE)) {
@@ -411,7 +411,7 @@ static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
 		}
 		identity(&q, bits);
 		translation_avoid(&q.found, q.iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
-		if (visit->page(visit->opaque, &q.found))
+		if (outside_protected(v, &q) && visit->page(visit->opaque, &q.found))
 			return PT_VISIT_STOPPED;
 		visit->next = q.found.iova | bits_low(q.found.size_lg2);
 		if (visit->next >= visit->last)
@@ -440,7 +440,7 @@ static int nested_page(void *opaque, const struct translation *page)
 	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
 	for (;; iova++) {
 		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
-		struct translation t = { .iova = iova, .perm = page->perm };
+		struct translation t = { .perm = page->perm };
 		enum pt_end walked = PT_TOO_WIDE;
 
 		if (n->visit->budget > 0) {
@@ -454,6 +454,7 @@ static int nested_page(void *opaque, const struct translation *page)
 		if (pt_fits(w.config, w.iova))
 			walked = pt_vtd_ss_peek(&w);
 		t.size_lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
+		t.iova = iova & ~bits_low(t.size_lg2);
 		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
 			~bits_low(t.size_lg2);
 		t.perm &= w.found.perm;
@@ -500,19 +501,14 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 
 /* Pages of a visit with the permission that requests of the context have. */
 struct folded_visit {
+	struct vtd *vtd;
 	const struct context *context;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
 };
 
-/* Whether an address, or what it is translated to, is in the interrupt window. */
-static bool windowed(const struct context *c, const struct translation *page, uint64_t iova)
-{
-	return (c->key.flags & VTD_KEY_RID && in_window(iova)) ||
-	       in_window(page->gpa + (iova - page->iova));
-}
-
-/* Reports a page without what lies in the interrupt window before or after translation. */
+/* Reports a page without what lies in the interrupt window before or after translation, or is
+ * protected. */
 static int folded_page(void *opaque, const struct translation *page)
 {
 	const struct folded_visit *f = opaque;
@@ -521,20 +517,20 @@ static int folded_page(void *opaque, const struct translation *page)
 	/* some hundred steps at most: the windows are 1 MiB, and blocks around them double in size
 	 */
 	for (uint64_t iova = page->iova;; iova++) {
-		struct translation t = *page;
+		struct query q = { .iova = iova, .found = *page };
+		bool open = true;
 
-		t.perm = fold(f->context, page->perm);
-		if (windowed(f->context, page, iova)) {
-			iova |= bits_low(12);
-		} else {
-			if (f->context->key.flags & VTD_KEY_RID)
-				translation_avoid(&t, iova, false, VTD_WINDOW_FIRST,
-						  VTD_WINDOW_LAST);
-			translation_avoid(&t, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
-			if ((t.perm & PERM_USER) && f->page(f->opaque, &t))
-				return 1;
-			iova = t.iova | bits_low(t.size_lg2);
-		}
+		q.found.perm = fold(f->context, page->perm);
+		if (f->context->key.flags & VTD_KEY_RID)
+			open = translation_avoid(&q.found, iova, false, VTD_WINDOW_FIRST,
+						 VTD_WINDOW_LAST);
+		open = translation_avoid(&q.found, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) &&
+		       open;
+		if (all_are_checked(f->vtd))
+			open = outside_protected(f->vtd, &q) && open;
+		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
+			return 1;
+		iova = q.found.iova | bits_low(q.found.size_lg2);
 		if (iova == end)
 			return 0;
 	}
@@ -565,7 +561,9 @@ static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *
 
 enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
 {
-	struct folded_visit folded = { .context = c, .page = visit->page, .opaque = visit->opaque };
+	struct folded_visit folded = {
+		.vtd = vtd_of(u), .context = c, .page = visit->page, .opaque = visit->opaque
+	};
 	enum pt_visit_end end;
 
 	if (c->key.kind == VTD_PASS)
