@@ -35,12 +35,14 @@ struct viommu_ioapic_config {
 
 /** What a pin would send, before remapping. */
 struct viommu_ioapic_message {
-	uint64_t address; /**< message address */
-	uint32_t data;	  /**< message data */
-	uint8_t masked;	  /**< 1: nothing is sent */
-	uint8_t level;	  /**< 1: level-triggered */
-	uint8_t vector;	  /**< of the redirection entry */
-	uint8_t reserved; /**< 0 */
+	uint64_t address;   /**< message address */
+	uint32_t data;	    /**< message data */
+	uint8_t masked;	    /**< 1: nothing is sent */
+	uint8_t level;	    /**< 1: level-triggered */
+	uint8_t vector;	    /**< of the redirection entry */
+	uint8_t reserved;   /**< 0 */
+	uint32_t source;    /**< requester id of the I/O APIC */
+	uint32_t reserved2; /**< 0 */
 };
 
 /**

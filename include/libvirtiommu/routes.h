@@ -84,7 +84,7 @@ VIOMMU_API int viommu_routes_free(struct viommu_routes *routes);
  * @param routes  the route cache
  * @param route   copied
  * @return VIOMMU_OK: it delivers, or is masked. VIOMMU_FAULT: it does not resolve. VIOMMU_EINVAL,
- * VIOMMU_ESIZE
+ * VIOMMU_ESIZE, VIOMMU_EBUSY (from inside a guest memory callback of this route cache)
  */
 VIOMMU_API int viommu_routes_set(struct viommu_routes *routes, const struct viommu_route *route);
 
@@ -94,7 +94,7 @@ VIOMMU_API int viommu_routes_set(struct viommu_routes *routes, const struct viom
  * Any thread, any time.
  * @param routes  the route cache
  * @param gsi     its id
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT, VIOMMU_EBUSY (see viommu_routes_set())
  */
 VIOMMU_API int viommu_routes_remove(struct viommu_routes *routes, uint32_t gsi);
 
@@ -119,7 +119,8 @@ VIOMMU_API int viommu_routes_lookup(const struct viommu_routes *routes, uint32_t
  * @param changes  receives at most max routes
  * @param max      at least 1
  * @param count    receives how many
- * @return VIOMMU_OK: that is all. VIOMMU_MORE: call again. VIOMMU_EINVAL
+ * @return VIOMMU_OK: that is all. VIOMMU_MORE: call again. VIOMMU_EINVAL, VIOMMU_EBUSY (see
+ * viommu_routes_set())
  */
 VIOMMU_API int viommu_routes_drain(struct viommu_routes *routes,
 				   struct viommu_route_change *changes, uint32_t max,
@@ -141,7 +142,7 @@ struct viommu_routes_statistics {
  * Any thread, any time.
  * @param routes      the route cache
  * @param statistics  size is set by the caller
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_EBUSY (see viommu_routes_set())
  */
 VIOMMU_API int viommu_routes_get_statistics(struct viommu_routes *routes,
 					    struct viommu_routes_statistics *statistics);

@@ -52,6 +52,7 @@ static int remap(const struct viommu_ioapic *a, uint64_t entry, struct viommu_ms
 		.data = data,
 		.destination = (uint32_t)(address >> 12) & 0xff,
 		.vector = (uint8_t)bits_get(entry, IOAPIC_RTE_VECTOR),
+		.source = a->config.source,
 		.delivery_mode = (uint8_t)bits_get(entry, IOAPIC_RTE_DELIVERY),
 		.logical = (address & IOAPIC_MSI_LOGICAL) != 0,
 		.level = (entry & IOAPIC_RTE_LEVEL) != 0,
@@ -180,6 +181,7 @@ int viommu_ioapic_get_message(struct viommu_ioapic *a, uint32_t n,
 		.masked = (entry & IOAPIC_RTE_MASK) != 0,
 		.level = ioapic_level(entry),
 		.vector = (uint8_t)bits_get(entry, IOAPIC_RTE_VECTOR),
+		.source = a->config.source,
 	};
 	return VIOMMU_OK;
 }

@@ -46,6 +46,7 @@ struct viommu_routes {
 	uint32_t *first; /* by table entry */
 	uint32_t changed_first;
 	uint32_t changed_last;
+	bool again; /* an invalidation came from inside a memory callback: resolve all once more */
 	struct viommu_routes_statistics statistics;
 };
 
@@ -170,19 +171,64 @@ static void resolve_entry(struct viommu_routes *r, uint32_t index)
 	}
 }
 
+/* So often in a row only if reading guest memory invalidates entries every time. */
+#define AGAIN_MAX 8U
+
+static void resolve_all(struct viommu_routes *r)
+{
+	for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
+		if (atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed))
+			resolve(r, gsi);
+	}
+}
+
+/* Before the lock is given back: what was resolved while an entry was invalidated is resolved once
+ * more. True if it was, so that the host has to be told. */
+static bool unlock(struct viommu_routes *r)
+{
+	bool again = false;
+
+	for (unsigned i = 0; r->again && i < AGAIN_MAX; i++) {
+		r->again = false;
+		again = true;
+		resolve_all(r);
+	}
+	again = again && r->changed_first != 0;
+	pthread_mutex_unlock(&r->lock);
+	return again;
+}
+
+static void tell(const struct viommu_routes *r)
+{
+	if (r->config.changed)
+		r->config.changed(r->config.opaque);
+}
+
 static void invalidated(void *opaque, uint32_t first, uint32_t last)
 {
 	struct viommu_routes *r = opaque;
 	struct epoch_section *section = epoch_visit(&r->iommu->epoch);
+	bool everything; /* also routes that came through no entry: remapping may have been switched
+			  */
 	bool pending;
 
 	if (last >= TABLE_ENTRIES)
 		last = TABLE_ENTRIES - 1;
-	pthread_mutex_lock(&r->lock);
+	everything = first == 0 && last == TABLE_ENTRIES - 1;
+	if (pthread_mutex_lock(&r->lock)) {
+		/* This very thread is resolving: it reads guest memory, and that came back here. */
+		r->again = true;
+		epoch_visit_end(&r->iommu->epoch, section);
+		return;
+	}
 	r->statistics.invalidations++;
-	if (last - first >= r->config.gsis || (first == 0 && last == TABLE_ENTRIES - 1)) {
+	if (last - first >= r->config.gsis || everything) {
 		for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
-			if (atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed))
+			const struct slot *slot = &r->slot[gsi];
+
+			if (!atomic_load_explicit(&slot->exists, memory_order_relaxed))
+				continue;
+			if (everything || (slot->entry > first && slot->entry <= last + 1))
 				resolve(r, gsi);
 		}
 	} else {
@@ -190,11 +236,11 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 			resolve_entry(r, index);
 	}
 	pending = r->changed_first != 0;
-	pthread_mutex_unlock(&r->lock);
+	pending |= unlock(r);
 	if (epoch_visit_end(&r->iommu->epoch, section))
 		unit_work(r->iommu);
-	if (pending && r->config.changed)
-		r->config.changed(r->config.opaque);
+	if (pending)
+		tell(r);
 }
 
 /* ---- public ---- */
@@ -292,6 +338,7 @@ static int take_pin(struct viommu_route *route)
 		return result;
 	route->address = message.address;
 	route->data = message.data;
+	route->source = message.source;
 	if (message.masked)
 		route->flags |= VIOMMU_ROUTE_MASKED;
 	return VIOMMU_OK;
@@ -300,6 +347,7 @@ static int take_pin(struct viommu_route *route)
 int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
 {
 	struct epoch_section *section;
+	bool again = false;
 	struct viommu_route route;
 	int result = abi_take(&route, sizeof(route), offsetof(struct viommu_route, pin), given);
 
@@ -326,10 +374,12 @@ int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
 			    !(route.flags & VIOMMU_ROUTE_MASKED))
 				result = VIOMMU_FAULT;
 		}
-		pthread_mutex_unlock(&r->lock);
+		again = unlock(r);
 	}
 	if (epoch_visit_end(&r->iommu->epoch, section))
 		unit_work(r->iommu);
+	if (again)
+		tell(r);
 	return result;
 }
 

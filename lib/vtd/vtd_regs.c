@@ -267,10 +267,8 @@ static void write_pmen(void *engine, const struct regs_write *w)
  * now. */
 static void write_region(void *engine, const struct regs_write *w)
 {
-	struct vtd *v = engine;
-
 	(void)w;
-	unit_forget(&v->unit, true);
+	protection_changed(engine);
 }
 
 /* ---- the table ---- */
