@@ -140,7 +140,8 @@ int viommu_free(struct viommu *u)
 {
 	if (!u)
 		return VIOMMU_OK;
-	if (u->device_count || u->listeners || atomic_load(&u->busy))
+	if (u->device_count || u->listeners || atomic_load(&u->busy) ||
+	    !epoch_passed(&u->epoch, UINT64_MAX, NULL))
 		return VIOMMU_EBUSY;
 	u->engine->free(u);
 	return VIOMMU_OK;

@@ -52,7 +52,6 @@ static int remap(const struct viommu_ioapic *a, uint64_t entry, struct viommu_ms
 		.data = data,
 		.destination = (uint32_t)(address >> 12) & 0xff,
 		.vector = (uint8_t)bits_get(entry, IOAPIC_RTE_VECTOR),
-		.source = a->config.source,
 		.delivery_mode = (uint8_t)bits_get(entry, IOAPIC_RTE_DELIVERY),
 		.logical = (address & IOAPIC_MSI_LOGICAL) != 0,
 		.level = (entry & IOAPIC_RTE_LEVEL) != 0,

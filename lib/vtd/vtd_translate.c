@@ -458,7 +458,7 @@ static int nested_page(void *opaque, const struct translation *page)
 		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
 			~bits_low(t.size_lg2);
 		t.perm &= w.found.perm;
-		if (walked == PT_OK && (t.perm & PERM_USER) && n->page(n->opaque, &t))
+		if (walked == PT_OK && (t.perm & PERM_ALL) && n->page(n->opaque, &t))
 			return 1;
 		iova |= bits_low(t.size_lg2);
 		if (iova == end || iova >= n->visit->last)
