@@ -221,15 +221,14 @@ int viommu_save(struct viommu *u, void *buffer, uint64_t *bytes)
 int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 {
 	struct state_reader state;
-	int result;
+	int result = VIOMMU_ESTATE;
 
 	if (!u || !buffer)
 		return VIOMMU_EINVAL;
-	if (!state_open(&state, u->engine->name, buffer, bytes))
-		return VIOMMU_ESTATE;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
-	result = u->engine->restore(u, &state);
+	if (state_open(&state, u->engine->name, buffer, bytes))
+		result = u->engine->restore(u, &state);
 	if (result >= 0)
 		unit_forget(u, true);
 	unit_end(u);

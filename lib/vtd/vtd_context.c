@@ -43,10 +43,13 @@ static unsigned levels_of(const struct vtd *v, uint64_t aw)
 	return (unsigned)aw + 2;
 }
 
+/* 3.7: addresses are as wide as the tables, and no wider than MGAW. */
 static struct pt_config second_stage(const struct vtd *v, uint64_t root, unsigned levels,
 				     bool accessed)
 {
 	uint64_t pages = bits_get(v->cap, VTD_CAP_SSLPS);
+	unsigned mgaw = (unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1;
+	unsigned agaw = 12 + 9 * levels;
 	uint64_t flags = (pages & 1 ? PT_SS_2M : 0) | (pages & 2 ? PT_SS_1G : 0) |
 			 (v->ecap & VTD_ECAP_SC ? PT_SS_SNP : 0) | (accessed ? PT_SS_AD : 0);
 
@@ -55,7 +58,7 @@ static struct pt_config second_stage(const struct vtd *v, uint64_t root, unsigne
 				   .page_lg2 = 12,
 				   .index_lg2 = 9,
 				   .entry_lg2 = 3,
-				   .in_bits = (uint8_t)(12 + 9 * levels),
+				   .in_bits = (uint8_t)(agaw < mgaw ? agaw : mgaw),
 				   .out_bits = (uint8_t)v->haw,
 				   .flags = (uint16_t)flags };
 }

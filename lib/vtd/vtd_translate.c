@@ -262,14 +262,11 @@ static enum pt_end walk(const struct context *c, const struct query *q, struct p
 }
 
 /* Whether the address is one that the first of the walks can take; otherwise *reason. */
-static bool address_fits(const struct vtd *v, const struct context *c, uint64_t iova,
-			 unsigned *reason)
+static bool address_fits(const struct context *c, uint64_t iova, unsigned *reason)
 {
-	unsigned mgaw = (unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1;
-
 	if (c->key.kind == VTD_SECOND) {
 		*reason = by_mode(c, VTD_FR_WIDTH, VTD_FR_SS_WIDTH);
-		return pt_fits(&c->key.stage2, iova) && (iova & ~bits_low(mgaw)) == 0;
+		return pt_fits(&c->key.stage2, iova);
 	}
 	*reason = VTD_FR_CANONICAL;
 	return (uint64_t)((int64_t)(iova << (64 - c->key.stage1.in_bits)) >>
@@ -327,7 +324,7 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 	unsigned reason;
 	enum pt_end end;
 
-	if (!address_fits(v, c, q->iova, &reason))
+	if (!address_fits(c, q->iova, &reason))
 		return vtd_fault(v, q, reason);
 	set_need(v, &w, q, access);
 	end = walk(c, q, &w);
