@@ -28,7 +28,7 @@ int abi_take(void *ours, uint32_t size, uint32_t least, const void *theirs)
 	if (!theirs)
 		return VIOMMU_EINVAL;
 	memcpy(&given, theirs, sizeof(given));
-	if (given < least || given > ABI_SIZE_MAX)
+	if (given < least || given > ABI_SIZE_MAX || given % sizeof(void *))
 		return VIOMMU_ESIZE;
 	for (uint32_t i = size; i < given; i++) {
 		if (bytes[i] != 0)

@@ -341,7 +341,7 @@ static enum executed step(struct vtd *v, uint64_t head)
 /* Nothing is left that can be executed: if software has turned the queue off, now it is. */
 static int rest(struct vtd *v)
 {
-	if (v->queue_on && !(v->gcmd & VTD_G_QIE)) {
+	if (!(v->gcmd & VTD_G_QIE)) {
 		v->queue_on = false;
 		vtd_complete_later(v, 0, VTD_G_QIE);
 		return vtd_complete(v);
@@ -352,13 +352,16 @@ static int rest(struct vtd *v)
 int vtd_queue_run(struct vtd *v)
 {
 	for (uint32_t i = 0;; i++) {
-		uint64_t head = regs_get(&v->regs, VTD_IQH);
-		uint64_t tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
+		uint64_t head;
+		uint64_t tail;
 		unsigned iqei;
 
 		show_device_errors(v);
-		if (!v->queue_on || head == tail ||
-		    (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
+		if (!v->queue_on)
+			return VIOMMU_OK;
+		head = regs_get(&v->regs, VTD_IQH);
+		tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
+		if (head == tail || (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
 			return rest(v);
 		iqei = queue_error(v, head, tail);
 		if (iqei) {

@@ -158,6 +158,10 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 	    !(l->gcmd & VTD_G_IRE) != !(l->irta & VTD_LATCH_IRE) ||
 	    !(l->gcmd & VTD_G_CFI) != !(l->irta & VTD_LATCH_CFI))
 		return false;
+	if ((l->timed_out || l->unexpected) && !(v->ecap & VTD_ECAP_DT))
+		return false;
+	if ((l->pending & PENDING_PMEN) && !(v->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)))
+		return false;
 	if ((l->gcmd & VTD_G_QIE) && !l->queue_on)
 		return false;
 	if (l->queue_on && !(v->ecap & VTD_ECAP_QI))
