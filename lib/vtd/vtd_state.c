@@ -170,8 +170,9 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 		return false;
 	if ((l->gsts_set & l->gsts_clear) || ((l->gsts_set | l->gsts_clear) & ~status))
 		return false;
-	return !(l->pending & ~(PENDING_CCMD | PENDING_IOTLB | PENDING_PMEN | PENDING_ANY)) &&
-	       (l->pending != 0 || !(l->gsts_set | l->gsts_clear));
+	if (l->pending & ~(PENDING_CCMD | PENDING_IOTLB | PENDING_PMEN | PENDING_ANY))
+		return false;
+	return (l->pending & PENDING_ANY) || !(l->pending | l->gsts_set | l->gsts_clear);
 }
 
 static void take(struct vtd *v, const struct loaded *l)
