@@ -182,9 +182,22 @@ static void resolve_all(struct viommu_routes *r)
 	}
 }
 
+/* What cannot be resolved while nothing changes delivers nothing, until its entry is invalidated
+ * once more. */
+static void revoke_all(struct viommu_routes *r)
+{
+	r->again = false;
+	for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
+		struct viommu_route_change none = { .gsi = gsi, .msi.index = UINT32_MAX };
+
+		if (atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed))
+			set_answer(r, gsi, &none);
+	}
+}
+
 /* Before the lock is given back: what was resolved while an entry was invalidated is resolved once
  * more. True if it was, so that the host has to be told. */
-static bool unlock(struct viommu_routes *r)
+static bool settle(struct viommu_routes *r)
 {
 	bool again = false;
 
@@ -193,9 +206,9 @@ static bool unlock(struct viommu_routes *r)
 		again = true;
 		resolve_all(r);
 	}
-	again = again && r->changed_first != 0;
-	pthread_mutex_unlock(&r->lock);
-	return again;
+	if (r->again)
+		revoke_all(r);
+	return again && r->changed_first != 0;
 }
 
 static void tell(const struct viommu_routes *r)
@@ -235,12 +248,13 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 		for (uint32_t index = first; index <= last; index++)
 			resolve_entry(r, index);
 	}
+	settle(r);
 	pending = r->changed_first != 0;
-	pending |= unlock(r);
-	if (epoch_visit_end(&r->iommu->epoch, section))
-		unit_work(r->iommu);
+	pthread_mutex_unlock(&r->lock);
 	if (pending)
 		tell(r);
+	if (epoch_visit_end(&r->iommu->epoch, section))
+		unit_work(r->iommu);
 }
 
 /* ---- public ---- */
@@ -344,42 +358,56 @@ static int take_pin(struct viommu_route *route)
 	return VIOMMU_OK;
 }
 
-int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
+static int set_locked(struct viommu_routes *r, struct viommu_route *route)
 {
-	struct epoch_section *section;
-	bool again = false;
-	struct viommu_route route;
-	int result = abi_take(&route, sizeof(route), offsetof(struct viommu_route, pin), given);
+	struct slot *s = &r->slot[route->gsi];
+	int result = route->ioapic ? take_pin(route) : VIOMMU_OK;
 
 	if (result)
 		return result;
-	if (!r || (route.flags & ~VIOMMU_ROUTE_MASKED) || route.gsi >= r->config.gsis)
-		return VIOMMU_EINVAL;
-	if (route.source > r->iommu->engine->last_id)
+	r->statistics.routes += !atomic_load_explicit(&s->exists, memory_order_relaxed);
+	s->route = *route;
+	resolve(r, route->gsi);
+	return VIOMMU_OK;
+}
+
+/* Whether a route that was set delivers, with the lock held. */
+static int verdict(const struct viommu_routes *r, uint32_t gsi)
+{
+	const struct slot *s = &r->slot[gsi];
+
+	if ((s->now.flags & VIOMMU_ROUTE_VALID) || (s->route.flags & VIOMMU_ROUTE_MASKED))
+		return VIOMMU_OK;
+	return VIOMMU_FAULT;
+}
+
+int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
+{
+	struct epoch_section *section;
+	struct viommu_route route;
+	int result = abi_take(&route, sizeof(route), offsetof(struct viommu_route, ioapic), given);
+
+	if (result)
+		return result;
+	if (!r || (route.flags & ~VIOMMU_ROUTE_MASKED) || route.gsi >= r->config.gsis ||
+	    route.source > r->iommu->engine->last_id)
 		return VIOMMU_EINVAL;
 	section = epoch_visit(&r->iommu->epoch);
 	if (pthread_mutex_lock(&r->lock)) {
 		result = VIOMMU_EBUSY;
 	} else {
-		struct slot *s = &r->slot[route.gsi];
+		bool again;
 
-		if (route.ioapic)
-			result = take_pin(&route);
-		if (!result) {
-			r->statistics.routes +=
-				!atomic_load_explicit(&s->exists, memory_order_relaxed);
-			s->route = route;
-			resolve(r, route.gsi);
-			if (!(s->now.flags & VIOMMU_ROUTE_VALID) &&
-			    !(route.flags & VIOMMU_ROUTE_MASKED))
-				result = VIOMMU_FAULT;
-		}
-		again = unlock(r);
+		result = set_locked(r, &route);
+		again = settle(r);
+		if (!result)
+			result = verdict(r, route.gsi);
+		pthread_mutex_unlock(&r->lock);
+		if (again) /* inside the section, which holds back whoever invalidated */
+			tell(r);
 	}
 	if (epoch_visit_end(&r->iommu->epoch, section))
 		unit_work(r->iommu);
-	if (again)
-		tell(r);
 	return result;
 }
 
