@@ -11,21 +11,20 @@
  * 0xFEEx_xxxx), page requests, zero-length reads and accesses across a page boundary are outside;
  * the first is asserted not to come.
  *
- * CHOICES, where the manual leaves latitude or could not be quoted. Those marked (S) are switches
- * in vtd_oracle.c.
+ * CHOICES, where the manual leaves latitude or could not be quoted; docs/vtd-notes.md decides.
  *
  * Order and registers
- *   1  TE=0: identity, r=w=x, no check of the address but the protected regions. A translated
- *      request is identity as well; a translation request is answered UR, and nothing is recorded.
+ *   1  TE=0: identity, r=w=x, no check of the address but the protected regions and the interrupt
+ *      window, which are blocked without a record. A translated request is identity as well; a
+ *      translation request is answered UR, and nothing is recorded.
  *   2  TTM=3 (abort) with ECAP.ADMS: every request is blocked (translation request: UR), reason 0,
  *      nothing recorded, and no table is read. It comes before the PASID check of choice 4.
  *   3  TTM=2, TTM=1 without ECAP.SMTS, TTM=3 without ECAP.ADMS: 30h (RTA.1). Root address at or
- *      above 2^HAW: 30h in scalable mode, 8 (root not readable) in legacy mode. RTADDR bits 9:0
- *      are ignored.
+ *      above 2^HAW: the root cannot be read, 08 or 38. RTADDR bits 9:0 are ignored.
  *   4  A request with PASID while TTM=0: 31h (RTA.2), before the root table is read.
- *   5  Protected regions, TE=1: only requests that no page table translated (TT=2, PGTT=4,
- *      translated) are compared, last of all checks; a hit is blocked with reason 0. A
- *      pass-through translation request that hits is a success without permission.
+ *   5  Protected regions: before version 2, only requests that no page table translated (TE=0,
+ *      TT=2, PGTT=4, translated); from version 2 on all. The result is compared, last of all
+ *      checks; a hit is blocked with reason 0 (translation request: UR).
  *
  * Legacy context
  *   6  Order: P (2), reserved (B), TT value or capability (3), AW (3), request type (D), window
@@ -35,113 +34,99 @@
  *   8  AW must be 1, 2 or 3 and in CAP.SAGAW for every TT, TT=2 included; it need not be the
  *      largest for TT=2.
  *   9  SSPTPTR bits at or above HAW are reserved (B) for TT=0 and 1; SSPTPTR is ignored for TT=2.
- *      Bits 6:3 of qw1 are ignored. A DID wider than CAP.ND allows is not refused, here and in
- *      scalable mode.
- *  10  The root page-table page cannot be read: 3 (LCT.4.3); a lower page: 7 (LSL.1).
+ *      Bits 6:3 of qw1 are ignored. DID bits beyond CAP.ND are reserved, here and in scalable mode.
+ *  10  The root page-table page cannot be read: 3 (LCT.4.3); a lower page: 7 (LSS.1).
  *
  * Scalable context, PASID directory, PASID entry
  *  11  Only the half of the root entry that the request uses is checked for P and reserved bits.
- *  12  A field whose meaning exists but whose capability is absent is an invalid value, 43h or
- *      5Bh; a bit that no capability defines is reserved, 42h or 5Ah. So DTE without DT, PASIDE
- *      without PASID, PRE without PRS: 43h, and PWSNP without SMPWCS, PGSNP without SC, SSADE
- *      without SSADS, SRE without SRS, ERE without ERS, EAFE without EAFS, an unsupported PGTT, AW
- *      or FSPM: 5Bh. (S)
+ *  12  A field whose capability is absent is reserved, 42h or 5Ah, whatever PGTT says; but AW
+ *      without SSTS is not (Linux sets it), and SRE depends on SRS alone. An unsupported PGTT, AW
+ *      or FSPM is 5Bh.
  *  13  PRE=1 with DTE=0 is accepted.
- *  14  Order: P (41), reserved (42), capability (43), DTE (44), PASIDE (45), PASID size (46) or
- *      RID_PASID size (48).
- *  15  ECAP.RPS=0: RID_PASID is ignored and PASID 0 is used. ECAP.RPRIVS=0: RID_PRIV is ignored
- *      (user). A request without PASID has the privilege of RID_PRIV and never asks for execution.
- *  16  46h and 48h compare with PDTS only; ECAP.PSS is not looked at.
+ *  14  Order: P (41), reserved (42), DTE (44), PASIDE (45), PASID size (46) or RID_PASID size (48).
+ *  15  ECAP.RPS=0: RID_PASID is ignored and PASID 0 is used. RID_PRIV is reserved without RPRIVS. A
+ *      request without PASID has the privilege of RID_PRIV and never asks for execution. ECAP.SRS=0:
+ *      the privilege of requests is ignored.
+ *  16  46h and 48h compare with PDTS and, on a unit with ECAP.PASID, with PSS.
  *  17  A translated request ends at the context entry: the PASID tables are not read, RID_PASID is
- *      not checked.
- *  18  PASID entry order: P (59), reserved (5A), PGTT, AW, FSPM and capabilities (5B), ERE (5C),
- *      SRE (5D), window, width or canonical form, walk. Fields of a stage that PGTT does not use
- *      are ignored: AW, SSPTPTR and SSADE for PGTT 1 and 4; FSPM, FSPTPTR, SRE, ERE, WPE, NXE,
- *      SMEP and EAFE for PGTT 2 and 4 (so neither 5C nor 5D there). Always-reserved bits (qw0 5
- *      and 11:10, qw1 22:16, qw2 11:8, qw3-7) are checked for every PGTT.
- *  19  qw0 bit 5 (old SLEE) is reserved. The memory type fields of qw1 (bits 63:25) are ignored,
- *      with or without MTS.
- *  20  SSPTPTR bits at or above HAW are reserved (5A). FSPTPTR: the same for PGTT 1; for PGTT 3 it
- *      is a guest address and only the second stage's width is compared (74).
+ *      not checked, PASIDE and the size of a PASID are.
+ *  18  PASID entry order: P (59), reserved (5A), PGTT, AW, FSPM (5B), ERE (5C), SRE (5D), window,
+ *      width or canonical form, walk. Fields of a stage that PGTT does not use are ignored, but
+ *      bits 63:HAW of both pointers stay reserved.
+ *  19  qw0 bit 5 (old SLEE) and qw1 bits 63:25 (memory types, MTS is not supported) are reserved.
+ *  20  ECAP.ERS: ERE, NXE (XD is reserved without it) and SMEP are effective, and requests with
+ *      PASID may ask for execution. Without ERS: ERE is reserved, NXE, SMEP and XD are ignored, and
+ *      such a request is a read. Execution is shown where reading is; with ERS and PASID only where
+ *      ERE and the tables grant it.
  *  21  PGTT 3 needs ECAP.NEST only (NEST implies FSTS and SSTS).
  *
  * Interrupt window, 0xFEE0_0000 to 0xFEEF_FFFF
- *  22  Input in the window (reads, translated and translation requests, anything with PASID): E or
- *      87h, after the context or PASID entry has been accepted and before width, canonical form
- *      and walk, for every TT and PGTT. The manual's prose (3.14) has requests with PASID
- *      translated like any other, only the output being checked: set pasid_window_translates for
- *      that reading. (S)
- *  23  Output in the window: E or 87h, for the final address only, after permissions and before
- *      A/D updates. Addresses of tables and guest addresses between the stages are not compared.
+ *  22  Input in the window without PASID: E or 87h, after the context or PASID entry has been
+ *      accepted and before width, canonical form and walk. With PASID it is translated like any
+ *      other; pass-through and translated requests then meet choice 23.
+ *  23  Output in the window: E or 87h, for the final address only, after permissions and A/D
+ *      updates. Addresses of tables and guest addresses between the stages are not compared.
  *
  * Second stage
- *  24  An entry is present when R or W is set; X alone does not make it present. Not present: the
- *      walk ends, in legacy mode with 5 (write, also read+write) or 6, in scalable mode with 79h
- *      (SSS.2), whatever was being translated. Reserved bits of an entry that is not present are
- *      not looked at.
+ *  24  An entry is present when R or W is set; X alone does not make it present. Not present, or
+ *      nothing left of the permissions at the leaf: in legacy mode 5 (write, also read+write) or 6,
+ *      in scalable mode 79h (SSS.2), whatever was being translated. Reserved bits of an entry that
+ *      is not present are not looked at.
  *  25  Permission is compared once, after the walk, with the AND of all levels: a reserved bit
  *      below a missing permission is reported as a reserved bit. Write is compared before read.
- *  26  X (bit 2) is ignored: execution needs R only, and x = r.
+ *  26  X (bit 2) is ignored: execution needs R only.
  *  27  Reserved: address bits 51:HAW; bit 62 (old TM) at every level; bit 7 at levels 4 and 5, and
  *      at levels 3 and 2 without the SSLPS bit; bit 11 in an entry that points to a table, and in
  *      a leaf without ECAP.SC; low address bits of large pages. Ignored: 6:3, 8 and 9 when not
  *      used for A/D, 10, 61:52, 63, and bit 7 of a level 1 entry.
  *  28  Input at or above 2^min(AW, MGAW+1): 4, 84h.
- *  29  A/D: only with SSADE (never in legacy mode). A at every level used, D in the leaf for a
- *      write.
  *
  * First stage
- *  30  Reserved: bits 51:HAW except under PGTT 3 (choice 33); bit 7 at levels 5 and 4, and at
- *      level 3 without FS1GP; bit 63 without NXE; low address bits of large pages except bit 12
- *      (PAT). Ignored: 3, 4, 8, 9, 11, 62:52, bit 7 of a level 1 entry, 10 without EAFE.
- *  31  Permission after the walk: user needs U/S at every level (81h); then execution (82h: XD at
+ *  29  Reserved: bits 51:HAW, nested or not; bit 7 at levels 5 and 4, and at level 3 without FS1GP;
+ *      bit 63 by choice 20; low address bits of large pages except bit 12 (PAT). Ignored: 3, 4, 8,
+ *      9, 11, 62:52, bit 7 of a level 1 entry, 10 without EAFE.
+ *  30  Permission after the walk: user needs U/S at every level (81h); then execution (82h: XD at
  *      any level, or SMEP with a supervisor request and U/S at every level); then write (85h:
  *      user, or supervisor with WPE, needs RW at every level; a supervisor without WPE may write).
  *      There is no SMAP.
- *  32  A always, EA as well with EAFE, at every level used; D in the leaf for a write.
  *
  * Nested
- *  33  FSPTPTR and the address in a table entry at or above the second stage's width: 74h. The
- *      leaf's result: 84h. The bits 51:HAW of first-stage entries are not reserved (they belong to
- *      a guest address).
- *  34  A table page that the second stage does not let be read: 75h for the top one, 76h below;
- *      faults of the second stage itself (78, 79, 7A, 7B) keep their codes. Reading the entry
- *      fails: 73h top, 70h below (the same without nesting).
- *  35  Order at the end: first-stage permission, then the second stage of the result (width,
- *      walk), then its permission.
- *  36  Writing A, EA or D into a table page that the second stage does not let be written: 77h,
+ *  31  FSPTPTR and the address in a table entry at or above the second stage's width: 74h. The
+ *      leaf's result: 84h.
+ *  32  A table page that the second stage does not let be read but written: 75h for the top one,
+ *      76h below; faults of the second stage itself (78, 79, 7A, 7B) keep their codes. Reading the
+ *      entry fails: 73h top, 70h below (the same without nesting).
+ *  33  Order at the end: first-stage permission, its A/D, then the second stage of the result
+ *      (width, walk, permission, A/D).
+ *  34  Writing A, EA or D into a table page that the second stage does not let be written: 77h,
  *      only when a bit really changes. Such a write is a second-stage write: with SSADE it sets D
- *      in the leaf that maps the table page.
+ *      in the leaf that maps the table page, before the first-stage entry is stored.
  *
  * Accessed and dirty
- *  37  All A/D bits are stored when the whole translation has succeeded (permission and output
- *      address included), in walk order from the root; a fault leaves memory unchanged.
- *      Alternative: A bits of the entries used are stored on a fault as well (as a processor
- *      does). (S)
- *  38  All updates are checked in walk order before the first is stored, each for 77h and then,
- *      with PWSNP=0, for 90h (first stage) or 7Ch (second stage). The 90h/7Ch rule can be switched
- *      off. (S) A store that fails: 91h, or 7Dh for the second stage [7Dh is a guess by analogy];
- *      what was stored before it stays.
+ *  35  A (and EA with EAFE) of a table entry as it is followed, also if something below faults; A
+ *      and D of a stage's leaf once that stage is known to permit the access. D for a write. The
+ *      second stage only with SSADE, never in legacy mode. A translation request counts as a write
+ *      where w is granted.
+ *  36  An update that is needed with ECAP.SMPWCS=1 and PWSNP=0: 90h (first stage) or 7Ch (second),
+ *      after 77h. A store that fails: 91h or 7Dh.
  *
  * Translation requests (ATS)
- *  39  read and write of the request are ignored: the answer grants what the tables grant, for the
- *      privilege asked. NW=1 with ECAP.NWFS clears w and does not set D; without NWFS it is
- *      ignored. D is set when w is granted.
- *  40  Success without permission (ok, r=w=x=0, gpa 0, size 12, recorded false, reason kept for
- *      information): every permission or address condition of a page: 4 5 6 E 5C 5D 71 74-77 79
- *      80-87. UR: 1 2 D 31 39 41 44 45 46 48 51 59, TE=0, abort. CA: everything else (access
- *      errors, reserved bits, invalid values, failed A/D updates). UR and CA are recorded like
- *      other faults, with FPD.
+ *  37  read and write of the request are ignored: the answer grants what the tables grant, for the
+ *      privilege asked, never x. NW=1 with ECAP.NWFS clears w and does not set D; without NWFS it is
+ *      ignored. Where neither r nor w is left, leaves keep their A.
+ *  38  Success without permission (ok, r=w=x=0, gpa 0, size 12, recorded false, reason kept for
+ *      information): 4 5 6 71 79 80 81 82 83 84 85 86. CA: 7 C 70 72-78 7A-7D 90 91. UR: all
+ *      others, TE=0 and abort. UR and CA are recorded like other faults, with FPD.
  *
  * Recording
- *  41  Never suppressed by FPD: 1 8 9 A 30 31 38 39 3A 40 50 58. All others are qualified:
+ *  39  Never suppressed by FPD: 1 8 9 A 30 31 38 39 3A 40 50 58. All others are qualified:
  *      suppressed when FPD is set in any of context, PASID directory and PASID entry read so far,
- *      FPD being honoured also when P=0. (50 and 58 although the context's FPD is known: (S).)
+ *      FPD being honoured also when P=0.
  *
  * Other
- *  42  Pass-through and translated requests at or above 2^HAW: 4, 83h. Size of identity: 12.
+ *  40  Pass-through and translated requests at or above 2^HAW: 4, 83h. Size of identity: 12.
  *      r=w=x=1.
- *  43  size_lg2 is the smaller leaf when nested. After a fault gpa, size_lg2, r, w, x are 0.
+ *  41  size_lg2 is the smaller leaf when nested. After a fault gpa, size_lg2, r, w, x are 0.
  */
 #ifndef VTD_ORACLE_H
 #define VTD_ORACLE_H
@@ -164,7 +149,8 @@ struct vo_unit {
 	bool pmr_enabled;
 	uint64_t plm_base, plm_limit;
 	uint64_t phm_base, phm_limit;
-	unsigned haw; /* host address width in bits */
+	unsigned haw;		/* host address width in bits */
+	unsigned version_major; /* VER 7:4 */
 };
 
 enum { VO_AT_UNTRANSLATED = 0, VO_AT_TRANSLATION_REQUEST = 1, VO_AT_TRANSLATED = 2 };
@@ -193,6 +179,7 @@ struct vo_answer {
 	uint64_t gpa;
 	unsigned size_lg2;
 	bool r, w, x;
+	bool clean;	/* w is granted, and a dirty bit of a write is not set yet */
 	uint8_t reason; /* VO_FR_*; 0 with !ok: blocked, and nothing to record */
 	bool recorded;
 	unsigned ats; /* VO_ATS_* */
@@ -206,12 +193,12 @@ enum {
 	VO_FR_ADDR_WIDTH = 0x04,     /* LGN.1 */
 	VO_FR_WRITE = 0x05,	     /* LGN.2 */
 	VO_FR_READ = 0x06,	     /* LGN.3 */
-	VO_FR_SS_ACCESS = 0x07,	     /* LSL.1 */
+	VO_FR_SS_ACCESS = 0x07,	     /* LSS.1 */
 	VO_FR_ROOT_ACCESS = 0x08,    /* LRT.1 */
 	VO_FR_CONTEXT_ACCESS = 0x09, /* LCT.1 */
 	VO_FR_ROOT_RSVD = 0x0a,	     /* LRT.3 */
 	VO_FR_CONTEXT_RSVD = 0x0b,   /* LCT.3 */
-	VO_FR_SS_RSVD = 0x0c,	     /* LSL.2 */
+	VO_FR_SS_RSVD = 0x0c,	     /* LSS.2 */
 	VO_FR_TT_BLOCKS = 0x0d,	     /* LCT.5 */
 	VO_FR_INTERRUPT = 0x0e,	     /* LGN.4 */
 

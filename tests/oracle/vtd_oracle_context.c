@@ -123,7 +123,7 @@ static bool scalable_context_rsvd(const struct run *t, const uint64_t *q)
 	       (q[0] & BIT(4) && !ecap(t, ECAP_PRS)) || (q[1] & BIT(20) && !ecap(t, ECAP_RPRIVS));
 }
 
-/* SCT.1 to SCT.6 */
+/* SCT.1 to SCT.5 */
 static unsigned read_scalable_context(struct run *t, uint64_t table, uint64_t *q)
 {
 	if (!load_many(t, table + 32u * (t->req->rid & 0x7f), q, 4))
@@ -135,22 +135,24 @@ static unsigned read_scalable_context(struct run *t, uint64_t table, uint64_t *q
 		return VO_FR_SM_CONTEXT_RSVD;
 	if (!is_at(t, VO_AT_UNTRANSLATED) && !(q[0] & BIT(2)))
 		return VO_FR_SM_DTE;
-	if (t->req->has_pasid && !(q[0] & BIT(3)))
-		return VO_FR_SM_PASIDE;
 	return GO_ON;
 }
 
-/* SCT.7, SCT.9: a PASID has its place in the directory, and ECAP.PSS + 1 bits. */
+/* SCT.7, SCT.9: a PASID has its place in the directory, and ECAP.PSS + 1 bits. ECAP.PSS means
+ * something with ECAP.PASID only. */
 static bool pasid_too_large(const struct run *t, const uint64_t *context, uint32_t pasid)
 {
-	return pasid >> 6 >= BIT(field(context[0], 11, 9) + 7) ||
-	       pasid >> (field(t->unit->ecap, 39, 35) + 1);
+	if (ecap(t, ECAP_PASID) && pasid >> (field(t->unit->ecap, 39, 35) + 1))
+		return true;
+	return pasid >> 6 >= BIT(field(context[0], 11, 9) + 7);
 }
 
-/* The PASID of the request, or the one the context gives to requests without. */
+/* SCT.6: the PASID of the request, or the one the context gives to requests without. */
 static unsigned choose_pasid(struct run *t, const uint64_t *context, uint32_t *pasid)
 {
 	if (t->req->has_pasid) {
+		if (!(context[0] & BIT(3)))
+			return VO_FR_SM_PASIDE;
 		*pasid = t->req->pasid;
 		t->priv = t->req->priv && ecap(t, ECAP_SRS);
 		t->exec = t->req->exec && ecap(t, ECAP_ERS);
@@ -199,11 +201,11 @@ static bool pasid_entry_rsvd_by_capability(const struct run *t, const uint64_t *
 		uint64_t bits;
 		unsigned needs;
 	} row[] = {
-		{ 0, UINT64_C(7) << 2 | BIT(9) | bits_from(12), ECAP_SSTS }, /* AW SSADE SSPTPTR */
+		{ 0, BIT(9) | bits_from(12), ECAP_SSTS }, /* SSADE, SSPTPTR; not AW */
 		{ 0, BIT(9), ECAP_SSADS },
 		{ 1, BIT(23), ECAP_SMPWCS }, /* PWSNP */
 		{ 1, BIT(24), ECAP_SC },     /* PGSNP */
-		{ 2, BIT(0) | UINT64_C(3) << 2 | BIT(4) | BIT(7) | bits_from(12), ECAP_FSTS },
+		{ 2, UINT64_C(3) << 2 | BIT(4) | BIT(7) | bits_from(12), ECAP_FSTS },
 		{ 2, BIT(0), ECAP_SRS },  /* SRE */
 		{ 2, BIT(1), ECAP_ERS },  /* ERE */
 		{ 2, BIT(7), ECAP_EAFS }, /* EAFE */
@@ -256,6 +258,7 @@ static void take_pasid_entry(struct run *t, const uint64_t *q)
 	t->ss_ad = q[0] & BIT(9);
 	t->pwsnp = q[1] & BIT(23);
 	t->fs_root = q[2] & ~UINT64_C(0xfff);
+	t->ere = q[2] & BIT(1);
 	t->wpe = q[2] & BIT(4);
 	t->nxe = q[2] & BIT(5);
 	t->smep = q[2] & BIT(6);
@@ -300,7 +303,7 @@ unsigned vo_legacy_structures(struct run *t, bool *identity)
 	return fault;
 }
 
-/* 3.4.3. A translated request (4.2.4) ends at the context entry; SCT.7 applies to it as well. */
+/* 3.4.3. A translated request (4.2.4) ends at the context entry; SCT.6 and SCT.7 apply to it as well. */
 unsigned vo_scalable_structures(struct run *t, bool *identity)
 {
 	uint64_t context_table, context[4], pasid_table;

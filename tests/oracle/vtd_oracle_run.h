@@ -8,7 +8,7 @@
 #define BIT(n) (UINT64_C(1) << (n))
 
 /* Answers of a step: 0 go on, VO_FR_* a fault, or blocked with nothing to record. */
-enum { GO_ON = 0, BLOCKED_ABORT = 0x100, BLOCKED_DISABLED = 0x101, BLOCKED_PMR = 0x102 };
+enum { GO_ON = 0, BLOCKED_ABORT = 0x100, BLOCKED_DISABLED, BLOCKED_WINDOW, BLOCKED_PMR };
 
 enum { TT_SECOND_STAGE = 0, TT_DEVICE_TLB = 1, TT_PASS_THROUGH = 2 };
 enum { PGTT_FIRST = 1, PGTT_SECOND = 2, PGTT_NESTED = 3, PGTT_PASS_THROUGH = 4 };
@@ -23,7 +23,7 @@ struct ss_walk {
 
 /* A walk of the first stage. */
 struct fs_walk {
-	uint64_t leaf;	       /* where the last entry is in host memory */
+	uint64_t leaf;		/* where the last entry is in host memory */
 	struct ss_walk located; /* PGTT 3: how it was found there */
 	uint64_t out;
 	unsigned size_lg2;
@@ -43,7 +43,7 @@ struct run {
 	uint64_t ss_root, fs_root;
 	unsigned ss_levels, fs_levels;
 	bool ss_ad, pwsnp;
-	bool wpe, nxe, smep, eafe;
+	bool ere, wpe, nxe, smep, eafe;
 
 	struct fs_walk fs;
 	struct ss_walk ss;

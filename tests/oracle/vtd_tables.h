@@ -49,6 +49,7 @@ struct vt_memory {
 	uint64_t *words;
 	size_t nwords;
 	uint64_t ro_first, ro_last;
+	uint64_t reads; /* by an engine that has callbacks: vtd_rig.h */
 };
 
 bool vt_memory_init(struct vt_memory *m, size_t nwords); /* zeroed; false: no memory */

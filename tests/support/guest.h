@@ -4,8 +4,8 @@
  *
  *	struct guest g;
  *	guest_init(&g, GUEST_REGION, 256);                 256 pages of RAM at GUEST_BASE
- *	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_SCALABLE);
- *	uint64_t ss = guest_ss_new(&g);
+ *	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+ *	uint64_t ss = guest_table(&g);
  *	guest_ss_map(&g, ss, 4, 0x1000, page, 12, GUEST_RW);
  *	guest_legacy(&g, 0x0010, 7, ss, 4);                rid 0:2.0, domain 7, 4 levels
  *	guest_start(&g, VTD_TTM_LEGACY);                   queue, root table, TE
@@ -16,7 +16,7 @@
  *	guest_fini(&g);                                    frees all that was made here; leaks fail
  *
  * Memory is a region, or lies behind the callbacks (which count, can fail at the nth access, and
- * call a hook first), or is split. A helper that cannot do what it is asked fails the cmocka test.
+ * call a hook first). A helper that cannot do what it is asked fails the cmocka test.
  * Fields of guest structures are written here in their own terms (vtd_spec.h has the masks).
  */
 #ifndef TESTS_GUEST_H
@@ -54,16 +54,26 @@ enum guest_event {
 	GUEST_EVENTS
 };
 
-enum { GUEST_DEVICES = 8, GUEST_CHANNELS = 8, GUEST_LOG = 64 };
+enum { GUEST_DEVICES = 16, GUEST_CHANNELS = 16, GUEST_LOG = 64 };
 
 struct guest_msi {
 	uint64_t address;
 	uint32_t data;
 };
 
+struct guest;
+
+/* A device, and whose it is: what its callbacks get. */
+struct guest_requester {
+	struct guest *guest;
+	struct viommu_device *device;
+	uint32_t id; /* when it was made */
+};
+
 struct guest {
 	/* Memory: pages * 4096 bytes at GUEST_BASE. */
 	enum guest_memory memory;
+	struct viommu_vm_config vm_config;
 	uint8_t *ram;
 	uint64_t bytes;
 	uint64_t used; /* gpa after the last allocated page */
@@ -74,13 +84,14 @@ struct guest {
 	struct viommu_host host;
 
 	/* What exists, for guest_fini(). */
-	struct viommu_device *device[GUEST_DEVICES];
+	struct guest_requester device[GUEST_DEVICES];
 	struct viommu_channel *channel[GUEST_CHANNELS];
 	unsigned devices;
 	unsigned channels;
 
 	/* Tables and queues; 0: not made yet. */
 	uint64_t root;
+	unsigned ttm;	/* of the last guest_root() */
 	uint64_t queue; /* gpa of the invalidation queue */
 	uint64_t queue_bytes;
 	uint64_t tail;	 /* in bytes; the register is written by guest_ring() */
@@ -96,6 +107,7 @@ struct guest {
 	unsigned fail_in;
 	unsigned fail_kinds;
 	bool fail_on;
+	unsigned failures; /* accesses that failed so */
 	/* The same for the allocator. */
 	unsigned no_memory_in;
 	/* Called first in each callback, without the guest's state changed yet. */
@@ -111,8 +123,14 @@ struct guest {
 		uint64_t gpa;
 		uint64_t bytes;
 	} dirty[GUEST_LOG];
-	struct viommu_device_invalidation invalidation[GUEST_LOG];
-	struct viommu_page_response response[GUEST_LOG];
+	struct {
+		uint32_t id; /* of the device */
+		struct viommu_device_invalidation what;
+	} invalidation[GUEST_LOG];
+	struct {
+		uint32_t id;
+		struct viommu_page_response what;
+	} response[GUEST_LOG];
 	const char *message;   /* the last one */
 	int invalidate_result; /* what the devices' invalidate answers; VIOMMU_OK */
 
@@ -150,11 +168,12 @@ void guest_drop(struct guest *g);
 
 /* ---- capabilities ---- */
 
-/* The default CAP with FS1GP, FS5LP, 5 levels and 57 bits. */
+/* The default CAP with 5 levels, 57 bits, posted interrupts; and with all that first stages have. */
 #define GUEST_CAP                                                                                  \
-	(viommu_vtd_default_cap() | bits_put(VTD_CAP_SAGAW, 8) | bits_put(VTD_CAP_MGAW, 56) |      \
-	 VTD_CAP_FS1GP | VTD_CAP_FS5LP | VTD_CAP_PI)
-#define GUEST_ECAP_LEGACY (viommu_vtd_default_ecap() | VTD_ECAP_DT)
+	((viommu_vtd_default_cap() & ~(VTD_CAP_SAGAW | VTD_CAP_MGAW)) |                            \
+	 bits_put(VTD_CAP_SAGAW, 0xe) | bits_put(VTD_CAP_MGAW, 56) | VTD_CAP_PI)
+#define GUEST_CAP_SCALABLE (GUEST_CAP | VTD_CAP_FS1GP | VTD_CAP_FS5LP)
+#define GUEST_ECAP_LEGACY  (viommu_vtd_default_ecap() | VTD_ECAP_DT)
 /* Everything of scalable mode that the library has. */
 #define GUEST_ECAP_SCALABLE                                                                        \
 	(GUEST_ECAP_LEGACY | VTD_ECAP_NEST | VTD_ECAP_PRS | VTD_ECAP_ERS | VTD_ECAP_SRS |          \

@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_stale.c - the stale-answer checker (obligation 12): no translation that started after an
+ * invalidation was complete returns the old answer.
+ *
+ * Every target address encodes a version. One thread changes entries, invalidates, waits for the
+ * completion, and publishes the version as completed; others translate all the time, and no answer
+ * may be older than what was completed before they asked. Inside a section an answer may not even
+ * become older while the section is open (obligation 13).
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <sched.h>
+
+#include "thread_world.h"
+
+enum { SUBJECTS = 12, PAGES = 4, READERS = 3 };
+
+/* Targets are BASE + (version << lg2): nested on the second stage, 512 GiB are mapped there. */
+#define BASE	     (UINT64_C(1) << 39)
+#define VERSIONS_MAX 500U
+
+static const struct {
+	uint64_t iova;
+	unsigned lg2;
+} pages[PAGES] = { { 0x40000000, 12 }, { 0x40001000, 12 }, { 0x40200000, 21 }, { 0x80000000, 30 } };
+
+enum mode { LEGACY, SECOND, FIRST, NESTED_FIRST, NESTED_SECOND };
+
+/* What is invalidated. The last ones follow a change of the root pointer in the context or PASID
+ * entry. */
+enum how {
+	BY_PAGE,
+	BY_RANGE,
+	BY_PASID,
+	BY_DOMAIN,
+	GLOBALLY,
+	CONTEXT_DEVICE,
+	CONTEXT_ALL,
+	PASID_ONE,
+	PASID_ALL
+};
+
+struct row {
+	const char *name;
+	enum mode mode;
+	enum how how;
+	bool registers;
+	bool tiny;
+	bool renumber; /* a thread gives devices other ids, with the same tables */
+	bool slow;     /* tables are behind callbacks that dawdle: fills race with invalidations */
+};
+
+/* Someone whose translations change: a device, or a PASID of one. */
+struct subject {
+	struct viommu_device *device;
+	uint16_t rid;
+	uint32_t pasid;
+	uint16_t did;
+	uint64_t
+		pointer[2]; /* gpa of the words that name the root; [1]: of the device's other id */
+	uint64_t pointer_bits;
+	uint64_t tree[2]; /* one is in use */
+	uint64_t leaf[2][PAGES];
+	unsigned used;
+	_Atomic uint64_t published[PAGES];
+	_Atomic uint64_t completed[PAGES];
+};
+
+struct checker;
+
+struct reader {
+	struct checker *c;
+	unsigned kind; /* 0: channel, 1: channel with sections, 2: device */
+	uint64_t random;
+	struct viommu_channel *channel[SUBJECTS];
+	_Atomic uint64_t done;
+	pthread_t thread;
+};
+
+struct checker {
+	struct world w;
+	const struct row *row;
+	struct subject subject[SUBJECTS];
+	struct reader reader[READERS];
+	struct reader self[2]; /* of the writer: a channel, the device */
+	pthread_t renumberer;
+	_Atomic unsigned focus; /* subject * PAGES + page that changes at the moment */
+	_Atomic bool stop;
+};
+
+/* ---- tables ---- */
+
+static bool is_first(enum mode mode)
+{
+	return mode == FIRST || mode == NESTED_FIRST;
+}
+
+static uint64_t target(unsigned page, uint64_t version)
+{
+	return BASE + (version << pages[page].lg2);
+}
+
+/* The tree whose targets change. */
+static void build_tree(struct checker *c, struct subject *s, unsigned i)
+{
+	struct world *w = &c->w;
+
+	s->tree[i] = world_alloc(w, 1);
+	for (unsigned p = 0; p < PAGES; p++)
+		s->leaf[i][p] = world_map(w, s->tree[i], pages[p].iova, target(p, 0), pages[p].lg2,
+					  is_first(c->row->mode) ? GUEST_FS : GUEST_RW);
+	if (c->row->mode == NESTED_SECOND) /* the tables of the first stage */
+		world_map(w, s->tree[i], 0, 0, 30, GUEST_RW);
+}
+
+/* The tree that stays as it is, of the other stage of a nested translation. */
+static uint64_t build_fixed(struct checker *c)
+{
+	struct world *w = &c->w;
+	uint64_t tree = world_alloc(w, 1);
+
+	if (c->row->mode == NESTED_SECOND) {
+		for (unsigned p = 0; p < PAGES; p++)
+			world_map(w, tree, pages[p].iova, pages[p].iova, pages[p].lg2, GUEST_FS);
+		return tree;
+	}
+	world_map(w, tree, 0, 0, 30, GUEST_RW);
+	for (uint64_t at = BASE; at < 2 * BASE; at += UINT64_C(1) << 30)
+		world_map(w, tree, at, at, 30, GUEST_RW);
+	return tree;
+}
+
+static void build_legacy(struct checker *c, struct subject *s)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		s->pointer[i] = world_context(&c->w, (uint16_t)(s->rid + i));
+		s->pointer_bits = VTD_CE_P;
+		world_put64(&c->w, s->pointer[i] + 8,
+			    bits_put(VTD_CE_AW, 2) | bits_put(VTD_CE_DID, s->did));
+		world_put64(&c->w, s->pointer[i], s->tree[0] | s->pointer_bits);
+	}
+}
+
+static void build_scalable(struct checker *c, struct subject *s)
+{
+	static const uint64_t pgtt[] = { [SECOND] = VTD_PGTT_SECOND,
+					 [FIRST] = VTD_PGTT_FIRST,
+					 [NESTED_FIRST] = VTD_PGTT_NESTED,
+					 [NESTED_SECOND] = VTD_PGTT_NESTED };
+	enum mode mode = c->row->mode;
+	uint64_t fixed = mode >= NESTED_FIRST ? build_fixed(c) : 0;
+	uint64_t entry = world_pasid(&c->w, s->rid, s->pasid == VIOMMU_NO_PASID ? 0 : s->pasid);
+	uint64_t bits = VTD_PE_P | bits_put(VTD_PE_PGTT, pgtt[mode]) |
+			(mode == FIRST ? 0 : bits_put(VTD_PE_AW, 2));
+	uint64_t word[3] = { bits, VTD_PE_PWSNP | s->did, 0 };
+
+	s->pointer[0] = s->pointer[1] = entry + (is_first(mode) ? 16 : 0);
+	s->pointer_bits = is_first(mode) ? 0 : bits;
+	word[0] |= is_first(mode) ? fixed : s->tree[0];
+	word[2] |= is_first(mode) ? s->tree[0] : fixed;
+	for (unsigned i = 3; i > 0; i--)
+		world_put64(&c->w, entry + (i - 1) * 8, word[i - 1]);
+}
+
+static void build_subject(struct checker *c, unsigned i)
+{
+	bool pasids = c->row->mode >= FIRST;
+	struct subject *s = &c->subject[i];
+	struct viommu_device_config config = { .size = sizeof(config) };
+
+	memset(s, 0, sizeof(*s));
+	s->rid = pasids ? 8 : (uint16_t)(8 + 4 * i);
+	s->pasid = pasids ? i + 1 : VIOMMU_NO_PASID;
+	s->did = c->row->mode == FIRST ? 1 : (uint16_t)(i + 1);
+	config.id = s->rid;
+	if (pasids && i)
+		s->device = c->subject[0].device;
+	else
+		assert_int_equal(viommu_device_new(c->w.iommu, &config, &s->device), VIOMMU_OK);
+	build_tree(c, s, 0);
+	build_tree(c, s, 1);
+	if (c->row->mode == LEGACY)
+		build_legacy(c, s);
+	else
+		build_scalable(c, s);
+}
+
+/* ---- readers ---- */
+
+/* The version of an answer, or a failure. */
+static uint64_t version_of(struct checker *c, unsigned page, uint64_t offset, uint64_t gpa)
+{
+	uint64_t distance = gpa - offset - BASE;
+	uint64_t version = distance >> pages[page].lg2;
+
+	if (distance & bits_low(pages[page].lg2))
+		world_fail(&c->w, "%s: page %u answers %llx", c->row->name, page,
+			   (unsigned long long)gpa);
+	return version;
+}
+
+static void check_version(struct reader *r, unsigned subject, unsigned page, uint64_t got,
+			  uint64_t least)
+{
+	uint64_t most = atomic_load(&r->c->subject[subject].published[page]);
+
+	if (got < least || got > most)
+		world_fail(&r->c->w,
+			   "%s: subject %u page %u, reader %u: version %llu, not %llu to %llu",
+			   r->c->row->name, subject, page, r->kind, (unsigned long long)got,
+			   (unsigned long long)least, (unsigned long long)most);
+}
+
+/* In a large page: two pairs that share a place in the micro-TLB, so that there are misses. */
+static const uint64_t offsets[4] = { 0x8, 0x40010, 0x5018, 0x45020 };
+
+/* One translation of a page; for a device, of both 4 KiB pages at once now and then. Returns the
+ * version. */
+static uint64_t read_page(struct reader *r, unsigned subject, unsigned page)
+{
+	struct checker *c = r->c;
+	struct subject *s = &c->subject[subject];
+	uint64_t random = world_random(&r->random);
+	bool both = r->kind == 2 && page == 0 && (random & 1);
+	uint64_t offset = both ? 0 : offsets[random >> 8 & 3] & bits_low(pages[page].lg2);
+	struct viommu_request request = { .first = pages[page].iova + offset,
+					  .pasid = s->pasid,
+					  .access = random & 2 ? VIOMMU_WRITE : VIOMMU_READ };
+	uint64_t least[2] = { atomic_load(&s->completed[page]), atomic_load(&s->completed[1]) };
+	struct viommu_fragment f[2];
+	struct viommu_answer answer;
+	uint64_t got;
+	int result;
+
+	request.last = request.first + (both ? 2 * PAGE - 1 : 7);
+	result = r->channel[subject]
+			 ? viommu_translate(r->channel[subject], &request, f, 2, &answer)
+			 : viommu_device_translate(s->device, &request, f, 2, &answer);
+	if (result != VIOMMU_OK) {
+		world_fail(&c->w, "%s: refused: %d, %x", c->row->name, result, answer.reason);
+		return UINT64_MAX;
+	}
+	got = version_of(c, page, offset, f[0].gpa);
+	check_version(r, subject, page, got, least[0]);
+	if (both)
+		check_version(r, subject, 1,
+			      version_of(c, 1, 0, answer.count == 2 ? f[1].gpa : f[0].gpa + PAGE),
+			      least[1]);
+	return got;
+}
+
+/* What was answered inside a section stays the newest that is complete, until it closes. */
+static void read_in_section(struct reader *r, unsigned subject, unsigned which, unsigned count)
+{
+	struct checker *c = r->c;
+	uint64_t got[3];
+
+	viommu_enter(r->channel[subject]);
+	for (unsigned i = 0; i < count; i++)
+		got[i] = read_page(r, subject, (which + i) % PAGES);
+	if ((r->random & 7) == 0)
+		sched_yield();
+	for (unsigned i = 0; i < count; i++) {
+		if (atomic_load(&c->subject[subject].completed[(which + i) % PAGES]) > got[i])
+			world_fail(&c->w, "%s: completed inside a section", c->row->name);
+	}
+	viommu_leave(r->channel[subject]);
+}
+
+static void *read_all(void *opaque)
+{
+	struct reader *r = opaque;
+	struct checker *c = r->c;
+
+	while (!atomic_load(&c->stop)) {
+		uint64_t random = world_random(&r->random);
+		unsigned which = random & 3 ? atomic_load(&c->focus)
+					    : (unsigned)(random >> 8) % (SUBJECTS * PAGES);
+		unsigned subject = which / PAGES;
+		unsigned count = 1 + (unsigned)((random >> 4) % 3);
+
+		if (r->kind == 1)
+			read_in_section(r, subject, which, count);
+		for (unsigned i = 0; i < count && r->kind != 1; i++)
+			read_page(r, subject, (which + i) % PAGES);
+		/* more threads than processors: without this each round would cost time slices */
+		if (atomic_fetch_add(&r->done, 1) % 4 == 0)
+			sched_yield();
+	}
+	return NULL;
+}
+
+/* Translations that start after this use the new id; the tables under both ids are the same. */
+static void *renumber(void *opaque)
+{
+	struct checker *c = opaque;
+
+	for (unsigned i = 0; !atomic_load(&c->stop); i++, sched_yield()) {
+		struct subject *s = &c->subject[atomic_load(&c->focus) / PAGES];
+
+		if (viommu_device_set_id(s->device, s->rid + (i & 1)) != VIOMMU_OK)
+			world_fail(&c->w, "cannot renumber");
+	}
+	return NULL;
+}
+
+static void open_reader(struct checker *c, struct reader *r, unsigned kind, uint64_t seed)
+{
+	*r = (struct reader){ .c = c, .kind = kind, .random = seed | 1 };
+	for (unsigned i = 0; i < SUBJECTS && kind != 2; i++)
+		assert_int_equal(viommu_channel_new(c->subject[i].device, c->subject[i].pasid,
+						    &r->channel[i]),
+				 VIOMMU_OK);
+}
+
+static void close_reader(struct reader *r)
+{
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		assert_int_equal(viommu_channel_free(r->channel[i]), VIOMMU_OK);
+}
+
+/* ---- the writer ---- */
+
+/* By register: a context change is followed by the IOTLB, as software must. */
+static void invalidate_by_register(struct checker *c, const struct subject *s, uint64_t address,
+				   unsigned am)
+{
+	enum how how = c->row->how;
+	struct world *w = &c->w;
+	uint64_t iotlb = world_iotlb_offset(w);
+	unsigned granularity = how == BY_PAGE || how == BY_RANGE       ? VTD_GRAN_LOCAL
+			       : how == GLOBALLY || how == CONTEXT_ALL ? VTD_GRAN_GLOBAL
+								       : VTD_GRAN_DOMAIN;
+
+	if (how >= CONTEXT_DEVICE)
+		world_invalidate_register(
+			w, VTD_CCMD,
+			bits_put(VTD_CCMD_CIRG,
+				 how == CONTEXT_ALL ? VTD_GRAN_GLOBAL : VTD_GRAN_LOCAL) |
+				bits_put(VTD_CCMD_DID, s->did) | bits_put(VTD_CCMD_SID, s->rid));
+	world_write(w, iotlb - 8, 8, address | am);
+	world_invalidate_register(
+		w, iotlb, bits_put(VTD_IOTLB_IIRG, granularity) | bits_put(VTD_IOTLB_DID, s->did));
+}
+
+static void submit_structures(struct checker *c, const struct subject *s)
+{
+	struct world *w = &c->w;
+
+	switch (c->row->how) {
+	case CONTEXT_DEVICE:
+		world_submit(w, GUEST_CC(VTD_GRAN_LOCAL, s->did, s->rid, 0), 0);
+		break;
+	case CONTEXT_ALL:
+		world_submit(w, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0);
+		break;
+	case PASID_ONE:
+		world_submit(w, GUEST_PC(VTD_PC_PASID, s->did, s->pasid & 0xfffff), 0);
+		break;
+	case PASID_ALL:
+		world_submit(w, GUEST_PC(VTD_PC_DOMAIN, s->did, 0), 0);
+		break;
+	default:
+		break;
+	}
+}
+
+static void invalidate_by_queue(struct checker *c, const struct subject *s, uint64_t address,
+				unsigned am)
+{
+	bool pages_only = c->row->how == BY_PAGE || c->row->how == BY_RANGE;
+	struct world *w = &c->w;
+
+	submit_structures(c, s);
+	if (is_first(c->row->mode) && pages_only)
+		world_submit(w, GUEST_PIOTLB(VTD_PIOTLB_PAGES, s->did, s->pasid), address | am);
+	else if (is_first(c->row->mode) && (c->row->how == BY_PASID || c->row->how == PASID_ONE))
+		world_submit(w, GUEST_PIOTLB(VTD_PIOTLB_PASID, s->did, s->pasid), 0);
+	else if (pages_only)
+		world_submit(w, GUEST_IOTLB(VTD_GRAN_LOCAL, s->did), address | am);
+	else if (c->row->how == GLOBALLY || c->row->how == CONTEXT_ALL)
+		world_submit(w, GUEST_IOTLB(VTD_GRAN_GLOBAL, 0), 0);
+	else
+		world_submit(w, GUEST_IOTLB(VTD_GRAN_DOMAIN, s->did), 0);
+	world_sync(w);
+}
+
+/* Gives the pages of @mask their next version. */
+static void change(struct checker *c, struct subject *s, unsigned mask)
+{
+	bool leaves = c->row->how < CONTEXT_DEVICE;
+	unsigned tree = leaves ? s->used : !s->used;
+
+	for (unsigned p = 0; p < PAGES; p++) {
+		uint64_t keep = world_get64(&c->w, s->leaf[tree][p]) & UINT64_C(0x87);
+		uint64_t version = atomic_load(&s->published[p]) + (mask >> p & 1);
+
+		atomic_store(&s->published[p], version);
+		if (!leaves || (mask >> p & 1))
+			world_put64(&c->w, s->leaf[tree][p], target(p, version) | keep);
+	}
+	if (leaves)
+		return;
+	s->used = tree;
+	for (unsigned i = 0; i < 2; i++)
+		world_put64(&c->w, s->pointer[i], s->tree[tree] | s->pointer_bits);
+}
+
+/* Which pages a round changes, and the invalidation that fits: of a large page, any part. */
+static unsigned choose(struct checker *c, unsigned page, uint64_t random, uint64_t *address,
+		       unsigned *am)
+{
+	uint64_t inside = (random >> 9) & bits_low(pages[page].lg2) & ~bits_low(12);
+
+	*address = pages[page].iova;
+	*am = c->row->how == BY_RANGE ? 1 : pages[page].lg2 - 12;
+	if (c->row->how == BY_RANGE) {
+		*address = pages[0].iova;
+		return 3;
+	}
+	if (c->row->how != BY_PAGE)
+		return (1U << PAGES) - 1;
+	if (random >> 8 & 1) {
+		*address += inside;
+		*am = 0;
+	}
+	return 1U << page;
+}
+
+/* Everybody translates twice or so before the next round. */
+static void let_readers(struct checker *c)
+{
+	for (unsigned i = 0; i < READERS; i++) {
+		uint64_t seen = atomic_load(&c->reader[i].done);
+
+		while (atomic_load(&c->reader[i].done) < seen + 2)
+			sched_yield();
+	}
+}
+
+static void round_of(struct checker *c, uint64_t random)
+{
+	/* one page for a while: then it is being looked up when it changes again */
+	unsigned which = random >> 60 ? atomic_load(&c->focus)
+				      : (unsigned)(random >> 16) % (SUBJECTS * PAGES);
+	unsigned subject = which / PAGES;
+	struct subject *s = &c->subject[subject];
+	uint64_t address;
+	unsigned am;
+	unsigned mask = choose(c, which % PAGES, random, &address, &am);
+
+	atomic_store(&c->focus, which);
+	for (unsigned p = 0; p < PAGES; p++) {
+		if (atomic_load(&s->published[p]) < VERSIONS_MAX)
+			continue;
+		atomic_store(&c->focus, (which + PAGES) % (SUBJECTS * PAGES));
+		return;
+	}
+	if ((random & 7) == 1)
+		let_readers(c);
+	change(c, s, mask);
+	if (c->row->registers)
+		invalidate_by_register(c, s, address, am);
+	else
+		invalidate_by_queue(c, s, address, am);
+	for (unsigned p = 0; p < PAGES; p++) {
+		atomic_store(&s->completed[p], atomic_load(&s->published[p]));
+		if ((random >> 3 & 7) == 0) {
+			read_page(&c->self[0], subject, p);
+			read_page(&c->self[1], subject, p);
+		}
+	}
+	if ((random >> 6 & 3) == 0)
+		let_readers(c);
+}
+
+static void run_row(const struct row *row, uint64_t seed)
+{
+	const struct world_config config = { .ttm = row->mode == LEGACY ? VTD_TTM_LEGACY
+									: VTD_TTM_SCALABLE,
+					     .registers = row->registers,
+					     .tiny = row->tiny,
+					     .slow = row->slow };
+	unsigned rounds = scaled(5000);
+	static struct checker c;
+	uint64_t random = seed;
+
+	memset(&c, 0, sizeof(c));
+	c.row = row;
+	world_open(&c.w, &config);
+	for (unsigned i = 0; i < SUBJECTS; i++)
+		build_subject(&c, i);
+	for (unsigned i = 0; i < 2; i++)
+		open_reader(&c, &c.self[i], 2 * i, world_random(&random));
+	for (unsigned i = 0; i < READERS; i++) {
+		open_reader(&c, &c.reader[i], i, world_random(&random));
+		world_start(&c.reader[i].thread, read_all, &c.reader[i]);
+	}
+	if (row->renumber)
+		world_start(&c.renumberer, renumber, &c);
+	for (unsigned i = 0; i < rounds && !atomic_load(&c.w.failed); i++)
+		round_of(&c, world_random(&random));
+	atomic_store(&c.stop, true);
+	if (row->renumber)
+		pthread_join(c.renumberer, NULL);
+	for (unsigned i = 0; i < READERS; i++)
+		pthread_join(c.reader[i].thread, NULL);
+	world_check(&c.w);
+	for (unsigned i = 0; i < READERS; i++)
+		close_reader(&c.reader[i]);
+	for (unsigned i = 0; i < 2; i++)
+		close_reader(&c.self[i]);
+	for (unsigned i = 0; i < SUBJECTS; i++) {
+		if (i == 0 || row->mode < FIRST)
+			assert_int_equal(viommu_device_free(c.subject[i].device), VIOMMU_OK);
+	}
+	world_close(&c.w);
+}
+
+#define ROW(text, tables, invalidation, ...)                                                       \
+	{                                                                                          \
+		.name = text, .mode = tables, .how = invalidation, __VA_ARGS__                     \
+	}
+
+static const struct row rows[] = {
+	ROW("6.5.2.3 legacy, page", LEGACY, BY_PAGE, ),
+	ROW("6.5.2.3 legacy, page, tiny", LEGACY, BY_PAGE, .tiny = true),
+	ROW("6.5.2.3 legacy, page, slow", LEGACY, BY_PAGE, .slow = true),
+	ROW("6.5.2.3 legacy, domain, slow", LEGACY, BY_DOMAIN, .slow = true),
+	ROW("6.5.2.3 legacy, global, slow", LEGACY, GLOBALLY, .slow = true, .tiny = true),
+	ROW("6.5.2.1 legacy, context, slow", LEGACY, CONTEXT_DEVICE, .slow = true),
+	ROW("6.5.2.4 first stage, page, slow", FIRST, BY_PAGE, .slow = true),
+	ROW("6.5.2.2 first stage, PASID cache, slow", FIRST, PASID_ONE, .slow = true),
+	ROW("6.5.2.3 nested, second stage, page, slow", NESTED_SECOND, BY_PAGE, .slow = true),
+	ROW("6.5.2.3 legacy, range", LEGACY, BY_RANGE, ),
+	ROW("6.5.2.3 legacy, domain", LEGACY, BY_DOMAIN, ),
+	ROW("6.5.2.3 legacy, domain, tiny", LEGACY, BY_DOMAIN, .tiny = true),
+	ROW("6.5.2.3 legacy, global", LEGACY, GLOBALLY, ),
+	ROW("6.5.2.3 legacy, global, renumbered", LEGACY, GLOBALLY, .renumber = true),
+	ROW("6.5.2.3 legacy, domain, renumbered", LEGACY, BY_DOMAIN, .renumber = true),
+	ROW("6.5.2.1 legacy, context of a device", LEGACY, CONTEXT_DEVICE, ),
+	ROW("6.5.2.1 legacy, all contexts, tiny", LEGACY, CONTEXT_ALL, .tiny = true),
+	ROW("6.5.1.2 registers, page", LEGACY, BY_PAGE, .registers = true),
+	ROW("6.5.1.2 registers, domain, tiny", LEGACY, BY_DOMAIN, .registers = true, .tiny = true),
+	ROW("6.5.1.2 registers, global", LEGACY, GLOBALLY, .registers = true),
+	ROW("6.5.1.1 registers, context of a device", LEGACY, CONTEXT_DEVICE, .registers = true),
+	ROW("6.5.1.1 registers, all contexts", LEGACY, CONTEXT_ALL, .registers = true),
+	ROW("6.5.2.3 second stage, page", SECOND, BY_PAGE, ),
+	ROW("6.5.2.3 second stage, domain", SECOND, BY_DOMAIN, ),
+	ROW("6.5.2.2 second stage, PASID cache", SECOND, PASID_ALL, ),
+	ROW("6.5.2.4 first stage, page", FIRST, BY_PAGE, ),
+	ROW("6.5.2.4 first stage, page, tiny", FIRST, BY_PAGE, .tiny = true),
+	ROW("6.5.2.4 first stage, range", FIRST, BY_RANGE, ),
+	ROW("6.5.2.4 first stage, PASID", FIRST, BY_PASID, ),
+	ROW("6.5.2.3 first stage, domain, tiny", FIRST, BY_DOMAIN, .tiny = true),
+	ROW("6.5.2.2 first stage, PASID cache", FIRST, PASID_ONE, ),
+	ROW("6.5.2.2 first stage, PASID cache of a domain", FIRST, PASID_ALL, .tiny = true),
+	ROW("6.5.2.4 nested, first stage, page", NESTED_FIRST, BY_PAGE, ),
+	ROW("6.5.2.4 nested, first stage, PASID, tiny", NESTED_FIRST, BY_PASID, .tiny = true),
+	ROW("6.5.2.3 nested, second stage, page", NESTED_SECOND, BY_PAGE, ),
+	ROW("6.5.2.3 nested, second stage, domain", NESTED_SECOND, BY_DOMAIN, .tiny = true),
+	ROW("6.5.2.2 nested, second stage, PASID cache", NESTED_SECOND, PASID_ALL, ),
+};
+
+static void test_rows(void **state)
+{
+	uint64_t seed = world_seed();
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		print_message("%s\n", rows[i].name);
+		run_row(&rows[i], seed);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_rows) };
+
+	return cmocka_run_group_tests_name("stale", tests, NULL, NULL);
+}

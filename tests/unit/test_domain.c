@@ -1,0 +1,484 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_domain.c - core/domain.h: which requests share a domain, and what each invalidation reaches. */
+#include "check.h"
+
+#include <libvirtiommu/iommu.h>
+
+#include <string.h>
+
+#include "bits.h"
+#include "domain.h"
+#include "guest.h"
+
+struct world {
+	struct guest g;
+	struct tlb tlb;
+	struct domains domains;
+	_Atomic uint64_t generation;
+};
+
+static void setup_world(struct world *w, uint32_t count)
+{
+	memset(w, 0, sizeof(*w));
+	atomic_init(&w->generation, 1);
+	guest_init(&w->g, GUEST_CALLBACKS, 1);
+	assert_int_equal(tlb_init(&w->tlb, w->g.vm, 4096), VIOMMU_OK);
+	assert_int_equal(domains_init(&w->domains, w->g.vm, &w->tlb, &w->generation, count),
+			 VIOMMU_OK);
+}
+
+static void end_world(struct world *w)
+{
+	domains_fini(&w->domains, w->g.vm);
+	tlb_fini(&w->tlb, w->g.vm);
+	guest_fini(&w->g);
+}
+
+static struct domain_key key(uint32_t id, uint32_t pasid, uint32_t kind)
+{
+	struct domain_key k = { .id = id, .pasid = pasid, .kind = kind };
+
+	k.stage1.root = 0x1000;
+	k.stage2.root = 0x2000;
+	return k;
+}
+
+static struct domain *get(struct world *w, const struct domain_key *k)
+{
+	return domains_get(&w->domains, k, 1);
+}
+
+/* As core/translate.c fills: size first, then the entry, under what was read before. */
+static void fill_seen(struct world *w, struct domain *d, uint64_t iova, unsigned lg2, uint64_t tag,
+		      uint64_t seen)
+{
+	struct translation t = {
+		.iova = iova, .gpa = iova, .size_lg2 = (uint8_t)lg2, .perm = (uint8_t)PERM_ALL
+	};
+
+	atomic_fetch_or(&d->sizes, BIT(lg2));
+	tlb_add(&w->tlb, tag, &t, &d->changes, seen);
+}
+
+static void fill(struct world *w, struct domain *d, uint64_t iova, unsigned lg2)
+{
+	fill_seen(w, d, iova, lg2, atomic_load(&d->tag), atomic_load(&d->changes));
+}
+
+static bool cached(struct world *w, struct domain *d, uint64_t iova)
+{
+	struct translation t;
+
+	return tlb_find(&w->tlb, atomic_load(&d->tag), atomic_load(&d->sizes), iova, &t);
+}
+
+/* ---- keys ---- */
+
+/* Equal keys are one domain; a key that differs in any bit of any field is another (obligation 10). */
+static void every_bit_of_the_key_counts(void **state)
+{
+	struct domain_key k = key(7, VIOMMU_NO_PASID, 1);
+	struct domain *first;
+	uint64_t tag;
+	struct world w;
+
+	setup_world(&w, 4096);
+	first = get(&w, &k);
+	tag = atomic_load(&first->tag);
+	assert_int_not_equal(tag, 0);
+	for (unsigned bit = 0; bit < 8 * sizeof(k); bit++) {
+		struct domain_key other = k;
+		struct domain *d;
+
+		((unsigned char *)&other)[bit / 8] ^= (unsigned char)(1U << bit % 8);
+		d = get(&w, &other);
+		assert_ptr_not_equal(d, first);
+		assert_int_not_equal(atomic_load(&d->tag), tag);
+		assert_ptr_equal(get(&w, &other), d);
+		assert_ptr_equal(get(&w, &k), first);
+	}
+	assert_int_equal(atomic_load(&first->tag), tag);
+	end_world(&w);
+}
+
+/* When its set is full, the domain not asked for longest loses its place: its entries are never
+ * found again, and contexts that point to it are out of date. Tags are never used twice. */
+static void recycling(void **state)
+{
+	struct domain_key k[DOMAIN_WAYS + 1];
+	struct domain *d[DOMAIN_WAYS + 1];
+	uint64_t tags[DOMAIN_WAYS + 1];
+	uint64_t changes;
+	struct world w;
+
+	setup_world(&w, 1);
+	assert_int_equal(w.domains.count, DOMAIN_WAYS);
+	for (uint32_t i = 0; i < DOMAIN_WAYS; i++) {
+		k[i] = key(i, i, 1);
+		d[i] = get(&w, &k[i]);
+		tags[i] = atomic_load(&d[i]->tag);
+		fill(&w, d[i], 0x1000, 12);
+		for (uint32_t j = 0; j < i; j++)
+			assert_int_not_equal(tags[i], tags[j]);
+	}
+	assert_int_equal(atomic_load(&w.generation), 1);
+	assert_ptr_equal(get(&w, &k[0]), d[0]); /* now 1 is the oldest */
+	changes = atomic_load(&d[1]->changes);
+	k[DOMAIN_WAYS] = key(100, 100, 1);
+	d[DOMAIN_WAYS] = get(&w, &k[DOMAIN_WAYS]);
+	assert_ptr_equal(d[DOMAIN_WAYS], d[1]);
+	assert_int_equal(atomic_load(&w.generation), 2);
+	assert_true(atomic_load(&d[1]->tag) > tags[DOMAIN_WAYS - 1]);
+	assert_int_not_equal(atomic_load(&d[1]->changes), changes);
+	assert_false(cached(&w, d[1], 0x1000));
+	for (uint32_t i = 0; i < DOMAIN_WAYS; i++) {
+		if (i == 1)
+			continue;
+		assert_int_equal(atomic_load(&d[i]->tag), tags[i]);
+		assert_true(cached(&w, d[i], 0x1000));
+	}
+	/* the chain of its former id no longer has it */
+	domains_flush(&w.domains,
+		      &(struct domain_match){ .id = 1, .pasid = VIOMMU_ANY_PASID, .kinds = 0xf });
+	assert_ptr_equal(get(&w, &k[DOMAIN_WAYS]), d[1]);
+	fill(&w, d[1], 0x3000, 12);
+	domains_flush(&w.domains,
+		      &(struct domain_match){ .id = 1, .pasid = VIOMMU_ANY_PASID, .kinds = 0xf });
+	assert_true(cached(&w, d[1], 0x3000));
+	end_world(&w);
+}
+
+/* Many more domains than places, in a table of several sets: places stay bounded (obligation 27),
+ * and what a place says of itself is always true. */
+static void many_more_than_places(void **state)
+{
+	struct world w;
+
+	setup_world(&w, 32);
+	assert_int_equal(w.domains.count, 32);
+	for (uint32_t i = 0; i < 5000; i++) {
+		struct domain_key k = key(i % 700, i % 13, i % 4);
+		struct domain *d = get(&w, &k);
+		uint64_t page = (uint64_t)i << 12;
+
+		assert_true(d >= w.domains.slot && d < w.domains.slot + 32);
+		assert_memory_equal(&d->key, &k, sizeof(k));
+		fill(&w, d, page, 12);
+		assert_true(cached(&w, d, page));
+		if (i % 3 == 0) {
+			domains_flush(&w.domains, &(struct domain_match){ .id = i % 700,
+									  .pasid = VIOMMU_ANY_PASID,
+									  .kinds = 0xf });
+			assert_false(cached(&w, d, page));
+		}
+	}
+	end_world(&w);
+}
+
+/* A flush of the whole IOMMU reaches a domain when it is next asked for, once. */
+static void flush_of_everything(void **state)
+{
+	struct domain_key k = key(1, 1, 1);
+	struct domain *d;
+	struct world w;
+	uint64_t tag;
+
+	setup_world(&w, 64);
+	d = domains_get(&w.domains, &k, 5);
+	fill(&w, d, 0x1000, 12);
+	assert_ptr_equal(domains_get(&w.domains, &k, 5), d);
+	assert_true(cached(&w, d, 0x1000));
+	/* one who read the count before the flush comes late: nothing to do */
+	assert_ptr_equal(domains_get(&w.domains, &k, 4), d);
+	assert_true(cached(&w, d, 0x1000));
+	tag = atomic_load(&d->tag);
+	assert_ptr_equal(domains_get(&w.domains, &k, 6), d);
+	assert_int_not_equal(atomic_load(&d->tag), tag);
+	assert_false(cached(&w, d, 0x1000));
+	tag = atomic_load(&d->tag);
+	assert_ptr_equal(domains_get(&w.domains, &k, 6), d);
+	assert_int_equal(atomic_load(&d->tag), tag);
+	end_world(&w);
+}
+
+/* ---- who is meant ---- */
+
+static const struct {
+	const char *name;
+	struct domain_match match;
+	unsigned reached; /* bit n: domain n of the list below */
+} matches[] = {
+	{ "all of an id", { 7, VIOMMU_ANY_PASID, 0xf }, 0x0f },
+	{ "another id", { 8, VIOMMU_ANY_PASID, 0xf }, 0x10 },
+	{ "an id that nobody has", { 9, VIOMMU_ANY_PASID, 0xf }, 0 },
+	{ "the id only, bits above 16", { 0x10007, VIOMMU_ANY_PASID, 0xf }, 0 },
+	{ "a PASID", { 7, 5, 0xf }, 0x06 },
+	{ "without PASID", { 7, VIOMMU_NO_PASID, 0xf }, 0x01 },
+	{ "PASID 0", { 7, 0, 0xf }, 0x08 },
+	{ "a kind", { 7, VIOMMU_ANY_PASID, 1 << 1 }, 0x01 },
+	{ "two kinds", { 7, VIOMMU_ANY_PASID, 1 << 2 | 1 << 3 }, 0x0e },
+	{ "a kind of a PASID", { 7, 5, 1 << 3 }, 0x04 },
+	{ "no kind", { 7, VIOMMU_ANY_PASID, 0 }, 0 },
+};
+
+static const struct {
+	uint32_t id, pasid, kind;
+} listed[] = {
+	{ 7, VIOMMU_NO_PASID, 1 }, { 7, 5, 2 }, { 7, 5, 3 }, { 7, 0, 2 }, { 8, 5, 2 },
+};
+
+static void who_is_meant(void **state)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(matches); i++) {
+		for (unsigned ranged = 0; ranged < 2; ranged++) {
+			struct domain *d[ARRAY_COUNT(listed)];
+			struct world w;
+
+			setup_world(&w, 64);
+			for (size_t n = 0; n < ARRAY_COUNT(listed); n++) {
+				struct domain_key k =
+					key(listed[n].id, listed[n].pasid, listed[n].kind);
+
+				d[n] = get(&w, &k);
+				fill(&w, d[n], 0x1000, 12);
+				fill(&w, d[n], 0x5000, 12);
+			}
+			if (ranged)
+				domains_flush_range(&w.domains, &matches[i].match, 0x1000, 0x1fff);
+			else
+				domains_flush(&w.domains, &matches[i].match);
+			for (size_t n = 0; n < ARRAY_COUNT(listed); n++) {
+				bool reached = matches[i].reached >> n & 1;
+
+				check_eq(matches[i].name, cached(&w, d[n], 0x1000), !reached);
+				check_eq(matches[i].name, cached(&w, d[n], 0x5000),
+					 ranged || !reached);
+			}
+			assert_int_equal(atomic_load(&w.generation), 1);
+			end_world(&w);
+		}
+	}
+}
+
+/* ---- ranges ---- */
+
+/* Precise while few probes do, the whole domain when they would be too many; never too little. */
+static const struct {
+	const char *name;
+	uint64_t first, last;
+	bool near_stays; /* the page behind the range, in the same domain */
+} ranges[] = {
+	{ "one page", 0x200000, 0x200fff, true },
+	{ "32 pages of two sizes", 0x200000, 0x21ffff, true },
+	{ "as many probes as are allowed", 0x200000, 0x200000 + 63 * 0x1000 - 1, true },
+	{ "one probe more", 0x200000, 0x200000 + 64 * 0x1000 - 1, false },
+	{ "2 GiB", 0, BIT(31) - 1, false },
+	{ "everything", 0, UINT64_MAX, false },
+};
+
+static void ranges_of_a_domain(void **state)
+{
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+
+	for (size_t i = 0; i < ARRAY_COUNT(ranges); i++) {
+		struct domain_key k = key(7, 1, 1);
+		struct domain_key o = key(7, 2, 1);
+		struct domain *d, *other;
+		struct world w;
+
+		setup_world(&w, 64);
+		d = get(&w, &k);
+		other = get(&w, &o);
+		fill(&w, d, ranges[i].first & ~UINT64_C(0xfff), 12);
+		fill(&w, d, ranges[i].last & ~UINT64_C(0xfff) & BITS(47, 0), 12);
+		fill(&w, d, 0x40000000, 12);
+		fill(&w, d, 0x80000000, 21);
+		fill(&w, other, 0x40000000, 12);
+		domains_flush_range(&w.domains, &match, ranges[i].first, ranges[i].last);
+		check_that(ranges[i].name, !cached(&w, d, ranges[i].first));
+		check_that(ranges[i].name, !cached(&w, d, ranges[i].last & BITS(47, 0)));
+		check_eq(ranges[i].name, cached(&w, d, 0x40000000), ranges[i].near_stays);
+		check_eq(ranges[i].name, cached(&w, d, 0x80000000), ranges[i].near_stays);
+		end_world(&w);
+	}
+}
+
+/* A page invalidation in the middle of a large page takes the large page; first and last byte. */
+static void a_page_of_a_large_page(void **state)
+{
+	static const uint64_t at[] = { 0x40000000, 0x40000fff, 0x5fffffff, 0x7ffff000, 0x7fffffff };
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+
+	for (size_t i = 0; i < ARRAY_COUNT(at); i++) {
+		struct domain_key k = key(7, 1, 1);
+		struct domain *d;
+		struct world w;
+
+		setup_world(&w, 64);
+		d = get(&w, &k);
+		fill(&w, d, 0x40000000, 30);
+		fill(&w, d, 0x00000000, 30);
+		fill(&w, d, 0x80000000, 30);
+		fill(&w, d, 0x3ffff000, 12);
+		fill(&w, d, 0x80000000, 12);
+		domains_flush_range(&w.domains, &match, at[i], at[i]);
+		assert_false(cached(&w, d, 0x40000000));
+		assert_false(cached(&w, d, 0x7fffffff));
+		assert_true(cached(&w, d, 0x3fffffff));
+		assert_true(cached(&w, d, 0x80000000));
+		end_world(&w);
+	}
+}
+
+/* ---- fills that are overtaken ---- */
+
+/* At each step of a fill, an invalidation of each kind comes in between: what was read from the
+ * tables before it is never found after it. */
+static void fills_that_are_overtaken(void **state)
+{
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+
+	for (unsigned step = 0; step < 3; step++) {
+		for (unsigned kind = 0; kind < 4; kind++) {
+			struct domain_key k = key(7, 1, 1);
+			struct domain *d;
+			uint64_t tag, seen;
+			struct world w;
+
+			setup_world(&w, 64);
+			d = get(&w, &k);
+			fill(&w, d, 0x9000, 12);
+			tag = atomic_load(&d->tag);
+			seen = atomic_load(&d->changes);
+			for (unsigned i = 0; i < 3; i++) {
+				if (i == 1)
+					atomic_fetch_or(&d->sizes, BIT(21));
+				if (i == 2)
+					fill_seen(&w, d, 0x200000, 21, tag, seen);
+				if (i != step)
+					continue;
+				if (kind == 0)
+					domains_flush(&w.domains, &match);
+				else if (kind == 1)
+					domains_flush_range(&w.domains, &match, 0x201000, 0x201fff);
+				else if (kind == 2)
+					domains_flush_range(&w.domains, &match, 0, UINT64_MAX);
+				else
+					domains_get(&w.domains, &k, 2);
+			}
+			assert_false(cached(&w, d, 0x201000));
+			assert_int_not_equal(atomic_load(&d->changes), seen);
+			fill(&w, d, 0x200000, 21);
+			assert_true(cached(&w, d, 0x201000));
+			end_world(&w);
+		}
+	}
+}
+
+/* ---- blocks that are cut ---- */
+
+static void check_block(const struct translation *t, uint64_t iova, uint64_t offset)
+{
+	assert_true(iova >= t->iova && iova - t->iova < BIT(t->size_lg2));
+	assert_int_equal(t->iova & bits_low(t->size_lg2), 0);
+	assert_int_equal(t->gpa - t->iova, offset);
+}
+
+/* The largest block around iova that avoids the range, found by trying all of them: exhaustive
+ * over a block of 16 pages and ranges in halves of pages, before and after translation. */
+static void avoid(void **state)
+{
+	const uint64_t base = 0x100000, target = 0x730000;
+
+	for (unsigned code = 0; code < 16 * 36 * 36 * 2; code++) {
+		uint64_t iova = base + (code % 16) * 0x1000U + 0x123;
+		uint64_t first = 0x0ff000 + code / 16 % 36 * 0x800U;
+		uint64_t last = 0x0ff000 + code / 16 / 36 % 36 * 0x800U + 0x7ff;
+		bool output = code / 16 / 36 / 36;
+		struct translation t = { .iova = base, .gpa = target, .size_lg2 = 16 };
+		uint64_t shift = output ? target - base : 0;
+		unsigned expected = 16;
+		bool ok;
+
+		if (first > last)
+			continue;
+		for (; expected > 12; expected--) {
+			uint64_t at = iova & ~bits_low(expected);
+
+			if (at > last || (at | bits_low(expected)) < first)
+				break;
+		}
+		ok = (iova & ~UINT64_C(0xfff)) > last || (iova | 0xfff) < first;
+		assert_int_equal(translation_avoid(&t, iova, output, first + shift, last + shift),
+				 ok);
+		assert_int_equal(t.size_lg2, expected);
+		check_block(&t, iova, target - base);
+	}
+}
+
+/* All of the address space, and ranges at its ends. */
+static void avoid_in_the_whole_space(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t iova, first, last;
+		bool ok;
+		unsigned lg2;
+	} rows[] = {
+		{ "window", 0, 0xfee00000, 0xfeefffff, true, 31 },
+		{ "just below the window", 0xfedfffff, 0xfee00000, 0xfeefffff, true, 21 },
+		{ "just above", 0xfef00000, 0xfee00000, 0xfeefffff, true, 20 },
+		{ "first byte of it", 0xfee00000, 0xfee00000, 0xfeefffff, false, 12 },
+		{ "last byte of it", 0xfeefffff, 0xfee00000, 0xfeefffff, false, 12 },
+		{ "far above", BIT(40), 0xfee00000, 0xfeefffff, true, 40 },
+		{ "the first byte", 0x1000, 0, 0, true, 12 },
+		{ "the last byte of a half", 0, BIT(63) - 1, BIT(63) - 1, true, 62 },
+		{ "beyond the block", 0, BIT(63), UINT64_MAX, true, 63 },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct translation t = { .size_lg2 = 63 };
+
+		check_eq(rows[i].name,
+			 translation_avoid(&t, rows[i].iova, false, rows[i].first, rows[i].last),
+			 rows[i].ok);
+		check_eq(rows[i].name, t.size_lg2, rows[i].lg2);
+		check_block(&t, rows[i].iova, 0);
+	}
+}
+
+static void shrink(void **state)
+{
+	for (unsigned from = 12; from <= 63; from++) {
+		for (unsigned to = 12; to <= 63; to++) {
+			uint64_t inside = bits_low(from) & UINT64_C(0x5a5a5a5a5a5a5a5a);
+			struct translation t = { .size_lg2 = (uint8_t)from };
+
+			translation_shrink(&t, inside, to);
+			assert_int_equal(t.size_lg2, from < to ? from : to);
+			check_block(&t, inside, 0);
+			t = (struct translation){ .size_lg2 = (uint8_t)from };
+			translation_shrink(&t, bits_low(from), to);
+			check_block(&t, bits_low(from), 0);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_bit_of_the_key_counts),
+		cmocka_unit_test(recycling),
+		cmocka_unit_test(many_more_than_places),
+		cmocka_unit_test(flush_of_everything),
+		cmocka_unit_test(who_is_meant),
+		cmocka_unit_test(ranges_of_a_domain),
+		cmocka_unit_test(a_page_of_a_large_page),
+		cmocka_unit_test(fills_that_are_overtaken),
+		cmocka_unit_test(avoid),
+		cmocka_unit_test(avoid_in_the_whole_space),
+		cmocka_unit_test(shrink),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_epoch.c - core/epoch.h: sections, visitors, and who waits for whom. */
+#include "check.h"
+
+#include <string.h>
+
+#include "bits.h"
+#include "epoch.h"
+
+static void setup_epoch(struct epoch *e)
+{
+	memset(e, 0, sizeof(*e));
+	epoch_init(e);
+}
+
+static void nobody_inside(void **state)
+{
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	target = epoch_start(&e);
+	assert_true(epoch_passed(&e, target, NULL));
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_done(&e);
+	assert_int_equal(atomic_load(&e.waiting), 0);
+	assert_true(epoch_start(&e) > target);
+	epoch_fini(&e);
+}
+
+/* Only sections older than the change hold it back. */
+static void older_and_newer(void **state)
+{
+	struct epoch_section a, b;
+	struct epoch e;
+	uint64_t first, second;
+
+	setup_epoch(&e);
+	epoch_add(&e, &a);
+	epoch_add(&e, &b);
+	epoch_enter(&e, &a);
+	first = epoch_start(&e);
+	epoch_enter(&e, &b);
+	assert_false(epoch_passed(&e, first, NULL));
+	second = epoch_start(&e);
+	assert_false(epoch_passed(&e, second, NULL));
+	epoch_leave(&e, &a);
+	assert_true(epoch_passed(&e, first, NULL));
+	assert_false(epoch_passed(&e, second, NULL));
+	epoch_enter(&e, &a);
+	assert_false(epoch_passed(&e, second, NULL));
+	epoch_leave(&e, &b);
+	assert_true(epoch_passed(&e, second, NULL));
+	epoch_leave(&e, &a);
+	epoch_remove(&e, &a);
+	epoch_remove(&e, &b);
+	assert_null(e.sections);
+	epoch_fini(&e);
+}
+
+/* A section that is taken away no longer counts; the others stay linked. */
+static void removal(void **state)
+{
+	struct epoch_section s[4];
+	struct epoch e;
+
+	for (unsigned gone = 0; gone < 4; gone++) {
+		uint64_t target;
+
+		setup_epoch(&e);
+		for (unsigned i = 0; i < 4; i++)
+			epoch_add(&e, &s[i]);
+		epoch_remove(&e, &s[gone]);
+		epoch_enter(&e, &s[gone]);
+		target = epoch_start(&e);
+		assert_true(epoch_passed(&e, target, NULL));
+		for (unsigned i = 0; i < 4; i++) {
+			if (i == gone)
+				continue;
+			epoch_enter(&e, &s[i]);
+			assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+			epoch_leave(&e, &s[i]);
+		}
+		epoch_fini(&e);
+	}
+}
+
+static void own_section_is_not_counted(void **state)
+{
+	struct epoch_section own, *visitor, *other;
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	epoch_add(&e, &own);
+	epoch_enter(&e, &own);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, NULL));
+	assert_true(epoch_passed(&e, target, &own));
+	visitor = epoch_visit(&e);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, &own));
+	assert_false(epoch_passed(&e, target, visitor));
+	epoch_leave(&e, &own);
+	assert_true(epoch_passed(&e, target, visitor));
+	other = epoch_visit(&e);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, visitor));
+	epoch_visit_end(&e, other);
+	epoch_visit_end(&e, visitor);
+	epoch_remove(&e, &own);
+	epoch_fini(&e);
+}
+
+/* Each of the visitors has a section of its own; whoever comes after that is counted. */
+static void more_visitors_than_sections(void **state)
+{
+	struct epoch_section *v[EPOCH_VISITORS];
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
+		v[i] = epoch_visit(&e);
+		assert_non_null(v[i]);
+		for (unsigned j = 0; j < i; j++)
+			assert_ptr_not_equal(v[i], v[j]);
+	}
+	assert_null(epoch_visit(&e));
+	assert_null(epoch_visit(&e));
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+		epoch_visit_end(&e, v[i]);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, NULL));
+	epoch_visit_end(&e, NULL);
+	assert_false(epoch_passed(&e, target, NULL));
+	epoch_visit_end(&e, NULL);
+	assert_true(epoch_passed(&e, target, NULL));
+	v[0] = epoch_visit(&e);
+	assert_non_null(v[0]);
+	epoch_visit_end(&e, v[0]);
+	epoch_fini(&e);
+}
+
+/* Leaving says so if, and only if, someone waits: from the first epoch_wait() to epoch_done(), also
+ * when another wait was over sooner. */
+static void wait_and_wake(void **state)
+{
+	struct epoch_section a, *visitor;
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	epoch_add(&e, &a);
+	epoch_enter(&e, &a);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, NULL));
+	assert_false(epoch_leave(&e, &a));
+	epoch_enter(&e, &a);
+	target = epoch_start(&e);
+	assert_false(epoch_wait(&e, target, NULL));
+	visitor = epoch_visit(&e);
+	assert_true(epoch_visit_end(&e, visitor)); /* not the one, but it cannot know */
+	assert_false(epoch_wait(&e, target, NULL));
+	assert_true(epoch_wait(&e, 1, NULL));
+	assert_true(epoch_leave(&e, &a));
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_done(&e);
+	epoch_enter(&e, &a);
+	assert_false(epoch_leave(&e, &a));
+	epoch_remove(&e, &a);
+	epoch_fini(&e);
+}
+
+static void the_crowd_wakes_too(void **state)
+{
+	struct epoch_section *v[EPOCH_VISITORS];
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+		v[i] = epoch_visit(&e);
+	assert_null(epoch_visit(&e));
+	target = epoch_start(&e);
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+		epoch_visit_end(&e, v[i]);
+	assert_false(epoch_wait(&e, target, NULL));
+	assert_true(epoch_visit_end(&e, NULL));
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_fini(&e);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(nobody_inside),
+		cmocka_unit_test(older_and_newer),
+		cmocka_unit_test(removal),
+		cmocka_unit_test(own_section_is_not_counted),
+		cmocka_unit_test(more_visitors_than_sections),
+		cmocka_unit_test(wait_and_wake),
+		cmocka_unit_test(the_crowd_wakes_too),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_listener.c - listeners: their lifetime, whom they hear of, and replays from inside them. */
+#include "check.h"
+
+#include <string.h>
+
+#include "bits.h"
+#include "guest.h"
+
+struct heard {
+	struct viommu_device *device;
+	uint32_t pasid;
+	uint64_t first, last;
+};
+
+struct ears {
+	struct heard unmap[32];
+	unsigned unmaps, modes, interrupts;
+	uint32_t mode;
+	struct viommu_device *mode_of;
+};
+
+static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		     uint64_t last)
+{
+	struct ears *e = opaque;
+
+	if (e->unmaps < ARRAY_COUNT(e->unmap))
+		e->unmap[e->unmaps] = (struct heard){ device, pasid, first, last };
+	e->unmaps++;
+}
+
+static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	struct ears *e = opaque;
+
+	e->modes++;
+	e->mode = mode;
+	e->mode_of = device;
+}
+
+static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
+{
+	struct ears *e = opaque;
+
+	e->interrupts++;
+}
+
+static struct viommu_listener *listen(struct guest *g, struct viommu_device *device, struct ears *e)
+{
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .opaque = e,
+						 .unmap = on_unmap,
+						 .mode = on_mode,
+						 .interrupts = device ? NULL : on_interrupts };
+	struct viommu_listener *listener = NULL;
+
+	memset(e, 0, sizeof(*e));
+	assert_int_equal(viommu_listener_new(g->iommu, device, &config, &listener), VIOMMU_OK);
+	assert_non_null(listener);
+	return listener;
+}
+
+static void lifetime(void **state)
+{
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .interrupts = on_interrupts };
+	struct viommu_listener *a, *b, *none = NULL;
+	struct viommu_device *device;
+	struct ears all, one;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	device = guest_device(&g, 8);
+	g.devices = 0; /* freed below */
+	a = listen(&g, device, &one);
+	b = listen(&g, NULL, &all);
+	assert_int_equal(viommu_listener_new(g.iommu, device, &config, &none), VIOMMU_EINVAL);
+	assert_null(none);
+	assert_int_equal(viommu_device_free(device), VIOMMU_EBUSY);
+	guest_start(&g, VTD_TTM_LEGACY);
+	assert_true(one.unmaps && all.unmaps && one.modes && all.modes);
+	assert_int_equal(one.mode, VIOMMU_MODE_TRANSLATE);
+	assert_int_equal(viommu_listener_free(a), VIOMMU_OK);
+	memset(&one, 0, sizeof(one));
+	guest_command(&g, VTD_G_TE, false);
+	assert_int_equal(one.unmaps + one.modes, 0);
+	assert_int_equal(all.mode, VIOMMU_MODE_BYPASS);
+	assert_ptr_equal(all.mode_of, device);
+	assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+	assert_int_equal(viommu_free(g.iommu), VIOMMU_EBUSY);
+	assert_int_equal(viommu_listener_free(b), VIOMMU_OK);
+	assert_int_equal(viommu_listener_free(NULL), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* Devices that come later are heard of by those who listen to all; another IOMMU's by nobody. */
+static void devices_that_come_later(void **state)
+{
+	struct viommu_vtd_config vtd = { .size = sizeof(vtd) };
+	struct viommu_listener_config config = { .size = sizeof(config) };
+	struct viommu_listener *listener, *none = NULL;
+	struct viommu_device *device;
+	struct viommu *second;
+	struct ears all;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	listener = listen(&g, NULL, &all);
+	guest_start(&g, VTD_TTM_LEGACY);
+	assert_int_equal(all.unmaps + all.modes, 0);
+	device = guest_device(&g, 8);
+	guest_command(&g, VTD_G_TE, false);
+	assert_int_equal(all.modes, 1);
+	assert_int_equal(all.unmap[all.unmaps - 1].first, 0);
+	assert_int_equal(all.unmap[all.unmaps - 1].last, UINT64_MAX);
+	assert_int_equal(all.unmap[all.unmaps - 1].pasid, VIOMMU_ANY_PASID);
+	assert_int_equal(viommu_vtd_new(g.vm, &vtd, &second), VIOMMU_OK);
+	assert_int_equal(viommu_listener_new(second, device, &config, &none), VIOMMU_EINVAL);
+	assert_int_equal(viommu_free(second), VIOMMU_OK);
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* ---- whom an invalidation of a domain concerns ---- */
+
+static bool told(const struct ears *e, const struct viommu_device *device, uint64_t first,
+		 uint64_t last)
+{
+	for (unsigned i = 0; i < e->unmaps && i < ARRAY_COUNT(e->unmap); i++) {
+		if (e->unmap[i].device == device && e->unmap[i].first <= first &&
+		    e->unmap[i].last >= last)
+			return true;
+	}
+	return false;
+}
+
+/* Devices of the domain are told; one of another domain is not. */
+static void domains_in_legacy_mode(void **state)
+{
+	struct viommu_listener *listener;
+	struct viommu_device *device[2];
+	struct ears all;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	for (unsigned i = 0; i < 2; i++)
+		guest_legacy(&g, (uint16_t)(8 + i), (uint16_t)(5 + i), guest_table(&g), 4);
+	guest_start(&g, VTD_TTM_LEGACY);
+	device[0] = guest_device(&g, 8);
+	device[1] = guest_device(&g, 9);
+	listener = listen(&g, NULL, &all);
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_LOCAL, 6), 0x5000 | 1, 0, 0);
+	guest_wait(&g);
+	assert_false(told(&all, device[0], 0x4000, 0x5fff));
+	assert_true(told(&all, device[1], 0x4000, 0x5fff));
+	memset(&all, 0, sizeof(all));
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_DOMAIN, 5), 0, 0, 0);
+	guest_wait(&g);
+	assert_true(told(&all, device[0], 0, UINT64_MAX));
+	assert_false(told(&all, device[1], 0x5000, 0x5000));
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* A domain that a device uses only with a PASID is one of its domains too (obligation 17). */
+static void domains_of_pasids(void **state)
+{
+	const struct {
+		const char *name;
+		uint64_t q0, q1;
+	} rows[] = {
+		{ "6.5.2.3 IOTLB, domain", GUEST_IOTLB(VTD_GRAN_DOMAIN, 9), 0 },
+		{ "6.5.2.4 PASID-IOTLB, PASID", GUEST_PIOTLB(VTD_PIOTLB_PASID, 9, 77), 0 },
+		{ "6.5.2.4 PASID-IOTLB, page", GUEST_PIOTLB(VTD_PIOTLB_PAGES, 9, 77), 0x5000 },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct guest_pasid rid = { .did = 3, .pgtt = VTD_PGTT_SECOND, .ss_levels = 4 };
+		struct guest_pasid other = { .did = 9, .pgtt = VTD_PGTT_FIRST, .fs_levels = 4 };
+		struct viommu_listener *listener;
+		struct viommu_device *device;
+		struct ears all;
+		struct guest g;
+
+		guest_init(&g, GUEST_REGION, 128);
+		guest_vtd(&g, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE);
+		rid.ss = guest_table(&g);
+		other.fs = guest_table(&g);
+		guest_fs_map(&g, other.fs, 4, 0x5000, GUEST_BASE, 12, GUEST_FS);
+		guest_pasid(&g, 8, 0, &rid);
+		guest_pasid(&g, 8, 77, &other);
+		guest_start(&g, VTD_TTM_SCALABLE);
+		device = guest_device(&g, 8);
+		assert_int_equal(guest_dma_pasid(device, 77, 0x5000, 1).result, VIOMMU_OK);
+		listener = listen(&g, NULL, &all);
+		guest_submit(&g, rows[i].q0, rows[i].q1, 0, 0);
+		guest_wait(&g);
+		check_that(rows[i].name, told(&all, device, 0x5000, 0x5fff));
+		assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+		guest_fini(&g);
+	}
+}
+
+/* ---- replays ---- */
+
+struct shadow {
+	struct guest *g;
+	struct viommu_device *device;
+	unsigned mapped;
+	uint64_t bytes;
+	struct viommu_fragment last;
+	uint64_t at;
+};
+
+static int on_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *f)
+{
+	struct shadow *s = opaque;
+
+	s->mapped++;
+	s->bytes += f->length;
+	s->last = *f;
+	s->at = iova;
+	return 0;
+}
+
+/* A shadow is built again from inside the notification, as VFIO does. */
+static void replay_when_told(void *opaque, struct viommu_device *device, uint32_t pasid,
+			     uint64_t first, uint64_t last)
+{
+	struct shadow *s = opaque;
+
+	s->mapped = 0;
+	s->bytes = 0;
+	assert_int_equal(viommu_replay(device, VIOMMU_NO_PASID, &first, last, 0, on_mapped, s),
+			 VIOMMU_OK);
+}
+
+static void replay_from_inside(void **state)
+{
+	struct shadow s = { .mapped = 0 };
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .opaque = &s,
+						 .unmap = replay_when_told };
+	struct viommu_listener *listener;
+	struct guest g;
+	uint64_t ss, page;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	ss = guest_table(&g);
+	page = guest_alloc(&g, 4);
+	guest_legacy(&g, 8, 5, ss, 4);
+	guest_start(&g, VTD_TTM_LEGACY);
+	guest_device(&g, 8);
+	assert_int_equal(viommu_listener_new(g.iommu, NULL, &config, &listener), VIOMMU_OK);
+	for (unsigned i = 1; i <= 4; i++) {
+		guest_ss_map(&g, ss, 4, 0x7000 + i * GUEST_PAGE, page + (i - 1) * GUEST_PAGE, 12,
+			     GUEST_RW);
+		guest_submit(&g, GUEST_IOTLB(VTD_GRAN_DOMAIN, 5), 0, 0, 0);
+		guest_wait(&g);
+		/* contiguous on both sides: one range */
+		assert_int_equal(s.mapped, 1);
+		assert_int_equal(s.bytes, i * GUEST_PAGE);
+		assert_int_equal(s.at, 0x8000);
+		assert_int_equal(s.last.gpa, page);
+		assert_ptr_equal(s.last.host, guest_at(&g, page));
+		assert_int_equal(s.last.perm & 3, 3);
+	}
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lifetime),
+		cmocka_unit_test(devices_that_come_later),
+		cmocka_unit_test(domains_in_legacy_mode),
+		cmocka_unit_test(domains_of_pasids),
+		cmocka_unit_test(replay_from_inside),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
