@@ -29,26 +29,20 @@ extern "C" {
  * exhaustion. On a negative result nothing has changed, unless the function says otherwise.
  * @{
  */
-#define VIOMMU_OK    0 /**< done */
-#define VIOMMU_FAULT 1 /**< the guest's tables said no; recorded as the architecture requires */
-#define VIOMMU_PENDING                                                                             \
-	2 /**< not finished: call viommu_run() when the host's work callback says so */
-#define VIOMMU_MORE                                                                                \
-	3 /**< the output array or the budget is used up; call again from where it stopped */
-#define VIOMMU_INTERRUPT                                                                           \
-	4		   /**< the write is an interrupt message: give it to viommu_remap_msi()   \
-			    */
-#define VIOMMU_EINVAL (-1) /**< an argument is NULL, out of range, or has unknown flags */
-#define VIOMMU_ESIZE                                                                               \
-	(-2) /**< a structure's size field is too small, or its unknown tail is not zero */
-#define VIOMMU_ENOMEM (-3) /**< the allocator said no */
-#define VIOMMU_EEXIST (-4) /**< overlaps or repeats something that exists */
-#define VIOMMU_ENOENT (-5) /**< no such thing */
-#define VIOMMU_EBUSY                                                                               \
-	(-6) /**< in use: a call on this handle is under way, or others still refer to it */
-#define VIOMMU_ENOTSUP	 (-7)  /**< not implemented, or not presented by this configuration */
+#define VIOMMU_OK	 0     /**< done */
+#define VIOMMU_FAULT	 1     /**< the guest's tables said no; recorded as required */
+#define VIOMMU_PENDING	 2     /**< not finished: see viommu_run() */
+#define VIOMMU_MORE	 3     /**< array or budget used up; go on from where it stopped */
+#define VIOMMU_INTERRUPT 4     /**< an interrupt message: see viommu_remap_msi() */
+#define VIOMMU_EINVAL	 (-1)  /**< an argument is NULL, out of range, or has unknown flags */
+#define VIOMMU_ESIZE	 (-2)  /**< a size field is wrong, or its unknown tail is not zero */
+#define VIOMMU_ENOMEM	 (-3)  /**< the allocator said no */
+#define VIOMMU_EEXIST	 (-4)  /**< overlaps or repeats something that exists */
+#define VIOMMU_ENOENT	 (-5)  /**< no such thing */
+#define VIOMMU_EBUSY	 (-6)  /**< a call is under way, or others still refer to it */
+#define VIOMMU_ENOTSUP	 (-7)  /**< not implemented, or not configured */
 #define VIOMMU_ELIMIT	 (-8)  /**< a cap of the configuration is reached */
-#define VIOMMU_ESTATE	 (-9)  /**< saved state is invalid or belongs to another configuration */
+#define VIOMMU_ESTATE	 (-9)  /**< saved state is invalid or of another configuration */
 #define VIOMMU_ENOSPC	 (-10) /**< the buffer is too small */
 #define VIOMMU_EINTERNAL (-11) /**< a defect in the library; please report it */
 /** @} */

@@ -30,13 +30,12 @@ struct viommu_host {
 /** Sizes of caches and caps on what a guest can make the library allocate. 0 in a field: the
  * default. */
 struct viommu_limits {
-	uint32_t size; /**< sizeof(struct viommu_limits) */
-	uint32_t
-		tlb_entries; /**< shared TLB, rounded up to a power of two of sets; default 65536 */
-	uint32_t contexts;   /**< context cache; default 1024 */
-	uint32_t domains;    /**< translation domains known at a time; default 4096 */
-	uint32_t devices;    /**< viommu_device_new() refuses more; default 65536 */
-	uint32_t channels;   /**< viommu_channel_new() refuses more; default 65536 */
+	uint32_t size;	       /**< sizeof(struct viommu_limits) */
+	uint32_t tlb_entries;  /**< shared TLB, rounded up to whole sets; default 65536 */
+	uint32_t contexts;     /**< context cache; default 1024 */
+	uint32_t domains;      /**< translation domains known at a time; default 4096 */
+	uint32_t devices;      /**< viommu_device_new() refuses more; default 65536 */
+	uint32_t channels;     /**< viommu_channel_new() refuses more; default 65536 */
 	uint32_t queue_budget; /**< commands processed by one call; default 256 */
 	uint32_t outstanding;  /**< device-TLB invalidations not yet answered; default 1024 */
 };

@@ -28,8 +28,7 @@ struct pt_config {
 	uint8_t page_lg2;  /* of the smallest page */
 	uint8_t index_lg2; /* entries of a table */
 	uint8_t entry_lg2; /* bytes of an entry, 3 */
-	uint8_t in_bits;   /* input address width; the top table may hold fewer or more than 1 <<
-			      index_lg2 entries */
+	uint8_t in_bits;   /* input address width: decides how many entries the top table has */
 	uint8_t out_bits;  /* output address width; higher bits of an entry are reserved */
 	uint16_t flags;	   /* of the format, PT_* in its header */
 };
