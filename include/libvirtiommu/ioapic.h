@@ -14,16 +14,21 @@ extern "C" {
 /** An I/O APIC. */
 struct viommu_ioapic;
 
+/** Lines are asserted or not, whatever an entry's polarity says, as KVM and QEMU have it. Otherwise
+ * they are high or low, as in the data sheet. */
+#define VIOMMU_IOAPIC_LOGICAL_LINES 1U
+
 /** How to create an I/O APIC. Zero the structure, set size, fill in what is wanted. */
 struct viommu_ioapic_config {
 	uint32_t size;	  /**< sizeof(struct viommu_ioapic_config) */
-	uint32_t flags;	  /**< 0 */
+	uint32_t flags;	  /**< VIOMMU_IOAPIC_* */
 	uint32_t pins;	  /**< 24 to 240; 0: 24 */
 	uint32_t version; /**< 0x11, or 0x20: with the EOI register; 0: 0x20 */
 	uint32_t source;  /**< requester id of its messages */
 	uint32_t id;	  /**< initial APIC id, 4 bits */
 	void *opaque;	  /**< passed to the callbacks */
-	/** A pin's message, remapped; msi->flags as viommu_remap_msi() left them. No lock is held.
+	/** A pin's message, remapped (a NULL callback is not called); msi->flags as
+	 * viommu_remap_msi() left them. No lock is held.
 	 */
 	void (*deliver)(void *opaque, uint32_t pin, const struct viommu_msi *msi);
 	/** A pin's redirection entry changed in what it sends, or whether it does: its route is out
@@ -100,7 +105,8 @@ VIOMMU_API int viommu_ioapic_write(struct viommu_ioapic *ioapic, uint64_t offset
  * Any thread, any time.
  * @param ioapic  the I/O APIC
  * @param pin     below pins
- * @param level   1: asserted, 0: not
+ * @param level   1: high, or with VIOMMU_IOAPIC_LOGICAL_LINES asserted; 0: not. A level interrupt
+ * that remapping refused is tried again, also if the level is the same
  * @return VIOMMU_OK, VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_ioapic_set_line(struct viommu_ioapic *ioapic, uint32_t pin, uint32_t level);

@@ -20,9 +20,10 @@ struct viommu_routes_config {
 	uint32_t gsis;	   /**< route ids are below this; at most 65536; 0: 4096 */
 	uint32_t reserved; /**< 0 */
 	void *opaque;	   /**< passed to the callback */
-	/** Routes have changed: drain them and tell the kernel before returning. When it is the
-	 * guest's invalidation that changed them, the guest is not told that it is complete before
-	 * this returns. No lock is held. */
+	/** An invalidation has concerned routes: drain them and tell the kernel before returning.
+	 * The guest is not told that its invalidation is complete before this returns. Also called
+	 * if nothing differs, so that a VMM whose threads set routes and tell the kernel under a
+	 * lock of its own takes that lock here. No lock of the library is held. */
 	void (*changed)(void *opaque);
 };
 

@@ -75,6 +75,10 @@ struct engine {
 	void (*unexpected)(struct viommu *u, struct viommu_device *device);
 	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			 uint32_t flags, struct viommu_msi *msi);
+	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
+	 * remap_msi. May be NULL. */
+	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+			     struct viommu_msi *msi);
 	void (*free)(struct viommu *u);
 };
 

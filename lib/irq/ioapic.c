@@ -63,10 +63,10 @@ static int remap(const struct viommu_ioapic *a, uint64_t entry, struct viommu_ms
 }
 
 /* Under the lock. */
-static bool level_due(const struct ioapic_pin *pin)
+static bool level_due(const struct viommu_ioapic *a, const struct ioapic_pin *pin)
 {
 	return ioapic_level(pin->entry) && !(pin->entry & (IOAPIC_RTE_MASK | IOAPIC_RTE_IRR)) &&
-	       ioapic_asserted(pin);
+	       ioapic_asserted(a, pin);
 }
 
 /* A local APIC is about to accept the message that was made from this entry. */
@@ -76,7 +76,7 @@ static bool accept_level(struct viommu_ioapic *a, uint32_t n, uint64_t entry)
 	bool due;
 
 	pthread_mutex_lock(&a->lock);
-	due = level_due(pin) && pin->entry == entry;
+	due = level_due(a, pin) && pin->entry == entry;
 	if (due)
 		pin->entry |= IOAPIC_RTE_IRR;
 	pthread_mutex_unlock(&a->lock);
@@ -103,7 +103,7 @@ static void send_if_due(struct viommu_ioapic *a, uint32_t n)
 
 	pthread_mutex_lock(&a->lock);
 	entry = a->pin[n].entry;
-	due = level_due(&a->pin[n]);
+	due = level_due(a, &a->pin[n]);
 	pthread_mutex_unlock(&a->lock);
 	if (due)
 		send(a, n, entry);
@@ -121,13 +121,13 @@ int viommu_ioapic_set_line(struct viommu_ioapic *a, uint32_t n, uint32_t level)
 		return VIOMMU_EINVAL;
 	pin = &a->pin[n];
 	pthread_mutex_lock(&a->lock);
-	before = ioapic_asserted(pin);
+	before = ioapic_asserted(a, pin);
 	pin->line = level;
 	entry = pin->entry;
 	if (ioapic_level(entry))
-		due = level_due(pin);
+		due = level_due(a, pin);
 	else
-		due = !before && ioapic_asserted(pin) && !(entry & IOAPIC_RTE_MASK);
+		due = !before && ioapic_asserted(a, pin) && !(entry & IOAPIC_RTE_MASK);
 	pthread_mutex_unlock(&a->lock);
 	if (due)
 		send(a, n, entry);
@@ -294,7 +294,8 @@ static int take_config(struct viommu_ioapic_config *config,
 		config->pins = IOAPIC_PINS_MIN;
 	if (!config->version)
 		config->version = IOAPIC_VERSION_EOI;
-	if (config->flags || config->pins < IOAPIC_PINS_MIN || config->pins > IOAPIC_PINS_MAX ||
+	if ((config->flags & ~VIOMMU_IOAPIC_LOGICAL_LINES) || config->pins < IOAPIC_PINS_MIN ||
+	    config->pins > IOAPIC_PINS_MAX ||
 	    (config->version != IOAPIC_VERSION_82093AA && config->version != IOAPIC_VERSION_EOI) ||
 	    config->source > UINT16_MAX || config->id > bits_get(UINT64_MAX, IOAPIC_ID_ID))
 		return VIOMMU_EINVAL;

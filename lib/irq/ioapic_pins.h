@@ -42,9 +42,14 @@ static inline bool ioapic_level(uint64_t entry)
 	       delivery != IOAPIC_DELIVERY_INIT;
 }
 
-static inline bool ioapic_asserted(const struct ioapic_pin *pin)
+/* 3.2.4, polarity: whether the line is at the level that asserts it. Logical lines have no
+ * polarity. */
+static inline bool ioapic_asserted(const struct viommu_ioapic *a, const struct ioapic_pin *pin)
 {
-	return pin->line != ((pin->entry & IOAPIC_RTE_LOW) != 0);
+	bool low =
+		(pin->entry & IOAPIC_RTE_LOW) && !(a->config.flags & VIOMMU_IOAPIC_LOGICAL_LINES);
+
+	return pin->line != low;
 }
 
 #endif

@@ -223,7 +223,8 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 	struct epoch_section *section = epoch_visit(&r->iommu->epoch);
 	bool everything; /* also routes that came through no entry: remapping may have been switched
 			  */
-	bool pending;
+	bool concerned;
+	uint64_t before;
 
 	if (last >= TABLE_ENTRIES)
 		last = TABLE_ENTRIES - 1;
@@ -234,6 +235,7 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 		epoch_visit_end(&r->iommu->epoch, section);
 		return;
 	}
+	before = r->statistics.resolved;
 	r->statistics.invalidations++;
 	if (last - first >= r->config.gsis || everything) {
 		for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
@@ -249,9 +251,11 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 			resolve_entry(r, index);
 	}
 	settle(r);
-	pending = r->changed_first != 0;
+	/* Also if nothing differs: another thread may have drained a change that it has not passed
+	 * on. */
+	concerned = r->statistics.resolved != before || r->changed_first;
 	pthread_mutex_unlock(&r->lock);
-	if (pending)
+	if (concerned)
 		tell(r);
 	if (epoch_visit_end(&r->iommu->epoch, section))
 		unit_work(r->iommu);

@@ -79,6 +79,7 @@ static const struct engine vtd_engine = {
 	.timed_out = vtd_timed_out,
 	.unexpected = vtd_unexpected,
 	.remap_msi = vtd_remap_msi,
+	.remap_cached = vtd_remap_cached,
 	.free = free_unit,
 };
 

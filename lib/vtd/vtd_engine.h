@@ -196,6 +196,9 @@ void vtd_page_response(struct vtd *v, const uint64_t *descriptor, bool wide);
 int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
 
+bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		      struct viommu_msi *msi);
+
 /* ---- vtd_irte_cache.c ---- */
 int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm);
 void vtd_irte_cache_fini(struct vtd_irte_cache *cache, struct viommu_vm *vm);

@@ -275,14 +275,38 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 
 	if (source > u->engine->last_id)
 		return VIOMMU_EINVAL;
+	if ((address & VTD_MSI_BASE) !=
+	    VTD_MSI_FEE) /* with remapping off it is no interrupt, and no fault */
+		return r.irta & VTD_LATCH_IRE ? refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi)
+					      : VIOMMU_FAULT;
 	if (!(r.irta & VTD_LATCH_IRE))
 		return unremapped(&r, msi);
-	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)
-		return refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi);
 	if (address & VTD_MSI_FORMAT)
 		return remap(v, &r, msi);
 	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */
 	if (!(r.irta & VTD_LATCH_CFI) || (r.irta & VTD_IRTA_EIME))
 		return refuse(v, &r, VTD_FR_IR_COMPATIBILITY, msi);
 	return unremapped(&r, msi);
+}
+
+bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		      struct viommu_msi *msi)
+{
+	struct vtd *v = vtd_of(u);
+	struct request r = { .source = source,
+			     .address = address,
+			     .data = data,
+			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire) };
+	uint64_t raw[2];
+
+	if (!(r.irta & VTD_LATCH_IRE) ||
+	    (address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) != (VTD_MSI_FEE | VTD_MSI_FORMAT))
+		return false;
+	if (find_index(&r) || !vtd_irte_cache_find(&v->irtes, r.index, raw) ||
+	    atomic_load_explicit(&v->irta, memory_order_acquire) != r.irta)
+		return false;
+	if ((raw[0] & VTD_IRTE_IM) || source > u->engine->last_id || !source_valid(&r, raw[1]))
+		return false;
+	remapped(&r, raw, msi);
+	return true;
 }
