@@ -7,309 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "guest.h" /* capabilities only */
-#include "harness.h"
-
-enum { VMS = 2, UNITS = 3, REQUESTERS = 5, WAYS_IN = 5, LISTENERS = 3, PIECES = 8, DEPTH = 3 };
-
-#define PIECE_BYTES UINT64_C(0x4000)
-#define BASE	    UINT64_C(0x100000)
-#define ALLOC_MAX   (UINT64_C(16) << 20)
-
-static struct world {
-	struct input *in;
-	struct viommu_vm *vm[VMS];
-	struct viommu *unit[UNITS];
-	unsigned vm_of[UNITS];
-	struct viommu_device *device[REQUESTERS];
-	unsigned unit_of[REQUESTERS];
-	struct viommu_channel *channel[WAYS_IN];
-	unsigned device_of[WAYS_IN];
-	struct viommu_listener *listener[LISTENERS];
-	unsigned listener_of[LISTENERS];
-	uint64_t tokens;
-	unsigned depth;	  /* of callbacks */
-	unsigned fail_in; /* allocations until one fails; 0: none does */
-	uint64_t blocks;
-	uint64_t budget; /* of steps, so that an input ends */
-	_Alignas(4096) uint8_t ram[PIECES * 0x4000];
-} w;
-
-static void step(void);
-
-static uint64_t take(unsigned bytes)
-{
-	return input_take(w.in, bytes);
-}
-
-/* A callback may call anything, or nothing. */
-static void reenter(void)
-{
-	if (w.depth >= DEPTH || !input_left(w.in) || take(1) % 4)
-		return;
-	w.depth++;
-	step();
-	w.depth--;
-}
-
-static void check(int result)
-{
-	CHECK(result >= VIOMMU_ENOSPC && result <= VIOMMU_INTERRUPT);
-}
-
-/* ---- callbacks ---- */
-
-static void *on_alloc(void *opaque, uint64_t bytes, uint64_t align)
-{
-	void *block = NULL;
-
-	CHECK(opaque == &w && bytes && align && !(align & (align - 1)) && align <= 4096);
-	if ((w.fail_in && --w.fail_in == 0) || bytes > ALLOC_MAX)
-		return NULL;
-	CHECK(posix_memalign(&block, align < 16 ? 16 : align, bytes) == 0);
-	memset(block, 0, bytes);
-	w.blocks++;
-	return block;
-}
-
-static void on_dealloc(void *opaque, void *block, uint64_t bytes)
-{
-	CHECK(opaque == &w && block && bytes);
-	w.blocks--;
-	free(block);
-}
-
-static uint8_t *at(uint64_t gpa, uint64_t bytes)
-{
-	return gpa >= BASE && gpa - BASE <= sizeof(w.ram) - bytes ? w.ram + (gpa - BASE) : NULL;
-}
-
-static int on_read(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
-{
-	const uint8_t *from = at(gpa, bytes);
-
-	CHECK(opaque == &w);
-	reenter();
-	if (!from)
-		return 1;
-	memcpy(to, from, bytes);
-	return 0;
-}
-
-static int on_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
-{
-	uint8_t *to = at(gpa, bytes);
-
-	CHECK(opaque == &w);
-	reenter();
-	if (!to)
-		return 1;
-	memcpy(to, from, bytes);
-	return 0;
-}
-
-static void on_dirty(void *opaque, uint64_t gpa, uint64_t bytes)
-{
-	CHECK(opaque == &w && at(gpa, bytes));
-	reenter();
-}
-
-static void on_msi(void *opaque, uint64_t address, uint32_t data)
-{
-	(void)address;
-	(void)data;
-	CHECK(opaque == &w);
-	reenter();
-}
-
-static void on_work(void *opaque)
-{
-	CHECK(opaque == &w);
-	reenter();
-}
-
-static void on_message(void *opaque, const char *text)
-{
-	CHECK(opaque == &w && text && text[0]);
-	reenter();
-}
-
-static int on_invalidate(void *opaque, const struct viommu_device_invalidation *what)
-{
-	CHECK(opaque == &w);
-	w.tokens = what->token;
-	reenter();
-	return take(1) & 1 ? VIOMMU_PENDING : VIOMMU_OK;
-}
-
-static void on_response(void *opaque, const struct viommu_page_response *response)
-{
-	CHECK(opaque == &w && response);
-	reenter();
-}
-
-static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
-		     uint64_t last)
-{
-	(void)pasid;
-	CHECK(opaque == &w && device && first <= last);
-	reenter();
-}
-
-static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
-{
-	CHECK(opaque == &w && device && mode <= VIOMMU_MODE_TRANSLATE);
-	reenter();
-}
-
-static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
-{
-	CHECK(opaque == &w && first <= last);
-	reenter();
-}
-
-static int on_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
-{
-	(void)iova;
-	CHECK(opaque == &w && fragment->length);
-	reenter();
-	return take(1) == 1;
-}
-
-static void on_step(void *opaque, const struct viommu_step *explained)
-{
-	CHECK(opaque == &w && explained->what);
-	reenter();
-}
-
-/* ---- creation: everything may be wrong with a structure ---- */
-
-/* Most structures are as they should be; others have another size, or a bit somewhere. */
-static void spoil(void *structure, uint32_t size)
-{
-	uint64_t how = take(1);
-	/* no cut through a pointer: no version of us has such a size */
-	uint32_t other = (uint32_t)take(1) & ~7U;
-
-	memcpy(structure, &size, sizeof(size));
-	if (how == 1)
-		memcpy(structure, &other, sizeof(other) < size ? sizeof(other) : size);
-	else if (how == 2)
-		((uint8_t *)structure)[sizeof(size) + other / 64] ^=
-			(uint8_t)(1U << (other >> 3 & 7));
-}
-
-static void vm_new(void)
-{
-	unsigned n = (unsigned)take(1) % VMS;
-	struct viommu_vm_config config = { .opaque = &w,
-					   .alloc = on_alloc,
-					   .dealloc = on_dealloc,
-					   .read = on_read,
-					   .write = on_write,
-					   .dirty = on_dirty,
-					   .hash_key = { 1, 1 } };
-	uint64_t how = take(1);
-
-	if (w.vm[n])
-		return;
-	spoil(&config, sizeof(config));
-	if (how == 1)
-		config.dealloc = NULL;
-	if (config.size > sizeof(config)) /* what is behind is not ours */
-		config.size = sizeof(config);
-	check(viommu_vm_new(how == 2 ? NULL : &config, how == 3 ? NULL : &w.vm[n]));
-}
-
-static void unit_new(void)
-{
-	unsigned n = (unsigned)take(1) % UNITS;
-	unsigned vm = (unsigned)take(1) % VMS;
-	struct viommu_host host = {
-		.opaque = &w, .msi = on_msi, .work = on_work, .message = on_message
-	};
-	struct viommu_limits limits = { .tlb_entries = (uint32_t)take(1),
-					.contexts = 4,
-					.domains = 8,
-					.devices = (uint32_t)take(1) % 4,
-					.channels = (uint32_t)take(1) % 4,
-					.queue_budget = 8,
-					.outstanding = (uint32_t)take(1) % 4 };
-	struct viommu_vtd_config config = { .host = &host, .limits = &limits };
-	uint64_t how = take(1);
-	struct viommu *unit = NULL;
-
-	spoil(&host, sizeof(host));
-	spoil(&limits, sizeof(limits));
-	spoil(&config, sizeof(config));
-	host.size = host.size > sizeof(host) ? sizeof(host) : host.size;
-	limits.size = limits.size > sizeof(limits) ? sizeof(limits) : limits.size;
-	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
-	config.cap = how & 1 ? GUEST_CAP_SCALABLE : how & 2 ? take(8) : 0;
-	config.ecap = how & 1 ? GUEST_ECAP_SCALABLE : how & 4 ? take(8) : 0;
-	check(viommu_vtd_new(w.vm[vm], &config, how == 8 ? NULL : &unit));
-	if (!unit)
-		return;
-	if (w.unit[n]) { /* made by a callback meanwhile, or before */
-		CHECK(viommu_free(unit) == VIOMMU_OK);
-		return;
-	}
-	w.unit[n] = unit;
-	w.vm_of[n] = vm;
-}
-
-static void device_new(void)
-{
-	unsigned n = (unsigned)take(1) % REQUESTERS;
-	unsigned unit = (unsigned)take(1) % UNITS;
-	struct viommu_device_config config = { .id = (uint32_t)take(1) & 15,
-					       .opaque = &w,
-					       .invalidate = on_invalidate,
-					       .page_response = on_response };
-
-	if (w.device[n])
-		return;
-	spoil(&config, sizeof(config));
-	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
-	w.unit_of[n] = unit;
-	check(viommu_device_new(w.unit[unit], &config, take(1) == 1 ? NULL : &w.device[n]));
-}
-
-static void channel_new(void)
-{
-	unsigned n = (unsigned)take(1) % WAYS_IN;
-	unsigned device = (unsigned)take(1) % REQUESTERS;
-	uint64_t pasid = take(1);
-
-	if (w.channel[n])
-		return;
-	w.device_of[n] = device;
-	check(viommu_channel_new(w.device[device],
-				 pasid < 0x80	? VIOMMU_NO_PASID
-				 : pasid < 0xf0 ? (uint32_t)pasid & 3
-						: (uint32_t)take(4),
-				 take(1) == 1 ? NULL : &w.channel[n]));
-}
-
-static void listener_new(void)
-{
-	unsigned n = (unsigned)take(1) % LISTENERS;
-	unsigned unit = (unsigned)take(1) % UNITS;
-	uint64_t how = take(1);
-	struct viommu_listener_config config = {
-		.opaque = &w, .unmap = on_unmap, .mode = on_mode, .interrupts = on_interrupts
-	};
-
-	if (w.listener[n])
-		return;
-	spoil(&config, sizeof(config));
-	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
-	if (how & 1)
-		config.interrupts = NULL;
-	w.listener_of[n] = unit;
-	check(viommu_listener_new(w.unit[unit], how & 1 ? w.device[how >> 1 & 3] : NULL, &config,
-				  &w.listener[n]));
-}
+#include "api_world.h"
 
 /* ---- freeing: refused as long as it is in use ---- */
 
@@ -357,7 +55,7 @@ static void region(void)
 				   .host = w.ram + n % PIECES * PIECE_BYTES };
 	struct viommu_vm *vm = w.vm[n >> 4 & 1];
 
-	spoil(&r, sizeof(r));
+	api_spoil(&r, sizeof(r));
 	r.size = r.size > sizeof(r) ? sizeof(r) : r.size;
 	if (how & 8)
 		r.gpa ^= take(8);
@@ -483,10 +181,10 @@ static void look(void)
 	uint32_t budget = 1 + (uint32_t)take(1);
 
 	if (how & 0x80)
-		check(viommu_explain(device, &r, how & 0x40 ? NULL : on_step, &w));
+		check(viommu_explain(device, &r, how & 0x40 ? NULL : api_explained, &w));
 	else
 		check(viommu_replay(device, r.pasid, how & 0x40 ? NULL : &first, r.last, budget,
-				    how & 0x20 ? NULL : on_mapped, &w));
+				    how & 0x20 ? NULL : api_mapped, &w));
 }
 
 static void registers(void)
@@ -560,10 +258,11 @@ static void allocator(void)
 
 static void step(void)
 {
-	static void (*const calls[])(
-		void) = { vm_new,    unit_new,	   device_new, channel_new,  free_one,	region,
-			  put,	     program,	   invalidate, translate,    section,	look,
-			  registers, device_calls, unit_calls, listener_new, allocator, translate };
+	static void (*const calls[])(void) = {
+		api_vm_new, api_unit_new, api_device_new, api_channel_new,  free_one,  region,
+		put,	    program,	  invalidate,	  translate,	    section,   look,
+		registers,  device_calls, unit_calls,	  api_listener_new, allocator, translate
+	};
 
 	if (!w.budget)
 		return;
@@ -597,6 +296,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	memset(&w, 0, sizeof(w));
 	w.in = &in;
+	w.step = step;
 	w.budget = 300;
 	while (input_left(&in) && w.budget)
 		step();

@@ -51,10 +51,12 @@ static inline uint64_t input_take(struct input *in, unsigned bytes)
 	return value;
 }
 
-#define RAM_BASE  UINT64_C(0x100000)
-#define RAM_PAGES 64U
-#define ROM_BASE  UINT64_C(0x180000)
-#define ROM_PAGES 2U
+#define RAM_BASE       UINT64_C(0x100000)
+#define RAM_PAGES      64U
+#define ROM_BASE       UINT64_C(0x180000)
+#define ROM_PAGES      2U
+#define RAM_BYTES      ((uint64_t)(RAM_PAGES + ROM_PAGES) * 4096)
+#define MACHINE_BUDGET 16U /* descriptors of one call */
 enum { DEVICES = 3, CHANNELS = 3, OWED = 8 };
 
 struct machine {
@@ -96,6 +98,8 @@ void machine_flush(struct machine *m);
 bool machine_stable(const struct machine *m);
 
 uint64_t machine_page(const struct machine *m, uint64_t n);
+/* Host address of guest memory; NULL: there is none. */
+uint8_t *machine_at(struct machine *m, uint64_t gpa, uint64_t bytes);
 uint64_t *machine_word(struct machine *m, uint64_t gpa);
 void machine_put(struct machine *m, uint64_t gpa, uint64_t value);
 

@@ -210,6 +210,7 @@ static const struct {
 	{ "turned to edge", 2, V | RTE_REMAP(0), 0, 0 },
 	{ "turned round", 2, RTE_LOW | RTE_LEVEL | V | RTE_REMAP(0), 0, 0 },
 	{ "routed elsewhere: once, by the new entry", 2, RTE_LEVEL | V | RTE_REMAP(1), 1, RTE_IRR },
+	{ "routed to where nothing is", 2, RTE_LEVEL | V | RTE_REMAP(2), 0, 0 },
 	{ "written as it was", 2, RTE_LEVEL | V | RTE_REMAP(0), 1, RTE_IRR },
 };
 

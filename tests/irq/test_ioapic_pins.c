@@ -280,12 +280,37 @@ static void test_order(void **state)
 	rig_close(&r);
 }
 
+/* VIOMMU_IOAPIC_LOGICAL_LINES: an entry that says active low is asserted by 1 nevertheless. */
+static void test_logical_lines(void **state)
+{
+	struct viommu_ioapic_config config = { .size = sizeof(config),
+					       .flags = VIOMMU_IOAPIC_LOGICAL_LINES };
+	struct viommu_ioapic *physical;
+	uint64_t value;
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, RIG_NONE, 24, 0x20);
+	physical = r.a;
+	assert_int_equal(viommu_ioapic_new(r.g.vm, NULL, &config, &r.a), VIOMMU_OK);
+	rig_set_entry(&r, 4, LV | RTE_LOW);
+	value = rig_entry(&r, 4);
+	assert_false(value & RTE_IRR);
+	rig_line(&r, 4, 1);
+	assert_true(rig_entry(&r, 4) & RTE_IRR);
+	viommu_ioapic_free(r.a);
+	r.a = physical;
+	rig_set_entry(&r, 4, LV | RTE_LOW);
+	assert_true(rig_entry(&r, 4) & RTE_IRR);
+	rig_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scripts),	  cmocka_unit_test(test_scripts_remapped),
 		cmocka_unit_test(test_broadcast), cmocka_unit_test(test_broadcast_to_all),
-		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_order),	  cmocka_unit_test(test_logical_lines),
 	};
 
 	return cmocka_run_group_tests_name("ioapic_pins", tests, NULL, NULL);

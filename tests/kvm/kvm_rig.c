@@ -24,6 +24,7 @@
 void rig_update(struct rig *r)
 {
 	struct viommu_route_change change[8];
+	unsigned before = r->changes;
 	uint32_t count;
 	int result;
 
@@ -41,7 +42,8 @@ void rig_update(struct rig *r)
 				kernel_unroute(&r->kernel, change[i].gsi);
 		}
 	} while (result == VIOMMU_MORE);
-	check_kernel(r, kernel_commit(&r->kernel));
+	if (r->changes != before)
+		check_kernel(r, kernel_commit(&r->kernel));
 }
 
 static void routes_changed(void *opaque)
@@ -183,7 +185,8 @@ void rig_remove(struct rig *r, unsigned index)
 /* 5.1.2 */
 uint64_t rig_address(unsigned index)
 {
-	return UINT64_C(0xfee00010) | (uint64_t)(index & 0x7fff) << 5 | (uint64_t)(index >> 15) << 2;
+	return UINT64_C(0xfee00010) | (uint64_t)(index & 0x7fff) << 5 |
+	       (uint64_t)(index >> 15) << 2;
 }
 
 /* ---- routes and eventfds ---- */
@@ -198,10 +201,9 @@ int rig_set(struct rig *r, const struct viommu_route *route)
 
 int rig_route(struct rig *r, uint32_t gsi, unsigned index)
 {
-	const struct viommu_route route = { .size = sizeof(route),
-					    .gsi = gsi,
-					    .source = RIG_NIC,
-					    .address = rig_address(index) };
+	const struct viommu_route route = {
+		.size = sizeof(route), .gsi = gsi, .source = RIG_NIC, .address = rig_address(index)
+	};
 
 	return rig_set(r, &route);
 }

@@ -86,9 +86,9 @@ static void test_vectors(void **state)
 static void test_subhandles(void **state)
 {
 	static struct rig r;
-	struct viommu_route route = {
-		.size = sizeof(route), .source = RIG_NIC, .address = rig_address(INDEX) | VTD_MSI_SHV
-	};
+	struct viommu_route route = { .size = sizeof(route),
+				      .source = RIG_NIC,
+				      .address = rig_address(INDEX) | VTD_MSI_SHV };
 
 	rig_open(&r, 0, RIG_S_256, true);
 	for (uint32_t i = 0; i < 4; i++) {
@@ -286,7 +286,8 @@ static void test_signal(void **state)
 	rig_open(&r, 0, RIG_S_256, true);
 	for (unsigned cpu = 0; cpu < RIG_CPUS; cpu++) {
 		rig_redirect(&r, INDEX, cpu, (uint8_t)(0x70 + cpu));
-		assert_int_equal(viommu_remap_msi(r.g.iommu, RIG_NIC, rig_address(INDEX), 0, 0, &msi),
+		assert_int_equal(viommu_remap_msi(r.g.iommu, RIG_NIC, rig_address(INDEX), 0, 0,
+						  &msi),
 				 VIOMMU_OK);
 		assert_int_equal(rig_signal(&r, &msi), 1);
 		rig_expect(&r, "KVM_SIGNAL_MSI", cpu, 0x70 + cpu);

@@ -186,6 +186,22 @@ static bool structures_changed(const struct world *w)
 	return false;
 }
 
+/* Inputs that a cache key could lose (obligation 10). */
+static void change_requester(struct world *w, struct vo_request *req)
+{
+	switch (pick(w, 3)) {
+	case 0:
+		req->pasid ^= req->has_pasid ? 1u << pick(w, 20) : 0;
+		break;
+	case 1:
+		req->has_pasid = !req->has_pasid;
+		req->pasid = req->has_pasid ? pick(w, 130) : 0;
+		break;
+	default:
+		req->iova ^= UINT64_C(1) << (12 + pick(w, 52));
+	}
+}
+
 /* One of the requests, or the same page with another access. */
 static void warm_request(struct world *w, struct vo_request *req)
 {
@@ -200,7 +216,11 @@ static void warm_request(struct world *w, struct vo_request *req)
 	if (pick(w, 8) == 0)
 		req->at = VO_AT_UNTRANSLATED;
 	if (pick(w, 8) == 0)
-		req->priv = !req->priv && req->has_pasid;
+		change_requester(w, req);
+	if (pick(w, 8) == 0)
+		req->priv = !req->priv;
+	req->priv = req->priv && req->has_pasid;
+	req->exec = req->exec && req->has_pasid;
 	if (vo_is_interrupt_request(req)) {
 		req->write = false;
 		req->read = true;

@@ -38,8 +38,9 @@ static void test_ranges(void **state)
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		row_name = rows[i].name;
 		trace_clear(&u->t);
-		submit(u, GUEST_DEVTLB(UNIT_RID), rows[i].address | rows[i].s);
-		submit(u, GUEST_PDEVTLB(UNIT_RID, 0x12345), rows[i].address | rows[i].s << 11);
+		submit(u, Q_DEVTLB(UNIT_RID), rows[i].address | (rows[i].s ? 1 : 0));
+		submit(u, Q_PDEVTLB(UNIT_RID, 0x12345),
+		       rows[i].address | (rows[i].s ? BIT(11) : 0));
 		row_equal(trace_count(&u->t, GUEST_ON_INVALIDATE), 2);
 		for (unsigned k = 0; k < 2; k++) {
 			row_equal(trace_invalidation(&u->t, k)->first, rows[i].first);
@@ -63,30 +64,26 @@ static void test_targets(void **state)
 		uint32_t pasid;
 		uint32_t flags;
 	} rows[] = {
-		{ "6.5.2.5 SID", { GUEST_DEVTLB(UNIT_RID), 0 }, UNIT_RID, VIOMMU_NO_PASID, 0 },
-		{ "6.5.2.5 the other",
-		  { GUEST_DEVTLB(UNIT_RID2), 0 },
-		  UNIT_RID2,
-		  VIOMMU_NO_PASID,
-		  0 },
-		{ "6.5.2.5 nobody", { GUEST_DEVTLB(0x0011), 0 }, 0, 0, 0 },
+		{ "6.5.2.5 SID", { Q_DEVTLB(UNIT_RID), 0 }, UNIT_RID, VIOMMU_NO_PASID, 0 },
+		{ "6.5.2.5 the other", { Q_DEVTLB(UNIT_RID2), 0 }, UNIT_RID2, VIOMMU_NO_PASID, 0 },
+		{ "6.5.2.5 nobody", { Q_DEVTLB(0x0011), 0 }, 0, 0, 0 },
 		{ "6.5.2.5 PFSID and QDEP name nobody",
-		  { GUEST_DEVTLB(UNIT_RID) | BITS(63, 52) | BITS(20, 16) | BITS(15, 12), 0 },
+		  { Q_DEVTLB(UNIT_RID) | BITS(63, 52) | BITS(20, 16) | BITS(15, 12), 0 },
 		  UNIT_RID,
 		  VIOMMU_NO_PASID,
 		  0 },
-		{ "6.5.2.6 SID and PASID", { GUEST_PDEVTLB(UNIT_RID, 1), 0 }, UNIT_RID, 1, 0 },
+		{ "6.5.2.6 SID and PASID", { Q_PDEVTLB(UNIT_RID, 1), 0 }, UNIT_RID, 1, 0 },
 		{ "6.5.2.6 PASID has 20 bits",
-		  { GUEST_PDEVTLB(UNIT_RID2, 0xfffff), 0 },
+		  { Q_PDEVTLB(UNIT_RID2, 0xfffff), 0 },
 		  UNIT_RID2,
 		  0xfffff,
 		  0 },
 		{ "6.5.2.6 G: all PASIDs",
-		  { GUEST_PDEVTLB(UNIT_RID, 1), 1 },
+		  { Q_PDEVTLB(UNIT_RID, 1), 1 },
 		  UNIT_RID,
 		  1,
 		  VIOMMU_INVALIDATE_ALL_PASIDS },
-		{ "6.5.2.6 nobody", { GUEST_PDEVTLB(0x0111, 1), 0 }, 0, 0, 0 },
+		{ "6.5.2.6 nobody", { Q_PDEVTLB(0x0111, 1), 0 }, 0, 0, 0 },
 	};
 	struct unit *u = unit_scalable();
 
@@ -116,7 +113,7 @@ static void test_no_callback(void **state)
 
 	row_name = "no callback: nothing to wait for";
 	row_equal(viommu_device_new(u->g.iommu, &config, &device), VIOMMU_OK);
-	row_equal(submit(u, GUEST_DEVTLB(0x42), 0), VIOMMU_OK);
+	row_equal(submit(u, Q_DEVTLB(0x42), 0), VIOMMU_OK);
 	guest_wait(&u->g);
 	row_equal(viommu_device_free(device), VIOMMU_OK);
 	unit_close(u);
@@ -130,8 +127,8 @@ static void test_asynchronous(void **state)
 
 	row_name = "6.5.2.10 the wait completes after the device has answered";
 	u->g.invalidate_result = VIOMMU_PENDING;
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0x1000, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0x1000, 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
 	row_equal(trace_count(&u->t, GUEST_ON_INVALIDATE), 2);
@@ -166,7 +163,7 @@ static void test_unexpected(void **state)
 	row_name = "11.4.7.1 unexpected completion: ICE, ICESID, the fault event";
 	guest_events(&u->g);
 	u->g.invalidate_result = VIOMMU_PENDING;
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
 	row_equal(viommu_invalidation_done(u->dev2, trace_invalidation(&u->t, 0)->token, VIOMMU_OK),
@@ -201,8 +198,8 @@ static void test_time_out(void **state)
 	guest_events(&u->g);
 	row_name = "6.5.2.10 time-out: ITE, ITESID, the fault event";
 	u->g.invalidate_result = VIOMMU_PENDING;
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID2), 0, 0, 0);
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID2), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
 	row_equal(viommu_invalidation_done(u->dev2, trace_invalidation(&u->t, 0)->token,
@@ -233,8 +230,8 @@ static void test_two_time_outs(void **state)
 
 	row_name = "the first of two time-outs is named";
 	u->g.invalidate_result = VIOMMU_PENDING;
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID2), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID2), 0, 0, 0);
 	guest_submit_wait(&u->g);
 	guest_ring(&u->g);
 	row_equal(DONE(u, 0, VIOMMU_FAULT), VIOMMU_OK);
@@ -262,7 +259,7 @@ static void test_cap(void **state)
 	guest_queue_on(&u->g, false, 0);
 	u->g.invalidate_result = VIOMMU_PENDING;
 	for (unsigned i = 0; i < 5; i++)
-		guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), i * GUEST_PAGE, 0, 0);
+		guest_submit(&u->g, Q_DEVTLB(UNIT_RID), i * GUEST_PAGE, 0, 0);
 	guest_submit_wait(&u->g);
 	trace_clear(&u->t);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
@@ -287,7 +284,7 @@ static void test_device_freed(void **state)
 
 	row_name = "a device that is freed has answered";
 	u->g.invalidate_result = VIOMMU_PENDING;
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
 	guest_drop(&u->g);

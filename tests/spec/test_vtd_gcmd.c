@@ -342,7 +342,7 @@ static void test_qie_off_drains(void **state)
 	row_name = "iq-off-check: descriptors before QIE=0 are executed";
 	guest_queue_on(&u->g, false, 0);
 	for (unsigned i = 0; i < 9; i++)
-		guest_submit(&u->g, GUEST_IEC_GLOBAL, 0, 0, 0);
+		guest_submit(&u->g, Q_IEC_GLOBAL, 0, 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
 	row_equal(guest_waited(&u->g), false);

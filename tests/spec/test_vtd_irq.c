@@ -43,7 +43,7 @@ static void put_entry(const struct table *t, uint32_t index, uint64_t low, uint6
 static void set_entry(const struct table *t, uint32_t index, uint64_t low, uint64_t high)
 {
 	put_entry(t, index, low, high);
-	guest_submit(&t->u->g, GUEST_IEC(index, 0), 0, 0, 0);
+	guest_submit(&t->u->g, Q_IEC(index, 0), 0, 0, 0);
 	guest_wait(&t->u->g);
 }
 
@@ -126,70 +126,60 @@ static void test_bounds(void **state)
 
 /* ---- the entry ---- */
 
+static const struct {
+	const char *name;
+	bool eime;
+	uint64_t low;	       /* besides P */
+	struct viommu_msi msi; /* what comes of it */
+} field_rows[] = {
+	{ "vector",
+	  true,
+	  UINT64_C(0xa5) << 16,
+	  { .address = FEE, .data = 0x40a5, .vector = 0xa5 } },
+	{ "DM: logical", true, BIT(2), { .address = FEE | 4, .data = 0x4000, .logical = 1 } },
+	{ "RH", true, BIT(3), { .address = FEE | 8, .data = 0x4000, .redirection_hint = 1 } },
+	{ "TM: level", true, BIT(4), { .address = FEE, .data = 0xc000, .level = 1 } },
+	{ "DLM lowest priority",
+	  true,
+	  1 << 5,
+	  { .address = FEE, .data = 0x4100, .delivery_mode = 1 } },
+	{ "DLM NMI", true, 4 << 5, { .address = FEE, .data = 0x4400, .delivery_mode = 4 } },
+	{ "DLM ExtINT", true, 7 << 5, { .address = FEE, .data = 0x4700, .delivery_mode = 7 } },
+	{ "FPD and available bits change nothing",
+	  true,
+	  BIT(1) | BITS(11, 8),
+	  { .address = FEE, .data = 0x4000 } },
+	{ "EIME=1: 32-bit destination",
+	  true,
+	  UINT64_C(0x89abcdef) << 32,
+	  { .address = UINT64_C(0x89abcd00feeef000), .data = 0x4000, .destination = 0x89abcdef } },
+	{ "EIME=0: destination in bits 47:40",
+	  false,
+	  UINT64_C(0xef) << 40,
+	  { .address = FEE | 0xef000, .data = 0x4000, .destination = 0xef } },
+	{ "all at once",
+	  true,
+	  UINT64_C(0xffffffff) << 32 | UINT64_C(0xff) << 16 | BITS(7, 2),
+	  { .address = UINT64_C(0xffffff00feeff00c),
+	    .data = 0xc7ff,
+	    .destination = UINT32_MAX,
+	    .vector = 0xff,
+	    .delivery_mode = 7,
+	    .logical = 1,
+	    .level = 1,
+	    .redirection_hint = 1 } },
+};
+
 static void test_fields(void **state)
 {
-	static const struct {
-		const char *name;
-		bool eime;
-		uint64_t low;	       /* besides P */
-		struct viommu_msi msi; /* what comes of it */
-	} rows[] = {
-		{ "vector",
-		  true,
-		  UINT64_C(0xa5) << 16,
-		  { .address = FEE, .data = 0x40a5, .vector = 0xa5 } },
-		{ "DM: logical",
-		  true,
-		  BIT(2),
-		  { .address = FEE | 4, .data = 0x4000, .logical = 1 } },
-		{ "RH",
-		  true,
-		  BIT(3),
-		  { .address = FEE | 8, .data = 0x4000, .redirection_hint = 1 } },
-		{ "TM: level", true, BIT(4), { .address = FEE, .data = 0xc000, .level = 1 } },
-		{ "DLM lowest priority",
-		  true,
-		  1 << 5,
-		  { .address = FEE, .data = 0x4100, .delivery_mode = 1 } },
-		{ "DLM NMI", true, 4 << 5, { .address = FEE, .data = 0x4400, .delivery_mode = 4 } },
-		{ "DLM ExtINT",
-		  true,
-		  7 << 5,
-		  { .address = FEE, .data = 0x4700, .delivery_mode = 7 } },
-		{ "FPD and available bits change nothing",
-		  true,
-		  BIT(1) | BITS(11, 8),
-		  { .address = FEE, .data = 0x4000 } },
-		{ "EIME=1: 32-bit destination",
-		  true,
-		  UINT64_C(0x89abcdef) << 32,
-		  { .address = UINT64_C(0x89abcd00feeef000),
-		    .data = 0x4000,
-		    .destination = 0x89abcdef } },
-		{ "EIME=0: destination in bits 47:40",
-		  false,
-		  UINT64_C(0xef) << 40,
-		  { .address = FEE | 0xef000, .data = 0x4000, .destination = 0xef } },
-		{ "all at once",
-		  true,
-		  UINT64_C(0xffffffff) << 32 | UINT64_C(0xff) << 16 | BITS(7, 2),
-		  { .address = UINT64_C(0xffffff00feeff00c),
-		    .data = 0xc7ff,
-		    .destination = UINT32_MAX,
-		    .vector = 0xff,
-		    .delivery_mode = 7,
-		    .logical = 1,
-		    .level = 1,
-		    .redirection_hint = 1 } },
-	};
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
-		const struct viommu_msi *want = &rows[i].msi;
-		struct table t = open_table(0, rows[i].eime);
+	for (size_t i = 0; i < ROWS(field_rows); i++) {
+		const struct viommu_msi *want = &field_rows[i].msi;
+		struct table t = open_table(0, field_rows[i].eime);
 		struct viommu_msi msi;
 
-		row_name = rows[i].name;
-		set_entry(&t, 1, 1 | rows[i].low, 0);
+		row_name = field_rows[i].name;
+		set_entry(&t, 1, 1 | field_rows[i].low, 0);
 		row_equal(viommu_remap_msi(t.u->g.iommu, SID, remappable(1, false), 0, 0, &msi),
 			  VIOMMU_OK);
 		row_equal(msi.address, want->address);
@@ -433,13 +423,13 @@ static void test_invalidation(void **state)
 		row_equal(vector_of(&t, SID, remappable(i, false), 0), 0x41);
 	for (uint32_t i = 0; i < 256; i++)
 		put_entry(&t, i, 1 | 0x42 << 16, 0);
-	guest_submit(&t.u->g, GUEST_IEC(0x23, 0), 0, 0, 0);
-	guest_submit(&t.u->g, GUEST_IEC(0x85, 4), 0, 0, 0);
+	guest_submit(&t.u->g, Q_IEC(0x23, 0), 0, 0, 0);
+	guest_submit(&t.u->g, Q_IEC(0x85, 4), 0, 0, 0);
 	guest_wait(&t.u->g);
 	row_equal(vector_of(&t, SID, remappable(0x23, false), 0), 0x42);
 	for (uint32_t i = 0x80; i < 0x90; i++)
 		row_equal(vector_of(&t, SID, remappable(i, false), 0), 0x42);
-	guest_submit(&t.u->g, GUEST_IEC_GLOBAL, 0, 0, 0);
+	guest_submit(&t.u->g, Q_IEC_GLOBAL, 0, 0, 0);
 	guest_wait(&t.u->g);
 	for (uint32_t i = 0; i < 256; i++)
 		row_equal(vector_of(&t, SID, remappable(i, false), 0), 0x42);

@@ -66,69 +66,56 @@ static void check_told(struct unit *u, const struct told *want)
 
 /* ---- the queue ---- */
 
+static const struct {
+	const char *name;
+	uint64_t q[2];
+	struct told told;
+} descriptor_rows[] = {
+	{ "6.5.2.1 CC global", { Q_CC(1, 0, 0, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.1 CC domain", { Q_CC(2, 7, 0, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.1 CC device", { Q_CC(3, 7, UNIT_RID, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.1 CC device, PASIDs too", { Q_CC(3, 7, UNIT_RID, 0), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.1 CC device, function mask",
+	  { Q_CC(3, 7, UNIT_RID | 7, 3), 0 },
+	  { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.2 PASID cache domain", { Q_PC(0, 7, 0), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.2 PASID cache PASID", { Q_PC(1, 7, 5), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.2 PASID cache global", { Q_PC(3, 0, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB global", { Q_IOTLB(1, 0), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB domain", { Q_IOTLB(2, 7), 0 }, { NONE, ALL, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB domain, PASIDs too", { Q_IOTLB(2, 7), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB page",
+	  { Q_IOTLB(3, 7), UNIT_IOVA },
+	  { NONE, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB pages, AM",
+	  { Q_IOTLB(3, 7), UNIT_IOVA | 9 },
+	  { NONE, UNIT_IOVA, UNIT_IOVA + 0x1fffff, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB page: all of the domain's nested mappings",
+	  { Q_IOTLB(3, 7), UNIT_IOVA },
+	  { 6, ALL, NO, NO, 0 } },
+	{ "6.5.2.3 IOTLB domain that only a PASID has",
+	  { Q_IOTLB(2, 9), 0 },
+	  { 9, ALL, NO, NO, 0 } },
+	{ "6.5.2.4 PASID-IOTLB PASID", { Q_PIOTLB(2, 7, 5), 0 }, { 5, ALL, NO, NO, 0 } },
+	{ "6.5.2.4 PASID-IOTLB page",
+	  { Q_PIOTLB(3, 7, 5), UNIT_IOVA },
+	  { 5, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
+	{ "6.5.2.4 PASID-IOTLB of a domain that only a PASID has",
+	  { Q_PIOTLB(2, 9, 9), 0 },
+	  { 9, ALL, NO, NO, 0 } },
+	{ "6.5.2.7 IEC global", { Q_IEC_GLOBAL, 0 }, { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "6.5.2.7 IEC index", { Q_IEC(5, 0), 0 }, { NOT_UNMAPPED, NO, 5, 5 } },
+	{ "6.5.2.7 IEC index mask", { Q_IEC(0x123, 4), 0 }, { NOT_UNMAPPED, NO, 0x120, 0x12f } },
+	{ "6.5.2.7 IEC the last", { Q_IEC(0xffff, 0), 0 }, { NOT_UNMAPPED, NO, 0xffff, 0xffff } },
+	{ "6.5.2.7 IEC half of all",
+	  { Q_IEC(0x8000, 15), 0 },
+	  { NOT_UNMAPPED, NO, 0x8000, 0xffff } },
+};
+
 static void test_descriptors(void **state)
 {
-	const struct {
-		const char *name;
-		uint64_t q[2];
-		struct told told;
-	} rows[] = {
-		{ "6.5.2.1 CC global", { GUEST_CC(1, 0, 0, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.1 CC domain", { GUEST_CC(2, 7, 0, 0), 0 }, { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.1 CC device",
-		  { GUEST_CC(3, 7, UNIT_RID, 0), 0 },
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.1 CC device, PASIDs too",
-		  { GUEST_CC(3, 7, UNIT_RID, 0), 0 },
-		  { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.1 CC device, function mask",
-		  { GUEST_CC(3, 7, UNIT_RID | 7, 3), 0 },
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.2 PASID cache domain", { GUEST_PC(0, 7, 0), 0 }, { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.2 PASID cache PASID", { GUEST_PC(1, 7, 5), 0 }, { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.2 PASID cache global",
-		  { GUEST_PC(3, 0, 0), 0 },
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB global", { GUEST_IOTLB(1, 0), 0 }, { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB domain", { GUEST_IOTLB(2, 7), 0 }, { NONE, ALL, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB domain, PASIDs too",
-		  { GUEST_IOTLB(2, 7), 0 },
-		  { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB page",
-		  { GUEST_IOTLB(3, 7), UNIT_IOVA },
-		  { NONE, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB pages, AM",
-		  { GUEST_IOTLB(3, 7), UNIT_IOVA | 9 },
-		  { NONE, UNIT_IOVA, UNIT_IOVA + 0x1fffff, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB page: all of the domain's nested mappings",
-		  { GUEST_IOTLB(3, 7), UNIT_IOVA },
-		  { 6, ALL, NO, NO, 0 } },
-		{ "6.5.2.3 IOTLB domain that only a PASID has",
-		  { GUEST_IOTLB(2, 9), 0 },
-		  { 9, ALL, NO, NO, 0 } },
-		{ "6.5.2.4 PASID-IOTLB PASID",
-		  { GUEST_PIOTLB(2, 7, 5), 0 },
-		  { 5, ALL, NO, NO, 0 } },
-		{ "6.5.2.4 PASID-IOTLB page",
-		  { GUEST_PIOTLB(3, 7, 5), UNIT_IOVA },
-		  { 5, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
-		{ "6.5.2.4 PASID-IOTLB of a domain that only a PASID has",
-		  { GUEST_PIOTLB(2, 9, 9), 0 },
-		  { 9, ALL, NO, NO, 0 } },
-		{ "6.5.2.7 IEC global", { GUEST_IEC_GLOBAL, 0 }, { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "6.5.2.7 IEC index", { GUEST_IEC(5, 0), 0 }, { NOT_UNMAPPED, NO, 5, 5 } },
-		{ "6.5.2.7 IEC index mask",
-		  { GUEST_IEC(0x123, 4), 0 },
-		  { NOT_UNMAPPED, NO, 0x120, 0x12f } },
-		{ "6.5.2.7 IEC the last",
-		  { GUEST_IEC(0xffff, 0), 0 },
-		  { NOT_UNMAPPED, NO, 0xffff, 0xffff } },
-		{ "6.5.2.7 IEC half of all",
-		  { GUEST_IEC(0x8000, 15), 0 },
-		  { NOT_UNMAPPED, NO, 0x8000, 0xffff } },
-	};
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
+	for (size_t i = 0; i < ROWS(descriptor_rows); i++) {
 		struct unit *u = unit_scalable();
 		struct guest_pasid p = { .did = 7,
 					 .pgtt = VTD_PGTT_NESTED,
@@ -137,16 +124,16 @@ static void test_descriptors(void **state)
 					 .fs = u->fs,
 					 .fs_levels = 4 };
 
-		row_name = rows[i].name;
+		row_name = descriptor_rows[i].name;
 		guest_pasid(&u->g, UNIT_RID, 6, &p);
 		p.did = 9;
 		guest_pasid(&u->g, UNIT_RID, 9, &p);
 		listen(u);
-		guest_submit(&u->g, rows[i].q[0], rows[i].q[1], 0, 0);
+		guest_submit(&u->g, descriptor_rows[i].q[0], descriptor_rows[i].q[1], 0, 0);
 		guest_submit_wait(&u->g);
 		u->t.watch = guest_at(&u->g, u->g.status);
 		row_equal(guest_ring(&u->g), VIOMMU_OK);
-		check_told(u, &rows[i].told);
+		check_told(u, &descriptor_rows[i].told);
 		for (unsigned k = 0; k < u->t.events; k++) { /* 14: told first, then the status */
 			if (u->t.event[k].kind >= TRACE_UNMAP)
 				row_equal(u->t.event[k].watched == u->g.ticket, false);
@@ -162,8 +149,8 @@ static void test_device_before_status(void **state)
 	struct unit *u = unit_scalable();
 
 	row_name = "14 device TLBs first, then the status";
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
-	guest_submit(&u->g, GUEST_PDEVTLB(UNIT_RID, 5), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_PDEVTLB(UNIT_RID, 5), 0, 0, 0);
 	guest_submit_wait(&u->g);
 	u->t.watch = guest_at(&u->g, u->g.status);
 	row_equal(guest_ring(&u->g), VIOMMU_OK);
@@ -179,136 +166,102 @@ static void test_device_before_status(void **state)
 #define IOTLB 0xf8U /* ECAP.IRO of the default */
 #define PMEN  0x64U
 
+static const struct {
+	const char *name;
+	uint32_t offset;
+	uint32_t bytes;
+	uint64_t value;
+	unsigned ttm;  /* in RTADDR when it happens */
+	uint32_t gcmd; /* what is on before */
+	struct told told;
+} register_rows[] = {
+	{ "11.4.6.1 ICC global", CCMD, 8, BIT(63) | BIT(61), 0, 0, { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.6.1 ICC domain", CCMD, 8, BIT(63) | BIT(62) | 7, 0, 0, { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.6.1 ICC device",
+	  CCMD,
+	  8,
+	  BIT(63) | BITS(62, 61) | UNIT_RID << 16 | 7,
+	  0,
+	  0,
+	  { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.6.2 IVT global", IOTLB, 8, BIT(63) | BIT(60), 0, 0, { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.6.2 IVT domain",
+	  IOTLB,
+	  8,
+	  BIT(63) | BIT(61) | UINT64_C(7) << 32,
+	  0,
+	  0,
+	  { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.6.2 IVT page",
+	  IOTLB,
+	  8,
+	  BIT(63) | BITS(61, 60) | UINT64_C(7) << 32,
+	  0,
+	  0,
+	  { NONE, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
+	{ "11.4.4 TE on", VTD_GCMD, 4, BIT(31), 0, 0, { NONE, ALL, VIOMMU_MODE_TRANSLATE, NO, 0 } },
+	{ "11.4.4 TE on, abort mode",
+	  VTD_GCMD,
+	  4,
+	  BIT(31),
+	  3,
+	  0,
+	  { NONE, ALL, VIOMMU_MODE_BLOCK, NO, 0 } },
+	{ "11.4.4 TE off", VTD_GCMD, 4, 0, 0, VTD_G_TE, { NONE, ALL, VIOMMU_MODE_BYPASS, NO, 0 } },
+	{ "11.4.4 SRTP while TE",
+	  VTD_GCMD,
+	  4,
+	  BIT(31) | BIT(30),
+	  0,
+	  VTD_G_TE,
+	  { NONE, ALL, VIOMMU_MODE_TRANSLATE, NO, 0 } },
+	{ "11.4.4 SIRTP", VTD_GCMD, 4, BIT(24), 0, 0, { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.4 SIRTP while IRE",
+	  VTD_GCMD,
+	  4,
+	  BIT(25) | BIT(24),
+	  0,
+	  VTD_G_IRE,
+	  { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.4 IRE on", VTD_GCMD, 4, BIT(25), 0, 0, { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.4 IRE off", VTD_GCMD, 4, 0, 0, VTD_G_IRE, { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.4 CFI on",
+	  VTD_GCMD,
+	  4,
+	  BIT(25) | BIT(23),
+	  0,
+	  VTD_G_IRE,
+	  { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.4 CFI off",
+	  VTD_GCMD,
+	  4,
+	  BIT(25),
+	  0,
+	  VTD_G_IRE | VTD_G_CFI,
+	  { NOT_UNMAPPED, NO, 0, 0xffff } },
+	{ "11.4.8 EPM on", PMEN, 4, BIT(31), 0, 0, { NONE, ALL, NO, NO, 0 } },
+	{ "11.4.4 QIE tells nobody", VTD_GCMD, 4, BIT(26), 0, 0, { NOT_UNMAPPED, NO, NO, 0 } },
+};
+
 static void test_registers(void **state)
 {
-	static const struct {
-		const char *name;
-		uint32_t offset;
-		uint32_t bytes;
-		uint64_t value;
-		unsigned ttm;  /* in RTADDR when it happens */
-		uint32_t gcmd; /* what is on before */
-		struct told told;
-	} rows[] = {
-		{ "11.4.6.1 ICC global",
-		  CCMD,
-		  8,
-		  BIT(63) | BIT(61),
-		  0,
-		  0,
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.6.1 ICC domain",
-		  CCMD,
-		  8,
-		  BIT(63) | BIT(62) | 7,
-		  0,
-		  0,
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.6.1 ICC device",
-		  CCMD,
-		  8,
-		  BIT(63) | BITS(62, 61) | UNIT_RID << 16 | 7,
-		  0,
-		  0,
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.6.2 IVT global",
-		  IOTLB,
-		  8,
-		  BIT(63) | BIT(60),
-		  0,
-		  0,
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.6.2 IVT domain",
-		  IOTLB,
-		  8,
-		  BIT(63) | BIT(61) | UINT64_C(7) << 32,
-		  0,
-		  0,
-		  { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.6.2 IVT page",
-		  IOTLB,
-		  8,
-		  BIT(63) | BITS(61, 60) | UINT64_C(7) << 32,
-		  0,
-		  0,
-		  { NONE, UNIT_IOVA, UNIT_IOVA + 0xfff, NO, NO, 0 } },
-		{ "11.4.4 TE on",
-		  VTD_GCMD,
-		  4,
-		  BIT(31),
-		  0,
-		  0,
-		  { NONE, ALL, VIOMMU_MODE_TRANSLATE, NO, 0 } },
-		{ "11.4.4 TE on, abort mode",
-		  VTD_GCMD,
-		  4,
-		  BIT(31),
-		  3,
-		  0,
-		  { NONE, ALL, VIOMMU_MODE_BLOCK, NO, 0 } },
-		{ "11.4.4 TE off",
-		  VTD_GCMD,
-		  4,
-		  0,
-		  0,
-		  VTD_G_TE,
-		  { NONE, ALL, VIOMMU_MODE_BYPASS, NO, 0 } },
-		{ "11.4.4 SRTP while TE",
-		  VTD_GCMD,
-		  4,
-		  BIT(31) | BIT(30),
-		  0,
-		  VTD_G_TE,
-		  { NONE, ALL, VIOMMU_MODE_TRANSLATE, NO, 0 } },
-		{ "11.4.4 SIRTP", VTD_GCMD, 4, BIT(24), 0, 0, { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.4 SIRTP while IRE",
-		  VTD_GCMD,
-		  4,
-		  BIT(25) | BIT(24),
-		  0,
-		  VTD_G_IRE,
-		  { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.4 IRE on", VTD_GCMD, 4, BIT(25), 0, 0, { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.4 IRE off", VTD_GCMD, 4, 0, 0, VTD_G_IRE, { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.4 CFI on",
-		  VTD_GCMD,
-		  4,
-		  BIT(25) | BIT(23),
-		  0,
-		  VTD_G_IRE,
-		  { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.4 CFI off",
-		  VTD_GCMD,
-		  4,
-		  BIT(25),
-		  0,
-		  VTD_G_IRE | VTD_G_CFI,
-		  { NOT_UNMAPPED, NO, 0, 0xffff } },
-		{ "11.4.8 EPM on", PMEN, 4, BIT(31), 0, 0, { NONE, ALL, NO, NO, 0 } },
-		{ "11.4.4 QIE tells nobody",
-		  VTD_GCMD,
-		  4,
-		  BIT(26),
-		  0,
-		  0,
-		  { NOT_UNMAPPED, NO, NO, 0 } },
-	};
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
+	for (size_t i = 0; i < ROWS(register_rows); i++) {
 		struct unit *u = unit_open(GUEST_CAP | VTD_CAP_PLMR, GUEST_ECAP_SCALABLE);
 		struct viommu_channel *parked;
 
-		row_name = rows[i].name;
+		row_name = register_rows[i].name;
 		unit_legacy_tables(u);
 		parked = guest_channel(&u->g, u->dev, NONE);
-		guest_root(&u->g, rows[i].ttm);
+		guest_root(&u->g, register_rows[i].ttm);
 		guest_write64(&u->g, IOTLB - 8, UNIT_IOVA);
-		if (rows[i].gcmd)
-			gcmd(u, rows[i].gcmd, 0);
+		if (register_rows[i].gcmd)
+			gcmd(u, register_rows[i].gcmd, 0);
 		listen(u);
 		viommu_enter(parked);
-		viommu_reg_write(u->g.iommu, rows[i].offset, rows[i].bytes, rows[i].value);
-		check_told(u, &rows[i].told); /* long before the command is complete */
+		viommu_reg_write(u->g.iommu, register_rows[i].offset, register_rows[i].bytes,
+				 register_rows[i].value);
+		check_told(u, &register_rows[i].told); /* long before the command is complete */
 		trace_clear(&u->t);
 		viommu_leave(parked);
 		row_equal(viommu_run(u->g.iommu), VIOMMU_OK);

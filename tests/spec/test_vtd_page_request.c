@@ -41,64 +41,65 @@ static int ask(struct unit *u, uint32_t pasid, unsigned access, uint16_t group, 
 
 /* ---- the descriptor ---- */
 
+static const struct {
+	const char *name;
+	uint64_t address;
+	uint32_t pasid;
+	unsigned access;
+	uint16_t group;
+	bool last;
+	uint64_t q[2];
+} layouts[] = {
+	{ "read", 0x1000, NONE, VIOMMU_READ, 0, false, { 0x00100001, 0x1001 } },
+	{ "write, last", 0x1000, NONE, VIOMMU_WRITE, 0, true, { 0x00100001, 0x1006 } },
+	{ "both, group 511",
+	  ~UINT64_C(0xfff),
+	  NONE,
+	  VIOMMU_READ | VIOMMU_WRITE,
+	  511,
+	  false,
+	  { 0x00100001, UINT64_C(0xfffffffffffffffb) } },
+	{ "PASID",
+	  0,
+	  0xfffff,
+	  VIOMMU_READ,
+	  0x155,
+	  true,
+	  { UINT64_C(0x000fffff00100101), 0xaa8 | 5 } },
+	{ "PASID, execute",
+	  0,
+	  1,
+	  VIOMMU_READ | VIOMMU_EXEC,
+	  0,
+	  true,
+	  { UINT64_C(0x0010000100100101), 5 } },
+	{ "PASID, privileged",
+	  0,
+	  1,
+	  VIOMMU_WRITE | VIOMMU_PRIV,
+	  0,
+	  true,
+	  { UINT64_C(0x0020000100100101), 6 } },
+	{ "stop marker", 0, 7, 0, 3, true, { UINT64_C(0x0000000700100101), 0x1c } },
+};
+
 static void test_layout(void **state)
 {
-	static const struct {
-		const char *name;
-		uint64_t address;
-		uint32_t pasid;
-		unsigned access;
-		uint16_t group;
-		bool last;
-		uint64_t q[2];
-	} rows[] = {
-		{ "read", 0x1000, NONE, VIOMMU_READ, 0, false, { 0x00100001, 0x1001 } },
-		{ "write, last", 0x1000, NONE, VIOMMU_WRITE, 0, true, { 0x00100001, 0x1006 } },
-		{ "both, group 511",
-		  ~UINT64_C(0xfff),
-		  NONE,
-		  VIOMMU_READ | VIOMMU_WRITE,
-		  511,
-		  false,
-		  { 0x00100001, UINT64_C(0xfffffffffffffffb) } },
-		{ "PASID",
-		  0,
-		  0xfffff,
-		  VIOMMU_READ,
-		  0x155,
-		  true,
-		  { UINT64_C(0x000fffff00100101), 0xaa8 | 5 } },
-		{ "PASID, execute",
-		  0,
-		  1,
-		  VIOMMU_READ | VIOMMU_EXEC,
-		  0,
-		  true,
-		  { UINT64_C(0x0010000100100101), 5 } },
-		{ "PASID, privileged",
-		  0,
-		  1,
-		  VIOMMU_WRITE | VIOMMU_PRIV,
-		  0,
-		  true,
-		  { UINT64_C(0x0020000100100101), 6 } },
-		{ "stop marker", 0, 7, 0, 3, true, { UINT64_C(0x0000000700100101), 0x1c } },
-	};
 	struct unit *u = open_requests(0);
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
+	for (size_t i = 0; i < ROWS(layouts); i++) {
 		struct viommu_page_request r =
-			request_of(rows[i].address, rows[i].pasid, rows[i].access, rows[i].group,
-				   rows[i].last);
+			request_of(layouts[i].address, layouts[i].pasid, layouts[i].access,
+				   layouts[i].group, layouts[i].last);
 		uint64_t at = u->g.pages + 32 * i;
 
-		row_name = rows[i].name;
+		row_name = layouts[i].name;
 		for (unsigned k = 0; k < 4; k++)
 			guest_put64(&u->g, at + 8 * k, UINT64_MAX);
 		row_equal(viommu_request_page(u->dev, &r), VIOMMU_OK);
 		row_equal(guest_read64(&u->g, VTD_PQT), 32 * (i + 1));
-		row_equal(guest_get64(&u->g, at), rows[i].q[0]);
-		row_equal(guest_get64(&u->g, at + 8), rows[i].q[1]);
+		row_equal(guest_get64(&u->g, at), layouts[i].q[0]);
+		row_equal(guest_get64(&u->g, at + 8), layouts[i].q[1]);
 		row_equal(guest_get64(&u->g, at + 16), 0);
 		row_equal(guest_get64(&u->g, at + 24), 0);
 	}
@@ -259,63 +260,64 @@ static void damage(struct unit *u, enum place place, uint64_t clear, uint64_t se
 #define NOWHERE UINT64_C(0x80000000)
 #define ADDRESS BITS(63, 12)
 
+static const struct {
+	const char *name;
+	enum place place;
+	uint64_t clear;
+	uint64_t set;
+	uint32_t pasid;
+	unsigned reason; /* recorded; 0: nothing */
+	bool qualified;
+	unsigned code;
+} refusals[] = {
+	{ "RTA.3 legacy TTM", RTADDR, 0, 0, NONE, 0x32, false, 15 },
+	{ "RTA.1 TTM=2", RTADDR, 0, BIT(11), NONE, 0x30, false, 15 },
+	{ "2 abort mode", RTADDR, 0, BITS(11, 10), NONE, 0, false, 15 },
+	{ "TE=0", TE_OFF, 0, 0, NONE, 0, false, 15 },
+	{ "SRT.1", RTADDR, UINT64_MAX, NOWHERE | BIT(10), NONE, 0x38, false, 15 },
+	{ "SRT.2", ROOT, 1, 0, NONE, 0x39, false, 15 },
+	{ "SRT.3", ROOT, 0, BIT(1), NONE, 0x3a, false, 15 },
+	{ "SCT.1", ROOT, ADDRESS, NOWHERE, NONE, 0x40, false, 15 },
+	{ "SCT.2", CONTEXT, 1, 0, NONE, 0x41, true, 15 },
+	{ "SCT.3", CONTEXT, 0, BIT(5), NONE, 0x42, true, 15 },
+	{ "SCT.5 DTE=0", CONTEXT, BIT(2), 0, NONE, 0x44, true, 1 },
+	{ "SCT.6 PASIDE=0", CONTEXT, BIT(3), 0, 5, 0x45, true, 1 },
+	{ "SCT.7 PASID beyond PDTS", CONTEXT, BITS(11, 9), 0, 0x2000, 0x46, true, 15 },
+	{ "SCT.8 PRE=0", CONTEXT, BIT(4), 0, NONE, 0x47, true, 1 },
+	{ "queue cannot be written", QUEUE, 0, NOWHERE, NONE, 0, false, 15 },
+	{ "queue above HAW", QUEUE, 0, BIT(52), NONE, 0, false, 15 },
+};
+
 static void test_refusals(void **state)
 {
-	static const struct {
-		const char *name;
-		enum place place;
-		uint64_t clear;
-		uint64_t set;
-		uint32_t pasid;
-		unsigned reason; /* recorded; 0: nothing */
-		bool qualified;
-		unsigned code;
-	} rows[] = {
-		{ "RTA.3 legacy TTM", RTADDR, 0, 0, NONE, 0x32, false, 15 },
-		{ "RTA.1 TTM=2", RTADDR, 0, BIT(11), NONE, 0x30, false, 15 },
-		{ "2 abort mode", RTADDR, 0, BITS(11, 10), NONE, 0, false, 15 },
-		{ "TE=0", TE_OFF, 0, 0, NONE, 0, false, 15 },
-		{ "SRT.1", RTADDR, UINT64_MAX, NOWHERE | BIT(10), NONE, 0x38, false, 15 },
-		{ "SRT.2", ROOT, 1, 0, NONE, 0x39, false, 15 },
-		{ "SRT.3", ROOT, 0, BIT(1), NONE, 0x3a, false, 15 },
-		{ "SCT.1", ROOT, ADDRESS, NOWHERE, NONE, 0x40, false, 15 },
-		{ "SCT.2", CONTEXT, 1, 0, NONE, 0x41, true, 15 },
-		{ "SCT.3", CONTEXT, 0, BIT(5), NONE, 0x42, true, 15 },
-		{ "SCT.5 DTE=0", CONTEXT, BIT(2), 0, NONE, 0x44, true, 1 },
-		{ "SCT.6 PASIDE=0", CONTEXT, BIT(3), 0, 5, 0x45, true, 1 },
-		{ "SCT.7 PASID beyond PDTS", CONTEXT, BITS(11, 9), 0, 0x2000, 0x46, true, 15 },
-		{ "SCT.8 PRE=0", CONTEXT, BIT(4), 0, NONE, 0x47, true, 1 },
-		{ "queue cannot be written", QUEUE, 0, NOWHERE, NONE, 0, false, 15 },
-		{ "queue above HAW", QUEUE, 0, BIT(52), NONE, 0, false, 15 },
-	};
 
-	for (size_t i = 0; i < 2 * ROWS(rows); i++) {
-		const bool fpd = i >= ROWS(rows);
-		const size_t n = i % ROWS(rows);
+	for (size_t i = 0; i < 2 * ROWS(refusals); i++) {
+		const bool fpd = i >= ROWS(refusals);
+		const size_t n = i % ROWS(refusals);
 		struct unit *u = open_requests(0);
 		struct guest_fault fault;
-		bool expect = rows[n].reason && !(fpd && rows[n].qualified);
+		bool expect = refusals[n].reason && !(fpd && refusals[n].qualified);
 
-		row_name = rows[n].name;
+		row_name = refusals[n].name;
 		damage(u, CONTEXT, 0, fpd ? BIT(1) : 0);
-		damage(u, rows[n].place, rows[n].clear, rows[n].set);
-		row_equal(ask(u, rows[n].pasid, VIOMMU_READ, 9, true), VIOMMU_FAULT);
+		damage(u, refusals[n].place, refusals[n].clear, refusals[n].set);
+		row_equal(ask(u, refusals[n].pasid, VIOMMU_READ, 9, true), VIOMMU_FAULT);
 		row_equal(guest_take_fault(&u->g, &fault), expect);
 		if (expect) {
-			uint64_t prefix = BIT(31) | (uint64_t)rows[n].pasid << 40;
+			uint64_t prefix = BIT(31) | (uint64_t)refusals[n].pasid << 40;
 
 			row_equal(fault.info, UNIT_IOVA);
 			/* page request: (T1, T2) = 01 */
-			row_equal(fault.high, BIT(63) | BIT(28) | (uint64_t)rows[n].reason << 32 |
-						      UNIT_RID |
-						      (rows[n].pasid == NONE ? 0 : prefix));
+			row_equal(fault.high,
+				  BIT(63) | BIT(28) | (uint64_t)refusals[n].reason << 32 |
+					  UNIT_RID | (refusals[n].pasid == NONE ? 0 : prefix));
 		}
 		row_equal(trace_count(&u->t, GUEST_ON_RESPONSE), 1);
-		row_equal(trace_response(&u->t, 0)->code, rows[n].code);
+		row_equal(trace_response(&u->t, 0)->code, refusals[n].code);
 		row_equal(trace_response(&u->t, 0)->group, 9);
-		row_equal(trace_response(&u->t, 0)->pasid, rows[n].pasid);
+		row_equal(trace_response(&u->t, 0)->pasid, refusals[n].pasid);
 		row_name = "LPIG=0 gets no response";
-		row_equal(ask(u, rows[n].pasid, VIOMMU_READ, 9, false), VIOMMU_FAULT);
+		row_equal(ask(u, refusals[n].pasid, VIOMMU_READ, 9, false), VIOMMU_FAULT);
 		row_equal(trace_count(&u->t, GUEST_ON_RESPONSE), 1);
 		row_equal(guest_read64(&u->g, VTD_PQT), 0);
 		row_equal(guest_read32(&u->g, VTD_PRS), 0);
@@ -354,76 +356,72 @@ static void test_arguments(void **state)
 
 /* ---- group responses: descriptor 9 (6.5.2.9) ---- */
 
+static const struct {
+	const char *name;
+	uint64_t q[4];
+	uint32_t pasid;
+	uint16_t group;
+	uint16_t code;
+	uint64_t data[2];
+} responses[] = {
+	{ "success", { 9 | UNIT_RID << 16, 4, 0, 0 }, NONE, 0, 0, { 0, 0 } },
+	{ "PASID",
+	  { 9 | BIT(4) | UNIT_RID << 16 | UINT64_C(0xfffff) << 32, 4, 0, 0 },
+	  0xfffff,
+	  0,
+	  0,
+	  { 0, 0 } },
+	{ "no PASID_P: the field is ignored",
+	  { 9 | UNIT_RID << 16 | UINT64_C(0xfffff) << 32, 4, 0, 0 },
+	  NONE,
+	  0,
+	  0,
+	  { 0, 0 } },
+	{ "group 511", { 9 | UNIT_RID << 16, 4 | 511 << 3, 0, 0 }, NONE, 511, 0, { 0, 0 } },
+	{ "invalid request", { 9 | 1 << 12 | UNIT_RID << 16, 4, 0, 0 }, NONE, 0, 1, { 0, 0 } },
+	{ "failure", { 9 | 15 << 12 | UNIT_RID << 16, 4, 0, 0 }, NONE, 0, 15, { 0, 0 } },
+	{ "4 other codes are failures",
+	  { 9 | 2 << 12 | UNIT_RID << 16, 4, 0, 0 },
+	  NONE,
+	  0,
+	  15,
+	  { 0, 0 } },
+	{ "4 other codes are failures: 14",
+	  { 9 | 14 << 12 | UNIT_RID << 16, 4, 0, 0 },
+	  NONE,
+	  0,
+	  15,
+	  { 0, 0 } },
+	{ "private data",
+	  { 9 | BIT(5) | UNIT_RID << 16, 4, UINT64_C(0x0123456789abcdef), UINT64_MAX },
+	  NONE,
+	  0,
+	  0,
+	  { UINT64_C(0x0123456789abcdef), UINT64_MAX } },
+	{ "private data without the last request of a group",
+	  { 9 | BIT(5) | UNIT_RID << 16, 0, 1, 2 },
+	  NONE,
+	  0,
+	  0,
+	  { 1, 2 } },
+};
+
 static void test_responses(void **state)
 {
-	static const struct {
-		const char *name;
-		uint64_t q[4];
-		uint32_t pasid;
-		uint16_t group;
-		uint16_t code;
-		uint64_t data[2];
-	} rows[] = {
-		{ "success", { 9 | UNIT_RID << 16, 4, 0, 0 }, NONE, 0, 0, { 0, 0 } },
-		{ "PASID",
-		  { 9 | BIT(4) | UNIT_RID << 16 | UINT64_C(0xfffff) << 32, 4, 0, 0 },
-		  0xfffff,
-		  0,
-		  0,
-		  { 0, 0 } },
-		{ "no PASID_P: the field is ignored",
-		  { 9 | UNIT_RID << 16 | UINT64_C(0xfffff) << 32, 4, 0, 0 },
-		  NONE,
-		  0,
-		  0,
-		  { 0, 0 } },
-		{ "group 511", { 9 | UNIT_RID << 16, 4 | 511 << 3, 0, 0 }, NONE, 511, 0, { 0, 0 } },
-		{ "invalid request",
-		  { 9 | 1 << 12 | UNIT_RID << 16, 4, 0, 0 },
-		  NONE,
-		  0,
-		  1,
-		  { 0, 0 } },
-		{ "failure", { 9 | 15 << 12 | UNIT_RID << 16, 4, 0, 0 }, NONE, 0, 15, { 0, 0 } },
-		{ "4 other codes are failures",
-		  { 9 | 2 << 12 | UNIT_RID << 16, 4, 0, 0 },
-		  NONE,
-		  0,
-		  15,
-		  { 0, 0 } },
-		{ "4 other codes are failures: 14",
-		  { 9 | 14 << 12 | UNIT_RID << 16, 4, 0, 0 },
-		  NONE,
-		  0,
-		  15,
-		  { 0, 0 } },
-		{ "private data",
-		  { 9 | BIT(5) | UNIT_RID << 16, 4, UINT64_C(0x0123456789abcdef), UINT64_MAX },
-		  NONE,
-		  0,
-		  0,
-		  { UINT64_C(0x0123456789abcdef), UINT64_MAX } },
-		{ "private data without the last request of a group",
-		  { 9 | BIT(5) | UNIT_RID << 16, 0, 1, 2 },
-		  NONE,
-		  0,
-		  0,
-		  { 1, 2 } },
-	};
 	struct unit *u = open_requests(0);
 
-	for (size_t i = 0; i < ROWS(rows); i++) {
-		row_name = rows[i].name;
+	for (size_t i = 0; i < ROWS(responses); i++) {
+		row_name = responses[i].name;
 		trace_clear(&u->t);
-		row_equal(submit4(u, rows[i].q), VIOMMU_OK);
+		row_equal(submit4(u, responses[i].q), VIOMMU_OK);
 		row_equal(fsts(u), 0);
 		row_equal(trace_count(&u->t, GUEST_ON_RESPONSE), 1);
 		row_equal(u->g.response[0].id, UNIT_RID);
-		row_equal(trace_response(&u->t, 0)->pasid, rows[i].pasid);
-		row_equal(trace_response(&u->t, 0)->group, rows[i].group);
-		row_equal(trace_response(&u->t, 0)->code, rows[i].code);
-		row_equal(trace_response(&u->t, 0)->data[0], rows[i].data[0]);
-		row_equal(trace_response(&u->t, 0)->data[1], rows[i].data[1]);
+		row_equal(trace_response(&u->t, 0)->pasid, responses[i].pasid);
+		row_equal(trace_response(&u->t, 0)->group, responses[i].group);
+		row_equal(trace_response(&u->t, 0)->code, responses[i].code);
+		row_equal(trace_response(&u->t, 0)->data[0], responses[i].data[0]);
+		row_equal(trace_response(&u->t, 0)->data[1], responses[i].data[1]);
 	}
 	row_name = "nobody's";
 	trace_clear(&u->t);

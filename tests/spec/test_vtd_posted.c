@@ -33,7 +33,7 @@ static void set_entry(const struct posting *p, uint64_t low, uint64_t high, uint
 {
 	guest_put64(&p->u->g, p->table, 1 | IM | low | (pda & 0xffffffc0) << 32);
 	guest_put64(&p->u->g, p->table + 8, high | (pda >> 32) << 32);
-	guest_submit(&p->u->g, GUEST_IEC_GLOBAL, 0, 0, 0);
+	guest_submit(&p->u->g, Q_IEC_GLOBAL, 0, 0, 0);
 	guest_wait(&p->u->g);
 	trace_clear(&p->u->t);
 }

@@ -73,13 +73,13 @@ static void test_edges(void **state)
 {
 	static const uint64_t caps[] = { VTD_CAP_PLMR, VTD_CAP_PHMR, VTD_CAP_PLMR | VTD_CAP_PHMR };
 
-	for (unsigned i = 0; i < 3 * 5; i++) {
-		const unsigned how = i / 3;
+	for (unsigned i = 0; i < 2 * 3 * 5; i++) {
+		const unsigned how = i / 6;
 		const uint64_t base = how < 2 ? 0 : UINT64_C(1) << 40;
 		struct viommu_vtd_config config = { .size = sizeof(config),
 						    .cap = GUEST_CAP | caps[i % 3],
 						    .ecap = GUEST_ECAP_LEGACY,
-						    .version = 0x20 };
+						    .version = i % 6 < 3 ? 0x20 : 0x10 };
 		struct unit *u = &unit;
 		struct viommu_channel *c;
 

@@ -29,8 +29,10 @@ struct stale_row {
 	bool gone;
 };
 
-#define IOVA UNIT_IOVA
-#define P    UNIT_PASID
+#define IOVA	   UNIT_IOVA
+#define P	   UNIT_PASID
+#define PAGE	   Q_IOTLB(3, UNIT_DID)
+#define PASID_PAGE Q_PIOTLB(3, UNIT_DID, P)
 #define M4K                                                                                        \
 	{                                                                                          \
 		IOVA, 12                                                                           \
@@ -110,165 +112,104 @@ static void check(const struct stale_row *row)
 	unit_close(u);
 }
 
+static const struct stale_row mapping_rows[] = {
+	/* 6.5.2.3, second stage: page, domain, global */
+	{ "page", LEGACY, M4K, 0, { PAGE, IOVA }, true },
+	{ "page, last byte", LEGACY, M4K, 0xfff, { PAGE, IOVA }, true },
+	{ "the page before", LEGACY, M4K, 0, { PAGE, IOVA - 0x1000 }, false },
+	{ "the page after", LEGACY, M4K, 0, { PAGE, IOVA + 0x1000 }, false },
+	{ "AM 1: lower of two", LEGACY, M4K, 0, { PAGE, IOVA | 1 }, true },
+	{ "AM 1: named by the upper", LEGACY, M4K, 0, { PAGE, (IOVA + 0x1000) | 1 }, true },
+	{ "AM 1: the two after", LEGACY, M4K, 0, { PAGE, (IOVA + 0x2000) | 1 }, false },
+	{ "AM 4: last of 16", LEGACY, { IOVA + 0xf000, 12 }, 0, { PAGE, IOVA | 4 }, true },
+	{ "AM 4: one after 16", LEGACY, { IOVA + 0x10000, 12 }, 0, { PAGE, IOVA | 4 }, false },
+	{ "AM 9", LEGACY, { IOVA + 0x1ff000, 12 }, 0, { PAGE, IOVA | 9 }, true },
+	{ "AM 18: last of 1 GiB", LEGACY, { IOVA + 0x3ffff000, 12 }, 0, { PAGE, IOVA | 18 }, true },
+	{ "IH does not keep the page", LEGACY, M4K, 0, { PAGE, IOVA | 0x40 }, true },
+	{ "another domain", LEGACY, M4K, 0, { Q_IOTLB(3, UNIT_DID2), IOVA }, false },
+	{ "superpage, first page hit", LEGACY, M2M, 0x123456, { PAGE, IOVA }, true },
+	{ "superpage, last page hit", LEGACY, M2M, 0, { PAGE, IOVA + 0x1ff000 }, true },
+	{ "superpage, one in the middle", LEGACY, M2M, 0x1fffff, { PAGE, IOVA + 0x80000 }, true },
+	{ "superpage, the page after", LEGACY, M2M, 0x1fffff, { PAGE, IOVA + 0x200000 }, false },
+	{ "superpage, the page before", LEGACY, M2M, 0, { PAGE, IOVA - 0x1000 }, false },
+	{ "1 GiB, one page hit", LEGACY, M1G, 0x3fffffff, { PAGE, IOVA + 0x12345000 }, true },
+	{ "1 GiB, the page after", LEGACY, M1G, 0, { PAGE, IOVA + 0x40000000 }, false },
+	{ "domain", LEGACY, M2M, 0x1000, { Q_IOTLB(2, UNIT_DID), 0 }, true },
+	{ "another domain, all of it", LEGACY, M2M, 0, { Q_IOTLB(2, UNIT_DID2), 0 }, false },
+	{ "a domain that differs in bit 15",
+	  LEGACY,
+	  M4K,
+	  0,
+	  { Q_IOTLB(2, UNIT_DID | 0x8000), 0 },
+	  false },
+	{ "global", LEGACY, M1G, 0, { Q_IOTLB(1, 0), 0 }, true },
+	{ "IEC is no IOTLB", LEGACY, M4K, 0, { Q_IEC_GLOBAL, 0 }, false },
+	{ "scalable: page", RID, M4K, 0, { PAGE, IOVA }, true },
+	{ "scalable: domain", RID, M2M, 0, { Q_IOTLB(2, UNIT_DID), 0 }, true },
+	{ "scalable: another domain", RID, M2M, 0, { Q_IOTLB(2, UNIT_DID2), 0 }, false },
+	{ "scalable: PASID-IOTLB page leaves the second stage",
+	  RID,
+	  M4K,
+	  0,
+	  { Q_PIOTLB(3, UNIT_DID, 0), IOVA },
+	  false },
+	/* first stage: 6.5.2.3 removes all of the domain, 6.5.2.4 what it names */
+	{ "first stage: IOTLB page of the domain", FIRST, M4K, 0, { PAGE, 0 }, true },
+	{ "first stage: IOTLB page of another",
+	  FIRST,
+	  M4K,
+	  0,
+	  { Q_IOTLB(3, UNIT_DID2), IOVA },
+	  false },
+	{ "first stage: IOTLB domain", FIRST, M2M, 0, { Q_IOTLB(2, UNIT_DID), 0 }, true },
+	{ "first stage: page", FIRST, M4K, 0, { PASID_PAGE, IOVA }, true },
+	{ "first stage: the page after", FIRST, M4K, 0, { PASID_PAGE, IOVA + 0x1000 }, false },
+	{ "first stage: AM 1", FIRST, M4K, 0, { PASID_PAGE, (IOVA + 0x1000) | 1 }, true },
+	{ "first stage: superpage partly hit",
+	  FIRST,
+	  M2M,
+	  0x1fffff,
+	  { PASID_PAGE, IOVA + 0x1000 },
+	  true },
+	{ "first stage: 1 GiB partly hit", FIRST, M1G, 0, { PASID_PAGE, IOVA + 0x3ffff000 }, true },
+	{ "first stage: page of another PASID",
+	  FIRST,
+	  M4K,
+	  0,
+	  { Q_PIOTLB(3, UNIT_DID, P + 1), IOVA },
+	  false },
+	{ "first stage: a PASID that differs in bit 19",
+	  FIRST,
+	  M4K,
+	  0,
+	  { Q_PIOTLB(3, UNIT_DID, P | 0x80000), IOVA },
+	  false },
+	{ "first stage: page of another domain",
+	  FIRST,
+	  M4K,
+	  0,
+	  { Q_PIOTLB(3, UNIT_DID2, P), IOVA },
+	  false },
+	{ "first stage: PASID", FIRST, M4K, 0, { Q_PIOTLB(2, UNIT_DID, P), 0 }, true },
+	{ "first stage: another PASID", FIRST, M4K, 0, { Q_PIOTLB(2, UNIT_DID, P + 1), 0 }, false },
+	{ "first stage: PASID of another domain",
+	  FIRST,
+	  M4K,
+	  0,
+	  { Q_PIOTLB(2, UNIT_DID2, P), 0 },
+	  false },
+	{ "nested: page", NESTED, M4K, 0, { PASID_PAGE, IOVA }, true },
+	{ "nested: PASID", NESTED, M2M, 0, { Q_PIOTLB(2, UNIT_DID, P), 0 }, true },
+	{ "nested: IOTLB domain", NESTED, M4K, 0, { Q_IOTLB(2, UNIT_DID), 0 }, true },
+	{ "nested: IOTLB page, whatever its address", NESTED, M4K, 0, { PAGE, 0x1000 }, true },
+	{ "nested: another page", NESTED, M4K, 0, { PASID_PAGE, IOVA - 0x1000 }, false },
+};
+
 static void test_mappings(void **state)
 {
-	const uint64_t page = GUEST_IOTLB(3, UNIT_DID);
-	const uint64_t pasid_page = GUEST_PIOTLB(3, UNIT_DID, P);
-	const struct stale_row rows[] = {
-		/* 6.5.2.3, second stage: page, domain, global */
-		{ "page", LEGACY, M4K, 0, { page, IOVA }, true },
-		{ "page, last byte", LEGACY, M4K, 0xfff, { page, IOVA }, true },
-		{ "the page before", LEGACY, M4K, 0, { page, IOVA - 0x1000 }, false },
-		{ "the page after", LEGACY, M4K, 0, { page, IOVA + 0x1000 }, false },
-		{ "AM 1: lower of two", LEGACY, M4K, 0, { page, IOVA | 1 }, true },
-		{ "AM 1: named by the upper", LEGACY, M4K, 0, { page, (IOVA + 0x1000) | 1 }, true },
-		{ "AM 1: the two after", LEGACY, M4K, 0, { page, (IOVA + 0x2000) | 1 }, false },
-		{ "AM 4: last of 16", LEGACY, { IOVA + 0xf000, 12 }, 0, { page, IOVA | 4 }, true },
-		{ "AM 4: one after 16",
-		  LEGACY,
-		  { IOVA + 0x10000, 12 },
-		  0,
-		  { page, IOVA | 4 },
-		  false },
-		{ "AM 9", LEGACY, { IOVA + 0x1ff000, 12 }, 0, { page, IOVA | 9 }, true },
-		{ "AM 18: last of 1 GiB",
-		  LEGACY,
-		  { IOVA + 0x3ffff000, 12 },
-		  0,
-		  { page, IOVA | 18 },
-		  true },
-		{ "IH does not keep the page", LEGACY, M4K, 0, { page, IOVA | 0x40 }, true },
-		{ "another domain", LEGACY, M4K, 0, { GUEST_IOTLB(3, UNIT_DID2), IOVA }, false },
-		{ "superpage, first page hit", LEGACY, M2M, 0x123456, { page, IOVA }, true },
-		{ "superpage, last page hit", LEGACY, M2M, 0, { page, IOVA + 0x1ff000 }, true },
-		{ "superpage, one in the middle",
-		  LEGACY,
-		  M2M,
-		  0x1fffff,
-		  { page, IOVA + 0x80000 },
-		  true },
-		{ "superpage, the page after",
-		  LEGACY,
-		  M2M,
-		  0x1fffff,
-		  { page, IOVA + 0x200000 },
-		  false },
-		{ "superpage, the page before", LEGACY, M2M, 0, { page, IOVA - 0x1000 }, false },
-		{ "1 GiB, one page hit",
-		  LEGACY,
-		  M1G,
-		  0x3fffffff,
-		  { page, IOVA + 0x12345000 },
-		  true },
-		{ "1 GiB, the page after", LEGACY, M1G, 0, { page, IOVA + 0x40000000 }, false },
-		{ "domain", LEGACY, M2M, 0x1000, { GUEST_IOTLB(2, UNIT_DID), 0 }, true },
-		{ "another domain, all of it",
-		  LEGACY,
-		  M2M,
-		  0,
-		  { GUEST_IOTLB(2, UNIT_DID2), 0 },
-		  false },
-		{ "a domain that differs in bit 15",
-		  LEGACY,
-		  M4K,
-		  0,
-		  { GUEST_IOTLB(2, UNIT_DID | 0x8000), 0 },
-		  false },
-		{ "global", LEGACY, M1G, 0, { GUEST_IOTLB(1, 0), 0 }, true },
-		{ "IEC is no IOTLB", LEGACY, M4K, 0, { GUEST_IEC_GLOBAL, 0 }, false },
-		{ "scalable: page", RID, M4K, 0, { page, IOVA }, true },
-		{ "scalable: domain", RID, M2M, 0, { GUEST_IOTLB(2, UNIT_DID), 0 }, true },
-		{ "scalable: another domain",
-		  RID,
-		  M2M,
-		  0,
-		  { GUEST_IOTLB(2, UNIT_DID2), 0 },
-		  false },
-		{ "scalable: PASID-IOTLB page leaves the second stage",
-		  RID,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(3, UNIT_DID, 0), IOVA },
-		  false },
-		/* first stage: 6.5.2.3 removes all of the domain, 6.5.2.4 what it names */
-		{ "first stage: IOTLB page of the domain", FIRST, M4K, 0, { page, 0 }, true },
-		{ "first stage: IOTLB page of another",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_IOTLB(3, UNIT_DID2), IOVA },
-		  false },
-		{ "first stage: IOTLB domain",
-		  FIRST,
-		  M2M,
-		  0,
-		  { GUEST_IOTLB(2, UNIT_DID), 0 },
-		  true },
-		{ "first stage: page", FIRST, M4K, 0, { pasid_page, IOVA }, true },
-		{ "first stage: the page after",
-		  FIRST,
-		  M4K,
-		  0,
-		  { pasid_page, IOVA + 0x1000 },
-		  false },
-		{ "first stage: AM 1", FIRST, M4K, 0, { pasid_page, (IOVA + 0x1000) | 1 }, true },
-		{ "first stage: superpage partly hit",
-		  FIRST,
-		  M2M,
-		  0x1fffff,
-		  { pasid_page, IOVA + 0x1000 },
-		  true },
-		{ "first stage: 1 GiB partly hit",
-		  FIRST,
-		  M1G,
-		  0,
-		  { pasid_page, IOVA + 0x3ffff000 },
-		  true },
-		{ "first stage: page of another PASID",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(3, UNIT_DID, P + 1), IOVA },
-		  false },
-		{ "first stage: a PASID that differs in bit 19",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(3, UNIT_DID, P | 0x80000), IOVA },
-		  false },
-		{ "first stage: page of another domain",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(3, UNIT_DID2, P), IOVA },
-		  false },
-		{ "first stage: PASID", FIRST, M4K, 0, { GUEST_PIOTLB(2, UNIT_DID, P), 0 }, true },
-		{ "first stage: another PASID",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(2, UNIT_DID, P + 1), 0 },
-		  false },
-		{ "first stage: PASID of another domain",
-		  FIRST,
-		  M4K,
-		  0,
-		  { GUEST_PIOTLB(2, UNIT_DID2, P), 0 },
-		  false },
-		{ "nested: page", NESTED, M4K, 0, { pasid_page, IOVA }, true },
-		{ "nested: PASID", NESTED, M2M, 0, { GUEST_PIOTLB(2, UNIT_DID, P), 0 }, true },
-		{ "nested: IOTLB domain", NESTED, M4K, 0, { GUEST_IOTLB(2, UNIT_DID), 0 }, true },
-		{ "nested: IOTLB page, whatever its address",
-		  NESTED,
-		  M4K,
-		  0,
-		  { page, 0x1000 },
-		  true },
-		{ "nested: another page", NESTED, M4K, 0, { pasid_page, IOVA - 0x1000 }, false },
-	};
 
-	for (size_t i = 0; i < ROWS(rows); i++)
-		check(&rows[i]);
+	for (size_t i = 0; i < ROWS(mapping_rows); i++)
+		check(&mapping_rows[i]);
 }
 
 /* ---- permission, presence and structure ---- */
@@ -290,7 +231,7 @@ static void test_nothing_negative_is_cached(void **state)
 	row_equal(where(u->dev, IOVA, VIOMMU_WRITE), u->page[0]);
 	row_name = "a page that goes needs one";
 	guest_put64(&u->g, leaf, 0);
-	guest_submit(&u->g, GUEST_IOTLB(3, UNIT_DID), IOVA, 0, 0);
+	guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), IOVA, 0, 0);
 	guest_wait(&u->g);
 	row_equal(where(u->dev, IOVA, VIOMMU_READ), FAULT(0x06));
 	unit_close(u);
@@ -308,12 +249,12 @@ static void test_tables_go(void **state)
 	guest_ss_map(&u->g, other, 4, IOVA, u->page[3], 12, GUEST_RW);
 	row_equal(where(u->dev, IOVA, VIOMMU_READ), u->page[0]);
 	guest_put64(&u->g, top, guest_get64(&u->g, guest_entry(&u->g, other, 4, IOVA, 3, 3)));
-	guest_submit(&u->g, GUEST_IOTLB(3, UNIT_DID), IOVA, 0, 0);
+	guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), IOVA, 0, 0);
 	guest_wait(&u->g);
 	row_equal(where(u->dev, IOVA, VIOMMU_READ), u->page[3]);
 	row_equal(where(u->dev, IOVA + 0x1000, VIOMMU_READ), FAULT(0x06));
 	guest_put64(&u->g, top, old);
-	guest_submit(&u->g, GUEST_IOTLB(2, UNIT_DID), 0, 0, 0);
+	guest_submit(&u->g, Q_IOTLB(2, UNIT_DID), 0, 0, 0);
 	guest_wait(&u->g);
 	row_equal(where(u->dev, IOVA + 0x1000, VIOMMU_READ), u->page[1]);
 	unit_close(u);

@@ -52,27 +52,27 @@ static void change_context(struct unit *u)
 static void test_context(void **state)
 {
 	const struct context_row rows[] = {
-		{ "6.5.2.1 global", NONE, { { GUEST_CC(1, 0, 0, 0), 0 } }, true },
-		{ "6.5.2.1 domain", NONE, { { GUEST_CC(2, UNIT_DID, 0, 0), 0 } }, true },
-		{ "6.5.2.1 device", NONE, { { GUEST_CC(3, UNIT_DID, UNIT_RID, 0), 0 } }, true },
+		{ "6.5.2.1 global", NONE, { { Q_CC(1, 0, 0, 0), 0 } }, true },
+		{ "6.5.2.1 domain", NONE, { { Q_CC(2, UNIT_DID, 0, 0), 0 } }, true },
+		{ "6.5.2.1 device", NONE, { { Q_CC(3, UNIT_DID, UNIT_RID, 0), 0 } }, true },
 		{ "6.5.2.1 device, FM 1",
 		  NONE,
-		  { { GUEST_CC(3, UNIT_DID, UNIT_RID | 4, 1), 0 } },
+		  { { Q_CC(3, UNIT_DID, UNIT_RID | 4, 1), 0 } },
 		  true },
 		{ "6.5.2.1 device, FM 2",
 		  NONE,
-		  { { GUEST_CC(3, UNIT_DID, UNIT_RID | 6, 2), 0 } },
+		  { { Q_CC(3, UNIT_DID, UNIT_RID | 6, 2), 0 } },
 		  true },
 		{ "6.5.2.1 device, FM 3",
 		  NONE,
-		  { { GUEST_CC(3, UNIT_DID, UNIT_RID | 7, 3), 0 } },
+		  { { Q_CC(3, UNIT_DID, UNIT_RID | 7, 3), 0 } },
 		  true },
 		{ "6.5.2.1 another device",
 		  NONE,
-		  { { GUEST_CC(3, UNIT_DID, UNIT_RID | 8, 3), 0 } },
+		  { { Q_CC(3, UNIT_DID, UNIT_RID | 8, 3), 0 } },
 		  false },
-		{ "6.5.2.1 another bus", NONE, { { GUEST_CC(3, UNIT_DID, 0x8010, 0), 0 } }, false },
-		{ "no context-cache invalidation", NONE, { { GUEST_IEC_GLOBAL, 0 } }, false },
+		{ "6.5.2.1 another bus", NONE, { { Q_CC(3, UNIT_DID, 0x8010, 0), 0 } }, false },
+		{ "no context-cache invalidation", NONE, { { Q_IEC_GLOBAL, 0 } }, false },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++)
@@ -89,8 +89,8 @@ static void test_table_of_the_same_domain(void **state)
 {
 	const struct context_row row = { "6.5.2.1 device, then IOTLB domain",
 					 NONE,
-					 { { GUEST_CC(3, UNIT_DID, UNIT_RID, 0), 0 },
-					   { GUEST_IOTLB(2, UNIT_DID), 0 } },
+					 { { Q_CC(3, UNIT_DID, UNIT_RID, 0), 0 },
+					   { Q_IOTLB(2, UNIT_DID), 0 } },
 					 true };
 
 	run_row(unit_legacy(GUEST_ECAP_LEGACY), &row, change_table);
@@ -106,8 +106,8 @@ static void test_context_goes(void **state)
 	row_name = "12 a context that is cleared";
 	ask(u, c, NONE, u->page[0]);
 	guest_put64(&u->g, entry, 0);
-	guest_submit(&u->g, GUEST_CC(3, UNIT_DID, UNIT_RID, 0), 0, 0, 0);
-	guest_submit(&u->g, GUEST_IOTLB(2, UNIT_DID), 0, 0, 0);
+	guest_submit(&u->g, Q_CC(3, UNIT_DID, UNIT_RID, 0), 0, 0, 0);
+	guest_submit(&u->g, Q_IOTLB(2, UNIT_DID), 0, 0, 0);
 	guest_wait(&u->g);
 	ask(u, c, NONE, FAULT(0x02));
 	row_equal(recorded(u), 0x02);
@@ -130,26 +130,23 @@ static void change_pasids(struct unit *u)
 
 static void test_pasids(void **state)
 {
-	const uint64_t flush = GUEST_PIOTLB(2, UNIT_DID, P);
+	const uint64_t flush = Q_PIOTLB(2, UNIT_DID, P);
 	const struct context_row rows[] = {
 		{ "6.5.2.2 PASID in domain",
 		  P,
-		  { { GUEST_PC(1, UNIT_DID, P), 0 }, { flush, 0 } },
+		  { { Q_PC(1, UNIT_DID, P), 0 }, { flush, 0 } },
 		  true },
-		{ "6.5.2.2 PASID 0 in domain", NONE, { { GUEST_PC(1, UNIT_DID, 0), 0 } }, true },
-		{ "6.5.2.2 domain", P, { { GUEST_PC(0, UNIT_DID, 0), 0 } }, true },
-		{ "6.5.2.2 global", P, { { GUEST_PC(3, 0, 0), 0 } }, true },
-		{ "6.5.2.2 global, without PASID", NONE, { { GUEST_PC(3, 0, 0), 0 } }, true },
-		{ "6.5.2.1 CC global reaches PASIDs", P, { { GUEST_CC(1, 0, 0, 0), 0 } }, true },
-		{ "6.5.2.1 CC domain reaches PASIDs",
-		  P,
-		  { { GUEST_CC(2, UNIT_DID, 0, 0), 0 } },
-		  true },
+		{ "6.5.2.2 PASID 0 in domain", NONE, { { Q_PC(1, UNIT_DID, 0), 0 } }, true },
+		{ "6.5.2.2 domain", P, { { Q_PC(0, UNIT_DID, 0), 0 } }, true },
+		{ "6.5.2.2 global", P, { { Q_PC(3, 0, 0), 0 } }, true },
+		{ "6.5.2.2 global, without PASID", NONE, { { Q_PC(3, 0, 0), 0 } }, true },
+		{ "6.5.2.1 CC global reaches PASIDs", P, { { Q_CC(1, 0, 0, 0), 0 } }, true },
+		{ "6.5.2.1 CC domain reaches PASIDs", P, { { Q_CC(2, UNIT_DID, 0, 0), 0 } }, true },
 		{ "6.5.2.1 CC device, then PASIDs",
 		  P,
-		  { { GUEST_CC(3, UNIT_DID, UNIT_RID, 0), 0 }, { GUEST_PC(0, UNIT_DID, 0), 0 } },
+		  { { Q_CC(3, UNIT_DID, UNIT_RID, 0), 0 }, { Q_PC(0, UNIT_DID, 0), 0 } },
 		  true },
-		{ "IOTLB only", P, { { GUEST_IEC_GLOBAL, 0 } }, false },
+		{ "IOTLB only", P, { { Q_IEC_GLOBAL, 0 } }, false },
 	};
 
 	for (size_t i = 0; i < ROWS(rows); i++)
@@ -172,8 +169,8 @@ static void test_first_stage_of_the_same_pasid(void **state)
 {
 	const struct context_row row = { "6.5.2.2 PASID, then PASID-IOTLB",
 					 P,
-					 { { GUEST_PC(1, UNIT_DID, P), 0 },
-					   { GUEST_PIOTLB(2, UNIT_DID, P), 0 } },
+					 { { Q_PC(1, UNIT_DID, P), 0 },
+					   { Q_PIOTLB(2, UNIT_DID, P), 0 } },
 					 true };
 
 	run_row(unit_scalable(), &row, change_first_stage);

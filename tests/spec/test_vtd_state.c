@@ -158,7 +158,7 @@ static void time_out(struct unit *u)
 {
 	u->g.invalidate_result = VIOMMU_PENDING;
 	trace_clear(&u->t);
-	submit(u, GUEST_DEVTLB(UNIT_RID), 0);
+	submit(u, Q_DEVTLB(UNIT_RID), 0);
 	viommu_invalidation_done(u->dev, trace_invalidation(&u->t, 0)->token, VIOMMU_FAULT);
 }
 

@@ -156,7 +156,7 @@ static void test_status_fails(void **state)
 
 static void test_section_holds_back_status(void **state)
 {
-	const uint64_t descriptors[] = { 0x11, GUEST_IOTLB(2, UNIT_DID), 4, 0x14, 0x12 };
+	const uint64_t descriptors[] = { 0x11, Q_IOTLB(2, UNIT_DID), 4, 0x14, 0x12 };
 	struct unit *u = unit_legacy(GUEST_ECAP_LEGACY);
 	struct viommu_channel *a = guest_channel(&u->g, u->dev, VIOMMU_NO_PASID);
 	struct viommu_channel *b = guest_channel(&u->g, u->dev2, VIOMMU_NO_PASID);
@@ -225,7 +225,7 @@ static void test_behind_a_wait(void **state)
 	viommu_enter(a);
 	guest_submit(&u->g, 0x12, 0, 0, 0);
 	guest_submit_wait(&u->g);
-	guest_submit(&u->g, GUEST_DEVTLB(UNIT_RID), 0, 0, 0);
+	guest_submit(&u->g, Q_DEVTLB(UNIT_RID), 0, 0, 0);
 	guest_submit(&u->g, 0xf, 0, 0, 0);
 	trace_clear(&u->t);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);

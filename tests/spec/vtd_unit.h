@@ -72,6 +72,19 @@ uint32_t fsts(struct unit *u);
 /* After an error at the head: empties the ring and clears IQE and ITE. */
 void queue_recover(struct unit *u);
 
+/* ---- descriptors (6.5.2), constant expressions, from the manual's bit numbers ---- */
+
+#define Q_AT(value, bit) ((uint64_t)(value) << (bit))
+#define Q_CC(g, did, sid, fm)                                                                      \
+	(UINT64_C(1) | Q_AT(g, 4) | Q_AT(did, 16) | Q_AT(sid, 32) | Q_AT(fm, 48))
+#define Q_IOTLB(g, did)		(UINT64_C(2) | Q_AT(g, 4) | Q_AT(did, 16))
+#define Q_DEVTLB(sid)		(UINT64_C(3) | Q_AT(sid, 32))
+#define Q_IEC_GLOBAL		UINT64_C(4)
+#define Q_IEC(index, im)	(UINT64_C(0x14) | Q_AT(im, 27) | Q_AT(index, 32))
+#define Q_PIOTLB(g, did, pasid) (UINT64_C(6) | Q_AT(g, 4) | Q_AT(did, 16) | Q_AT(pasid, 32))
+#define Q_PC(g, did, pasid)	(UINT64_C(7) | Q_AT(g, 4) | Q_AT(did, 16) | Q_AT(pasid, 32))
+#define Q_PDEVTLB(sid, pasid)	(UINT64_C(8) | Q_AT(sid, 16) | Q_AT(pasid, 32))
+
 #define ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 #endif

@@ -365,7 +365,7 @@ static void edges(bool remapped)
 	memset(&s, 0, sizeof(s));
 	s.remapped = remapped;
 	s.edge = true;
-	s.rounds = scaled(40000);
+	s.rounds = scaled(10000);
 	open_stage(&s);
 	world_start(&writer, rewrite, &s);
 	world_start(&processor, acknowledge_all, &s);

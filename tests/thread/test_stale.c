@@ -19,179 +19,7 @@
 
 #include <sched.h>
 
-#include "thread_world.h"
-
-enum { SUBJECTS = 12, PAGES = 4, READERS = 3 };
-
-/* Targets are BASE + (version << lg2): nested on the second stage, 512 GiB are mapped there. */
-#define BASE	     (UINT64_C(1) << 39)
-#define VERSIONS_MAX 500U
-
-static const struct {
-	uint64_t iova;
-	unsigned lg2;
-} pages[PAGES] = { { 0x40000000, 12 }, { 0x40001000, 12 }, { 0x40200000, 21 }, { 0x80000000, 30 } };
-
-enum mode { LEGACY, SECOND, FIRST, NESTED_FIRST, NESTED_SECOND };
-
-/* What is invalidated. The last ones follow a change of the root pointer in the context or PASID
- * entry. */
-enum how {
-	BY_PAGE,
-	BY_RANGE,
-	BY_PASID,
-	BY_DOMAIN,
-	GLOBALLY,
-	CONTEXT_DEVICE,
-	CONTEXT_ALL,
-	PASID_ONE,
-	PASID_ALL
-};
-
-struct row {
-	const char *name;
-	enum mode mode;
-	enum how how;
-	bool registers;
-	bool tiny;
-	bool renumber; /* a thread gives devices other ids, with the same tables */
-	bool slow;     /* tables are behind callbacks that dawdle: fills race with invalidations */
-};
-
-/* Someone whose translations change: a device, or a PASID of one. */
-struct subject {
-	struct viommu_device *device;
-	uint16_t rid;
-	uint32_t pasid;
-	uint16_t did;
-	uint64_t
-		pointer[2]; /* gpa of the words that name the root; [1]: of the device's other id */
-	uint64_t pointer_bits;
-	uint64_t tree[2]; /* one is in use */
-	uint64_t leaf[2][PAGES];
-	unsigned used;
-	_Atomic uint64_t published[PAGES];
-	_Atomic uint64_t completed[PAGES];
-};
-
-struct checker;
-
-struct reader {
-	struct checker *c;
-	unsigned kind; /* 0: channel, 1: channel with sections, 2: device */
-	uint64_t random;
-	struct viommu_channel *channel[SUBJECTS];
-	_Atomic uint64_t done;
-	pthread_t thread;
-};
-
-struct checker {
-	struct world w;
-	const struct row *row;
-	struct subject subject[SUBJECTS];
-	struct reader reader[READERS];
-	struct reader self[2]; /* of the writer: a channel, the device */
-	pthread_t renumberer;
-	_Atomic unsigned focus; /* subject * PAGES + page that changes at the moment */
-	_Atomic bool stop;
-};
-
-/* ---- tables ---- */
-
-static bool is_first(enum mode mode)
-{
-	return mode == FIRST || mode == NESTED_FIRST;
-}
-
-static uint64_t target(unsigned page, uint64_t version)
-{
-	return BASE + (version << pages[page].lg2);
-}
-
-/* The tree whose targets change. */
-static void build_tree(struct checker *c, struct subject *s, unsigned i)
-{
-	struct world *w = &c->w;
-
-	s->tree[i] = world_alloc(w, 1);
-	for (unsigned p = 0; p < PAGES; p++)
-		s->leaf[i][p] = world_map(w, s->tree[i], pages[p].iova, target(p, 0), pages[p].lg2,
-					  is_first(c->row->mode) ? GUEST_FS : GUEST_RW);
-	if (c->row->mode == NESTED_SECOND) /* the tables of the first stage */
-		world_map(w, s->tree[i], 0, 0, 30, GUEST_RW);
-}
-
-/* The tree that stays as it is, of the other stage of a nested translation. */
-static uint64_t build_fixed(struct checker *c)
-{
-	struct world *w = &c->w;
-	uint64_t tree = world_alloc(w, 1);
-
-	if (c->row->mode == NESTED_SECOND) {
-		for (unsigned p = 0; p < PAGES; p++)
-			world_map(w, tree, pages[p].iova, pages[p].iova, pages[p].lg2, GUEST_FS);
-		return tree;
-	}
-	world_map(w, tree, 0, 0, 30, GUEST_RW);
-	for (uint64_t at = BASE; at < 2 * BASE; at += UINT64_C(1) << 30)
-		world_map(w, tree, at, at, 30, GUEST_RW);
-	return tree;
-}
-
-static void build_legacy(struct checker *c, struct subject *s)
-{
-	for (unsigned i = 0; i < 2; i++) {
-		s->pointer[i] = world_context(&c->w, (uint16_t)(s->rid + i));
-		s->pointer_bits = VTD_CE_P;
-		world_put64(&c->w, s->pointer[i] + 8,
-			    bits_put(VTD_CE_AW, 2) | bits_put(VTD_CE_DID, s->did));
-		world_put64(&c->w, s->pointer[i], s->tree[0] | s->pointer_bits);
-	}
-}
-
-static void build_scalable(struct checker *c, struct subject *s)
-{
-	static const uint64_t pgtt[] = { [SECOND] = VTD_PGTT_SECOND,
-					 [FIRST] = VTD_PGTT_FIRST,
-					 [NESTED_FIRST] = VTD_PGTT_NESTED,
-					 [NESTED_SECOND] = VTD_PGTT_NESTED };
-	enum mode mode = c->row->mode;
-	uint64_t fixed = mode >= NESTED_FIRST ? build_fixed(c) : 0;
-	uint64_t entry = world_pasid(&c->w, s->rid, s->pasid == VIOMMU_NO_PASID ? 0 : s->pasid);
-	uint64_t bits = VTD_PE_P | bits_put(VTD_PE_PGTT, pgtt[mode]) |
-			(mode == FIRST ? 0 : bits_put(VTD_PE_AW, 2));
-	uint64_t word[3] = { bits, VTD_PE_PWSNP | s->did, 0 };
-
-	s->pointer[0] = s->pointer[1] = entry + (is_first(mode) ? 16 : 0);
-	s->pointer_bits = is_first(mode) ? 0 : bits;
-	word[0] |= is_first(mode) ? fixed : s->tree[0];
-	word[2] |= is_first(mode) ? s->tree[0] : fixed;
-	for (unsigned i = 3; i > 0; i--)
-		world_put64(&c->w, entry + (i - 1) * 8, word[i - 1]);
-}
-
-static void build_subject(struct checker *c, unsigned i)
-{
-	bool pasids = c->row->mode >= FIRST;
-	struct subject *s = &c->subject[i];
-	struct viommu_device_config config = { .size = sizeof(config) };
-
-	memset(s, 0, sizeof(*s));
-	s->rid = pasids ? 8 : (uint16_t)(8 + 4 * i);
-	s->pasid = pasids ? i + 1 : VIOMMU_NO_PASID;
-	s->did = c->row->mode == FIRST ? 1 : (uint16_t)(i + 1);
-	config.id = s->rid;
-	if (pasids && i)
-		s->device = c->subject[0].device;
-	else
-		assert_int_equal(viommu_device_new(c->w.iommu, &config, &s->device), VIOMMU_OK);
-	build_tree(c, s, 0);
-	build_tree(c, s, 1);
-	if (c->row->mode == LEGACY)
-		build_legacy(c, s);
-	else
-		build_scalable(c, s);
-}
+#include "stale_guest.h"
 
 /* ---- readers ---- */
 
@@ -380,9 +208,10 @@ static void invalidate_by_queue(struct checker *c, const struct subject *s, uint
 	struct world *w = &c->w;
 
 	submit_structures(c, s);
-	if (is_first(c->row->mode) && pages_only)
+	if (stale_is_first(c->row->mode) && pages_only)
 		world_submit(w, GUEST_PIOTLB(VTD_PIOTLB_PAGES, s->did, s->pasid), address | am);
-	else if (is_first(c->row->mode) && (c->row->how == BY_PASID || c->row->how == PASID_ONE))
+	else if (stale_is_first(c->row->mode) &&
+		 (c->row->how == BY_PASID || c->row->how == PASID_ONE))
 		world_submit(w, GUEST_PIOTLB(VTD_PIOTLB_PASID, s->did, s->pasid), 0);
 	else if (pages_only)
 		world_submit(w, GUEST_IOTLB(VTD_GRAN_LOCAL, s->did), address | am);
@@ -405,7 +234,7 @@ static void change(struct checker *c, struct subject *s, unsigned mask)
 
 		atomic_store(&s->published[p], version);
 		if (!leaves || (mask >> p & 1))
-			world_put64(&c->w, s->leaf[tree][p], target(p, version) | keep);
+			world_put64(&c->w, s->leaf[tree][p], stale_target(p, version) | keep);
 	}
 	if (leaves)
 		return;
@@ -497,7 +326,7 @@ static void run_row(const struct row *row, uint64_t seed)
 	c.row = row;
 	world_open(&c.w, &config);
 	for (unsigned i = 0; i < SUBJECTS; i++)
-		build_subject(&c, i);
+		stale_build(&c, i);
 	for (unsigned i = 0; i < 2; i++)
 		open_reader(&c, &c.self[i], 2 * i, world_random(&random));
 	for (unsigned i = 0; i < READERS; i++) {

@@ -216,13 +216,16 @@ static int slow_read(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
 static int slow_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
 {
 	struct world *w = opaque;
-	uint32_t word;
 
-	if (gpa >= w->bytes || bytes != sizeof(word))
+	if (gpa >= w->bytes || gpa % 4 || bytes % 4)
 		return -1;
-	memcpy(&word, from, sizeof(word));
 	dawdle(w);
-	__atomic_store_n((uint32_t *)(void *)(w->ram + gpa), word, __ATOMIC_RELEASE);
+	for (uint32_t i = 0; i < bytes; i += 4) {
+		uint32_t word;
+
+		memcpy(&word, (const uint8_t *)from + i, sizeof(word));
+		__atomic_store_n((uint32_t *)(void *)(w->ram + gpa + i), word, __ATOMIC_RELEASE);
+	}
 	return 0;
 }
 

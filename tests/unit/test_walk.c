@@ -59,7 +59,7 @@ static uint64_t *entry_at(uint64_t gpa)
 
 static enum pt_end toy_load(struct pt_walk *w, uint64_t *raw)
 {
-	loads++;
+	assert_true(++loads < 1000);
 	if (fail_load && loads == fail_load)
 		return PT_LOAD_FAILED;
 	*raw = *entry_at(w->entry);

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* api_world.h - what fuzz_api.c has made so far, and its callbacks. */
+#ifndef TESTS_FUZZ_API_WORLD_H
+#define TESTS_FUZZ_API_WORLD_H
+
+#include "guest.h" /* capabilities only */
+#include "harness.h"
+
+enum { VMS = 2, UNITS = 3, REQUESTERS = 5, WAYS_IN = 5, LISTENERS = 3, PIECES = 8, DEPTH = 3 };
+
+#define PIECE_BYTES UINT64_C(0x4000)
+#define BASE	    UINT64_C(0x100000)
+#define ALLOC_MAX   (UINT64_C(16) << 20)
+
+struct api_world {
+	struct input *in;
+	struct viommu_vm *vm[VMS];
+	struct viommu *unit[UNITS];
+	unsigned vm_of[UNITS];
+	struct viommu_device *device[REQUESTERS];
+	unsigned unit_of[REQUESTERS];
+	struct viommu_channel *channel[WAYS_IN];
+	unsigned device_of[WAYS_IN];
+	struct viommu_listener *listener[LISTENERS];
+	unsigned listener_of[LISTENERS];
+	uint64_t tokens;
+	unsigned depth;	  /* of callbacks */
+	unsigned fail_in; /* allocations until one fails; 0: none does */
+	uint64_t blocks;
+	uint64_t budget; /* of steps, so that an input ends */
+	_Alignas(4096) uint8_t ram[PIECES * 0x4000];
+	void (*step)(void); /* anything */
+};
+
+extern struct api_world w;
+
+static inline uint64_t take(unsigned bytes)
+{
+	return input_take(w.in, bytes);
+}
+
+/* A documented result. */
+static inline void check(int result)
+{
+	CHECK(result >= VIOMMU_ENOSPC && result <= VIOMMU_INTERRUPT);
+}
+
+/* Creation, with structures that are wrong now and then. */
+void api_vm_new(void);
+void api_unit_new(void);
+void api_device_new(void);
+void api_channel_new(void);
+void api_listener_new(void);
+/* Another size, or a bit somewhere; mostly neither. */
+void api_spoil(void *structure, uint32_t size);
+
+int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
+void api_explained(void *opaque, const struct viommu_step *step);
+
+#endif
