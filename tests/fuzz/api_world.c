@@ -5,16 +5,16 @@
 
 #include "api_world.h"
 
-struct api_world w;
+struct api_world api;
 
 /* A callback may call anything, or nothing. */
 static void reenter(void)
 {
-	if (w.depth >= DEPTH || !input_left(w.in) || take(1) % 4)
+	if (api.depth >= DEPTH || !input_left(api.in) || take(1) % 4)
 		return;
-	w.depth++;
-	w.step();
-	w.depth--;
+	api.depth++;
+	api.step();
+	api.depth--;
 }
 
 /* ---- callbacks ---- */
@@ -23,32 +23,32 @@ static void *on_alloc(void *opaque, uint64_t bytes, uint64_t align)
 {
 	void *block = NULL;
 
-	CHECK(opaque == &w && bytes && align && !(align & (align - 1)) && align <= 4096);
-	if ((w.fail_in && --w.fail_in == 0) || bytes > ALLOC_MAX)
+	CHECK(opaque == &api && bytes && align && !(align & (align - 1)) && align <= 4096);
+	if ((api.fail_in && --api.fail_in == 0) || bytes > ALLOC_MAX)
 		return NULL;
 	CHECK(posix_memalign(&block, align < 16 ? 16 : align, bytes) == 0);
 	memset(block, 0, bytes);
-	w.blocks++;
+	api.blocks++;
 	return block;
 }
 
 static void on_dealloc(void *opaque, void *block, uint64_t bytes)
 {
-	CHECK(opaque == &w && block && bytes);
-	w.blocks--;
+	CHECK(opaque == &api && block && bytes);
+	api.blocks--;
 	free(block);
 }
 
 static uint8_t *at(uint64_t gpa, uint64_t bytes)
 {
-	return gpa >= BASE && gpa - BASE <= sizeof(w.ram) - bytes ? w.ram + (gpa - BASE) : NULL;
+	return gpa >= BASE && gpa - BASE <= sizeof(api.ram) - bytes ? api.ram + (gpa - BASE) : NULL;
 }
 
 static int on_read(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
 {
 	const uint8_t *from = at(gpa, bytes);
 
-	CHECK(opaque == &w);
+	CHECK(opaque == &api);
 	reenter();
 	if (!from)
 		return 1;
@@ -60,7 +60,7 @@ static int on_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes
 {
 	uint8_t *to = at(gpa, bytes);
 
-	CHECK(opaque == &w);
+	CHECK(opaque == &api);
 	reenter();
 	if (!to)
 		return 1;
@@ -70,7 +70,7 @@ static int on_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes
 
 static void on_dirty(void *opaque, uint64_t gpa, uint64_t bytes)
 {
-	CHECK(opaque == &w && at(gpa, bytes));
+	CHECK(opaque == &api && at(gpa, bytes));
 	reenter();
 }
 
@@ -78,33 +78,33 @@ static void on_msi(void *opaque, uint64_t address, uint32_t data)
 {
 	(void)address;
 	(void)data;
-	CHECK(opaque == &w);
+	CHECK(opaque == &api);
 	reenter();
 }
 
 static void on_work(void *opaque)
 {
-	CHECK(opaque == &w);
+	CHECK(opaque == &api);
 	reenter();
 }
 
 static void on_message(void *opaque, const char *text)
 {
-	CHECK(opaque == &w && text && text[0]);
+	CHECK(opaque == &api && text && text[0]);
 	reenter();
 }
 
 static int on_invalidate(void *opaque, const struct viommu_device_invalidation *what)
 {
-	CHECK(opaque == &w);
-	w.tokens = what->token;
+	CHECK(opaque == &api);
+	api.tokens = what->token;
 	reenter();
 	return take(1) & 1 ? VIOMMU_PENDING : VIOMMU_OK;
 }
 
 static void on_response(void *opaque, const struct viommu_page_response *response)
 {
-	CHECK(opaque == &w && response);
+	CHECK(opaque == &api && response);
 	reenter();
 }
 
@@ -112,33 +112,33 @@ static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid,
 		     uint64_t last)
 {
 	(void)pasid;
-	CHECK(opaque == &w && device && first <= last);
+	CHECK(opaque == &api && device && first <= last);
 	reenter();
 }
 
 static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 {
-	CHECK(opaque == &w && device && mode <= VIOMMU_MODE_TRANSLATE);
+	CHECK(opaque == &api && device && mode <= VIOMMU_MODE_TRANSLATE);
 	reenter();
 }
 
 static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
 {
-	CHECK(opaque == &w && first <= last);
+	CHECK(opaque == &api && first <= last);
 	reenter();
 }
 
 int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
 {
 	(void)iova;
-	CHECK(opaque == &w && fragment->length);
+	CHECK(opaque == &api && fragment->length);
 	reenter();
 	return take(1) == 1;
 }
 
 void api_explained(void *opaque, const struct viommu_step *step)
 {
-	CHECK(opaque == &w && step->what);
+	CHECK(opaque == &api && step->what);
 	reenter();
 }
 
@@ -162,7 +162,7 @@ void api_spoil(void *structure, uint32_t size)
 void api_vm_new(void)
 {
 	unsigned n = (unsigned)take(1) % VMS;
-	struct viommu_vm_config config = { .opaque = &w,
+	struct viommu_vm_config config = { .opaque = &api,
 					   .alloc = on_alloc,
 					   .dealloc = on_dealloc,
 					   .read = on_read,
@@ -171,14 +171,14 @@ void api_vm_new(void)
 					   .hash_key = { 1, 1 } };
 	uint64_t how = take(1);
 
-	if (w.vm[n])
+	if (api.vm[n])
 		return;
 	api_spoil(&config, sizeof(config));
 	if (how == 1)
 		config.dealloc = NULL;
 	if (config.size > sizeof(config)) /* what is behind is not ours */
 		config.size = sizeof(config);
-	check(viommu_vm_new(how == 2 ? NULL : &config, how == 3 ? NULL : &w.vm[n]));
+	check(viommu_vm_new(how == 2 ? NULL : &config, how == 3 ? NULL : &api.vm[n]));
 }
 
 void api_unit_new(void)
@@ -186,7 +186,7 @@ void api_unit_new(void)
 	unsigned n = (unsigned)take(1) % UNITS;
 	unsigned vm = (unsigned)take(1) % VMS;
 	struct viommu_host host = {
-		.opaque = &w, .msi = on_msi, .work = on_work, .message = on_message
+		.opaque = &api, .msi = on_msi, .work = on_work, .message = on_message
 	};
 	struct viommu_limits limits = { .tlb_entries = (uint32_t)take(1),
 					.contexts = 4,
@@ -207,15 +207,15 @@ void api_unit_new(void)
 	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
 	config.cap = how & 1 ? GUEST_CAP_SCALABLE : how & 2 ? take(8) : 0;
 	config.ecap = how & 1 ? GUEST_ECAP_SCALABLE : how & 4 ? take(8) : 0;
-	check(viommu_vtd_new(w.vm[vm], &config, how == 8 ? NULL : &unit));
+	check(viommu_vtd_new(api.vm[vm], &config, how == 8 ? NULL : &unit));
 	if (!unit)
 		return;
-	if (w.unit[n]) { /* made by a callback meanwhile, or before */
+	if (api.unit[n]) { /* made by a callback meanwhile, or before */
 		CHECK(viommu_free(unit) == VIOMMU_OK);
 		return;
 	}
-	w.unit[n] = unit;
-	w.vm_of[n] = vm;
+	api.unit[n] = unit;
+	api.vm_of[n] = vm;
 }
 
 void api_device_new(void)
@@ -223,16 +223,16 @@ void api_device_new(void)
 	unsigned n = (unsigned)take(1) % REQUESTERS;
 	unsigned unit = (unsigned)take(1) % UNITS;
 	struct viommu_device_config config = { .id = (uint32_t)take(1) & 15,
-					       .opaque = &w,
+					       .opaque = &api,
 					       .invalidate = on_invalidate,
 					       .page_response = on_response };
 
-	if (w.device[n])
+	if (api.device[n])
 		return;
 	api_spoil(&config, sizeof(config));
 	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
-	w.unit_of[n] = unit;
-	check(viommu_device_new(w.unit[unit], &config, take(1) == 1 ? NULL : &w.device[n]));
+	api.unit_of[n] = unit;
+	check(viommu_device_new(api.unit[unit], &config, take(1) == 1 ? NULL : &api.device[n]));
 }
 
 void api_channel_new(void)
@@ -241,14 +241,14 @@ void api_channel_new(void)
 	unsigned device = (unsigned)take(1) % REQUESTERS;
 	uint64_t pasid = take(1);
 
-	if (w.channel[n])
+	if (api.channel[n])
 		return;
-	w.device_of[n] = device;
-	check(viommu_channel_new(w.device[device],
+	api.device_of[n] = device;
+	check(viommu_channel_new(api.device[device],
 				 pasid < 0x80	? VIOMMU_NO_PASID
 				 : pasid < 0xf0 ? (uint32_t)pasid & 3
 						: (uint32_t)take(4),
-				 take(1) == 1 ? NULL : &w.channel[n]));
+				 take(1) == 1 ? NULL : &api.channel[n]));
 }
 
 void api_listener_new(void)
@@ -257,16 +257,16 @@ void api_listener_new(void)
 	unsigned unit = (unsigned)take(1) % UNITS;
 	uint64_t how = take(1);
 	struct viommu_listener_config config = {
-		.opaque = &w, .unmap = on_unmap, .mode = on_mode, .interrupts = on_interrupts
+		.opaque = &api, .unmap = on_unmap, .mode = on_mode, .interrupts = on_interrupts
 	};
 
-	if (w.listener[n])
+	if (api.listener[n])
 		return;
 	api_spoil(&config, sizeof(config));
 	config.size = config.size > sizeof(config) ? sizeof(config) : config.size;
 	if (how & 1)
 		config.interrupts = NULL;
-	w.listener_of[n] = unit;
-	check(viommu_listener_new(w.unit[unit], how & 1 ? w.device[how >> 1 & 3] : NULL, &config,
-				  &w.listener[n]));
+	api.listener_of[n] = unit;
+	check(viommu_listener_new(api.unit[unit], how & 1 ? api.device[how >> 1 & 3] : NULL,
+				  &config, &api.listener[n]));
 }

@@ -32,11 +32,11 @@ struct api_world {
 	void (*step)(void); /* anything */
 };
 
-extern struct api_world w;
+extern struct api_world api;
 
 static inline uint64_t take(unsigned bytes)
 {
-	return input_take(w.in, bytes);
+	return input_take(api.in, bytes);
 }
 
 /* A documented result. */

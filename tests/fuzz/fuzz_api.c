@@ -19,26 +19,26 @@ static void free_one(void)
 
 	switch (what % 5) {
 	case 0:
-		result = viommu_channel_free(w.channel[n % WAYS_IN]);
-		w.channel[n % WAYS_IN] = result ? w.channel[n % WAYS_IN] : NULL;
+		result = viommu_channel_free(api.channel[n % WAYS_IN]);
+		api.channel[n % WAYS_IN] = result ? api.channel[n % WAYS_IN] : NULL;
 		break;
 	case 1:
-		result = viommu_device_free(w.device[n % REQUESTERS]);
-		w.device[n % REQUESTERS] = result ? w.device[n % REQUESTERS] : NULL;
+		result = viommu_device_free(api.device[n % REQUESTERS]);
+		api.device[n % REQUESTERS] = result ? api.device[n % REQUESTERS] : NULL;
 		break;
 	case 2:
-		result = viommu_listener_free(w.listener[n % LISTENERS]);
-		w.listener[n % LISTENERS] = result ? w.listener[n % LISTENERS] : NULL;
+		result = viommu_listener_free(api.listener[n % LISTENERS]);
+		api.listener[n % LISTENERS] = result ? api.listener[n % LISTENERS] : NULL;
 		break;
 	case 3:
-		result = viommu_free(w.unit[n % UNITS]);
-		w.unit[n % UNITS] = result ? w.unit[n % UNITS] : NULL;
+		result = viommu_free(api.unit[n % UNITS]);
+		api.unit[n % UNITS] = result ? api.unit[n % UNITS] : NULL;
 		break;
 	default:
-		if (w.depth) /* "Alone", and nothing promises to refuse */
+		if (api.depth) /* "Alone", and nothing promises to refuse */
 			return;
-		result = viommu_vm_free(w.vm[n % VMS]);
-		w.vm[n % VMS] = result ? w.vm[n % VMS] : NULL;
+		result = viommu_vm_free(api.vm[n % VMS]);
+		api.vm[n % VMS] = result ? api.vm[n % VMS] : NULL;
 	}
 	CHECK(result == VIOMMU_OK || result == VIOMMU_EBUSY);
 }
@@ -52,8 +52,8 @@ static void region(void)
 	struct viommu_region r = { .flags = (uint32_t)how >> 7,
 				   .gpa = BASE + n % PIECES * PIECE_BYTES,
 				   .bytes = PIECE_BYTES,
-				   .host = w.ram + n % PIECES * PIECE_BYTES };
-	struct viommu_vm *vm = w.vm[n >> 4 & 1];
+				   .host = api.ram + n % PIECES * PIECE_BYTES };
+	struct viommu_vm *vm = api.vm[n >> 4 & 1];
 
 	api_spoil(&r, sizeof(r));
 	r.size = r.size > sizeof(r) ? sizeof(r) : r.size;
@@ -62,7 +62,8 @@ static void region(void)
 	if (how & 16)
 		r.bytes ^= take(2) << (take(1) & 63);
 	/* the library may access all that it was told of */
-	if (r.gpa >= BASE && (r.bytes > sizeof(w.ram) || r.gpa - BASE > sizeof(w.ram) - r.bytes))
+	if (r.gpa >= BASE &&
+	    (r.bytes > sizeof(api.ram) || r.gpa - BASE > sizeof(api.ram) - r.bytes))
 		r.bytes = 0;
 	if ((how & 3) == 0)
 		check(viommu_vm_remove_region(vm, r.gpa));
@@ -74,18 +75,18 @@ static void region(void)
 
 static void put(void)
 {
-	uint64_t offset = take(2) % (sizeof(w.ram) / 8) * 8;
+	uint64_t offset = take(2) % (sizeof(api.ram) / 8) * 8;
 	uint64_t value = take(1) & 1 ? take(8) : BASE + (take(1) % 32) * 4096 + take(1);
 
-	memcpy(w.ram + offset, &value, sizeof(value));
+	memcpy(api.ram + offset, &value, sizeof(value));
 }
 
 /* Legacy tables for every bus and function: pages 0 root, 1 contexts, 2 to 5 second stage, 8 queue,
  * and everything switched on. */
 static void program(void)
 {
-	struct viommu *unit = w.unit[take(1) % UNITS];
-	uint64_t *word = (uint64_t *)(void *)w.ram;
+	struct viommu *unit = api.unit[take(1) % UNITS];
+	uint64_t *word = (uint64_t *)(void *)api.ram;
 	uint64_t tt = take(1) & 0xc;
 
 	for (unsigned i = 0; i < 256; i++) {
@@ -108,8 +109,8 @@ static void program(void)
 /* Invalidations of devices, contexts and everything, and a wait. */
 static void invalidate(void)
 {
-	struct viommu *unit = w.unit[take(1) % UNITS];
-	uint64_t *queue = (uint64_t *)(void *)(w.ram + 0x8000);
+	struct viommu *unit = api.unit[take(1) % UNITS];
+	uint64_t *queue = (uint64_t *)(void *)(api.ram + 0x8000);
 	uint64_t tail = 0;
 
 	check(viommu_reg_read(unit, VTD_IQT, 8, &tail));
@@ -150,13 +151,13 @@ static void translate(void)
 	struct viommu_fragment f[3];
 	struct viommu_answer answer;
 	uint32_t max = (uint32_t)how >> 6;
-	struct viommu_channel *channel = w.channel[how % WAYS_IN];
+	struct viommu_channel *channel = api.channel[how % WAYS_IN];
 	int result;
 
 	if (how & 0x20)
 		result = viommu_translate(channel, how == 0x3f ? NULL : &r, f, max, &answer);
 	else
-		result = viommu_device_translate(w.device[how % REQUESTERS], &r,
+		result = viommu_device_translate(api.device[how % REQUESTERS], &r,
 						 how == 0x1f ? NULL : f, max, &answer);
 	check(result);
 	CHECK(result <= VIOMMU_EINVAL || max);
@@ -167,7 +168,7 @@ static void translate(void)
 static void section(void)
 {
 	uint64_t how = take(1);
-	struct viommu_channel *channel = w.channel[how % WAYS_IN];
+	struct viommu_channel *channel = api.channel[how % WAYS_IN];
 
 	check(how & 0x80 ? viommu_enter(channel) : viommu_leave(channel));
 }
@@ -175,21 +176,21 @@ static void section(void)
 static void look(void)
 {
 	uint64_t how = take(1);
-	struct viommu_device *device = w.device[how % REQUESTERS];
+	struct viommu_device *device = api.device[how % REQUESTERS];
 	struct viommu_request r = request();
 	uint64_t first = r.first;
 	uint32_t budget = 1 + (uint32_t)take(1);
 
 	if (how & 0x80)
-		check(viommu_explain(device, &r, how & 0x40 ? NULL : api_explained, &w));
+		check(viommu_explain(device, &r, how & 0x40 ? NULL : api_explained, &api));
 	else
 		check(viommu_replay(device, r.pasid, how & 0x40 ? NULL : &first, r.last, budget,
-				    how & 0x20 ? NULL : api_mapped, &w));
+				    how & 0x20 ? NULL : api_mapped, &api));
 }
 
 static void registers(void)
 {
-	struct viommu *unit = w.unit[take(1) % UNITS];
+	struct viommu *unit = api.unit[take(1) % UNITS];
 	uint64_t offset = take(1) * 4;
 	uint64_t how = take(1);
 	uint64_t value = 0;
@@ -205,7 +206,7 @@ static void registers(void)
 static void device_calls(void)
 {
 	uint64_t how = take(1);
-	struct viommu_device *device = w.device[how % REQUESTERS];
+	struct viommu_device *device = api.device[how % REQUESTERS];
 	struct viommu_page_request r = { .address = take(1) * 4096,
 					 .pasid = VIOMMU_NO_PASID,
 					 .group = (uint16_t)take(1),
@@ -217,7 +218,7 @@ static void device_calls(void)
 	else if (how & 0x40)
 		check(viommu_request_page(device, &r));
 	else
-		check(viommu_invalidation_done(device, w.tokens,
+		check(viommu_invalidation_done(device, api.tokens,
 					       how & 0x10 ? VIOMMU_OK
 					       : how & 8  ? VIOMMU_FAULT
 							  : (int)take(1)));
@@ -226,7 +227,7 @@ static void device_calls(void)
 static void unit_calls(void)
 {
 	static uint8_t state[16384];
-	struct viommu *unit = w.unit[take(1) % UNITS];
+	struct viommu *unit = api.unit[take(1) % UNITS];
 	uint64_t how = take(1);
 	uint64_t bytes = how & 0x80 ? sizeof(state) : take(2) % sizeof(state);
 	struct viommu_msi msi;
@@ -253,7 +254,7 @@ static void unit_calls(void)
 
 static void allocator(void)
 {
-	w.fail_in = (unsigned)take(1) & 15;
+	api.fail_in = (unsigned)take(1) & 15;
 }
 
 static void step(void)
@@ -264,41 +265,41 @@ static void step(void)
 		registers,  device_calls, unit_calls,	  api_listener_new, allocator, translate
 	};
 
-	if (!w.budget)
+	if (!api.budget)
 		return;
-	w.budget--;
+	api.budget--;
 	calls[take(1) % ARRAY_COUNT(calls)]();
 }
 
 /* In the one order that is never refused. */
 static void free_all(void)
 {
-	w.budget = 0;
-	w.depth = DEPTH;
+	api.budget = 0;
+	api.depth = DEPTH;
 	for (unsigned i = 0; i < LISTENERS; i++)
-		CHECK(viommu_listener_free(w.listener[i]) == VIOMMU_OK);
+		CHECK(viommu_listener_free(api.listener[i]) == VIOMMU_OK);
 	for (unsigned i = 0; i < WAYS_IN; i++) {
-		viommu_leave(w.channel[i]);
-		CHECK(viommu_channel_free(w.channel[i]) == VIOMMU_OK);
+		viommu_leave(api.channel[i]);
+		CHECK(viommu_channel_free(api.channel[i]) == VIOMMU_OK);
 	}
 	for (unsigned i = 0; i < REQUESTERS; i++)
-		CHECK(viommu_device_free(w.device[i]) == VIOMMU_OK);
+		CHECK(viommu_device_free(api.device[i]) == VIOMMU_OK);
 	for (unsigned i = 0; i < UNITS; i++)
-		CHECK(viommu_free(w.unit[i]) == VIOMMU_OK);
+		CHECK(viommu_free(api.unit[i]) == VIOMMU_OK);
 	for (unsigned i = 0; i < VMS; i++)
-		CHECK(viommu_vm_free(w.vm[i]) == VIOMMU_OK);
-	CHECK(w.blocks == 0);
+		CHECK(viommu_vm_free(api.vm[i]) == VIOMMU_OK);
+	CHECK(api.blocks == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { .data = data, .size = size };
 
-	memset(&w, 0, sizeof(w));
-	w.in = &in;
-	w.step = step;
-	w.budget = 300;
-	while (input_left(&in) && w.budget)
+	memset(&api, 0, sizeof(w));
+	api.in = &in;
+	api.step = step;
+	api.budget = 300;
+	while (input_left(&in) && api.budget)
 		step();
 	free_all();
 	return 0;
