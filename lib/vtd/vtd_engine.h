@@ -122,6 +122,12 @@ static inline bool vtd_above_haw(const struct vtd *v, uint64_t address)
 	return (address & ~bits_low(v->haw)) != 0;
 }
 
+/* 3.14 */
+static inline bool vtd_in_window(uint64_t address)
+{
+	return address >= VTD_WINDOW_FIRST && address <= VTD_WINDOW_LAST;
+}
+
 /* ---- vtd_caps.c ---- */
 int vtd_check_caps(const struct vtd *v);
 
@@ -146,6 +152,19 @@ int vtd_page_request_allowed(struct vtd *v, struct query *q);
 
 /* ---- vtd_translate.c ---- */
 int vtd_translate(struct viommu *u, struct query *q);
+/* The permission of the tables, as requests of a context have it: users in the low bits,
+ * supervisors above. */
+uint8_t vtd_fold(const struct context *c, unsigned perm);
+/* q->found: the largest block around q->iova that is translated to itself, not yet cut. */
+void vtd_identity(struct query *q, unsigned bits);
+/* Cuts q->found so that it touches no protected region; false if the address itself does (11.4.8).
+ */
+bool vtd_outside_protected(struct vtd *v, struct query *q);
+/* From major version 2 on every DMA is checked; before, only what is not translated by page tables.
+ */
+bool vtd_checks_all(const struct vtd *v);
+
+/* ---- vtd_visit.c ---- */
 enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,
 			    struct pt_visit *visit);
 

@@ -7,11 +7,6 @@
 #include "range.h"
 #include "vtd_engine.h"
 
-static bool in_window(uint64_t address)
-{
-	return address >= VTD_WINDOW_FIRST && address <= VTD_WINDOW_LAST;
-}
-
 static unsigned by_mode(const struct context *c, unsigned legacy, unsigned scalable)
 {
 	return c->key.flags & VTD_KEY_LEGACY ? legacy : scalable;
@@ -29,7 +24,7 @@ static bool region_open(struct query *q, uint64_t base, uint64_t limit)
 }
 
 /* Cuts q->found so that it touches no protected region; false if the address itself does. */
-static bool outside_protected(struct vtd *v, struct query *q)
+bool vtd_outside_protected(struct vtd *v, struct query *q)
 {
 	if (!(v->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)) ||
 	    !(regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM))
@@ -43,7 +38,7 @@ static bool outside_protected(struct vtd *v, struct query *q)
 
 /* From major version 2 on every DMA is checked; before, only what is not translated by page tables.
  */
-static bool all_are_checked(const struct vtd *v)
+bool vtd_checks_all(const struct vtd *v)
 {
 	return v->version >> 4 >= 2;
 }
@@ -69,7 +64,7 @@ static void grant_translation(const struct vtd *v, struct query *q)
 /* ---- addresses that are not translated by tables ---- */
 
 /* The largest block around the address, not yet cut: the whole space of @bits bits. */
-static void identity(struct query *q, unsigned bits)
+void vtd_identity(struct query *q, unsigned bits)
 {
 	q->found = (struct translation){ .iova = q->iova, .gpa = q->iova, .size_lg2 = 0 };
 	q->found.iova &= ~bits_low(bits);
@@ -92,9 +87,9 @@ static int untranslated(struct vtd *v, struct query *q)
 	if (q->type == VIOMMU_AT_TRANSLATION)
 		return vtd_fault(v, q, 0);
 	q->cacheable = false;
-	identity(q, 63);
+	vtd_identity(q, 63);
 	if (!translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) ||
-	    !outside_protected(v, q))
+	    !vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
 	return VIOMMU_OK;
 }
@@ -104,10 +99,10 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 {
 	if (vtd_above_haw(v, q->iova))
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WIDTH, VTD_FR_HOST_WIDTH));
-	identity(q, v->haw);
+	vtd_identity(q, v->haw);
 	if (!translation_avoid(&q->found, q->iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST))
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
-	if (!outside_protected(v, q))
+	if (!vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
 	make_natural(q);
 	if (q->type == VIOMMU_AT_UNTRANSLATED)
@@ -139,7 +134,7 @@ static unsigned effective_access(const struct context *c, const struct query *q)
 
 /* The permission of the tables, as requests of this context have it: users in the low bits,
  * supervisors above. */
-static uint8_t fold(const struct context *c, unsigned perm)
+uint8_t vtd_fold(const struct context *c, unsigned perm)
 {
 	unsigned user = perm & 7;
 	unsigned supervisor = perm >> 3 & 7;
@@ -300,7 +295,7 @@ static int arrived(struct vtd *v, struct query *q, const struct context *c)
 		translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
 	if (!translation_avoid(&q->found, q->iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST))
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
-	if (all_are_checked(v) && !outside_protected(v, q))
+	if (vtd_checks_all(v) && !vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
 	if (q->found.size_lg2 != size_lg2)
 		make_natural(q);
@@ -337,7 +332,7 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 		return vtd_fault(v, q, reason);
 	}
 	q->found = w.found;
-	q->found.perm = fold(c, w.found.perm);
+	q->found.perm = vtd_fold(c, w.found.perm);
 	return arrived(v, q, c);
 }
 
@@ -355,7 +350,7 @@ static unsigned early_reason(const struct context *c, struct query *q)
 		if ((c->key.flags & VTD_KEY_NO_SUPERVISOR) && is_privileged(c, q))
 			return VTD_FR_SRE;
 	}
-	if ((c->key.flags & VTD_KEY_RID) && in_window(q->iova))
+	if ((c->key.flags & VTD_KEY_RID) && vtd_in_window(q->iova))
 		return by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW);
 	return 0;
 }
@@ -367,7 +362,7 @@ int vtd_translate(struct viommu *u, struct query *q)
 	unsigned reason;
 	int result;
 
-	if (in_window(q->iova) && q->type == VIOMMU_AT_UNTRANSLATED &&
+	if (vtd_in_window(q->iova) && q->type == VIOMMU_AT_UNTRANSLATED &&
 	    q->pasid == VIOMMU_NO_PASID && (q->access & VIOMMU_WRITE))
 		return VIOMMU_INTERRUPT;
 	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
@@ -384,191 +379,4 @@ int vtd_translate(struct viommu *u, struct query *q)
 	if (q->type == VIOMMU_AT_TRANSLATED || c->key.kind == VTD_PASS)
 		return pass(v, q, c);
 	return through_tables(v, q, c);
-}
-
-/* ---- visits ---- */
-
-/* Identity, in blocks that leave out the interrupt window: some sixty of them. */
-static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
-{
-	bool on = atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE;
-	unsigned bits = on ? v->haw : 63;
-
-	if (on && visit->last > bits_low(bits))
-		visit->last = bits_low(bits);
-	while (visit->next <= visit->last) {
-		struct query q = { .iova = visit->next };
-
-		if (visit->budget == 0)
-			return PT_VISIT_BUDGET;
-		visit->budget--;
-		if (in_window(visit->next)) {
-			visit->next = VTD_WINDOW_LAST + 1;
-			continue;
-		}
-		identity(&q, bits);
-		translation_avoid(&q.found, q.iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
-		if (outside_protected(v, &q) && visit->page(visit->opaque, &q.found))
-			return PT_VISIT_STOPPED;
-		visit->next = q.found.iova | bits_low(q.found.size_lg2);
-		if (visit->next >= visit->last)
-			break;
-		visit->next++;
-	}
-	return PT_VISIT_DONE;
-}
-
-/* A nested visit: each page of the first stage goes through the second. */
-struct nested_visit {
-	struct pt_visit *visit;
-	const struct context *context;
-	int (*page)(void *opaque, const struct translation *page);
-	void *opaque;
-};
-
-static int nested_page(void *opaque, const struct translation *page)
-{
-	struct nested_visit *n = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-
-	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
-	uint64_t iova = first;
-
-	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
-	for (;; iova++) {
-		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
-		struct translation t = { .perm = page->perm };
-		enum pt_end walked = PT_TOO_WIDE;
-
-		if (n->visit->budget > 0) {
-			n->visit->budget--;
-		} else if (iova != first) {
-			n->visit->next = iova;
-			return 1;
-		}
-		w.iova = page->gpa + (iova - page->iova);
-		w.found.size_lg2 = 12;
-		if (pt_fits(w.config, w.iova))
-			walked = pt_vtd_ss_peek(&w);
-		t.size_lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
-		t.iova = iova & ~bits_low(t.size_lg2);
-		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
-			~bits_low(t.size_lg2);
-		t.perm &= w.found.perm;
-		if (walked == PT_OK && (t.perm & PERM_ALL) && n->page(n->opaque, &t))
-			return 1;
-		iova |= bits_low(t.size_lg2);
-		if (iova == end || iova >= n->visit->last)
-			return 0;
-	}
-}
-
-/* One half of the canonical addresses. */
-static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *visit, uint64_t first,
-				    uint64_t last)
-{
-	uint64_t wanted = visit->last;
-	enum pt_visit_end end;
-
-	if (visit->next < first)
-		visit->next = first;
-	if (visit->next > last || visit->next > wanted)
-		return PT_VISIT_DONE;
-	visit->last = wanted < last ? wanted : last;
-	if (c->key.kind == VTD_FIRST) {
-		end = pt_x86_visit(visit);
-	} else {
-		struct nested_visit n = {
-			.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
-		};
-
-		visit->page = nested_page;
-		visit->opaque = &n;
-		end = pt_x86_visit_on_vtd_ss(visit);
-		visit->page = n.page;
-		visit->opaque = n.opaque;
-		if (end == PT_VISIT_STOPPED && visit->budget == 0)
-			end = PT_VISIT_BUDGET;
-	}
-	visit->last = wanted;
-	if (end == PT_VISIT_DONE && visit->next < wanted)
-		visit->next = last + 1;
-	return end;
-}
-
-/* Pages of a visit with the permission that requests of the context have. */
-struct folded_visit {
-	struct vtd *vtd;
-	const struct context *context;
-	int (*page)(void *opaque, const struct translation *page);
-	void *opaque;
-};
-
-/* Reports a page without what lies in the interrupt window before or after translation, or is
- * protected. */
-static int folded_page(void *opaque, const struct translation *page)
-{
-	const struct folded_visit *f = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-
-	/* some hundred steps at most: the windows are 1 MiB, and blocks around them double in size
-	 */
-	for (uint64_t iova = page->iova;; iova++) {
-		struct query q = { .iova = iova, .found = *page };
-		bool open = true;
-
-		q.found.perm = fold(f->context, page->perm);
-		if (f->context->key.flags & VTD_KEY_RID)
-			open = translation_avoid(&q.found, iova, false, VTD_WINDOW_FIRST,
-						 VTD_WINDOW_LAST);
-		open = translation_avoid(&q.found, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) &&
-		       open;
-		if (all_are_checked(f->vtd))
-			open = outside_protected(f->vtd, &q) && open;
-		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
-			return 1;
-		iova = q.found.iova | bits_low(q.found.size_lg2);
-		if (iova == end)
-			return 0;
-	}
-}
-
-static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *visit)
-{
-	enum pt_visit_end end;
-	uint64_t limit;
-
-	visit->walk.nested = &c->key.stage2;
-	if (c->key.kind == VTD_SECOND) {
-		visit->walk.config = &c->key.stage2;
-		limit = bits_low(c->key.stage2.in_bits);
-		if (visit->next > limit)
-			return PT_VISIT_DONE;
-		if (visit->last > limit)
-			visit->last = limit;
-		return pt_vtd_ss_visit(visit);
-	}
-	visit->walk.config = &c->key.stage1;
-	limit = bits_low(c->key.stage1.in_bits - 1U);
-	end = visit_half(c, visit, 0, limit);
-	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
-		end = visit_half(c, visit, ~limit, UINT64_MAX);
-	return end;
-}
-
-enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
-{
-	struct folded_visit folded = {
-		.vtd = vtd_of(u), .context = c, .page = visit->page, .opaque = visit->opaque
-	};
-	enum pt_visit_end end;
-
-	if (c->key.kind == VTD_PASS)
-		return visit_identity(vtd_of(u), visit);
-	visit->page = folded_page;
-	visit->opaque = &folded;
-	end = visit_tables(c, visit);
-	visit->page = folded.page;
-	visit->opaque = folded.opaque;
-	return end;
 }

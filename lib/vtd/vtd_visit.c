@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vtd_visit.c - every mapping of a context, in order: what requests without a trace would be
+ * answered. */
+
+#include "pt_vtd_ss.h"
+#include "pt_x86.h"
+#include "vtd_engine.h"
+
+/* Identity, in blocks that leave out the interrupt window: some sixty of them. */
+static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
+{
+	bool on = atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE;
+	unsigned bits = on ? v->haw : 63;
+
+	if (on && visit->last > bits_low(bits))
+		visit->last = bits_low(bits);
+	while (visit->next <= visit->last) {
+		struct query q = { .iova = visit->next };
+
+		if (visit->budget == 0)
+			return PT_VISIT_BUDGET;
+		visit->budget--;
+		if (vtd_in_window(visit->next)) {
+			visit->next = VTD_WINDOW_LAST + 1;
+			continue;
+		}
+		vtd_identity(&q, bits);
+		translation_avoid(&q.found, q.iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
+		if (vtd_outside_protected(v, &q) && visit->page(visit->opaque, &q.found))
+			return PT_VISIT_STOPPED;
+		visit->next = q.found.iova | bits_low(q.found.size_lg2);
+		if (visit->next >= visit->last)
+			break;
+		visit->next++;
+	}
+	return PT_VISIT_DONE;
+}
+
+/* A nested visit: each page of the first stage goes through the second. */
+struct nested_visit {
+	struct pt_visit *visit;
+	const struct context *context;
+	int (*page)(void *opaque, const struct translation *page);
+	void *opaque;
+};
+
+static int nested_page(void *opaque, const struct translation *page)
+{
+	struct nested_visit *n = opaque;
+	uint64_t end = page->iova | bits_low(page->size_lg2);
+
+	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
+	uint64_t iova = first;
+
+	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
+	for (;; iova++) {
+		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
+		struct translation t = { .perm = page->perm };
+		enum pt_end walked = PT_TOO_WIDE;
+
+		if (n->visit->budget > 0) {
+			n->visit->budget--;
+		} else if (iova != first) {
+			n->visit->next = iova;
+			return 1;
+		}
+		w.iova = page->gpa + (iova - page->iova);
+		w.found.size_lg2 = 12;
+		if (pt_fits(w.config, w.iova))
+			walked = pt_vtd_ss_peek(&w);
+		t.size_lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
+		t.iova = iova & ~bits_low(t.size_lg2);
+		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
+			~bits_low(t.size_lg2);
+		t.perm &= w.found.perm;
+		if (walked == PT_OK && (t.perm & PERM_ALL) && n->page(n->opaque, &t))
+			return 1;
+		iova |= bits_low(t.size_lg2);
+		if (iova == end || iova >= n->visit->last)
+			return 0;
+	}
+}
+
+/* One half of the canonical addresses. */
+static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *visit, uint64_t first,
+				    uint64_t last)
+{
+	uint64_t wanted = visit->last;
+	enum pt_visit_end end;
+
+	if (visit->next < first)
+		visit->next = first;
+	if (visit->next > last || visit->next > wanted)
+		return PT_VISIT_DONE;
+	visit->last = wanted < last ? wanted : last;
+	if (c->key.kind == VTD_FIRST) {
+		end = pt_x86_visit(visit);
+	} else {
+		struct nested_visit n = {
+			.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
+		};
+
+		visit->page = nested_page;
+		visit->opaque = &n;
+		end = pt_x86_visit_on_vtd_ss(visit);
+		visit->page = n.page;
+		visit->opaque = n.opaque;
+		if (end == PT_VISIT_STOPPED && visit->budget == 0)
+			end = PT_VISIT_BUDGET;
+	}
+	visit->last = wanted;
+	if (end == PT_VISIT_DONE && visit->next < wanted)
+		visit->next = last + 1;
+	return end;
+}
+
+/* Pages of a visit with the permission that requests of the context have. */
+struct folded_visit {
+	struct vtd *vtd;
+	const struct context *context;
+	int (*page)(void *opaque, const struct translation *page);
+	void *opaque;
+};
+
+/* Reports a page without what lies in the interrupt window before or after translation, or is
+ * protected. */
+static int folded_page(void *opaque, const struct translation *page)
+{
+	const struct folded_visit *f = opaque;
+	uint64_t end = page->iova | bits_low(page->size_lg2);
+
+	/* some hundred steps at most: the windows are 1 MiB, and blocks around them double in size
+	 */
+	for (uint64_t iova = page->iova;; iova++) {
+		struct query q = { .iova = iova, .found = *page };
+		bool open = true;
+
+		q.found.perm = vtd_fold(f->context, page->perm);
+		if (f->context->key.flags & VTD_KEY_RID)
+			open = translation_avoid(&q.found, iova, false, VTD_WINDOW_FIRST,
+						 VTD_WINDOW_LAST);
+		open = translation_avoid(&q.found, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) &&
+		       open;
+		if (vtd_checks_all(f->vtd))
+			open = vtd_outside_protected(f->vtd, &q) && open;
+		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
+			return 1;
+		iova = q.found.iova | bits_low(q.found.size_lg2);
+		if (iova == end)
+			return 0;
+	}
+}
+
+static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *visit)
+{
+	enum pt_visit_end end;
+	uint64_t limit;
+
+	visit->walk.nested = &c->key.stage2;
+	if (c->key.kind == VTD_SECOND) {
+		visit->walk.config = &c->key.stage2;
+		limit = bits_low(c->key.stage2.in_bits);
+		if (visit->next > limit)
+			return PT_VISIT_DONE;
+		if (visit->last > limit)
+			visit->last = limit;
+		return pt_vtd_ss_visit(visit);
+	}
+	visit->walk.config = &c->key.stage1;
+	limit = bits_low(c->key.stage1.in_bits - 1U);
+	end = visit_half(c, visit, 0, limit);
+	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
+		end = visit_half(c, visit, ~limit, UINT64_MAX);
+	return end;
+}
+
+enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
+{
+	struct folded_visit folded = {
+		.vtd = vtd_of(u), .context = c, .page = visit->page, .opaque = visit->opaque
+	};
+	enum pt_visit_end end;
+
+	if (c->key.kind == VTD_PASS)
+		return visit_identity(vtd_of(u), visit);
+	visit->page = folded_page;
+	visit->opaque = &folded;
+	end = visit_tables(c, visit);
+	visit->page = folded.page;
+	visit->opaque = folded.opaque;
+	return end;
+}
