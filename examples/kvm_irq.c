@@ -64,17 +64,18 @@ static bool is_for_kernel(const struct viommu_route_change *change)
 	return (change->flags & VIOMMU_ROUTE_VALID) && !(change->msi.flags & VIOMMU_MSI_POSTED);
 }
 
-/* Hands the kernel what has changed since the last time. */
+/* Hands the kernel what has changed since the last time, if anything has. */
 static bool update_kernel(struct demo *m)
 {
 	struct viommu_route_change change[16];
-	uint32_t count;
+	uint32_t count, all = 0;
 	int result;
 
 	do {
 		result = viommu_routes_drain(m->routes, change, 16, &count);
 		if (result < 0)
 			return false;
+		all += count;
 		for (uint32_t i = 0; i < count; i++) {
 			if (is_for_kernel(&change[i]))
 				kernel_route(&m->kernel, change[i].gsi, change[i].msi.address,
@@ -83,7 +84,7 @@ static bool update_kernel(struct demo *m)
 				kernel_unroute(&m->kernel, change[i].gsi);
 		}
 	} while (result == VIOMMU_MORE);
-	return kernel_commit(&m->kernel);
+	return !all || kernel_commit(&m->kernel);
 }
 
 /* The guest invalidated table entries. It waits until this returns. */
@@ -101,7 +102,7 @@ static void pin_changed(void *opaque, uint32_t pin)
 {
 	struct demo *m = opaque;
 	struct viommu_route route = {
-		.size = sizeof(route), .gsi = pin, .pin = pin, .source = IOAPIC, .ioapic = m->ioapic
+		.size = sizeof(route), .gsi = pin, .pin = pin, .ioapic = m->ioapic
 	};
 
 	if (viommu_routes_set(m->routes, &route) < 0 || !update_kernel(m))

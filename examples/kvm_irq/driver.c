@@ -88,7 +88,7 @@ static void submit(struct driver *d, uint64_t low, uint64_t high)
 
 bool driver_invalidate_entry(struct driver *d, uint16_t index)
 {
-	submit(d, (uint64_t)index << 32 | 1 << 4 | 4, 0); /* type 4, by index */
+	submit(d, (uint64_t)index << 32 | 1 << 4 | 4, 0);	     /* type 4, by index */
 	submit(d, (uint64_t)++d->ticket << 32 | 1 << 5 | 5, STATUS); /* type 5, status write */
 	if (viommu_reg_write(d->iommu, IQT, 8, d->tail) < 0)
 		return false;

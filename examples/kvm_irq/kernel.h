@@ -32,11 +32,11 @@ struct kernel {
 	int vm;
 	unsigned vcpus;
 	struct kernel_vcpu vcpu[KERNEL_VCPUS];
-	struct kvm_irq_routing *table;	/* what the kernel gets at the next commit */
-	uint32_t place[KERNEL_ROUTES];	/* of a GSI in the table, + 1; 0: none */
-	uint64_t commits;		/* calls of KVM_SET_GSI_ROUTING */
-	uint32_t max_id;		/* APIC ids are at most this */
-	char why[160];			/* what went wrong last, for a person */
+	struct kvm_irq_routing *table; /* what the kernel gets at the next commit */
+	uint32_t place[KERNEL_ROUTES]; /* of a GSI in the table, + 1; 0: none */
+	uint64_t commits;	       /* calls of KVM_SET_GSI_ROUTING */
+	uint32_t max_id;	       /* APIC ids are at most this */
+	char why[160];		       /* what went wrong last, for a person */
 };
 
 /* Bits of a local APIC's 256 vectors, vector 0 first. */

@@ -17,8 +17,8 @@
 #define LAPIC_TMR 0x180U
 #define LAPIC_IRR 0x200U
 
-#define SVR_ENABLE	  0x100U
-#define APIC_BASE_X2APIC  0x400U
+#define SVR_ENABLE	   0x100U
+#define APIC_BASE_X2APIC   0x400U
 #define CPUID_1_ECX_X2APIC (1U << 21)
 
 enum { CPUID_ENTRIES = 256 };

@@ -275,12 +275,15 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 
 	if (source > u->engine->last_id)
 		return VIOMMU_EINVAL;
-	if ((address & VTD_MSI_BASE) !=
-	    VTD_MSI_FEE) /* with remapping off it is no interrupt, and no fault */
-		return r.irta & VTD_LATCH_IRE ? refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi)
-					      : VIOMMU_FAULT;
-	if (!(r.irta & VTD_LATCH_IRE))
+	if (!(r.irta & VTD_LATCH_IRE)) {
+		/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt, and no
+		 * fault: nothing is remapped. */
+		if ((address & BITS(39, 20)) != VTD_MSI_FEE)
+			return VIOMMU_FAULT;
 		return unremapped(&r, msi);
+	}
+	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)
+		return refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi);
 	if (address & VTD_MSI_FORMAT)
 		return remap(v, &r, msi);
 	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */

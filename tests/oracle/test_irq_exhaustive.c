@@ -239,6 +239,39 @@ static void test_arguments(void **state)
 	irq_close(&rig);
 }
 
+/* What is no interrupt message is not passed on either while remapping is off: there is nothing to
+ * record, and nobody who would take it. */
+static void test_not_a_message(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t address;
+		int result;
+	} rows[] = {
+		{ "the first", 0xfee00000, VIOMMU_OK },
+		{ "the last", 0xfeefffff, VIOMMU_OK },
+		{ "below", 0xfedfffff, VIOMMU_FAULT },
+		{ "above", 0xfef00000, VIOMMU_FAULT },
+		{ "bit 32", UINT64_C(0x1fee00000), VIOMMU_FAULT },
+		{ "bit 40", UINT64_C(0x100fee00000), VIOMMU_FAULT },
+		{ "bit 63", UINT64_C(0x80000000fee00000), VIOMMU_FAULT },
+		{ "zero", 0, VIOMMU_FAULT },
+	};
+	struct viommu_msi msi;
+
+	(void)state;
+	open_rig(false, false);
+	irq_program(&rig, IRQ_TABLES | S_MAX, false, false);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		check_eq(rows[i].name,
+			 viommu_remap_msi(rig.g.iommu, SOURCE, rows[i].address, 0, 0, &msi),
+			 rows[i].result);
+		check_eq(rows[i].name, msi.reason, 0);
+	}
+	no_faults();
+	irq_close(&rig);
+}
+
 /* ---- messages ---- */
 
 /* 5.1.2: every address in the window, with data for and against a subhandle; CFI and EIME in all
@@ -408,6 +441,7 @@ int main(void)
 		cmocka_unit_test(test_messages),	cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_table_addresses), cmocka_unit_test(test_vectors),
 		cmocka_unit_test(test_descriptor_bits), cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_not_a_message),
 	};
 
 	return cmocka_run_group_tests_name("irq/exhaustive", tests, NULL, NULL);

@@ -122,6 +122,11 @@ static void test_halves(void **state)
 	guest_write32(&u->g, CCMD + 4, (uint32_t)((ICC | CIRG(3)) >> 32));
 	iotlb(u, 0, IVT | IIRG(2) | DID(7));
 	row_equal(where(u->dev, UNIT_IOVA, VIOMMU_READ), u->page[2]);
+	row_name = "11.2 the lower half alone is no command";
+	guest_legacy(&u->g, UNIT_RID, 9, u->ss, 4);
+	guest_write32(&u->g, CCMD, UNIT_RID << 16 | 7);
+	guest_write32(&u->g, IOTLB, 0);
+	row_equal(where(u->dev, UNIT_IOVA, VIOMMU_READ), u->page[2]);
 	unit_close(u);
 }
 

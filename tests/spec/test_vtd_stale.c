@@ -212,6 +212,49 @@ static void test_mappings(void **state)
 		check(&mapping_rows[i]);
 }
 
+/* A channel that has looked one address up again must not find the others in what it had before. */
+static void test_channel_has_several(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t q[2];
+		bool again[4];
+	} rows[] = {
+		{ "12 page", { PAGE, IOVA + 0x2000 }, { false, false, true, false } },
+		{ "12 two pages", { PAGE, IOVA | 1 }, { true, true, false, false } },
+		{ "12 domain", { Q_IOTLB(2, UNIT_DID), 0 }, { true, true, true, true } },
+		{ "12 global", { Q_IOTLB(1, 0), 0 }, { true, true, true, true } },
+	};
+	const uint64_t before = UINT64_C(1) << 30;
+	const uint64_t after = UINT64_C(2) << 30;
+
+	for (unsigned i = 0; i < 4 * ROWS(rows); i++) {
+		const unsigned order = i % 4;
+		const unsigned n = i / 4;
+		const struct stale_row none = { rows[n].name, LEGACY, M4K, 0, { 0, 0 }, false };
+		struct unit *u = open_row(&none);
+		struct viommu_channel *c = guest_channel(&u->g, u->dev, NONE);
+
+		for (unsigned k = 0; k < 4; k++) {
+			uint64_t at = k * GUEST_PAGE;
+
+			guest_ss_map(&u->g, u->ss, 4, IOVA + at, before + at, 12, 3);
+			row_equal(where_channel(c, NONE, IOVA + at, VIOMMU_READ), before + at);
+			guest_ss_map(&u->g, u->ss, 4, IOVA + at, after + at, 12, 3);
+		}
+		guest_submit(&u->g, rows[n].q[0], rows[n].q[1], 0, 0);
+		guest_wait(&u->g);
+		for (unsigned k = 0; k < 8; k++) {
+			unsigned page = (k ^ order) & 3;
+			uint64_t at = page * GUEST_PAGE;
+
+			row_equal(where_channel(c, NONE, IOVA + at, VIOMMU_READ),
+				  (rows[n].again[page] ? after : before) + at);
+		}
+		unit_close(u);
+	}
+}
+
 /* ---- permission, presence and structure ---- */
 
 /* A page that was absent, or could not be written: faults are not cached (CM=0). */
@@ -264,6 +307,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mappings),
+		cmocka_unit_test(test_channel_has_several),
 		cmocka_unit_test(test_nothing_negative_is_cached),
 		cmocka_unit_test(test_tables_go),
 	};
