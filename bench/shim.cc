@@ -331,7 +331,7 @@ void print_ratios(FILE *out)
 		fprintf(out, "%-44s %14.2f", e->name.c_str(), ns);
 		print_ratio(out, 10, ns, l1);
 		for (auto &peer : peers)
-			if (starts_with(e->name, "vtd/"))
+			if (starts_with(e->name, "vtd/") || starts_with(e->name, "irq/"))
 				print_ratio(out, 14, median_of_peer(peer, e->name.substr(4)), ns);
 		fprintf(out, "\n");
 	}

@@ -7,13 +7,16 @@
 
 struct api_world api;
 
-/* A callback may call anything, or nothing. */
-static void reenter(void)
+/* A callback may call anything, or nothing. @used: a call on some device or unit may be under way that
+ * is not told of it being freed, which must be done alone. */
+static void reenter(bool used)
 {
 	if (api.depth >= DEPTH || !input_left(api.in) || take(1) % 4)
 		return;
 	api.depth++;
+	api.used += used;
 	api.step();
+	api.used -= used;
 	api.depth--;
 }
 
@@ -49,7 +52,7 @@ static int on_read(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
 	const uint8_t *from = at(gpa, bytes);
 
 	CHECK(opaque == &api);
-	reenter();
+	reenter(true);
 	if (!from)
 		return 1;
 	memcpy(to, from, bytes);
@@ -61,7 +64,7 @@ static int on_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes
 	uint8_t *to = at(gpa, bytes);
 
 	CHECK(opaque == &api);
-	reenter();
+	reenter(true);
 	if (!to)
 		return 1;
 	memcpy(to, from, bytes);
@@ -71,7 +74,7 @@ static int on_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes
 static void on_dirty(void *opaque, uint64_t gpa, uint64_t bytes)
 {
 	CHECK(opaque == &api && at(gpa, bytes));
-	reenter();
+	reenter(true);
 }
 
 static void on_msi(void *opaque, uint64_t address, uint32_t data)
@@ -79,33 +82,33 @@ static void on_msi(void *opaque, uint64_t address, uint32_t data)
 	(void)address;
 	(void)data;
 	CHECK(opaque == &api);
-	reenter();
+	reenter(true);
 }
 
 static void on_work(void *opaque)
 {
 	CHECK(opaque == &api);
-	reenter();
+	reenter(false);
 }
 
 static void on_message(void *opaque, const char *text)
 {
 	CHECK(opaque == &api && text && text[0]);
-	reenter();
+	reenter(false);
 }
 
 static int on_invalidate(void *opaque, const struct viommu_device_invalidation *what)
 {
 	CHECK(opaque == &api);
 	api.tokens = what->token;
-	reenter();
+	reenter(false);
 	return take(1) & 1 ? VIOMMU_PENDING : VIOMMU_OK;
 }
 
 static void on_response(void *opaque, const struct viommu_page_response *response)
 {
 	CHECK(opaque == &api && response);
-	reenter();
+	reenter(false);
 }
 
 static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
@@ -113,33 +116,33 @@ static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid,
 {
 	(void)pasid;
 	CHECK(opaque == &api && device && first <= last);
-	reenter();
+	reenter(false);
 }
 
 static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 {
 	CHECK(opaque == &api && device && mode <= VIOMMU_MODE_TRANSLATE);
-	reenter();
+	reenter(false);
 }
 
 static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
 {
 	CHECK(opaque == &api && first <= last);
-	reenter();
+	reenter(false);
 }
 
 int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
 {
 	(void)iova;
 	CHECK(opaque == &api && fragment->length);
-	reenter();
+	reenter(true);
 	return take(1) == 1;
 }
 
 void api_explained(void *opaque, const struct viommu_step *step)
 {
 	CHECK(opaque == &api && step->what);
-	reenter();
+	reenter(true);
 }
 
 /* ---- creation: everything may be wrong with a structure ---- */

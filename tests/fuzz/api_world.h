@@ -25,6 +25,7 @@ struct api_world {
 	unsigned listener_of[LISTENERS];
 	uint64_t tokens;
 	unsigned depth;	  /* of callbacks */
+	unsigned used;	  /* of them, those in which devices and units may be in use */
 	unsigned fail_in; /* allocations until one fails; 0: none does */
 	uint64_t blocks;
 	uint64_t budget; /* of steps, so that an input ends */

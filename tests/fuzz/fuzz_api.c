@@ -23,6 +23,8 @@ static void free_one(void)
 		api.channel[n % WAYS_IN] = result ? api.channel[n % WAYS_IN] : NULL;
 		break;
 	case 1:
+		if (api.used)
+			return;
 		result = viommu_device_free(api.device[n % REQUESTERS]);
 		api.device[n % REQUESTERS] = result ? api.device[n % REQUESTERS] : NULL;
 		break;
@@ -31,6 +33,8 @@ static void free_one(void)
 		api.listener[n % LISTENERS] = result ? api.listener[n % LISTENERS] : NULL;
 		break;
 	case 3:
+		if (api.used)
+			return;
 		result = viommu_free(api.unit[n % UNITS]);
 		api.unit[n % UNITS] = result ? api.unit[n % UNITS] : NULL;
 		break;
@@ -295,7 +299,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input in = { .data = data, .size = size };
 
-	memset(&api, 0, sizeof(w));
+	memset(&api, 0, sizeof(api));
 	api.in = &in;
 	api.step = step;
 	api.budget = 300;

@@ -256,24 +256,27 @@ static void command(uint64_t set, uint64_t clear)
 	f.gcmd &= ~(uint64_t)VTD_G_IRTP;
 }
 
+/* Entries are read again when remapping or the table is switched; CFI has nothing to do with
+ * them. */
 static void switch_something(void)
 {
 	uint64_t how = take(1);
+	bool on = how & 4;
 
-	clean(0, ENTRIES - 1);
 	switch (how & 3) {
 	case 0:
 		write_register(VTD_IRTA, 8, TABLE | (how >> 2) % 6);
+		clean(0, ENTRIES - 1);
 		command(VTD_G_IRTP, 0);
 		break;
 	case 1:
-		command(VTD_G_IRE, 0);
-		break;
 	case 2:
-		command(0, VTD_G_IRE);
+		if (on != !!(f.gcmd & VTD_G_IRE))
+			clean(0, ENTRIES - 1);
+		command(on ? VTD_G_IRE : 0, on ? 0 : VTD_G_IRE);
 		break;
 	default:
-		command(how & 4 ? VTD_G_CFI : 0, how & 4 ? 0 : VTD_G_CFI);
+		command(on ? VTD_G_CFI : 0, on ? 0 : VTD_G_CFI);
 	}
 }
 

@@ -11,7 +11,7 @@
 static void fill_queue(struct machine *m, struct input *in)
 {
 	uint64_t base = machine_read(m, VTD_IQA, 8) & VTD_IQA_IQA;
-	unsigned words = 1 + (unsigned)input_take(in, 1) % 24;
+	unsigned words = 1 + (unsigned)input_take(in, 1) % 96;
 
 	for (unsigned i = 0; i < words; i++) {
 		uint64_t how = input_take(in, 1);

@@ -23,8 +23,27 @@ static void begin(struct machine *m)
 	m->calls = 0;
 }
 
+/* Where the queue is; 0 without one. */
+static uint64_t queue_head(struct machine *m)
+{
+	uint64_t head = 0;
+
+	if (m->ecap & VTD_ECAP_QI)
+		CHECK(viommu_reg_read(m->iommu, VTD_IQH, 8, &head) == VIOMMU_OK);
+	return head;
+}
+
+/* No more descriptors than the budget; it may have wrapped, or been switched on. */
+static void check_budget(struct machine *m, uint64_t before)
+{
+	uint64_t after = queue_head(m);
+
+	CHECK(after <= before || after - before <= MACHINE_BUDGET * 32);
+}
+
 int machine_write(struct machine *m, uint64_t offset, uint32_t bytes, uint64_t value)
 {
+	uint64_t head = queue_head(m);
 	int result;
 
 	begin(m);
@@ -32,6 +51,7 @@ int machine_write(struct machine *m, uint64_t offset, uint32_t bytes, uint64_t v
 	CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING ||
 	      (result == VIOMMU_EINVAL && (bytes < 1 || bytes > 8)));
 	check_register_work(m);
+	check_budget(m, head);
 	return result;
 }
 
@@ -50,12 +70,14 @@ uint64_t machine_read(struct machine *m, uint64_t offset, uint32_t bytes)
 
 void machine_run(struct machine *m)
 {
+	uint64_t head = queue_head(m);
 	int result;
 
 	begin(m);
 	result = viommu_run(m->iommu);
 	CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING);
 	check_register_work(m);
+	check_budget(m, head);
 }
 
 bool machine_stable(const struct machine *m)
@@ -221,12 +243,14 @@ void machine_translate(struct machine *m, unsigned who, const struct viommu_requ
 void machine_remap(struct machine *m, uint32_t source, uint64_t address, uint32_t data,
 		   uint32_t flags)
 {
+	uint64_t writes = m->writes;
 	struct viommu_msi msi;
 	int result;
 
 	begin(m);
 	result = viommu_remap_msi(m->iommu, source, address, data, flags, &msi);
 	CHECK(m->accesses <= 200);
+	CHECK(!(flags & VIOMMU_MSI_RESOLVE) || m->writes == writes);
 	if ((flags & ~VIOMMU_MSI_RESOLVE) || source > 0xffff) {
 		CHECK(result == VIOMMU_EINVAL);
 		return;
@@ -236,7 +260,9 @@ void machine_remap(struct machine *m, uint32_t source, uint64_t address, uint32_
 	CHECK(msi.logical <= 1 && msi.level <= 1 && msi.redirection_hint <= 1);
 	CHECK(msi.index < 65536 || msi.index == UINT32_MAX);
 	if (result == VIOMMU_FAULT) {
-		CHECK(msi.reason >= 0x20 && msi.reason <= 0x28);
+		/* 0: remapping is off, and this is no interrupt message */
+		CHECK((msi.reason >= VTD_FR_IR_REQUEST_RSVD && msi.reason <= VTD_FR_IR_PID_RSVD) ||
+		      (msi.reason == 0 && !in_window(address, address)));
 		return;
 	}
 	CHECK(msi.reason == 0);

@@ -336,13 +336,31 @@ static uint64_t page(unsigned n)
 	return RAM_BASE + n * 4096;
 }
 
+/* A page of level 0: most are there and ours; of eight, one is ROM, one cannot be written, one not be
+ * read (or is a supervisor's), and one is absent. */
+static uint64_t leaf(unsigned i, uint64_t bits)
+{
+	switch (i & 7) {
+	case 3:
+		return page(i % 32) | (bits & ~UINT64_C(2));
+	case 4:
+		return 0;
+	case 5:
+		return ROM_BASE | bits;
+	case 6:
+		return page(i % 32) | (bits & 4 ? bits & ~UINT64_C(4) : bits & ~UINT64_C(1));
+	default:
+		return page(i % 32) | bits;
+	}
+}
+
 /* A tree on 5 pages whose level 0 maps the data page and its neighbours, and with large pages above. */
 static void build_tree(struct machine *m, unsigned top, uint64_t bits, uint64_t large)
 {
 	for (unsigned i = 0; i < 4; i++)
 		machine_put(m, page(top + i), page(top + i + 1) | bits);
 	for (unsigned i = 0; i < 512; i++)
-		machine_put(m, page(top + 4) + i * 8, page(i % 32) | bits);
+		machine_put(m, page(top + 4) + i * 8, leaf(i, bits));
 	machine_put(m, page(top + 3) + 8, UINT64_C(0x200000) | bits | 0x80);
 	machine_put(m, page(top + 2) + 8, (large & 1 ? 0xc0000000 : 0) | bits | 0x80);
 	machine_put(m, page(top + 2) + 24, UINT64_C(0xc0000000) | bits | 0x80);

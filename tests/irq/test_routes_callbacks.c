@@ -100,11 +100,14 @@ static void test_batch_before_status(void **state)
 	rr_close(&rr);
 }
 
-/* A VMM that did not drain is called again; one that did is not called for nothing. */
+/* Called for each invalidation that concerned a route, also if nothing differs, and while something
+ * is pending. The others have nothing to do with the VMM. */
 static void test_called_again(void **state)
 {
 	(void)state;
 	open_rig(GUEST_REGION);
+	rr_invalidate(&rr, GUEST_IEC(100, 0));
+	check_eq("no route's entry", rr.changed, 0);
 	rr_entry(&rr, 5, 0x61);
 	rr_invalidate(&rr, GUEST_IEC(5, 0));
 	check_eq("changed", rr.changed, 1);
@@ -112,7 +115,29 @@ static void test_called_again(void **state)
 	check_eq("still pending", rr.changed, 2);
 	rr_expect(&rr, "drain", (const struct rr_change[]){ { 3, 0x61 } }, 1);
 	rr_invalidate(&rr, GUEST_IEC(5, 0));
-	check_eq("nothing is pending", rr.changed, 2);
+	check_eq("nothing differs", rr.changed, 3);
+	rr_invalidate(&rr, GUEST_IEC(100, 0));
+	check_eq("nothing is pending", rr.changed, 3);
+	rr_close(&rr);
+}
+
+/* Obligation 14, two threads: one has set and drained a route, and has not told the kernel. The
+ * guest that invalidates meets the VMM's lock in the callback. */
+static void test_drained_not_told(void **state)
+{
+	struct viommu_route_change got[4];
+	uint32_t count;
+
+	(void)state;
+	open_rig(GUEST_REGION);
+	rr_entry(&rr, 7, 0x62);
+	assert_int_equal(rr_set(&rr, 3, 7), VIOMMU_OK);
+	assert_int_equal(viommu_routes_drain(rr.routes, got, 4, &count), VIOMMU_OK);
+	assert_int_equal(count, 1);
+	rr.on_changed = check_pending;
+	order.calls = 0;
+	rr_invalidate(&rr, GUEST_IEC(7, 0));
+	check_eq("the VMM is asked", order.calls, 1);
 	rr_close(&rr);
 }
 
@@ -292,6 +317,30 @@ static void test_register_write(void **state)
 	rr_close(&rr);
 }
 
+/* Whenever the entry is read it is invalidated: that ends, and nothing is left standing that may be
+ * old (obligation 15). */
+static void invalidate_again(void)
+{
+	guest_submit(&rr.g, GUEST_IEC(9, 0), 0, 0, 0);
+	guest_ring(&rr.g);
+	intruder.done = false;
+}
+
+static void test_always_invalidated(void **state)
+{
+	(void)state;
+	open_intruded(invalidate_again);
+	check_eq("not known", rr_set(&rr, 7, 9), VIOMMU_FAULT);
+	rr_delivers(&rr, "not known", 7, RR_NONE);
+	rr_delivers(&rr, "nor the others", 3, RR_NONE);
+	rr.g.alter = NULL;
+	rr_invalidate(&rr, GUEST_IEC_GLOBAL);
+	rr_delivers(&rr, "back", 7, 0x91);
+	rr_delivers(&rr, "back", 3, 0x31);
+	rr_no_faults(&rr, "always invalidated");
+	rr_close(&rr);
+}
+
 /* Routes refuse while one is being resolved on the same thread; lookups and remapping do not. */
 static void call_routes(void)
 {
@@ -323,9 +372,10 @@ static void test_nested_routes(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_before_status), cmocka_unit_test(test_batch_before_status),
-		cmocka_unit_test(test_called_again),  cmocka_unit_test(test_no_callback),
-		cmocka_unit_test(test_matrix),	      cmocka_unit_test(test_register_write),
+		cmocka_unit_test(test_before_status),	 cmocka_unit_test(test_batch_before_status),
+		cmocka_unit_test(test_called_again),	 cmocka_unit_test(test_no_callback),
+		cmocka_unit_test(test_drained_not_told), cmocka_unit_test(test_always_invalidated),
+		cmocka_unit_test(test_matrix),		 cmocka_unit_test(test_register_write),
 		cmocka_unit_test(test_nested_routes),
 	};
 

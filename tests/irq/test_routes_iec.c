@@ -50,11 +50,11 @@ static void test_revoked(void **state)
 		check_eq(row, rr_statistics(&rr).valid, 1);
 		EXPECT(row, { 3, RR_NONE });
 		rr_invalidate(&rr, GUEST_IEC(5, 0));
-		check_eq(row, rr.changed, 1);
+		check_eq(row, rr.changed, 2);
 		rr_expect_none(&rr, row);
 		rr_entry(&rr, 5, 0x41);
 		rr_invalidate(&rr, GUEST_IEC(5, 0));
-		check_eq(row, rr.changed, 2);
+		check_eq(row, rr.changed, 3);
 		EXPECT(row, { 3, 0x41 });
 		rr_delivers(&rr, row, 4, 0x32);
 		rr_no_faults(&rr, row);
@@ -110,7 +110,7 @@ static void test_what_changed(void **state)
 		rr_raw_entry(&rr, 5, rr_low(0x60) ^ rows[i].low, rows[i].high);
 		rr_invalidate(&rr, GUEST_IEC_GLOBAL);
 		check_eq(rows[i].name, rr_statistics(&rr).pending, rows[i].told);
-		check_eq(rows[i].name, rr.changed, rows[i].told);
+		check_eq(rows[i].name, rr.changed, 1);
 		rr_close(&rr);
 	}
 }

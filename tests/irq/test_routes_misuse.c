@@ -36,7 +36,8 @@ static void test_set(void **state)
 		int result;
 	} rows[] = {
 		{ "size 0", { .size = 0, .gsi = 3 }, VIOMMU_ESIZE },
-		{ "shorter than the first", { .size = 27, .gsi = 3 }, VIOMMU_ESIZE },
+		{ "shorter than the first", { .size = 24, .gsi = 3 }, VIOMMU_ESIZE },
+		{ "in the middle of a member", { .size = 36, .gsi = 3 }, VIOMMU_ESIZE },
 		{ "unknown flag", { .size = whole, .flags = 2, .gsi = 3 }, VIOMMU_EINVAL },
 		{ "all flags", { .size = whole, .flags = UINT32_MAX, .gsi = 3 }, VIOMMU_EINVAL },
 		{ "id at the limit", { .size = whole, .gsi = 24 }, VIOMMU_EINVAL },

@@ -167,7 +167,7 @@ static void test_no_such_pin(void **state)
 	close_rig();
 }
 
-/* Set from an older caller's structure, which ends before the pin: it is an MSI. */
+/* Set from an older caller's structure, which ends before the I/O APIC: it is an MSI. */
 static void test_older_caller(void **state)
 {
 	struct viommu_route route = rr_route(12, 11);
@@ -175,7 +175,7 @@ static void test_older_caller(void **state)
 	(void)state;
 	open_rig();
 	rr_raw_entry(&rr, 11, rr_low(0x3b), RR_SOURCE | 1 << 18);
-	route.size = offsetof(struct viommu_route, pin);
+	route.size = offsetof(struct viommu_route, ioapic);
 	route.pin = 99;
 	route.ioapic = apic;
 	assert_int_equal(viommu_routes_set(rr.routes, &route), VIOMMU_OK);

@@ -403,7 +403,14 @@ static void test_compatibility(void **state)
 	row_equal(msi.address, UINT64_C(0x12345600feeab00c));
 	row_equal(msi.data, 0xffffffff);
 	row_equal(msi.destination, 0x123456ab);
+	row_name = "no interrupt message: refused, not recorded";
+	row_equal(viommu_remap_msi(u->g.iommu, SID, 0xfed01000, 0, 0, &msi), VIOMMU_FAULT);
+	row_equal(msi.reason, 0);
+	row_equal(viommu_remap_msi(u->g.iommu, SID, FEE | BIT(32), 0, 0, &msi), VIOMMU_FAULT);
+	row_equal(msi.reason, 0);
+	row_equal(fsts(u), 0);
 	row_name = "misuse";
+	row_equal(viommu_remap_msi(u->g.iommu, 0x10000, address, 0, 0, &msi), VIOMMU_EINVAL);
 	row_equal(viommu_remap_msi(NULL, SID, address, 0, 0, &msi), VIOMMU_EINVAL);
 	row_equal(viommu_remap_msi(u->g.iommu, SID, address, 0, 0, NULL), VIOMMU_EINVAL);
 	row_equal(viommu_remap_msi(u->g.iommu, SID, address, 0, 2, &msi), VIOMMU_EINVAL);
