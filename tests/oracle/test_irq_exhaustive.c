@@ -253,8 +253,9 @@ static void test_not_a_message(void **state)
 		{ "below", 0xfedfffff, VIOMMU_FAULT },
 		{ "above", 0xfef00000, VIOMMU_FAULT },
 		{ "bit 32", UINT64_C(0x1fee00000), VIOMMU_FAULT },
-		{ "bit 40", UINT64_C(0x100fee00000), VIOMMU_FAULT },
-		{ "bit 63", UINT64_C(0x80000000fee00000), VIOMMU_FAULT },
+		{ "bit 39", UINT64_C(0x80fee00000), VIOMMU_FAULT },
+		{ "KVM's destination bits, the first", UINT64_C(0x100fee00000), VIOMMU_OK },
+		{ "KVM's destination bits, the last", UINT64_C(0x80000000fee00000), VIOMMU_OK },
 		{ "zero", 0, VIOMMU_FAULT },
 	};
 	struct viommu_msi msi;
