@@ -45,8 +45,8 @@ struct viommu_limits {
  *
  * Alone: nothing else may run on this handle.
  * @param iommu  may be NULL
- * @return VIOMMU_OK, or VIOMMU_EBUSY while a device or a listener of it exists, or a call on it is
- * under way
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while a device, a listener or an I/O APIC of it exists, or a
+ * call on it is under way
  */
 VIOMMU_API int viommu_free(struct viommu *iommu);
 
@@ -153,7 +153,7 @@ VIOMMU_API int viommu_channel_free(struct viommu_channel *channel);
 VIOMMU_API int viommu_enter(struct viommu_channel *channel);
 
 /**
- * Closes the section. May call the host's work callbacks of the VM's IOMMUs.
+ * Closes the section. May call the host's work callback.
  *
  * One at a time per handle.
  * @param channel  the channel
@@ -182,7 +182,7 @@ struct viommu_request {
  * before writing. */
 #define VIOMMU_FRAGMENT_CLEAN 1U
 
-/** One contiguous piece of an answer. Layout is frozen: 32 bytes. */
+/** One contiguous piece of an answer. Layout is frozen: 32 bytes on 64-bit hosts. */
 struct viommu_fragment {
 	uint64_t gpa;	 /**< first guest-physical address */
 	uint64_t length; /**< bytes */
@@ -219,10 +219,10 @@ struct viommu_answer {
  * @param fragments  receives at most max fragments
  * @param max        at least 1
  * @param answer     always written, except with a negative result
- * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough.
- * VIOMMU_FAULT: refused at answer->next, and recorded. VIOMMU_INTERRUPT: an interrupt message, not
- * a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY from inside a callback of this very
- * channel); nothing is recorded.
+ * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough,
+ * or 65536 pages have been looked at. VIOMMU_FAULT: refused at answer->next, and recorded.
+ * VIOMMU_INTERRUPT: an interrupt message, not a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY
+ * from inside a callback of this very channel); nothing is recorded.
  */
 VIOMMU_API int viommu_translate(struct viommu_channel *channel,
 				const struct viommu_request *request,
@@ -425,7 +425,8 @@ VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
  * @param first   first address; on return, where to resume
  * @param last    last address
  * @param budget  table entries to look at, at most; 0: VIOMMU_REPLAY_BUDGET_DEFAULT
- * @param mapped  called for each range, without a lock held; non-zero stops
+ * @param mapped  called for each range, without a lock held; non-zero: the range is not taken, and
+ * reported again next time
  * @param opaque  passed to mapped
  * @return VIOMMU_OK: done. VIOMMU_MORE: the budget is used up or mapped stopped it; go on from
  * *first. VIOMMU_FAULT: the device is blocked, nothing is mapped. VIOMMU_EINVAL

@@ -46,8 +46,8 @@ struct viommu_msi {
  * @param data     message data
  * @param flags    0 or VIOMMU_MSI_RESOLVE
  * @param msi      receives the message
- * @return VIOMMU_OK; VIOMMU_FAULT: refused, and recorded unless resolving; VIOMMU_EINVAL;
- * VIOMMU_ENOTSUP (the engine has no interrupt remapping)
+ * @return VIOMMU_OK; VIOMMU_FAULT: refused, and recorded unless resolving or msi->reason is 0;
+ * VIOMMU_EINVAL; VIOMMU_ENOTSUP (the engine has no interrupt remapping)
  */
 VIOMMU_API int viommu_remap_msi(struct viommu *iommu, uint32_t source, uint64_t address,
 				uint32_t data, uint32_t flags, struct viommu_msi *msi);

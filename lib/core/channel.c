@@ -152,6 +152,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 
 int viommu_channel_free(struct viommu_channel *channel)
 {
+	struct viommu_device *device;
 	struct viommu *u;
 
 	if (!channel)
@@ -159,11 +160,12 @@ int viommu_channel_free(struct viommu_channel *channel)
 	if (channel->open || channel->translating)
 		return VIOMMU_EBUSY;
 	u = channel->device->iommu;
+	device = channel->device;
 	epoch_remove(&u->epoch, &channel->section);
-	atomic_fetch_sub(&channel->device->users, 1);
+	vm_dealloc(u->vm, channel, sizeof(*channel));
 	pthread_mutex_lock(&u->devices_lock);
 	u->channel_count--;
+	atomic_fetch_sub(&device->users, 1);
 	pthread_mutex_unlock(&u->devices_lock);
-	vm_dealloc(u->vm, channel, sizeof(*channel));
 	return VIOMMU_OK;
 }

@@ -252,11 +252,36 @@ bool device_invalidate(struct viommu_device *device,
 	return true;
 }
 
+void devices_forget_invalidations(struct viommu *u)
+{
+	pthread_mutex_lock(&u->devices_lock);
+	for (uint32_t i = 0; atomic_load(&u->outstanding_count) && i < u->limits.outstanding; i++) {
+		if (u->outstanding[i].device) {
+			u->outstanding[i].device = NULL;
+			atomic_fetch_sub(&u->outstanding_count, 1);
+		}
+	}
+	u->forgotten_token = u->next_token;
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+static bool forgotten(struct viommu *u, uint64_t token)
+{
+	bool old;
+
+	pthread_mutex_lock(&u->devices_lock);
+	old = token != 0 && token <= u->forgotten_token;
+	pthread_mutex_unlock(&u->devices_lock);
+	return old;
+}
+
 int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int status)
 {
 	if (!device || (status != VIOMMU_OK && status != VIOMMU_FAULT))
 		return VIOMMU_EINVAL;
 	if (!remove_outstanding(device, token, status)) {
+		if (forgotten(device->iommu, token))
+			return VIOMMU_ENOENT;
 		if (device->iommu->engine->unexpected)
 			device->iommu->engine->unexpected(device->iommu, device);
 		unit_work(device->iommu);

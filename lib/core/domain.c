@@ -190,10 +190,18 @@ static void flush_range(struct domains *d, struct domain *slot, uint64_t first, 
 void domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
 			 uint64_t last)
 {
+	unsigned found = 0;
+
 	pthread_mutex_lock(&d->lock);
 	for (uint32_t i = *chain_of(d, match->id); i != DOMAIN_NONE; i = d->slot[i].next) {
-		if (matches(&d->slot[i], match))
+		if (!matches(&d->slot[i], match))
+			continue;
+		/* Many domains of one id: those after the first few are flushed whole, which costs
+		 * less. */
+		if (++found <= DOMAIN_PROBED_MAX)
 			flush_range(d, &d->slot[i], first, last);
+		else
+			give_new_tag(d, &d->slot[i]);
 	}
 	pthread_mutex_unlock(&d->lock);
 }

@@ -62,6 +62,9 @@ struct domains {
 /* Ranges of more pages than this of some size flush the domain instead. */
 #define DOMAIN_PROBES_MAX 64U
 
+/* Domains of one id that a range is removed from page by page. */
+#define DOMAIN_PROBED_MAX 8U
+
 int domains_init(struct domains *domains, struct viommu_vm *vm, struct tlb *tlb,
 		 _Atomic uint64_t *generation, uint32_t count);
 void domains_fini(struct domains *domains, struct viommu_vm *vm);

@@ -61,7 +61,7 @@ static uint32_t read_half(const struct regs *r, uint64_t offset)
 
 	if (!row)
 		return 0;
-	return (uint32_t)(atomic_load_explicit(&r->value[row - 1], memory_order_relaxed) >>
+	return (uint32_t)(atomic_load_explicit(&r->value[row - 1], memory_order_acquire) >>
 			  (offset - r->row[row - 1].offset) * 8);
 }
 
@@ -73,7 +73,7 @@ uint64_t regs_guest_read(const struct regs *r, uint64_t offset, uint32_t bytes)
 		return 0;
 	row = r->at[bits_clamp_index(offset, r->space) / 4];
 	if (bytes == 8 && row && r->row[row - 1].bytes == 8)
-		return atomic_load_explicit(&r->value[row - 1], memory_order_relaxed);
+		return atomic_load_explicit(&r->value[row - 1], memory_order_acquire);
 	if (bytes == 8)
 		return read_half(r, offset) | (uint64_t)read_half(r, offset + 4) << 32;
 	return read_half(r, offset);
@@ -86,8 +86,8 @@ static void write_row(struct regs *r, uint32_t index, uint64_t value, uint64_t m
 	uint64_t old = atomic_load_explicit(&r->value[index], memory_order_relaxed);
 	uint64_t now;
 
-	if (row->locked)
-		pthread_mutex_lock(r->lock);
+	if (row->lock)
+		pthread_mutex_lock(r->lock[row->lock - 1]);
 	do { /* again only if another thread recorded something in between */
 		uint64_t take = row->writable & mask;
 
@@ -100,8 +100,8 @@ static void write_row(struct regs *r, uint32_t index, uint64_t value, uint64_t m
 						.old = old,
 						.written = (old & ~mask) | (value & mask),
 						.mask = mask });
-	if (row->locked)
-		pthread_mutex_unlock(r->lock);
+	if (row->lock)
+		pthread_mutex_unlock(r->lock[row->lock - 1]);
 }
 
 static void write_half(struct regs *r, uint64_t offset, uint64_t value)
@@ -142,20 +142,20 @@ static _Atomic uint64_t *value_at(const struct regs *r, uint32_t offset)
 
 uint64_t regs_get(const struct regs *r, uint32_t offset)
 {
-	return atomic_load_explicit(value_at(r, offset), memory_order_relaxed);
+	return atomic_load_explicit(value_at(r, offset), memory_order_acquire);
 }
 
 void regs_put(struct regs *r, uint32_t offset, uint64_t value)
 {
-	atomic_store_explicit(value_at(r, offset), value, memory_order_relaxed);
+	atomic_store_explicit(value_at(r, offset), value, memory_order_release);
 }
 
 void regs_set_bits(struct regs *r, uint32_t offset, uint64_t bits)
 {
-	atomic_fetch_or_explicit(value_at(r, offset), bits, memory_order_relaxed);
+	atomic_fetch_or_explicit(value_at(r, offset), bits, memory_order_acq_rel);
 }
 
 void regs_clear_bits(struct regs *r, uint32_t offset, uint64_t bits)
 {
-	atomic_fetch_and_explicit(value_at(r, offset), ~bits, memory_order_relaxed);
+	atomic_fetch_and_explicit(value_at(r, offset), ~bits, memory_order_acq_rel);
 }

@@ -35,7 +35,7 @@ struct regs_row {
 	void (*then)(void *engine,
 		     const struct regs_write *write); /* after the value is stored; or NULL */
 	const char *name;
-	bool locked; /* the write and its `then` happen with regs.lock held */
+	uint32_t lock; /* the write and its `then` happen with regs.lock[lock - 1] held; 0: none */
 };
 
 struct regs {
@@ -46,7 +46,7 @@ struct regs {
 	uint32_t capacity;
 	uint32_t space; /* bytes, a multiple of 8 */
 	void *engine;
-	pthread_mutex_t *lock; /* of the engine; for rows that say so */
+	pthread_mutex_t *lock[2]; /* of the engine; for rows that say so */
 };
 
 /* Builds a register file of at most @count rows; VIOMMU_OK or VIOMMU_ENOMEM. */

@@ -80,7 +80,7 @@ void unit_fill(struct viommu *u, const struct query *q)
 		return;
 	/* Before the changes are compared: an invalidation counts a change, then reads the sizes.
 	 */
-	if (!(atomic_load_explicit(&q->entry.domain->sizes, memory_order_relaxed) &
+	if (!(atomic_load_explicit(&q->entry.domain->sizes, memory_order_acquire) &
 	      BIT(q->found.size_lg2)))
 		atomic_fetch_or(&q->entry.domain->sizes, BIT(q->found.size_lg2));
 	tlb_add(&u->tlb, q->tag, &q->found, &q->entry.domain->changes, q->changes);

@@ -140,7 +140,7 @@ int viommu_free(struct viommu *u)
 {
 	if (!u)
 		return VIOMMU_OK;
-	if (u->device_count || u->listeners || atomic_load(&u->busy) ||
+	if (u->device_count || u->listeners || atomic_load(&u->users) || atomic_load(&u->busy) ||
 	    !epoch_passed(&u->epoch, UINT64_MAX, NULL))
 		return VIOMMU_EBUSY;
 	u->engine->free(u);
@@ -197,6 +197,7 @@ int viommu_reset(struct viommu *u)
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	u->engine->reset(u);
+	devices_forget_invalidations(u);
 	unit_forget(u, true);
 	unit_end(u);
 	return VIOMMU_OK;
@@ -229,8 +230,10 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 		return VIOMMU_EBUSY;
 	if (state_open(&state, u->engine->name, buffer, bytes))
 		result = u->engine->restore(u, &state);
-	if (result >= 0)
+	if (result >= 0) {
+		devices_forget_invalidations(u);
 		unit_forget(u, true);
+	}
 	unit_end(u);
 	return result;
 }

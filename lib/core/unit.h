@@ -3,8 +3,8 @@
  * unit.h - one IOMMU: what every engine has, and what the core asks of an engine.
  *
  * An engine embeds struct viommu as the first member of its own structure. The public verbs
- * (verbs.c, device.c, channel.c) check arguments, enter a section, and call the engine; the engine
- * calls the unit_ functions below.
+ * (unit.c, translate.c, device.c, channel.c) check arguments, enter a section, and call the engine;
+ * the engine calls the unit_ functions below.
  */
 #ifndef UNIT_H
 #define UNIT_H
@@ -120,6 +120,7 @@ struct viommu {
 	struct epoch epoch;
 
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
+	_Atomic uint32_t users; /* I/O APICs */
 	_Atomic uint32_t busy;
 	struct epoch_section self; /* of that call */
 	struct viommu_listener *listeners;
@@ -137,6 +138,7 @@ struct viommu {
 	struct outstanding *outstanding; /* limits.outstanding of them */
 	_Atomic uint32_t outstanding_count;
 	uint64_t next_token;
+	uint64_t forgotten_token; /* this and older ones were dropped by a reset */
 
 	/* Under vm->lock. */
 	struct viommu *next;
@@ -219,6 +221,9 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 	return atomic_load_explicit(&device->iommu->generation, memory_order_acquire) +
 	       atomic_load_explicit(&device->generation, memory_order_acquire);
 }
+
+/* After a reset or restore: answers to what was asked before count no more. */
+void devices_forget_invalidations(struct viommu *u);
 
 /* ---- notify.c ---- */
 

@@ -321,6 +321,8 @@ int viommu_ioapic_new(struct viommu_vm *vm, struct viommu *iommu,
 		return VIOMMU_ENOMEM;
 	a->vm = vm;
 	a->iommu = iommu;
+	if (iommu)
+		atomic_fetch_add(&iommu->users, 1);
 	a->config = config;
 	a->id = config.id;
 	pthread_mutex_init(&a->lock, NULL);
@@ -335,5 +337,7 @@ void viommu_ioapic_free(struct viommu_ioapic *a)
 	if (!a)
 		return;
 	pthread_mutex_destroy(&a->lock);
+	if (a->iommu)
+		atomic_fetch_sub(&a->iommu->users, 1);
 	vm_dealloc(a->vm, a, sizeof(*a));
 }

@@ -490,17 +490,19 @@ int viommu_routes_drain(struct viommu_routes *r, struct viommu_route_change *cha
 int viommu_routes_get_statistics(struct viommu_routes *r,
 				 struct viommu_routes_statistics *statistics)
 {
-	uint32_t size;
+	struct viommu_routes_statistics now;
+	int result;
 
 	if (!r || !statistics)
 		return VIOMMU_EINVAL;
-	size = statistics->size;
-	if (size < sizeof(*statistics))
-		return VIOMMU_ESIZE;
+	result = abi_take(&now, sizeof(now), sizeof(now), statistics);
+	if (result)
+		return result;
 	if (pthread_mutex_lock(&r->lock))
 		return VIOMMU_EBUSY;
-	*statistics = r->statistics;
+	now = r->statistics;
 	pthread_mutex_unlock(&r->lock);
-	statistics->size = size;
+	now.size = statistics->size;
+	memcpy(statistics, &now, sizeof(now));
 	return VIOMMU_OK;
 }

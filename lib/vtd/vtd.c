@@ -30,6 +30,7 @@ static void reset(struct viommu *u)
 	pthread_mutex_lock(&v->fault_lock);
 	pthread_mutex_lock(&v->page_lock);
 	regs_reset(&v->regs);
+	vtd_page_queue_reset(v);
 	v->fault_next = 0;
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);

@@ -95,11 +95,14 @@ struct vtd {
 	/* What devices did that is not shown in FSTS yet: source id + 1, or 0. */
 	_Atomic uint32_t timed_out;  /* did not answer an invalidation in time */
 	_Atomic uint32_t unexpected; /* answered one that nobody asked for */
-	/* Guards PQT, PRS, PECTL and the three below; guest memory is not accessed with it held. */
+	/* Guards PQT, PRS, PECTL and those below; guest memory is not accessed with it held. */
 	pthread_mutex_t page_lock;
-	uint64_t page_reserved; /* tail, with entries that are still being written */
-	uint32_t page_writers;	/* how many are */
-	bool page_last;		/* the last request of a group is among them */
+	uint64_t page_reserved;	  /* tail, with entries that are still being written */
+	uint32_t page_writers;	  /* how many are */
+	bool page_last;		  /* the last request of a group is among them */
+	bool page_lost;		  /* an entry could not be written: */
+	uint64_t page_first_lost; /* the first such */
+	uint64_t page_generation;
 };
 
 #define VTD_ROOT_TE   BIT(0)
@@ -209,6 +212,8 @@ void vtd_send(struct vtd *v, const struct vtd_message *message);
 /* ---- vtd_page_request.c ---- */
 int vtd_request_page(struct viommu *u, struct viommu_device *device,
 		     const struct viommu_page_request *request);
+/* With page_lock held: requests under way belong to a queue that is no more. */
+void vtd_page_queue_reset(struct vtd *v);
 void vtd_page_response(struct vtd *v, const uint64_t *descriptor, bool wide);
 
 /* ---- vtd_irq.c ---- */

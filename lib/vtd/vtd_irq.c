@@ -276,8 +276,8 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 	if (source > u->engine->last_id)
 		return VIOMMU_EINVAL;
 	if (!(r.irta & VTD_LATCH_IRE)) {
-		/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt, and no
-		 * fault: nothing is remapped. */
+		/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt, and
+		 * no fault: nothing is remapped. */
 		if ((address & BITS(39, 20)) != VTD_MSI_FEE)
 			return VIOMMU_FAULT;
 		return unremapped(&r, msi);

@@ -32,8 +32,14 @@ static uint64_t queue_mask(const struct vtd *v)
 	return (UINT64_C(4096) << bits_get(regs_get(&v->regs, VTD_PQA), VTD_PQA_PQS)) - 1;
 }
 
+/* An entry on its way into the queue. */
+struct entry {
+	uint64_t at;
+	uint64_t generation; /* of the queue: reset and restore begin another */
+};
+
 /* Takes the entry at the tail. False: there is none, or the queue has overflowed before. */
-static bool reserve(struct vtd *v, uint64_t *entry, struct vtd_message *message)
+static bool reserve(struct vtd *v, struct entry *entry, struct vtd_message *message)
 {
 	uint64_t mask = queue_mask(v);
 	bool ok;
@@ -41,11 +47,12 @@ static bool reserve(struct vtd *v, uint64_t *entry, struct vtd_message *message)
 	pthread_mutex_lock(&v->page_lock);
 	if (v->page_writers == 0)
 		v->page_reserved = regs_get(&v->regs, VTD_PQT) & mask;
-	*entry = v->page_reserved & mask;
-	ok = !(regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO) &&
-	     ((*entry + 32) & mask) != (regs_get(&v->regs, VTD_PQH) & mask);
+	entry->at = v->page_reserved & mask;
+	entry->generation = v->page_generation;
+	ok = !v->page_lost && !(regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO) &&
+	     ((entry->at + 32) & mask) != (regs_get(&v->regs, VTD_PQH) & mask);
 	if (ok) {
-		v->page_reserved = (*entry + 32) & mask;
+		v->page_reserved = (entry->at + 32) & mask;
 		v->page_writers++;
 	} else {
 		set_status(v, VTD_PRS_PRO, message);
@@ -54,43 +61,65 @@ static bool reserve(struct vtd *v, uint64_t *entry, struct vtd_message *message)
 	return ok;
 }
 
-/* The entry is written, or could not be. Software sees entries when no earlier one is still being
- * written. */
-static void finish(struct vtd *v, uint64_t entry, bool written, bool last,
+/* With page_lock held, when nobody writes any more: software sees the entries up to the first that
+ * could not be written; what came after it is lost, which is an overflow. */
+static void publish(struct vtd *v, struct vtd_message *message)
+{
+	uint64_t tail = v->page_lost ? v->page_first_lost : v->page_reserved;
+
+	if (v->page_lost && ((tail + 32) & queue_mask(v)) != v->page_reserved)
+		set_status(v, VTD_PRS_PRO, message);
+	regs_put(&v->regs, VTD_PQT, tail);
+	if (v->page_last)
+		set_status(v, VTD_PRS_PPR, message);
+	v->page_lost = false;
+	v->page_last = false;
+}
+
+/* The entry is written, or could not be. */
+static void finish(struct vtd *v, const struct entry *entry, bool written, bool last,
 		   struct vtd_message *message)
 {
+	uint64_t mask = queue_mask(v);
+	uint64_t tail;
+
 	pthread_mutex_lock(&v->page_lock);
-	v->page_writers--;
-	v->page_last |= written && last;
-	if (!written) {
-		/* Entries after this one are lost with it: that is an overflow. */
-		if (v->page_reserved != ((entry + 32) & queue_mask(v)))
-			set_status(v, VTD_PRS_PRO, message);
-		v->page_reserved = entry;
-	}
-	if (v->page_writers == 0) {
-		regs_put(&v->regs, VTD_PQT, v->page_reserved);
-		if (v->page_last)
-			set_status(v, VTD_PRS_PPR, message);
-		v->page_last = false;
+	if (entry->generation == v->page_generation) {
+		tail = regs_get(&v->regs, VTD_PQT);
+		if (!written && (!v->page_lost || ((entry->at - tail) & mask) <
+							  ((v->page_first_lost - tail) & mask)))
+			v->page_first_lost = entry->at;
+		v->page_lost |= !written;
+		v->page_last |= written && last;
+		if (--v->page_writers == 0)
+			publish(v, message);
 	}
 	pthread_mutex_unlock(&v->page_lock);
+}
+
+void vtd_page_queue_reset(struct vtd *v)
+{
+	v->page_generation++;
+	v->page_writers = 0;
+	v->page_lost = false;
+	v->page_last = false;
 }
 
 /* Puts the descriptor into the queue; if that fails, the code to respond with. */
 static bool deliver(struct vtd *v, const uint64_t descriptor[4], bool last, unsigned *code)
 {
 	struct vtd_message message = { .due = false };
-	uint64_t entry;
+	struct entry entry;
 	bool written = false;
 
 	*code = VTD_RESPONSE_SUCCESS; /* overflow: the device may ask again */
 	if (reserve(v, &entry, &message)) {
-		uint64_t address = (regs_get(&v->regs, VTD_PQA) & VTD_PQA_PQA) + entry;
+		uint64_t base = regs_get(&v->regs, VTD_PQA) & VTD_PQA_PQA;
+		uint64_t address = base + entry.at;
 
-		written =
-			!vtd_above_haw(v, address) && mem_store(v->unit.vm, address, descriptor, 4);
-		finish(v, entry, written, last, &message);
+		written = !vtd_above_haw(v, base) && !vtd_above_haw(v, address) &&
+			  mem_store(v->unit.vm, address, descriptor, 4);
+		finish(v, &entry, written, last, &message);
 		*code = VTD_RESPONSE_FAILURE;
 	}
 	vtd_send(v, &message);

@@ -129,6 +129,9 @@ static bool earlier_complete(struct vtd *v)
 {
 	if (atomic_load(&v->unit.outstanding_count))
 		return false;
+	/* A time-out is noted before the count falls: one that came just now is shown first. */
+	if (atomic_load(&v->timed_out))
+		return false;
 	if (!v->unsynced)
 		return true;
 	if (!v->wait_epoch)
@@ -159,6 +162,10 @@ static enum executed wait(struct vtd *v, const struct descriptor *d)
 {
 	uint64_t address = d->word[1] & VTD_QI_WAIT_ADDR;
 
+	/* 7.10: page requests that are being queued or answered at the moment are in a section,
+	 * too. */
+	if (d->word[0] & VTD_QI_WAIT_PD)
+		v->unsynced = true;
 	if (!earlier_complete(v))
 		return WAITING;
 	if ((d->word[0] & VTD_QI_WAIT_SW) &&
@@ -328,7 +335,8 @@ static enum executed step(struct vtd *v, uint64_t head)
 	unsigned words = d.wide ? 4 : 2;
 	enum executed executed;
 
-	if (vtd_above_haw(v, address) || !mem_load(v->unit.vm, address, d.word, words))
+	if (vtd_above_haw(v, v->iqa & VTD_IQA_IQA) || vtd_above_haw(v, address) ||
+	    !mem_load(v->unit.vm, address, d.word, words))
 		return error(v, VTD_IQEI_FETCH);
 	executed = execute(v, &d);
 	if (executed != WAITING) /* also when software has replaced the wait that was held back */

@@ -236,15 +236,14 @@ static void write_ics(void *engine, const struct regs_write *w)
 		regs_clear_bits(&v->regs, VTD_IECTL, VTD_EVENT_IP);
 }
 
+/* With page_lock held. */
 static void write_prs(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
 
 	(void)w;
-	pthread_mutex_lock(&v->page_lock);
 	if (!(regs_get(&v->regs, VTD_PRS) & (VTD_PRS_PPR | VTD_PRS_PRO)))
 		regs_clear_bits(&v->regs, VTD_PECTL, VTD_EVENT_IP);
-	pthread_mutex_unlock(&v->page_lock);
 }
 
 static void protection_changed(struct vtd *v)
@@ -267,19 +266,26 @@ static void write_pmen(void *engine, const struct regs_write *w)
  * now. */
 static void write_region(void *engine, const struct regs_write *w)
 {
+	struct vtd *v = engine;
+
 	(void)w;
-	protection_changed(engine);
+	if (regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM)
+		protection_changed(v);
 }
 
 /* ---- the table ---- */
 
+/* struct regs_row.lock: status bits that other threads set and software clears */
+#define FAULT_LOCK 1
+#define PAGE_LOCK  2
+
 #define RO(offset, bytes, own, name)                                                               \
 	{                                                                                          \
-		offset, bytes, 0, 0, 0, own, NULL, name, false                                     \
+		offset, bytes, 0, 0, 0, own, NULL, name, 0                                         \
 	}
 #define RW(offset, bytes, writable, name)                                                          \
 	{                                                                                          \
-		offset, bytes, 0, writable, 0, 0, NULL, name, false                                \
+		offset, bytes, 0, writable, 0, 0, NULL, name, 0                                    \
 	}
 #define EVENT(offset, name)                                                                        \
 	{                                                                                          \
@@ -292,38 +298,38 @@ static void write_region(void *engine, const struct regs_write *w)
 #define PHM_ADDRESS BITS(63, 21)
 
 static const struct regs_row always[] = {
-	{ VTD_GCMD, 4, 0, 0, 0, 0, write_gcmd, "GCMD", false },
+	{ VTD_GCMD, 4, 0, 0, 0, 0, write_gcmd, "GCMD", 0 },
 	RO(VTD_GSTS, 4, VTD_G_TE | VTD_G_RTP | VTD_G_QIE | VTD_G_IRE | VTD_G_IRTP | VTD_G_CFI,
 	   "GSTS"),
 	RW(VTD_RTADDR, 8, VTD_RTADDR_RTA | VTD_RTADDR_TTM, "RTADDR"),
 	/* SID and FM are write-only */
 	{ VTD_CCMD, 8, 0, VTD_CCMD_DID | VTD_CCMD_CIRG | VTD_CCMD_ICC, 0, VTD_CCMD_CAIG, write_ccmd,
-	  "CCMD", false },
+	  "CCMD", 0 },
 	{ VTD_FSTS, 4, 0, 0, VTD_FSTS_PFO | VTD_FSTS_IQE | VTD_FSTS_ICE | VTD_FSTS_ITE,
-	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS", true },
+	  VTD_FSTS_PPF | VTD_FSTS_FRI, write_fault_status, "FSTS", FAULT_LOCK },
 	EVENT(VTD_FECTL, "FECTL"),
 	RW(VTD_FEDATA, 4, BITS(15, 0), "FEDATA"),
 	RW(VTD_FEADDR, 4, BITS(31, 2), "FEADDR"),
 };
 
 static const struct regs_row with_low_protection[] = {
-	{ VTD_PLMBASE, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMBASE", false },
-	{ VTD_PLMLIMIT, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMLIMIT", false },
+	{ VTD_PLMBASE, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMBASE", 0 },
+	{ VTD_PLMLIMIT, 4, 0, PLM_ADDRESS, 0, 0, write_region, "PLMLIMIT", 0 },
 };
 
 static const struct regs_row with_high_protection[] = {
-	{ VTD_PHMBASE, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMBASE", false },
-	{ VTD_PHMLIMIT, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMLIMIT", false },
+	{ VTD_PHMBASE, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMBASE", 0 },
+	{ VTD_PHMLIMIT, 8, 0, PHM_ADDRESS, 0, 0, write_region, "PHMLIMIT", 0 },
 };
 
 static const struct regs_row with_protection[] = {
-	{ VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, VTD_PMEN_PRS, write_pmen, "PMEN", false },
+	{ VTD_PMEN, 4, 0, VTD_PMEN_EPM, 0, VTD_PMEN_PRS, write_pmen, "PMEN", 0 },
 };
 
 static const struct regs_row with_queue[] = {
 	RO(VTD_IQH, 8, VTD_IQH_QH, "IQH"),
 	RW(VTD_IQT, 8, VTD_IQT_QT, "IQT"),
-	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS", true },
+	{ VTD_ICS, 4, 0, 0, VTD_ICS_IWC, 0, write_ics, "ICS", FAULT_LOCK },
 	EVENT(VTD_IECTL, "IECTL"),
 	RW(VTD_IEDATA, 4, BITS(15, 0), "IEDATA"),
 	RW(VTD_IEADDR, 4, BITS(31, 2), "IEADDR"),
@@ -334,7 +340,7 @@ static const struct regs_row with_page_requests[] = {
 	RW(VTD_PQH, 8, VTD_PQ_INDEX, "PQH"),
 	RW(VTD_PQT, 8, VTD_PQ_INDEX, "PQT"),
 	RW(VTD_PQA, 8, VTD_PQA_PQA | VTD_PQA_PQS, "PQA"),
-	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS", false },
+	{ VTD_PRS, 4, 0, 0, VTD_PRS_PPR | VTD_PRS_PRO, 0, write_prs, "PRS", PAGE_LOCK },
 	EVENT(VTD_PECTL, "PECTL"),
 	RW(VTD_PEDATA, 4, BITS(15, 0), "PEDATA"),
 	RW(VTD_PEADDR, 4, BITS(31, 2), "PEADDR"),
@@ -359,14 +365,14 @@ static bool add_configured(struct vtd *v)
 	/* Upper halves of message addresses come with 32-bit APIC ids (11.4.7). */
 	const uint64_t upper = v->ecap & VTD_ECAP_EIM ? LOW32 : 0;
 	const struct regs_row rows[] = {
-		{ VTD_VER, 4, v->version, 0, 0, 0, NULL, "VER", false },
-		{ VTD_CAP, 8, v->cap, 0, 0, 0, NULL, "CAP", false },
-		{ VTD_ECAP, 8, v->ecap, 0, 0, 0, NULL, "ECAP", false },
+		{ VTD_VER, 4, v->version, 0, 0, 0, NULL, "VER", 0 },
+		{ VTD_CAP, 8, v->cap, 0, 0, 0, NULL, "CAP", 0 },
+		{ VTD_ECAP, 8, v->ecap, 0, 0, 0, NULL, "ECAP", 0 },
 		RW(VTD_FEUADDR, 4, upper, "FEUADDR"),
-		{ v->iva, 8, 0, 0, 0, 0, write_iva, "IVA", false },
+		{ v->iva, 8, 0, 0, 0, 0, write_iva, "IVA", 0 },
 		{ v->iva + 8, 8, 0,
 		  VTD_IOTLB_DID | VTD_IOTLB_DW | VTD_IOTLB_DR | VTD_IOTLB_IIRG | VTD_IOTLB_IVT, 0,
-		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB", false },
+		  VTD_IOTLB_IAIG, write_iotlb, "IOTLB", 0 },
 	};
 	const struct regs_row queue[] = { RW(VTD_IQA, 8, VTD_IQA_QS | VTD_IQA_DW | VTD_IQA_IQA,
 					     "IQA"),
@@ -381,7 +387,8 @@ static bool add_configured(struct vtd *v)
 		const struct regs_row record[] = {
 			RO(v->frcd + 16 * i, 8, VTD_FRCD_FI, "FRCD"),
 			{ v->frcd + 16 * i + 8, 8, 0, 0, VTD_FRCD_F,
-			  ~(VTD_FRCD_F | VTD_FRCD_RSVD_16), write_fault_status, "FRCD", true },
+			  ~(VTD_FRCD_F | VTD_FRCD_RSVD_16), write_fault_status, "FRCD",
+			  FAULT_LOCK },
 		};
 
 		ok = ADD(v, record, true);
@@ -412,7 +419,8 @@ int vtd_regs_init(struct vtd *v)
 	result = regs_init(&v->regs, v->unit.vm, end, 64 + 2 * v->frcds, v);
 	if (result)
 		return result;
-	v->regs.lock = &v->fault_lock;
+	v->regs.lock[FAULT_LOCK - 1] = &v->fault_lock;
+	v->regs.lock[PAGE_LOCK - 1] = &v->page_lock;
 	/* IVA, IOTLB and the fault records are where the configuration says: on another register is
 	 * a mistake of it. */
 	return add_all(v) ? VIOMMU_OK : VIOMMU_EINVAL;

@@ -181,6 +181,7 @@ static void take(struct vtd *v, const struct loaded *l)
 	pthread_mutex_lock(&v->page_lock);
 	for (uint32_t i = 0; i < v->regs.count; i++)
 		regs_put(&v->regs, v->regs.row[i].offset, l->value[i]);
+	vtd_page_queue_reset(v);
 	v->fault_next = l->fault_next;
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);

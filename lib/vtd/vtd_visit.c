@@ -42,6 +42,7 @@ struct nested_visit {
 	const struct context *context;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
+	bool out_of_budget; /* inside a page: visit->next says where to go on */
 };
 
 static int nested_page(void *opaque, const struct translation *page)
@@ -62,6 +63,7 @@ static int nested_page(void *opaque, const struct translation *page)
 			n->visit->budget--;
 		} else if (iova != first) {
 			n->visit->next = iova;
+			n->out_of_budget = true;
 			return 1;
 		}
 		w.iova = page->gpa + (iova - page->iova);
@@ -105,7 +107,7 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 		end = pt_x86_visit_on_vtd_ss(visit);
 		visit->page = n.page;
 		visit->opaque = n.opaque;
-		if (end == PT_VISIT_STOPPED && visit->budget == 0)
+		if (n.out_of_budget)
 			end = PT_VISIT_BUDGET;
 	}
 	visit->last = wanted;
@@ -141,8 +143,12 @@ static int folded_page(void *opaque, const struct translation *page)
 						 VTD_WINDOW_LAST);
 		open = translation_avoid(&q.found, iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST) &&
 		       open;
-		if (vtd_checks_all(f->vtd))
-			open = vtd_outside_protected(f->vtd, &q) && open;
+		if (vtd_checks_all(f->vtd) && !vtd_outside_protected(f->vtd, &q)) {
+			/* protected regions begin and end at multiples of 2 MiB */
+			q.found.size_lg2 = page->size_lg2 < 21 ? page->size_lg2 : 21;
+			q.found.iova = iova & ~bits_low(q.found.size_lg2);
+			open = false;
+		}
 		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
 			return 1;
 		iova = q.found.iova | bits_low(q.found.size_lg2);

@@ -251,7 +251,8 @@ static void test_route(void **state)
 	rr_invalidate(&rr, GUEST_IEC_GLOBAL);
 	check_eq("posted", guest_get64(&rr.g, descriptor + 8), 0);
 	check_eq("ON", control(), 0);
-	rr_entry(&rr, 5, NOTIFICATION); /* from posted to remapped: the VMM has to know */
+	/* the same message, remapped: the VMM has to know */
+	rr_raw_entry(&rr, 5, 1 | (uint64_t)NOTIFICATION << 16 | UINT64_C(7) << 40, 0);
 	rr_invalidate(&rr, GUEST_IEC(5, 0));
 	check_eq("told", rr_statistics(&rr).pending, 1);
 	rr_no_faults(&rr, "route");

@@ -341,6 +341,31 @@ static void test_always_invalidated(void **state)
 	rr_close(&rr);
 }
 
+/* Obligation 12: what was read before an invalidation does not stay in the cache behind it. */
+static void invalidate_under_remap(void)
+{
+	rr_entry(&rr, 9, 0x92);
+	guest_submit(&rr.g, GUEST_IEC(9, 0), 0, 0, 0);
+	guest_ring(&rr.g);
+}
+
+static void test_fill_rule(void **state)
+{
+	struct viommu_msi msi;
+
+	(void)state;
+	open_intruded(invalidate_under_remap);
+	check_eq("began before", viommu_remap_msi(rr.g.iommu, RR_SOURCE, RR_ADDRESS(9), 0, 0, &msi),
+		 VIOMMU_OK);
+	check_that("called", intruder.done);
+	check_that("old or new", msi.vector == 0x91 || msi.vector == 0x92);
+	guest_wait(&rr.g);
+	check_eq("begins later", viommu_remap_msi(rr.g.iommu, RR_SOURCE, RR_ADDRESS(9), 0, 0, &msi),
+		 VIOMMU_OK);
+	check_eq("begins later", msi.vector, 0x92);
+	rr_close(&rr);
+}
+
 /* Routes refuse while one is being resolved on the same thread; lookups and remapping do not. */
 static void call_routes(void)
 {
@@ -375,8 +400,8 @@ int main(void)
 		cmocka_unit_test(test_before_status),	 cmocka_unit_test(test_batch_before_status),
 		cmocka_unit_test(test_called_again),	 cmocka_unit_test(test_no_callback),
 		cmocka_unit_test(test_drained_not_told), cmocka_unit_test(test_always_invalidated),
-		cmocka_unit_test(test_matrix),		 cmocka_unit_test(test_register_write),
-		cmocka_unit_test(test_nested_routes),
+		cmocka_unit_test(test_fill_rule),	 cmocka_unit_test(test_matrix),
+		cmocka_unit_test(test_register_write),	 cmocka_unit_test(test_nested_routes),
 	};
 
 	return cmocka_run_group_tests_name("irq/routes_callbacks", tests, NULL, NULL);

@@ -30,7 +30,7 @@ struct irq_rig {
 	struct guest g;
 	struct io_unit unit;
 	bool eim;
-	uint64_t host_rom[512];
+	_Alignas(4096) uint64_t host_rom[512];
 	uint64_t shadow[IRQ_PAGES * 512]; /* the oracle's RAM */
 	uint64_t shadow_rom[512];
 	struct io_memory memory; /* the oracle's */

@@ -268,6 +268,9 @@ static void test_not_a_message(void **state)
 			 viommu_remap_msi(rig.g.iommu, SOURCE, rows[i].address, 0, 0, &msi),
 			 rows[i].result);
 		check_eq(rows[i].name, msi.reason, 0);
+		if (rows[i].result == VIOMMU_OK)
+			check_eq(rows[i].name, msi.destination,
+				 (rows[i].address >> 12 & 0xff) | rows[i].address >> 40 << 8);
 	}
 	no_faults();
 	irq_close(&rig);

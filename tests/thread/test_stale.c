@@ -318,7 +318,7 @@ static void run_row(const struct row *row, uint64_t seed)
 					     .registers = row->registers,
 					     .tiny = row->tiny,
 					     .slow = row->slow };
-	unsigned rounds = scaled(5000);
+	unsigned rounds = scaled(3000);
 	static struct checker c;
 	uint64_t random = seed;
 

@@ -47,7 +47,7 @@ static const struct regs_row table[] = {
 	{ 0x10, 8, SOME64, 0, 0, 0, then, "read-only with effect", false },
 	{ 0x18, 8, 0, BITS(47, 12) | 3, 0, BIT(62), then, "some bits", false },
 	{ 0x20, 4, 0xff, 0, 0xf0, 0x0f, then, "write 1 to clear", false },
-	{ 0x24, 4, 0xffff, 0xff00, 0x0f, 0xf0, then_locked, "all kinds", true },
+	{ 0x24, 4, 0xffff, 0xff00, 0x0f, 0xf0, then_locked, "all kinds", 1 },
 	{ 0x28, 8, UINT64_MAX, BITS(35, 28), BIT(63) | BIT(31) | BIT(0), 0, then_locked,
 	  "both halves", true },
 	/* 0x30: nothing */
@@ -63,7 +63,7 @@ static void setup_engine(struct engine *e)
 	pthread_mutex_init(&e->lock, NULL);
 	guest_init(&e->g, GUEST_CALLBACKS, 1);
 	assert_int_equal(regs_init(&e->regs, e->g.vm, SPACE, ARRAY_COUNT(table), e), VIOMMU_OK);
-	e->regs.lock = &e->lock;
+	e->regs.lock[0] = &e->lock;
 	for (size_t i = 0; i < ARRAY_COUNT(table); i++)
 		assert_true(regs_add(&e->regs, &table[i]));
 }
