@@ -241,10 +241,13 @@ static void test_dirty(void **state)
 static void test_route(void **state)
 {
 	struct viommu_route_change change;
+	uint32_t count;
 
 	(void)state;
 	open_rig(GUEST_REGION);
 	assert_int_equal(rr_set(&rr, 1, 5), VIOMMU_OK);
+	assert_int_equal(viommu_routes_drain(rr.routes, &change, 1, &count), VIOMMU_OK);
+	assert_int_equal(count, 1);
 	assert_int_equal(viommu_routes_lookup(rr.routes, 1, &change), VIOMMU_OK);
 	check_eq("flags", change.msi.flags, VIOMMU_MSI_POSTED);
 	check_eq("vector", change.msi.vector, NOTIFICATION);

@@ -21,7 +21,7 @@ static void refuse(struct io_answer *ans, uint8_t reason, bool fpd)
 
 /* ---- what goes out ---- */
 
-/* 5.1.5.1: the message that the decoded fields make; KVM's form has the destination in two parts. */
+/* 5.1.5.1: the message that the decoded fields make, with the destination in KVM's two parts. */
 static void compose(struct io_answer *ans)
 {
 	uint64_t address = UINT64_C(0xfee) << 20;
@@ -57,7 +57,7 @@ static void pass(const struct io_request *req, struct io_answer *ans)
 	ans->level = field(req->data, 15, 15);
 }
 
-/* A destination field: 32 bits, or 8 in bits 15:8 with the others reserved. False: they are not 0. */
+/* A destination: 32 bits, or 8 in bits 15:8 and the others reserved. False: those are not 0. */
 static bool take_destination(const struct io_unit *unit, uint32_t raw, uint32_t *destination)
 {
 	bool eime = field(unit->irta, 11, 11);

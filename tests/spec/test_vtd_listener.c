@@ -322,6 +322,11 @@ static void test_first_stage(void **state)
 		row_equal(replay(u->dev, 4, 0, UINT64_MAX, budget * 500, 0), VIOMMU_OK);
 		expect(nested, ROWS(nested));
 	}
+	for (uint32_t budget = 1; budget < 40; budget++) {
+		row_name = "nested: the callback stops it just as the budget ends";
+		row_equal(replay(u->dev, 4, 0, UINT64_MAX, budget, 2), VIOMMU_OK);
+		expect(nested, ROWS(nested));
+	}
 	row_name = "a PASID that is not there";
 	row_equal(replay(u->dev, 2, 0, UINT64_MAX, 0, 0), VIOMMU_FAULT);
 	unit_close(u);

@@ -4,6 +4,8 @@
  * refusals and their responses, group responses (notes section 4).
  */
 
+#include <string.h>
+
 #include "vtd_unit.h"
 
 #define NONE VIOMMU_NO_PASID
@@ -448,6 +450,24 @@ static void test_drain(void **state)
 	unit_close(u);
 }
 
+/* 11.4.11: the queue's address and an index of it may not wrap to the start of memory. */
+static void test_queue_wraps(void **state)
+{
+	static _Alignas(4096) uint64_t start[512];
+	struct viommu_region low = { .size = sizeof(low), .bytes = sizeof(start), .host = start };
+	struct unit *u = open_requests(1);
+
+	(void)state;
+	memset(start, 0, sizeof(start));
+	row_equal(viommu_vm_add_region(u->g.vm, &low), VIOMMU_OK);
+	guest_write64(&u->g, VTD_PQA, ~UINT64_C(0xfff) | 1);
+	guest_write64(&u->g, VTD_PQT, 0x1000);
+	row_equal(ask(u, NONE, VIOMMU_READ, 3, true), VIOMMU_FAULT);
+	row_equal(start[0], 0);
+	row_equal(guest_read64(&u->g, VTD_PQT), 0x1000);
+	unit_close(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -455,7 +475,7 @@ int main(void)
 		cmocka_unit_test(test_overflow),     cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_wild_indices), cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_arguments),    cmocka_unit_test(test_responses),
-		cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_drain),	     cmocka_unit_test(test_queue_wraps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
