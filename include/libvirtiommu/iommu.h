@@ -101,7 +101,8 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
 				 struct viommu_device **device);
 
 /**
- * Frees a requester. What it had cached is never used again.
+ * Frees a requester. What it had cached is never used again. A guest memory callback of one of
+ * its translations is inside a call on it: do not free it there.
  *
  * Alone: nothing else may run on this handle.
  * @param device  may be NULL

@@ -155,6 +155,12 @@ static void test_moving(void **state)
 	guest_write32(&u->g, PLMLIMIT, 0x800000);
 	row_equal(where(u->dev, 0x9fffff, VIOMMU_READ), BLOCKED);
 	row_equal(where(u->dev, 0xa00000, VIOMMU_READ), 0xa00000);
+	row_name = "11.4.8 base and limit alike: one granule";
+	guest_write32(&u->g, PLMLIMIT, 0x400000);
+	row_equal(where(u->dev, 0x3fffff, VIOMMU_READ), 0x3fffff);
+	row_equal(where(u->dev, 0x400000, VIOMMU_READ), BLOCKED);
+	row_equal(where(u->dev, 0x5fffff, VIOMMU_READ), BLOCKED);
+	row_equal(where(u->dev, 0x600000, VIOMMU_READ), 0x600000);
 	unit_close(u);
 }
 
