@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "context_cache.h"
+#include "seqlock.h"
 
 #define ENTRY_WORDS (sizeof(struct context_entry) / sizeof(uint64_t))
 #define WAYS	    2U
@@ -47,7 +48,7 @@ static struct context_slot *first_of(const struct context_cache *cache, uint64_t
 /* Copies a slot out; false if it is another's or was changed meanwhile. */
 static bool copy_out(const struct context_slot *slot, uint64_t who, struct context_entry *found)
 {
-	uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
+	uint64_t version = seq_read_begin(&slot->version);
 	uint64_t word[ENTRY_WORDS];
 
 	if ((version & 1) || version == 0 ||
@@ -55,8 +56,7 @@ static bool copy_out(const struct context_slot *slot, uint64_t who, struct conte
 		return false;
 	for (unsigned i = 0; i < ENTRY_WORDS; i++)
 		word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
-	atomic_thread_fence(memory_order_acquire);
-	if (atomic_load_explicit(&slot->version, memory_order_relaxed) != version)
+	if (!seq_read_valid(&slot->version, version))
 		return false;
 	memcpy(found, word, sizeof(*found));
 	return true;
@@ -93,18 +93,15 @@ static struct context_slot *choose(const struct context_cache *cache, uint64_t w
 void context_cache_add(struct context_cache *cache, uint64_t who, const struct context_entry *entry)
 {
 	struct context_slot *slot = choose(cache, who);
-	uint64_t version = atomic_load_explicit(&slot->version, memory_order_relaxed);
+	uint64_t version;
 	uint64_t word[ENTRY_WORDS];
 
 	/* Someone else is writing here: what we have need not be kept. */
-	if ((version & 1) ||
-	    !atomic_compare_exchange_strong_explicit(&slot->version, &version, version + 1,
-						     memory_order_acquire, memory_order_relaxed))
+	if (!seq_try_lock(&slot->version, &version))
 		return;
-	atomic_thread_fence(memory_order_release);
 	memcpy(word, entry, sizeof(word));
 	atomic_store_explicit(&slot->who, who, memory_order_relaxed);
 	for (unsigned i = 0; i < ENTRY_WORDS; i++)
 		atomic_store_explicit(&slot->word[i], word[i], memory_order_relaxed);
-	atomic_store_explicit(&slot->version, version + 2, memory_order_release);
+	seq_unlock(&slot->version, version);
 }

@@ -4,6 +4,7 @@
 
 #include <libvirtiommu/base.h>
 
+#include "seqlock.h"
 #include "tlb.h"
 
 #define PAGE_SIZE_LG2 BITS(5, 0)
@@ -38,7 +39,7 @@ static struct tlb_set *set_of(const struct tlb *tlb, uint64_t tag, uint64_t page
 
 static bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
 {
-	uint64_t version = atomic_load_explicit(&set->version, memory_order_acquire);
+	uint64_t version = seq_read_begin(&set->version);
 	bool found = false;
 
 	for (unsigned i = 0; i < TLB_WAYS && !found; i++) {
@@ -50,10 +51,7 @@ static bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64
 		*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
 		found = true;
 	}
-	if (!found || (version & 1))
-		return false;
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&set->version, memory_order_relaxed) == version;
+	return found && seq_read_valid(&set->version, version);
 }
 
 bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
@@ -74,27 +72,6 @@ bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova
 		return true;
 	}
 	return false;
-}
-
-/* Writers of one set exclude each other; each has it for a few stores. */
-static uint64_t lock_set(struct tlb_set *set)
-{
-	for (;;) {
-		uint64_t version = atomic_load_explicit(&set->version, memory_order_relaxed);
-
-		if (!(version & 1) && atomic_compare_exchange_weak_explicit(
-					      &set->version, &version, version + 1,
-					      memory_order_acquire, memory_order_relaxed)) {
-			/* the stores that follow may not be seen before the version is odd */
-			atomic_thread_fence(memory_order_release);
-			return version;
-		}
-	}
-}
-
-static void unlock_set(struct tlb_set *set, uint64_t version)
-{
-	atomic_store_explicit(&set->version, version + 2, memory_order_release);
 }
 
 static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
@@ -126,17 +103,17 @@ void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
 {
 	uint64_t page = page_of(add->iova, add->size_lg2);
 	struct tlb_set *set = set_of(tlb, tag, page);
-	uint64_t version = lock_set(set);
+	uint64_t version = seq_lock(&set->version);
 
 	if (atomic_load(changes) == seen)
 		put(choose(set, version, tag, page), tag, page, add->gpa | add->perm);
-	unlock_set(set, version);
+	seq_unlock(&set->version, version);
 }
 
 static void remove_page(struct tlb *tlb, uint64_t tag, uint64_t page)
 {
 	struct tlb_set *set = set_of(tlb, tag, page);
-	uint64_t version = lock_set(set);
+	uint64_t version = seq_lock(&set->version);
 
 	for (unsigned i = 0; i < TLB_WAYS; i++) {
 		struct tlb_entry *e = &set->way[i];
@@ -145,7 +122,7 @@ static void remove_page(struct tlb *tlb, uint64_t tag, uint64_t page)
 		    atomic_load_explicit(&e->page, memory_order_relaxed) == page)
 			put(e, 0, 0, 0);
 	}
-	unlock_set(set, version);
+	seq_unlock(&set->version, version);
 }
 
 void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last)

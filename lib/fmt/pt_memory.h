@@ -27,4 +27,13 @@ ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint6
 	}
 }
 
+/* The same load, reported to w->observer. */
+ALWAYS_INLINE enum pt_end pt_observed_load(struct pt_walk *w, uint64_t *raw, const char *stage)
+{
+	enum pt_end end = pt_plain_load(w, raw);
+
+	w->observer->saw(w->observer->opaque, stage, w->level, w->at, raw, end == PT_OK);
+	return end;
+}
+
 #endif

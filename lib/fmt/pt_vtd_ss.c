@@ -86,10 +86,7 @@ ALWAYS_INLINE uint64_t ss_touch(const struct pt_config *c, uint64_t raw, bool le
 
 static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
 {
-	enum pt_end end = pt_plain_load(w, raw);
-
-	w->observer->saw(w->observer->opaque, "second stage", w->level, w->at, raw, end == PT_OK);
-	return end;
+	return pt_observed_load(w, raw, "second stage");
 }
 
 static const struct pt_format ss_format = { .decode = ss_decode, .touch = ss_touch };

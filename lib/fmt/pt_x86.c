@@ -116,10 +116,7 @@ ALWAYS_INLINE uint64_t fs_touch(const struct pt_config *c, uint64_t raw, bool le
 
 static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
 {
-	enum pt_end end = pt_plain_load(w, raw);
-
-	w->observer->saw(w->observer->opaque, "first stage", w->level, w->at, raw, end == PT_OK);
-	return end;
+	return pt_observed_load(w, raw, "first stage");
 }
 
 /* The second stage below the entry at w->entry. */

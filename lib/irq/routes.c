@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "abi.h"
+#include "seqlock.h"
 #include "unit.h"
 
 #define TABLE_ENTRIES 65536U
@@ -100,16 +101,14 @@ static void note_change(struct viommu_routes *r, uint32_t gsi)
 /* Makes the answer visible to lookups. */
 static void publish(struct slot *s, const struct viommu_route_change *now, bool exists)
 {
-	uint64_t version = atomic_load_explicit(&s->version, memory_order_relaxed);
+	uint64_t version = seq_lock(&s->version);
 	uint64_t word[CHANGE_WORDS];
 
 	memcpy(word, now, sizeof(word));
-	atomic_store_explicit(&s->version, version + 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_release);
 	for (unsigned i = 0; i < CHANGE_WORDS; i++)
 		atomic_store_explicit(&s->word[i], word[i], memory_order_relaxed);
 	atomic_store_explicit(&s->exists, exists, memory_order_relaxed);
-	atomic_store_explicit(&s->version, version + 2, memory_order_release);
+	seq_unlock(&s->version, version);
 }
 
 /* What reaches the kernel: the rest of an answer may differ without anyone having to know. */
@@ -449,13 +448,11 @@ int viommu_routes_lookup(const struct viommu_routes *r, uint32_t gsi,
 		return VIOMMU_EINVAL;
 	s = &r->slot[bits_clamp_index(gsi, r->config.gsis)];
 	for (;;) {
-		version = atomic_load_explicit(&s->version, memory_order_acquire);
+		version = seq_read_begin(&s->version);
 		for (unsigned i = 0; i < CHANGE_WORDS; i++)
 			word[i] = atomic_load_explicit(&s->word[i], memory_order_relaxed);
 		exists = atomic_load_explicit(&s->exists, memory_order_relaxed);
-		atomic_thread_fence(memory_order_acquire);
-		if (!(version & 1) &&
-		    atomic_load_explicit(&s->version, memory_order_relaxed) == version)
+		if (seq_read_valid(&s->version, version))
 			break;
 	}
 	if (!exists)

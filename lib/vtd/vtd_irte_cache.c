@@ -8,6 +8,7 @@
  * lock; an invalidation counts a change before it visits the slot.
  */
 
+#include "seqlock.h"
 #include "vtd_engine.h"
 
 /* Up to as many indices as this are dropped one by one; more: all. */
@@ -45,33 +46,13 @@ bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uin
 {
 	const struct vtd_irte_slot *slot = slot_of(cache, index);
 	uint64_t key = key_of(cache, index);
-	uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
+	uint64_t version = seq_read_begin(&slot->version);
 
-	if ((version & 1) || atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
 		return false;
 	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
 	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&slot->version, memory_order_relaxed) == version;
-}
-
-static uint64_t lock_slot(struct vtd_irte_slot *slot)
-{
-	for (;;) {
-		uint64_t version = atomic_load_explicit(&slot->version, memory_order_relaxed);
-
-		if (!(version & 1) && atomic_compare_exchange_weak_explicit(
-					      &slot->version, &version, version + 1,
-					      memory_order_acquire, memory_order_relaxed)) {
-			atomic_thread_fence(memory_order_release);
-			return version;
-		}
-	}
-}
-
-static void unlock_slot(struct vtd_irte_slot *slot, uint64_t version)
-{
-	atomic_store_explicit(&slot->version, version + 2, memory_order_release);
+	return seq_read_valid(&slot->version, version);
 }
 
 void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint64_t raw[2],
@@ -79,14 +60,14 @@ void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint
 {
 	struct vtd_irte_slot *slot = slot_of(cache, index);
 	uint64_t key = key_of(cache, index);
-	uint64_t version = lock_slot(slot);
+	uint64_t version = seq_lock(&slot->version);
 
 	if (atomic_load(&cache->changes) == seen) {
 		atomic_store_explicit(&slot->key, key, memory_order_relaxed);
 		atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
 		atomic_store_explicit(&slot->word[1], raw[1], memory_order_relaxed);
 	}
-	unlock_slot(slot, version);
+	seq_unlock(&slot->version, version);
 }
 
 void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last)
@@ -98,10 +79,10 @@ void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t 
 	}
 	for (uint32_t index = first; index <= last; index++) {
 		struct vtd_irte_slot *slot = slot_of(cache, index);
-		uint64_t version = lock_slot(slot);
+		uint64_t version = seq_lock(&slot->version);
 
 		if ((atomic_load_explicit(&slot->key, memory_order_relaxed) & 0xffff) == index)
 			atomic_store_explicit(&slot->key, 0, memory_order_relaxed);
-		unlock_slot(slot, version);
+		seq_unlock(&slot->version, version);
 	}
 }
