@@ -9,53 +9,63 @@
 #include "mem.h"
 #include "mem_map.h"
 #include "range.h"
+#include "seqlock.h"
 
-/* Index of the first region that ends at or after gpa; count if there is none. At most log2(count)
- * + 1 steps. */
-static uint32_t find(const struct mem_map *map, uint64_t gpa)
+static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
-	uint32_t low = 0;
-	uint32_t high = map->count;
+	const struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_acquire);
+	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+	uint32_t i = mem_map_search(map, count, gpa);
+	const struct mem_region *r = &map->region[i];
+	uint64_t first;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (map->region[middle].last < gpa)
-			low = middle + 1;
-		else
-			high = middle;
+	*place = (struct mem_place){ .last = UINT64_MAX };
+	if (i > 0)
+		place->first =
+			atomic_load_explicit(&map->region[i - 1].last, memory_order_relaxed) + 1;
+	if (i == count)
+		return;
+	first = atomic_load_explicit(&r->first, memory_order_relaxed);
+	if (gpa < first) {
+		place->last = first - 1;
+		return;
 	}
-	return low;
+	place->first = first;
+	place->last = atomic_load_explicit(&r->last, memory_order_relaxed);
+	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
 }
 
-static const struct mem_map *current_map(const struct viommu_vm *vm)
+void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
-	return atomic_load_explicit(&vm->map, memory_order_acquire);
+	uint64_t version;
+
+	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
+	do {
+		version = seq_read_begin(&vm->map_version);
+		read_map(vm, gpa, place);
+	} while (UNLIKELY(!seq_read_valid(&vm->map_version, version)));
+	place->version = version;
 }
 
 /* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */
 static void *host_of(const struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, bool write)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
-	const struct mem_region *r;
+	struct mem_place place;
 
-	if (i == map->count)
+	mem_find(vm, gpa, &place);
+	if (place.last - gpa < bytes - 1)
 		return NULL;
-	r = &map->region[i];
-	if (gpa < r->first || r->last - gpa < bytes - 1 || (write && r->readonly))
-		return NULL;
-	return r->host + (gpa - r->first);
+	return mem_host(&place, gpa, write);
 }
 
 /* Whether a region has the address at all: ROM that is written to is not handed to the callbacks.
  */
 static bool in_region(const struct viommu_vm *vm, uint64_t gpa)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
+	struct mem_place place;
 
-	return i < map->count && gpa >= map->region[i].first;
+	mem_find(vm, gpa, &place);
+	return place.host != 0;
 }
 
 static bool outside_read(struct viommu_vm *vm, uint64_t gpa, void *to, uint32_t bytes)
@@ -80,10 +90,19 @@ static bool outside_write(struct viommu_vm *vm, uint64_t gpa, const void *from, 
 
 bool mem_load64(struct viommu_vm *vm, uint64_t gpa, uint64_t *word)
 {
-	const uint64_t *host = host_of(vm, gpa, sizeof(*host), false);
+	struct mem_place place = MEM_NOWHERE;
+
+	return mem_load64_near(vm, &place, gpa, word);
+}
+
+bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word)
+{
+	const uint64_t *host;
 	uint64_t raw;
 
-	if (LIKELY(host))
+	mem_find(vm, gpa, place);
+	host = mem_host(place, gpa, false);
+	if (LIKELY(host && place->last - gpa >= sizeof(*host) - 1))
 		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
 	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
 		return false;
@@ -200,16 +219,9 @@ enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 
 uint64_t mem_piece(struct viommu_vm *vm, uint64_t gpa, uint64_t last, bool write, void **host)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
-	const struct mem_region *r = &map->region[i];
+	struct mem_place place;
 
-	*host = NULL;
-	if (i == map->count || last < r->first)
-		return last;
-	if (gpa < r->first)
-		return r->first - 1;
-	if (!write || !r->readonly)
-		*host = r->host + (gpa - r->first);
-	return last < r->last ? last : r->last;
+	mem_find(vm, gpa, &place);
+	*host = mem_host(&place, gpa, write);
+	return last < place.last ? last : place.last;
 }

@@ -32,29 +32,40 @@ static uint64_t page_of(uint64_t iova, unsigned size_lg2)
 	return (iova & ~bits_low(size_lg2)) | size_lg2;
 }
 
-static struct tlb_set *set_of(const struct tlb *tlb, uint64_t tag, uint64_t page)
+static struct tlb_set *set_of(const struct tlb *tlb, uint64_t salt, uint64_t page)
 {
-	return &tlb->set[vm_hash(tlb->key, tag, page) & tlb->mask];
+	return &tlb->set[vm_hash_salted(tlb->key, salt, page) & tlb->mask];
 }
 
-static bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
+static uint64_t load(const _Atomic uint64_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+/* Bit n: way n has the page. All are looked at: which one it is cannot be predicted. */
+static unsigned ways_with(const struct tlb_set *set, uint64_t tag, uint64_t page)
+{
+	unsigned ways = 0;
+
+	for (unsigned i = 0; i < TLB_WAYS; i++)
+		ways |= (unsigned)(((load(&set->way[i].tag) ^ tag) |
+				    (load(&set->way[i].page) ^ page)) == 0)
+			<< i;
+	return ways;
+}
+
+static inline bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
 {
 	uint64_t version = seq_read_begin(&set->version);
-	bool found = false;
+	unsigned ways = ways_with(set, tag, page);
 
-	for (unsigned i = 0; i < TLB_WAYS && !found; i++) {
-		const struct tlb_entry *e = &set->way[i];
-
-		if (atomic_load_explicit(&e->page, memory_order_relaxed) != page ||
-		    atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
-			continue;
-		*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
-		found = true;
-	}
-	return found && seq_read_valid(&set->version, version);
+	if (!ways)
+		return false;
+	*gpa = load(&set->way[__builtin_ctz(ways)].gpa);
+	return seq_read_valid(&set->version, version);
 }
 
-bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
+bool tlb_find(const struct tlb *tlb, struct tlb_space space, uint64_t sizes, uint64_t iova,
 	      struct translation *found)
 {
 	/* at most one probe a page size in use */
@@ -63,7 +74,7 @@ bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova
 		uint64_t page = page_of(iova, size_lg2);
 		uint64_t gpa;
 
-		if (!probe(set_of(tlb, tag, page), tag, page, &gpa))
+		if (!probe(set_of(tlb, space.salt, page), space.tag, page, &gpa))
 			continue;
 		*found = (struct translation){ .iova = page & ~PAGE_SIZE_LG2,
 					       .gpa = gpa & ~PERM_BITS,
@@ -74,6 +85,17 @@ bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova
 	return false;
 }
 
+void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova)
+{
+	const struct tlb_set *set;
+
+	if (!sizes)
+		return;
+	set = set_of(tlb, salt, page_of(iova, (unsigned)__builtin_ctzll(sizes)));
+	__builtin_prefetch(set);
+	__builtin_prefetch((const char *)set + 64);
+}
+
 static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
 {
 	atomic_store_explicit(&e->tag, tag, memory_order_relaxed);
@@ -81,57 +103,55 @@ static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
 	atomic_store_explicit(&e->gpa, gpa, memory_order_relaxed);
 }
 
-/* The entry of the page itself, else an empty one, else the next in turn. */
+/* The entry of the page itself, else an empty one, else that of the page under another tag, which
+ * probably has died, else the next in turn. */
 static struct tlb_entry *choose(struct tlb_set *set, uint64_t version, uint64_t tag, uint64_t page)
 {
-	struct tlb_entry *chosen = &set->way[version / 2 % TLB_WAYS];
+	unsigned chosen = (unsigned)(version / 2 % TLB_WAYS);
+	unsigned best = 0;
 
 	for (unsigned i = 0; i < TLB_WAYS; i++) {
-		struct tlb_entry *e = &set->way[i];
-		uint64_t has = atomic_load_explicit(&e->tag, memory_order_relaxed);
+		uint64_t has = load(&set->way[i].tag);
+		bool same = load(&set->way[i].page) == page;
+		unsigned rank = has == 0 ? 2 : same ? (has == tag ? 3 : 1) : 0;
 
-		if (has == tag && atomic_load_explicit(&e->page, memory_order_relaxed) == page)
-			return e;
-		if (has == 0)
-			chosen = e;
+		chosen = rank > best ? i : chosen;
+		best = rank > best ? rank : best;
 	}
-	return chosen;
+	return &set->way[chosen];
 }
 
-void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
+void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 	     const _Atomic uint64_t *changes, uint64_t seen)
 {
 	uint64_t page = page_of(add->iova, add->size_lg2);
-	struct tlb_set *set = set_of(tlb, tag, page);
+	struct tlb_set *set = set_of(tlb, space.salt, page);
 	uint64_t version = seq_lock(&set->version);
 
-	if (atomic_load(changes) == seen)
-		put(choose(set, version, tag, page), tag, page, add->gpa | add->perm);
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen)
+		put(choose(set, version, space.tag, page), space.tag, page, add->gpa | add->perm);
 	seq_unlock(&set->version, version);
 }
 
-static void remove_page(struct tlb *tlb, uint64_t tag, uint64_t page)
+static void remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
 {
-	struct tlb_set *set = set_of(tlb, tag, page);
+	struct tlb_set *set = set_of(tlb, space.salt, page);
 	uint64_t version = seq_lock(&set->version);
+	unsigned ways = ways_with(set, space.tag, page);
 
-	for (unsigned i = 0; i < TLB_WAYS; i++) {
-		struct tlb_entry *e = &set->way[i];
-
-		if (atomic_load_explicit(&e->tag, memory_order_relaxed) == tag &&
-		    atomic_load_explicit(&e->page, memory_order_relaxed) == page)
-			put(e, 0, 0, 0);
-	}
+	if (ways)
+		put(&set->way[__builtin_ctz(ways)], 0, 0, 0);
 	seq_unlock(&set->version, version);
 }
 
-void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last)
+void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+		uint64_t last)
 {
 	uint64_t at = first & ~bits_low(size_lg2);
 
 	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
 	for (;;) {
-		remove_page(tlb, tag, at | size_lg2);
+		remove_page(tlb, space, at | size_lg2);
 		if (last - at < BIT(size_lg2))
 			break;
 		at += BIT(size_lg2);

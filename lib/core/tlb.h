@@ -62,21 +62,34 @@ int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries);
 void tlb_fini(struct tlb *tlb, struct viommu_vm *vm);
 
 /*
+ * Whose entry it is: the tag is compared, the salt decides where it is looked for. A domain keeps
+ * its salt when it gets another tag, so that what it caches anew takes the places of what has died.
+ */
+struct tlb_space {
+	uint64_t tag;
+	uint64_t salt;
+};
+
+/*
  * Finds the block of iova, trying the sizes of which @sizes has the bit. Any thread. A set that is
  * being changed at the moment counts as a miss.
  */
-bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
+bool tlb_find(const struct tlb *tlb, struct tlb_space space, uint64_t sizes, uint64_t iova,
 	      struct translation *found);
+
+/* Has the processor fetch what tlb_find() will look at first. */
+void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova);
 
 /*
  * Adds a translation, unless *changes is no longer @seen: the caller read it before the first table
  * load. size_lg2 must be in the sizes the domain is searched with. Any thread.
  */
-void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
+void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 	     const _Atomic uint64_t *changes, uint64_t seen);
 
 /* Removes the entries of blocks of 1 << size_lg2 bytes that overlap [first, last]; the caller
  * counted a change before. */
-void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last);
+void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+		uint64_t last);
 
 #endif

@@ -20,6 +20,8 @@
 #include "domain.h"
 #include "epoch.h"
 #include "machine.h"
+#include "mem.h"
+#include "table_cache.h"
 #include "tlb.h"
 
 struct state_reader;
@@ -36,8 +38,10 @@ struct query {
 	bool quiet; /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
 	const struct pt_observer
 		*observer; /* quiet only: sees every structure that is read; or NULL */
+	/* The requester's context as far as it is known: whoever asks has room for it, and a
+	 * channel keeps it. */
+	struct context_entry *entry;
 	/* Read before the first table load; what is filled later is tied to them. */
-	struct context_entry entry;
 	uint64_t tag;
 	uint64_t changes;
 	bool cacheable; /* entry, tag and changes are valid, and found may be kept under them */
@@ -115,6 +119,7 @@ struct viommu {
 	_Atomic uint64_t generation; /* of all contexts */
 	_Atomic uint64_t flushes;    /* of everything; counted before the generation */
 	struct tlb tlb;
+	struct table_cache tables;
 	struct context_cache contexts;
 	struct domains domains;
 	struct epoch epoch;
@@ -162,6 +167,8 @@ void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. */
 void unit_forget(struct viommu *u, bool flush);
+/* Contexts of one device are out of date. */
+void unit_forget_device(struct viommu_device *device);
 
 /* The memory map has changed (with vm->lock held), and whether everyone who used the old one has
  * left. */
@@ -177,12 +184,32 @@ int unit_context(struct viommu *u, struct query *q);
 /* Keeps q->found, which holds for all of its block, in the shared TLB. */
 void unit_fill(struct viommu *u, const struct query *q);
 
-/* One position of a request, from the caches or the engine. */
-int unit_translate(struct viommu *u, struct query *q);
+/* Where the walk can begin, from the paging-structure cache. */
+bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
+		     struct table_place *found);
+/* Keeps where a walk that came from the top has found its page, after unit_fill(). */
+void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w);
 
-int translate_range(struct viommu_device *device, struct viommu_channel *channel,
-		    const struct viommu_request *request, struct viommu_fragment *fragments,
-		    uint32_t max, struct viommu_answer *answer);
+/* One request: on its way through its pages, from the caches or the engine. */
+struct translating {
+	struct query query;
+	struct mem_place place;		/* of the last answer */
+	struct viommu_channel *channel; /* or NULL */
+	struct epoch_section *section;	/* of this call, opened when the caches did not answer */
+	bool visiting;			/* section is a visitor's, or there was none left */
+};
+
+/* Has the processor fetch what the caches may have of an address, and in a second round the entry
+ * of the lowest table, if only that is known. */
+void translate_prefetch(const struct translating *t, uint64_t iova);
+void translate_prefetch_entry(const struct translating *t, uint64_t iova);
+
+/* Ends what translating began. True: someone waits for that. */
+bool translate_close(struct translating *t);
+
+int translate_range(struct translating *t, const struct viommu_request *request,
+		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
+bool translate_well_formed(const struct viommu_request *request);
 
 /* PERM_* that an access needs. */
 static inline unsigned access_need(unsigned access)
@@ -194,6 +221,14 @@ static inline unsigned access_need(unsigned access)
 	if (access & VIOMMU_PRIV)
 		need <<= 3;
 	return need;
+}
+
+/* Whether a cached permission suffices: for writing, dirty has to be recorded already. */
+static inline bool translate_permits(unsigned perm, unsigned access)
+{
+	unsigned need = access_need(access) | (access & VIOMMU_WRITE ? (unsigned)PERM_DIRTY : 0);
+
+	return (perm & need) == need;
 }
 
 /* The permission a fragment shows, of PERM_*. */

@@ -128,6 +128,7 @@ static struct pt_walk below(const struct pt_walk *w, unsigned need)
 				 .need = (uint8_t)need,
 				 .dirty = need & VIOMMU_WRITE,
 				 .unsnooped = w->unsnooped,
+				 .place = w->place,
 				 .observer = w->observer };
 }
 
@@ -153,9 +154,11 @@ ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, uint64_t *raw,
 {
 	struct pt_walk stage2 = below(w, VIOMMU_READ);
 
-	if (find_entry(w, &stage2, walk) != PT_OK)
+	if (w->start)
+		w->at = w->start->gpa + (w->entry - w->start->table);
+	else if (find_entry(w, &stage2, walk) != PT_OK)
 		return PT_STAGE2_TABLE;
-	return mem_load64(w->vm, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+	return pt_load_at(w, raw);
 }
 
 static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
@@ -236,6 +239,7 @@ ALWAYS_INLINE enum pt_end combine(struct pt_walk *w, enum pt_end end,
 				   .any = w->any & found->perm,
 				   .dirty = w->dirty & found->perm,
 				   .unsnooped = w->unsnooped,
+				   .place = w->place,
 				   .observer = w->observer };
 	end = pt_fits(w->nested, ipa) ? walk(&stage2) : PT_TOO_WIDE;
 	note_stage2(w, end, &stage2);

@@ -191,7 +191,8 @@ static enum executed iotlb(struct vtd *v, const struct descriptor *d)
 	return check(v, vtd_invalidate_iotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 					     (uint32_t)bits_get(d->word[0], VTD_QI_DID),
 					     d->word[1] & VTD_QI_ADDR,
-					     (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+					     (unsigned)bits_get(d->word[1], VTD_QI_AM),
+					     d->word[1] & VTD_QI_IH));
 }
 
 static enum executed interrupts(struct vtd *v, const struct descriptor *d)
@@ -207,7 +208,8 @@ static enum executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
 					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
 					      (uint32_t)bits_get(d->word[0], VTD_QI_PASID),
 					      d->word[1] & VTD_QI_ADDR,
-					      (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+					      (unsigned)bits_get(d->word[1], VTD_QI_AM),
+					      d->word[1] & VTD_QI_IH));
 }
 
 static enum executed pasid_cache(struct vtd *v, const struct descriptor *d)
