@@ -4,11 +4,11 @@
  * that does nothing, and of an entry of the shared TLB. The time is that of making one.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include <libvirtiommu/vm.h>
 #include <libvirtiommu/vtd.h>
 
+#include "counted_memory.h"
 #include "shim.h"
 #include "vtd_world.h"
 
@@ -19,26 +19,6 @@ struct memory_world {
 	struct viommu *iommu;
 	uint64_t allocated; /* bytes that the library has, now */
 };
-
-static void *take(void *opaque, uint64_t bytes, uint64_t align)
-{
-	struct memory_world *w = opaque;
-	void *p = NULL;
-
-	if (posix_memalign(&p, align < sizeof(p) ? sizeof(p) : (size_t)align, (size_t)bytes))
-		return NULL;
-	memset(p, 0, (size_t)bytes);
-	w->allocated += bytes;
-	return p;
-}
-
-static void give(void *opaque, void *block, uint64_t bytes)
-{
-	struct memory_world *w = opaque;
-
-	w->allocated -= bytes;
-	free(block);
-}
 
 static void expect_ok(const char *what, int result)
 {
@@ -60,13 +40,14 @@ static struct viommu *create_iommu(struct memory_world *w, uint32_t tlb_entries)
 static void *prepare(const struct bench *row)
 {
 	struct memory_world *w = calloc(1, sizeof(*w));
-	struct viommu_vm_config config = {
-		.size = sizeof(config), .opaque = w, .alloc = take, .dealloc = give
-	};
+	struct viommu_vm_config config = { .size = sizeof(config),
+					   .alloc = counted_take,
+					   .dealloc = counted_give };
 
 	(void)row;
 	if (!w)
 		return NULL;
+	config.opaque = &w->allocated;
 	expect_ok("viommu_vm_new", viommu_vm_new(&config, &w->vm));
 	w->iommu = create_iommu(w, 0);
 	return w;
