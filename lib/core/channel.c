@@ -48,54 +48,57 @@ static void catch_up(struct viommu_channel *channel)
 
 static uint64_t grant(unsigned perm, unsigned access)
 {
-	uint64_t granted = access_granted(perm, access);
-	bool clean = (granted & VIOMMU_WRITE) && !(perm & PERM_DIRTY);
+	unsigned granted = access_granted(perm, access);
 
-	return granted | (clean ? (uint64_t)VIOMMU_FRAGMENT_CLEAN << 32 : 0);
+	return granted | (uint64_t)access_clean(perm, granted) << 32;
 }
 
-/* Of the sixteen combinations of access bits, those that a permission suffices for. */
+/* Of the eight combinations of read, write and fetch, those that three permission bits suffice for:
+ * a byte for each permission. A fetch is a read. */
+#define SUFFICES UINT64_C(0xfe0432000e040200)
+
 static uint32_t accepted(unsigned perm)
 {
-	uint32_t accepts = 0;
+	unsigned user = perm & 7;
+	unsigned supervisor = perm >> 3 & 7;
 
-	for (unsigned access = 0; access < 16; access++) {
-		if ((access & ~VIOMMU_PRIV) && translate_permits(perm, access))
-			accepts |= 1U << access;
+	if (!(perm & PERM_DIRTY)) { /* writing asks the tables */
+		user &= ~VIOMMU_WRITE;
+		supervisor &= ~VIOMMU_WRITE;
 	}
-	return accepts;
+	return (SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8;
 }
 
-/* In t->place is where the answer is. ROM is not kept: the answer depends on the access. */
-void channel_keep(struct viommu_channel *channel, const struct translating *t)
+void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
+		  const struct translation *found, const struct mem_place *place)
 {
-	const struct query *q = &t->query;
-	uint64_t first = q->iova & ~bits_low(12);
-	uint64_t gpa = q->found.gpa + (first - q->found.iova);
-	uint64_t span = (q->found.iova | bits_low(q->found.size_lg2)) - first;
+	const struct context_entry *context = &channel->entry;
+	uint64_t first = iova & ~bits_low(12);
+	uint64_t gpa = found->gpa + (first - found->iova);
+	uint64_t bytes = (found->iova | bits_low(found->size_lg2)) - first + 1;
 	struct micro_entry *e;
 
-	if (!q->cacheable || q->type != VIOMMU_AT_UNTRANSLATED || q->found.size_lg2 < 12 ||
-	    (t->place.host & MEM_REGION_READONLY) || gpa < t->place.first)
+	/* ROM: the answer depends on the access */
+	if (found->size_lg2 < 12 || (place->host & MEM_REGION_READONLY) || gpa < place->first)
 		return;
-	if (channel->domain != q->entry->domain || channel->generation != q->entry->generation ||
-	    channel->changes != q->changes) {
+	if (channel->domain != context->domain || channel->generation != context->generation ||
+	    channel->changes != changes) {
 		empty(channel);
-		channel->domain = q->entry->domain;
-		channel->generation = q->entry->generation;
-		channel->changes = q->changes;
+		channel->domain = context->domain;
+		channel->generation = context->generation;
+		channel->changes = changes;
 	}
-	if (span > t->place.last - gpa)
-		span = t->place.last - gpa;
-	e = entry_of(channel, q->iova);
+	if (bytes - 1 > place->last - gpa)
+		bytes = place->last - gpa + 1;
+	e = entry_of(channel, iova);
 	*e = (struct micro_entry){ .first = first,
-				   .bytes = span + 1,
+				   .bytes = bytes,
 				   .gpa = gpa,
-				   .host = mem_host(&t->place, gpa, false),
+				   .host = mem_host(place, gpa, false),
 				   .serial = channel->serial,
-				   .accepts = accepted(q->found.perm),
-				   .grant = { grant(q->found.perm, 0),
-					      grant(q->found.perm, VIOMMU_PRIV) } };
+				   .accepts = accepted(found->perm),
+				   .grant = { grant(found->perm, 0),
+					      grant(found->perm, VIOMMU_PRIV) } };
 }
 
 static_assert(offsetof(struct viommu_fragment, flags) ==
@@ -127,30 +130,44 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	return true;
 }
 
-static inline void hit_answer(const struct viommu_request *r, struct viommu_answer *answer)
+/* What the shared TLB has of the requester's domain. */
+static enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
+			      struct viommu_fragment *f)
 {
-	answer->next = r->last + 1;
-	answer->count = 1;
-	answer->reason = 0;
-	answer->ats = 0;
+	const struct domain *domain = channel->entry.domain;
+	struct translation found;
+	enum cached cached;
+	uint64_t changes;
+	uint64_t tag;
+
+	if (!domain || r->type != VIOMMU_AT_UNTRANSLATED)
+		return CACHED_OTHERWISE;
+	changes = atomic_load_explicit(&domain->changes, memory_order_acquire);
+	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
+	if ((changes & 1) || device_generation(channel->device) != channel->entry.generation)
+		return CACHED_OTHERWISE;
+	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
+				  f);
+	if (cached == CACHED)
+		channel_keep(channel, r->first, changes, &found, &channel->place);
+	return cached;
 }
 
 static void begin(struct viommu_channel *channel, struct translating *t)
 {
 	t->query = (struct query){ .device = channel->device, .entry = &channel->entry };
-	t->place = channel->place;
+	t->place = &channel->place;
 	t->channel = channel;
 	t->section = NULL;
 	t->visiting = false;
+	t->missed = false;
 	channel->translating = true;
-	catch_up(channel);
 }
 
 static void end(struct viommu_channel *channel, struct translating *t)
 {
 	bool wake = translate_close(t);
 
-	channel->place = t->place;
 	channel->translating = false;
 	if (wake)
 		unit_work(channel->device->iommu);
@@ -163,13 +180,21 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 					       struct viommu_answer *answer)
 {
 	struct translating t;
+	enum cached cached;
 	int result;
 
 	if (!translate_well_formed(request) || request->pasid != channel->pasid)
 		return VIOMMU_EINVAL;
 	if (channel->translating)
 		return VIOMMU_EBUSY;
+	catch_up(channel);
+	cached = shared_hit(channel, request, fragments);
+	if (cached == CACHED) {
+		translate_answer_one(request, answer);
+		return VIOMMU_OK;
+	}
 	begin(channel, &t);
+	t.missed = cached == CACHED_NOT;
 	result = translate_range(&t, request, fragments, max, answer);
 	end(channel, &t);
 	return result;
@@ -181,7 +206,7 @@ int viommu_translate(struct viommu_channel *channel, const struct viommu_request
 	if (!channel || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments))) {
-		hit_answer(request, answer);
+		translate_answer_one(request, answer);
 		return VIOMMU_OK;
 	}
 	return translate(channel, request, fragments, max, answer);
@@ -208,6 +233,7 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 			 struct viommu_answer *answer)
 {
 	struct viommu_channel *channel = t->channel;
+	enum cached cached;
 	int result;
 
 	if (*used == max) {
@@ -215,12 +241,19 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 		return VIOMMU_MORE;
 	}
 	if (hit(channel, request, &fragments[*used])) {
-		hit_answer(request, answer);
+		translate_answer_one(request, answer);
 		++*used;
 		return VIOMMU_OK;
 	}
 	if (!translate_well_formed(request) || request->pasid != channel->pasid)
 		return VIOMMU_EINVAL;
+	cached = shared_hit(channel, request, &fragments[*used]);
+	if (cached == CACHED) {
+		translate_answer_one(request, answer);
+		++*used;
+		return VIOMMU_OK;
+	}
+	t->missed = cached == CACHED_NOT;
 	result = translate_range(t, request, &fragments[*used], max - *used, answer);
 	*used += answer->count;
 	return result;
@@ -240,6 +273,7 @@ int viommu_translate_list(struct viommu_channel *channel, const struct viommu_re
 	*done = 0;
 	if (channel->translating)
 		return VIOMMU_EBUSY;
+	catch_up(channel);
 	begin(channel, &t);
 	for (i = 0; i < count && !result; i += !result) {
 		if (i % LIST_GROUP == 0)

@@ -46,7 +46,8 @@ struct viommu_channel {
 	struct micro_entry micro[];
 };
 
-/* Keeps the answer of a query that this channel asked. */
-void channel_keep(struct viommu_channel *channel, const struct translating *t);
+/* Keeps a translation that was found under channel->entry and @changes; place: where its gpa is. */
+void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
+		  const struct translation *found, const struct mem_place *place);
 
 #endif

@@ -49,6 +49,8 @@ static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 }
 
 /*
+ * An invalidation counts before it visits the caches and again when it has: while the count is odd
+ * nothing is filled, since what a cache of tables still has may already be gone from the TLB.
  * With the lock held, which makes it the only writer. A fill compares the count under the lock of
  * its set or slot, and announces its size under our lock: it is not necessary that others see the
  * count before we have been there.
@@ -250,8 +252,8 @@ void translation_shrink(struct translation *block, uint64_t iova, unsigned size_
 	block->size_lg2 = (uint8_t)size_lg2;
 }
 
-bool translation_avoid(struct translation *block, uint64_t iova, bool output, uint64_t first,
-		       uint64_t last)
+bool translation_cut(struct translation *block, uint64_t iova, bool output, uint64_t first,
+		     uint64_t last)
 {
 	/* at most 64 steps: each halves the block */
 	for (;;) {

@@ -37,9 +37,9 @@ static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 16, "n
 struct domain {
 	/* Read by everyone who translates, written under domains.lock. */
 	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
-	_Atomic uint64_t changes;	   /* counts every invalidation that concerns the domain */
-	_Atomic uint64_t sizes;		   /* bit n: the TLB may have blocks of 1 << n bytes */
-	uint64_t salt;			   /* of the place, in the TLB; constant */
+	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
+	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
+	uint64_t salt;		  /* of the place, in the TLB; constant */
 	/* Under domains.lock. */
 	uint64_t flushes; /* of the whole IOMMU, when the tag was given */
 	uint32_t next;	  /* with the same id hash */
@@ -120,8 +120,17 @@ void domains_flush_range(struct domains *domains, const struct domain_match *mat
  * before translation, or, with @output, after it. False if iova's own 4 KiB page overlaps; the
  * block is then that page.
  */
-bool translation_avoid(struct translation *block, uint64_t iova, bool output, uint64_t first,
-		       uint64_t last);
+bool translation_cut(struct translation *block, uint64_t iova, bool output, uint64_t first,
+		     uint64_t last);
+
+static inline bool translation_avoid(struct translation *block, uint64_t iova, bool output,
+				     uint64_t first, uint64_t last)
+{
+	uint64_t base = output ? block->gpa : block->iova;
+
+	return base > last || (base | bits_low(block->size_lg2)) < first ||
+	       translation_cut(block, iova, output, first, last);
+}
 
 /* Makes the block around iova no larger than 1 << size_lg2. */
 void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2);

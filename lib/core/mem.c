@@ -11,40 +11,42 @@
 #include "range.h"
 #include "seqlock.h"
 
+/* A gap is what lies between the ends of the regions around it. */
+static void read_gap(const struct mem_map *map, uint32_t count, uint32_t i, struct mem_place *place)
+{
+	place->first = 0;
+	place->last = UINT64_MAX;
+	place->host = 0;
+	if (i > 0)
+		place->first =
+			atomic_load_explicit(&map->region[i - 1].last, memory_order_relaxed) + 1;
+	if (i < count)
+		place->last = atomic_load_explicit(&map->region[i].first, memory_order_relaxed) - 1;
+}
+
 static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	const struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_acquire);
 	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
 	uint32_t i = mem_map_search(map, count, gpa);
 	const struct mem_region *r = &map->region[i];
-	uint64_t first;
 
-	*place = (struct mem_place){ .last = UINT64_MAX };
-	if (i > 0)
-		place->first =
-			atomic_load_explicit(&map->region[i - 1].last, memory_order_relaxed) + 1;
-	if (i == count)
-		return;
-	first = atomic_load_explicit(&r->first, memory_order_relaxed);
-	if (gpa < first) {
-		place->last = first - 1;
+	if (UNLIKELY(i == count || atomic_load_explicit(&r->first, memory_order_relaxed) > gpa)) {
+		read_gap(map, count, i, place);
 		return;
 	}
-	place->first = first;
+	place->first = atomic_load_explicit(&r->first, memory_order_relaxed);
 	place->last = atomic_load_explicit(&r->last, memory_order_relaxed);
 	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
 }
 
 void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
-	uint64_t version;
-
 	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
 	do {
-		version = seq_read_begin(&vm->map_version);
+		place->version = seq_read_begin(&vm->map_version);
 		read_map(vm, gpa, place);
-	} while (UNLIKELY(!seq_read_valid(&vm->map_version, version)));
-	place->version = version;
+	} while (UNLIKELY(!seq_read_valid(&vm->map_version, place->version)));
 }
 
 /* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */

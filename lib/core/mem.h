@@ -39,6 +39,14 @@ static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
 	return gpa >= place->first && gpa <= place->last;
 }
 
+/* The same, for one who may have the place already. */
+static inline void mem_find_near(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	if (!mem_is_in(place, gpa) ||
+	    atomic_load_explicit(&vm->map_version, memory_order_acquire) != place->version)
+		mem_find(vm, gpa, place);
+}
+
 /* Host pointer to gpa, which is in the place; NULL in a gap, and for writing to ROM. */
 static inline void *mem_host(const struct mem_place *place, uint64_t gpa, bool write)
 {

@@ -21,22 +21,22 @@
  * nothing else. */
 #define CONTEXT_TRIES 4U
 
-static uint64_t who(const struct query *q)
+static uint64_t who(const struct viommu_device *device, uint32_t pasid)
 {
-	return (uint64_t)q->device->serial << 32 | (uint32_t)(q->pasid + 1);
+	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
 }
 
 /*
  * Reads changes and tag of the domain, and says whether the context still stood afterwards: then
  * the tag was given to this very domain, since a domain that loses its place moves the generation
  * first. Changes first: they are counted once more after the tag has moved, so that whoever has the
- * last count has the new tag.
+ * last count has the new tag. Nothing is filled while an invalidation is under way.
  */
 static bool take_domain(struct query *q)
 {
 	q->changes = atomic_load_explicit(&q->entry->domain->changes, memory_order_acquire);
 	q->tag = atomic_load_explicit(&q->entry->domain->tag, memory_order_acquire);
-	q->cacheable = device_generation(q->device) == q->entry->generation;
+	q->cacheable = !(q->changes & 1) && device_generation(q->device) == q->entry->generation;
 	return q->cacheable;
 }
 
@@ -53,8 +53,9 @@ static bool known_context(struct viommu *u, struct query *q, bool whole)
 	generation = device_generation(q->device);
 	e->domain = NULL;
 	e->whole = whole;
-	if (!(whole ? context_cache_find(&u->contexts, who(q), generation, e)
-		    : context_cache_find_domain(&u->contexts, who(q), generation, e)))
+	if (!(whole ? context_cache_find(&u->contexts, who(q->device, q->pasid), generation, e)
+		    : context_cache_find_domain(&u->contexts, who(q->device, q->pasid), generation,
+						e)))
 		return false;
 	return take_domain(q);
 }
@@ -84,7 +85,7 @@ int unit_context(struct viommu *u, struct query *q)
 			return result;
 		e->domain = domains_get(&u->domains, &e->context.key, flushes);
 		if (take_domain(q)) {
-			context_cache_add(&u->contexts, who(q), e);
+			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
 			break;
 		}
 	}
@@ -123,15 +124,15 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 				     .perm = w->table_perm };
 	uint64_t block = q->iova >> pt_shift(w->config, 1);
 	const struct domain *domain = q->entry->domain;
-	struct mem_place memory;
+	struct mem_place *memory = w->place;
 
 	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0)
 		return;
-	mem_find(u->vm, found.gpa, &memory);
-	found.host = mem_host(&memory, found.gpa, false);
-	if (!found.host || memory.last - found.gpa < bits_low(w->config->index_lg2 + 3U))
+	mem_find_near(u->vm, found.gpa, memory);
+	found.host = mem_host(memory, found.gpa, false);
+	if (!found.host || memory->last - found.gpa < bits_low(w->config->index_lg2 + 3U))
 		return;
-	table_cache_add(&u->tables, domain_space(domain, q->tag), block, memory.version, &found,
+	table_cache_add(&u->tables, domain_space(domain, q->tag), block, memory->version, &found,
 			&domain->changes, q->changes);
 }
 
@@ -179,22 +180,6 @@ bool translate_close(struct translating *t)
 
 /* ---- fragments ---- */
 
-static unsigned fragment_flags(const struct query *q, unsigned granted)
-{
-	return (granted & VIOMMU_WRITE) && !(q->found.perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN
-									 : 0;
-}
-
-/* Where the answer is in host memory: in t->place. */
-static void find_place(struct translating *t, uint64_t gpa)
-{
-	const struct viommu_vm *vm = t->query.device->iommu->vm;
-
-	if (!mem_is_in(&t->place, gpa) ||
-	    atomic_load_explicit(&vm->map_version, memory_order_acquire) != t->place.version)
-		mem_find(vm, gpa, &t->place);
-}
-
 /* The piece of the block from q->iova, no further than last, that is contiguous in host memory too.
  */
 static struct viommu_fragment first_piece(struct translating *t, uint64_t last)
@@ -205,12 +190,12 @@ static struct viommu_fragment first_piece(struct translating *t, uint64_t last)
 	uint64_t length = (last < block_last ? last : block_last) - q->iova;
 	struct viommu_fragment f = { .gpa = q->found.gpa + (q->iova - q->found.iova),
 				     .perm = granted,
-				     .flags = fragment_flags(q, granted) };
+				     .flags = access_clean(q->found.perm, granted) };
 
-	find_place(t, f.gpa);
-	f.length = (length < t->place.last - f.gpa ? length : t->place.last - f.gpa) + 1;
+	mem_find_near(q->device->iommu->vm, f.gpa, t->place);
+	f.length = (length < t->place->last - f.gpa ? length : t->place->last - f.gpa) + 1;
 	if (granted)
-		f.host = mem_host(&t->place, f.gpa, q->access & VIOMMU_WRITE);
+		f.host = mem_host(t->place, f.gpa, q->access & VIOMMU_WRITE);
 	return f;
 }
 
@@ -291,7 +276,7 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 
 		if (last - q->iova >= BIT(12) * AHEAD)
 			translate_prefetch(t, q->iova + BIT(12) * AHEAD);
-		if (!cached(u, q)) {
+		if ((t->missed && i == 0) || !cached(u, q)) {
 			int end;
 
 			open_section(t);
@@ -300,8 +285,8 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 				return end;
 		}
 		piece = first_piece(t, last);
-		if (t->channel)
-			channel_keep(t->channel, t);
+		if (t->channel && q->cacheable && q->type == VIOMMU_AT_UNTRANSLATED)
+			channel_keep(t->channel, q->iova, q->changes, &q->found, t->place);
 		if (*count == 0 || !merge(&fragments[*count - 1], &piece)) {
 			if (*count == max)
 				return VIOMMU_MORE;
@@ -334,26 +319,58 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	return result;
 }
 
-int viommu_device_translate(struct viommu_device *device, const struct viommu_request *request,
-			    struct viommu_fragment *fragments, uint32_t max,
-			    struct viommu_answer *answer)
+/* A request of one piece, from the caches. */
+static bool device_hit(struct viommu_device *device, const struct viommu_request *r,
+		       struct viommu_fragment *f)
 {
+	struct viommu *u = device->iommu;
+	uint64_t generation = device_generation(device);
+	struct mem_place place = MEM_NOWHERE;
+	struct context_entry entry;
+	struct translation found;
+	uint64_t tag;
+
+	if (r->type != VIOMMU_AT_UNTRANSLATED ||
+	    !context_cache_find_domain(&u->contexts, who(device, r->pasid), generation, &entry))
+		return false;
+	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
+	return device_generation(device) == generation &&
+	       translate_cached(u, entry.domain, tag, r, &found, &place, f) == CACHED;
+}
+
+static __attribute__((noinline)) int device_translate(struct viommu_device *device,
+						      const struct viommu_request *request,
+						      struct viommu_fragment *fragments,
+						      uint32_t max, struct viommu_answer *answer)
+{
+	struct mem_place place = MEM_NOWHERE;
 	struct context_entry entry;
 	struct translating t;
 	int result;
 
-	if (!device || !request || !fragments || !max || !answer || !translate_well_formed(request))
-		return VIOMMU_EINVAL;
 	entry.domain = NULL;
 	t.query = (struct query){ .device = device, .entry = &entry };
-	t.place = (struct mem_place)MEM_NOWHERE;
+	t.place = &place;
 	t.channel = NULL;
 	t.section = NULL;
 	t.visiting = false;
+	t.missed = false;
 	result = translate_range(&t, request, fragments, max, answer);
 	if (translate_close(&t))
 		unit_work(device->iommu);
 	return result;
+}
+
+int viommu_device_translate(struct viommu_device *device, const struct viommu_request *request,
+			    struct viommu_fragment *fragments, uint32_t max,
+			    struct viommu_answer *answer)
+{
+	if (!device || !request || !fragments || !max || !answer || !translate_well_formed(request))
+		return VIOMMU_EINVAL;
+	if (!device_hit(device, request, fragments))
+		return device_translate(device, request, fragments, max, answer);
+	translate_answer_one(request, answer);
+	return VIOMMU_OK;
 }
 
 /* ---- explanations and replays: from the tables, without a trace ---- */

@@ -193,10 +193,11 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 /* One request: on its way through its pages, from the caches or the engine. */
 struct translating {
 	struct query query;
-	struct mem_place place;		/* of the last answer */
+	struct mem_place *place;	/* of the last answer */
 	struct viommu_channel *channel; /* or NULL */
 	struct epoch_section *section;	/* of this call, opened when the caches did not answer */
 	bool visiting;			/* section is a visitor's, or there was none left */
+	bool missed; /* the TLB does not have the first page: it need not be asked */
 };
 
 /* Has the processor fetch what the caches may have of an address, and in a second round the entry
@@ -206,6 +207,25 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova);
 
 /* Ends what translating began. True: someone waits for that. */
 bool translate_close(struct translating *t);
+
+/* What became of looking for a request in the TLB alone. */
+enum cached { CACHED, CACHED_NOT, CACHED_OTHERWISE };
+
+/* A request of one piece that the TLB has under @tag and permits; CACHED_NOT: it has no such block.
+ * Keeps nothing, opens no section. */
+static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
+					   uint64_t tag, const struct viommu_request *r,
+					   struct translation *found, struct mem_place *place,
+					   struct viommu_fragment *f);
+
+static inline void translate_answer_one(const struct viommu_request *r,
+					struct viommu_answer *answer)
+{
+	answer->next = r->last + 1;
+	answer->count = 1;
+	answer->reason = 0;
+	answer->ats = 0;
+}
 
 int translate_range(struct translating *t, const struct viommu_request *request,
 		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
@@ -235,6 +255,36 @@ static inline bool translate_permits(unsigned perm, unsigned access)
 static inline unsigned access_granted(unsigned perm, unsigned access)
 {
 	return (access & VIOMMU_PRIV ? perm >> 3 : perm) & (unsigned)PERM_USER;
+}
+
+/* VIOMMU_FRAGMENT_CLEAN, if it applies. */
+static inline unsigned access_clean(unsigned perm, unsigned granted)
+{
+	return (granted & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN : 0;
+}
+
+static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
+					   uint64_t tag, const struct viommu_request *r,
+					   struct translation *found, struct mem_place *place,
+					   struct viommu_fragment *f)
+{
+	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
+	unsigned granted;
+
+	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
+		return CACHED_NOT;
+	if (!translate_permits(found->perm, r->access) || (r->last ^ r->first) >> found->size_lg2)
+		return CACHED_OTHERWISE;
+	f->gpa = found->gpa + (r->first - found->iova);
+	mem_find_near(u->vm, f->gpa, place);
+	if (r->last - r->first > place->last - f->gpa)
+		return CACHED_OTHERWISE;
+	granted = access_granted(found->perm, r->access);
+	f->length = r->last - r->first + 1;
+	f->host = mem_host(place, f->gpa, r->access & VIOMMU_WRITE);
+	f->perm = granted;
+	f->flags = access_clean(found->perm, granted);
+	return CACHED;
 }
 
 /* ---- device.c ---- */

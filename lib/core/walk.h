@@ -138,12 +138,14 @@ ALWAYS_INLINE uint64_t pt_entry_address(const struct pt_config *c, uint64_t tabl
 					unsigned level)
 {
 	unsigned shift = pt_shift(c, level);
-	unsigned bits = c->index_lg2;
+	uint64_t index = iova >> shift;
 
-	if (level == c->top)
-		bits = c->in_bits > shift ? c->in_bits - shift : 0;
-
-	return table + ((iova >> shift & bits_low(bits)) << c->entry_lg2);
+	/* the top table may be shorter or longer: above its input width the address has no bits */
+	if (level != c->top)
+		index &= BIT(c->index_lg2) - 1;
+	else
+		index &= c->in_bits > shift ? bits_low(c->in_bits - shift) : 0;
+	return table + (index << c->entry_lg2);
 }
 
 /* The page is found: is the access permitted, and has it left its trace? */
@@ -184,7 +186,8 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
 				  struct pt_walk *w)
 {
-	const struct pt_config *c = w->config;
+	const struct pt_config config = *w->config; /* in registers: stores to w cannot change it */
+	const struct pt_config *c = &config;
 	uint64_t table = c->root;
 	unsigned level = c->top;
 	unsigned perm = PERM_ALL | PERM_DIRTY;
