@@ -207,7 +207,9 @@ static void flush_range(struct domains *d, struct domain *slot, uint64_t first, 
 	/* tables are cached of domains only that have pages cached, too */
 	bool tables = sizes && block_lg2 && !leaf;
 
-	if (probes(sizes | (tables ? BIT(block_lg2) : 0), first, last) > DOMAIN_PROBES_MAX) {
+	/* a few pages are few probes, of whatever sizes there are */
+	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW &&
+	    probes(sizes | (tables ? BIT(block_lg2) : 0), first, last) > DOMAIN_PROBES_MAX) {
 		give_new_tag(d, slot);
 		return;
 	}

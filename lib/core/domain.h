@@ -64,6 +64,8 @@ struct domains {
 
 /* Ranges of more pages than this of some size flush the domain instead. */
 #define DOMAIN_PROBES_MAX 64U
+/* Up to so many of the smallest size they are not counted. */
+#define DOMAIN_PROBES_FEW 8U
 
 /* Domains of one id that a range is removed from page by page. */
 #define DOMAIN_PROBED_MAX 8U

@@ -128,11 +128,16 @@ static void load_pair(const void *host, uint64_t *pair)
 #endif
 }
 
-bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
+bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		   unsigned words)
 {
-	const uint64_t *host = host_of(vm, gpa, words * sizeof(*host), false);
+	const uint64_t *host = NULL;
 	unsigned i = 0;
 
+	if (!place->host || !mem_is_in(place, gpa))
+		mem_find(vm, gpa, place);
+	if (place->last - gpa >= words * sizeof(*host) - 1)
+		host = mem_host(place, gpa, false);
 	if (UNLIKELY(!host)) {
 		if (!outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
 			return false;
@@ -145,6 +150,13 @@ bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words
 	for (i = 0; i < words; i++)
 		word[i] = le64toh(word[i]);
 	return true;
+}
+
+bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
+{
+	struct mem_place place = MEM_NOWHERE;
+
+	return mem_load_near(vm, &place, gpa, word, words);
 }
 
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word)

@@ -81,6 +81,9 @@ static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place
  * atomically where the host can, and in ascending order. @gpa: a multiple of 8; words <= 8
  */
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words);
+/* The same, for one who reads several structures in a section: @place is kept up to date. */
+bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		   unsigned words);
 
 /* @gpa: a multiple of 4 */
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word);
