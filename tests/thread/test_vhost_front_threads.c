@@ -33,6 +33,7 @@ struct scene;
 struct backend {
 	struct scene *s;
 	struct viommu_vhost *v;
+	uint64_t seed;
 	uint64_t random; /* of send, under lock */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
@@ -105,7 +106,7 @@ static int on_send(void *opaque, const struct viommu_iotlb_msg *message)
 static void *serve(void *opaque)
 {
 	struct backend *b = opaque;
-	uint64_t random = b->random + 1;
+	uint64_t random = b->seed + 1;
 
 	pthread_mutex_lock(&b->lock);
 	while (b->count || !b->stop) {
@@ -137,7 +138,7 @@ static void *serve(void *opaque)
 static void *miss(void *opaque)
 {
 	struct backend *b = opaque;
-	uint64_t random = b->random + 2;
+	uint64_t random = b->seed + 2;
 
 	while (!atomic_load(&b->s->stop)) {
 		/* a backend asks for what it lacks, when it has seen the answers */
@@ -277,6 +278,7 @@ static void open_backend(struct scene *s, unsigned n, uint64_t random)
 					      .send = on_send };
 
 	b->s = s;
+	b->seed = random;
 	b->random = random;
 	b->at_once = n == 1;
 	pthread_mutex_init(&b->lock, NULL);
