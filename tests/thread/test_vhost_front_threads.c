@@ -46,7 +46,7 @@ struct backend {
 	uint64_t seen[4]; /* messages by type */
 	pthread_t thread;
 	pthread_t misser;
-	uint64_t answered;
+	_Atomic unsigned asked;
 	uint64_t refused;
 };
 
@@ -150,7 +150,7 @@ static void *miss(void *opaque)
 		uint32_t access = 1 + (uint32_t)(world_random(&random) % 3);
 		int result = viommu_vhost_miss(b->v, iova, access);
 
-		b->answered += result == VIOMMU_OK;
+		b->asked++;
 		b->refused += result == VIOMMU_FAULT;
 		if (result != VIOMMU_OK && result != VIOMMU_FAULT && result != VIOMMU_EBUSY)
 			world_fail(&b->s->w, "a miss: %s", viommu_strerror(result));
@@ -303,10 +303,10 @@ static void close_backend(struct backend *b)
 	assert_int_equal(now.updates, b->seen[VIOMMU_IOTLB_UPDATE]);
 	assert_int_equal(now.invalidations, b->seen[VIOMMU_IOTLB_INVALIDATE]);
 	assert_int_equal(now.faults, b->refused);
-	assert_true(now.updates && now.invalidations);
 	print_message("%ju misses, %ju refused; %ju updates, %ju invalidations, %ju more without\n",
 		      (uintmax_t)now.misses, (uintmax_t)now.faults, (uintmax_t)now.updates,
 		      (uintmax_t)now.invalidations, (uintmax_t)now.coalesced);
+	assert_true(now.updates && now.invalidations);
 	assert_int_equal(viommu_vhost_free(b->v), VIOMMU_OK);
 	pthread_mutex_destroy(&b->lock);
 	pthread_cond_destroy(&b->changed);
@@ -330,6 +330,11 @@ static void run(bool slow, bool registers, unsigned turns)
 	for (unsigned n = 0; n < BACKENDS; n++)
 		open_backend(s, n, random + 10 * n);
 	for (unsigned i = 0; i < turns && !atomic_load(&s->w.failed); i++) {
+		/* the guest does not outrun those who ask */
+		for (unsigned n = 0; n < BACKENDS; n++) {
+			while (s->backend[n].asked < i / 2 + 1)
+				sched_yield();
+		}
 		(registers ? turn_registers : turn_queue)(s, &random);
 		check_backends(s);
 	}
