@@ -19,7 +19,7 @@
 #define DID	 9U
 #define PAGES	 32U
 #define VERSIONS 4U
-#define AT(i)	 (UINT64_C(0x7fff0000) + (i) * PAGE) /* over the border of two tables */
+#define AT(i)	 (UINT64_C(0x7fff0000) + (i)*PAGE) /* over the border of two tables */
 #define BACKENDS 2U
 #define WIRE	 32U
 
@@ -76,7 +76,8 @@ static void act(struct backend *b, const struct viommu_iotlb_msg *m)
 	for (unsigned i = 0; i < PAGES; i++) {
 		if (AT(i) < m->iova || AT(i) > last)
 			continue;
-		b->page[i].uaddr = m->type == VIOMMU_IOTLB_UPDATE ? m->uaddr + (AT(i) - m->iova) : 0;
+		b->page[i].uaddr =
+			m->type == VIOMMU_IOTLB_UPDATE ? m->uaddr + (AT(i) - m->iova) : 0;
 		b->page[i].perm = m->perm;
 	}
 	b->seen[m->type & 3]++;
@@ -171,8 +172,8 @@ static void check_backends(struct scene *s)
 			uint64_t uaddr = (uint64_t)(uintptr_t)targets +
 					 ((entry & ~UINT64_C(0xfff)) - s->target);
 
-			if (b->page[i].uaddr &&
-			    (!(entry & 3) || b->page[i].uaddr != uaddr || b->page[i].perm & ~entry & 3))
+			if (b->page[i].uaddr && (!(entry & 3) || b->page[i].uaddr != uaddr ||
+						 b->page[i].perm & ~entry & 3))
 				world_fail(&s->w, "backend %u has page %u although it is complete",
 					   n, i);
 		}
@@ -248,10 +249,9 @@ static void turn_registers(struct scene *s, uint64_t *random)
 static void open_tables(struct scene *s, uint64_t *random)
 {
 	struct world *w = &s->w;
-	const struct viommu_region region = { .size = sizeof(region),
-					      .gpa = w->bytes,
-					      .bytes = sizeof(targets),
-					      .host = targets };
+	const struct viommu_region region = {
+		.size = sizeof(region), .gpa = w->bytes, .bytes = sizeof(targets), .host = targets
+	};
 
 	s->target = w->bytes;
 	assert_int_equal(viommu_vm_add_region(w->vm, &region), VIOMMU_OK);
