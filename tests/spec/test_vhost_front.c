@@ -93,7 +93,7 @@ static struct viommu_vhost_statistics statistics(const struct backend *b)
 {
 	struct viommu_vhost_statistics s = { .size = sizeof(s) };
 
-	assert_int_equal(viommu_vhost_statistics(b->v, &s), VIOMMU_OK);
+	assert_int_equal(viommu_vhost_get_statistics(b->v, &s), VIOMMU_OK);
 	return s;
 }
 
@@ -1253,7 +1253,7 @@ static void test_config(void **state)
 	row_equal(viommu_vhost_new(u->dev, NULL, &v), (uint64_t)VIOMMU_EINVAL);
 	row_equal(viommu_vhost_new(u->dev, &good, NULL), (uint64_t)VIOMMU_EINVAL);
 	row_equal(viommu_vhost_free(NULL), VIOMMU_OK);
-	row_equal(viommu_vhost_statistics(NULL, &s), (uint64_t)VIOMMU_EINVAL);
+	row_equal(viommu_vhost_get_statistics(NULL, &s), (uint64_t)VIOMMU_EINVAL);
 	row_name = "28 no memory: nothing is left behind";
 	for (unsigned i = 1; i <= 2; i++) {
 		u->g.no_memory_in = i;
@@ -1262,7 +1262,7 @@ static void test_config(void **state)
 	}
 	row_name = "a device that has a backend is not freed";
 	row_equal(viommu_vhost_new(u->dev, &good, &v), VIOMMU_OK);
-	row_equal(viommu_vhost_statistics(v, &s), (uint64_t)VIOMMU_ESIZE);
+	row_equal(viommu_vhost_get_statistics(v, &s), (uint64_t)VIOMMU_ESIZE);
 	row_equal(viommu_device_free(u->dev), (uint64_t)VIOMMU_EBUSY);
 	row_equal(viommu_vhost_free(v), VIOMMU_OK);
 	unit_close(u);
