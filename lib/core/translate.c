@@ -83,6 +83,7 @@ int unit_context(struct viommu *u, struct query *q)
 		result = u->engine->parse(u, q, &e->context);
 		if (result)
 			return result;
+		device_uses_domain(q->device, e->context.key.id);
 		e->domain = domains_get(&u->domains, &e->context.key, flushes);
 		if (take_domain(q)) {
 			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
@@ -523,6 +524,8 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 	struct epoch_section *section = epoch_visit(&u->epoch);
 
 	result = u->engine->parse(u, &q, &context);
+	if (!result)
+		device_uses_domain(device, context.key.id);
 	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
 	if (end != PT_VISIT_STOPPED && replay_flush(&replay))
 		end = PT_VISIT_STOPPED;

@@ -128,8 +128,10 @@ void unit_forget(struct viommu *u, bool flush)
 	epoch_start(&u->epoch);
 }
 
-void unit_forget_device(struct viommu_device *device)
+void unit_forget_device(struct viommu_device *device, bool told)
 {
+	if (told) /* before the generation: who parses again notes his domain after this */
+		atomic_store(&device->domains, 0);
 	atomic_fetch_add(&device->generation, 1);
 	epoch_start(&device->iommu->epoch);
 }

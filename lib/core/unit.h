@@ -94,6 +94,7 @@ struct viommu_device {
 	_Atomic uint32_t id;
 	uint32_t serial;	     /* never used twice in an IOMMU */
 	_Atomic uint64_t generation; /* of its contexts */
+	_Atomic uint64_t domains;    /* it was translated through: device_domain_bit() of each */
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
 	struct viommu_device *next;  /* in its bucket, under devices_lock */
 	struct viommu_device *next_of_all;
@@ -168,8 +169,9 @@ void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. */
 void unit_forget(struct viommu *u, bool flush);
-/* Contexts of one device are out of date. */
-void unit_forget_device(struct viommu_device *device);
+/* Contexts of one device are out of date. @told: its listeners will be told of everything before
+ * anyone learns that it is done. */
+void unit_forget_device(struct viommu_device *device, bool told);
 
 /* The memory map has changed (with vm->lock held), and whether everyone who used the old one has
  * left. */
@@ -302,6 +304,19 @@ void device_put(struct viommu_device *device);
 bool device_invalidate(struct viommu_device *device,
 		       struct viommu_device_invalidation *invalidation, bool *gave_up);
 
+/* Domains are told apart by some bits of their ids: who is told too much only forgets too much. */
+static inline uint64_t device_domain_bit(uint32_t id)
+{
+	return BIT((id ^ id >> 6 ^ id >> 12) & 63);
+}
+
+/* After its context was parsed and before what it says is used. */
+static inline void device_uses_domain(struct viommu_device *device, uint32_t id)
+{
+	if (!(atomic_load_explicit(&device->domains, memory_order_relaxed) & device_domain_bit(id)))
+		atomic_fetch_or(&device->domains, device_domain_bit(id));
+}
+
 static inline uint64_t device_generation(const struct viommu_device *device)
 {
 	return atomic_load_explicit(&device->iommu->generation, memory_order_acquire) +
@@ -313,8 +328,8 @@ void devices_forget_invalidations(struct viommu *u);
 
 /* ---- notify.c ---- */
 
-/* Which devices an event concerns: all, one requester, or those whose current context has a domain
- * id. */
+/* Which devices an event concerns: all, one requester, or those that were translated through a
+ * domain since their contexts were invalidated by themselves. */
 enum notify_scope { NOTIFY_ALL, NOTIFY_DEVICE, NOTIFY_DOMAIN };
 
 struct notify {

@@ -55,7 +55,7 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 
 		if (!device)
 			continue;
-		unit_forget_device(device);
+		unit_forget_device(device, true);
 		device_put(device);
 	}
 	v->unsynced = true;
