@@ -186,6 +186,9 @@ round:
 	fi;
 
 	v = pte; /* the walk */
+#ifdef MUTANT_EPOCH_AFTER_WALK
+	q_epoch = now;
+#endif
 #ifdef MUTANT_CHANGES_AFTER_WALK
 	q_changes = changes;
 #endif

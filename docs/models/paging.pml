@@ -37,6 +37,7 @@ typedef slot_t {
 byte directory;	    /* the table in use */
 byte leaf[TABLES]; /* by table */
 byte version = 1;
+byte replacing;	    /* changes of the directory whose invalidation is not complete */
 
 bool domains_lock;
 byte changes;
@@ -84,6 +85,7 @@ round:
 #ifdef MUTANT_PSC_NO_COMPARE
 	:: atomic { fill && !psc.locked && changes != q_changes -> psc.locked = true }
 		atomic { psc.tag = q_tag; psc.value = table; psc.locked = false }
+	:: !fill
 #else
 	:: !fill || (!psc.locked && changes != q_changes)
 #endif
@@ -123,12 +125,19 @@ inline remove(cache)
 proctype invalidator(byte id)
 {
 	byte mine, target, i;
-	bool leaf_only;
+	bool leaf_only, replaced;
 
-	/* the guest; invalidators are alike: the first is 0 */
+	/* The guest; invalidators are alike: the first is 0. It may only say that leaves alone have
+	 * changed if that is so of everything it has not invalidated yet. */
 	if
-	:: atomic { version == 1 + id -> version++; mine = version; leaf[directory] = mine; leaf_only = true }
-	:: atomic { version == 1 + id -> version++; mine = version; leaf[1 + id] = mine; directory = 1 + id }
+	:: atomic {
+		version == 1 + id && replacing == 0 -> version++; mine = version;
+		leaf[directory] = mine; leaf_only = true
+	}
+	:: atomic {
+		version == 1 + id -> version++; mine = version;
+		leaf[1 + id] = mine; directory = 1 + id; replacing++; replaced = true
+	}
 	fi;
 #ifdef MUTANT_ALWAYS_LEAF_ONLY
 	leaf_only = true;
@@ -169,6 +178,10 @@ proctype invalidator(byte id)
 		:: else
 		fi;
 		mine = 0;
+		if
+		:: replaced -> replacing--; replaced = false
+		:: else
+		fi;
 		do
 		:: i < READERS -> assert(using[i] == 0 || using[i] >= done); i++
 		:: else -> break
