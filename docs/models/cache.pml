@@ -198,7 +198,7 @@ round:
 #if !defined(MUTANT_NO_ANNOUNCE) && !defined(MUTANT_ANNOUNCE_LATE)
 	if
 	:: sizes & (1 << SIZE(v))
-#ifdef MUTANT_ANNOUNCE_UNLOCKED /* an atomic or */
+#if defined(MUTANT_ANNOUNCE_UNLOCKED) || defined(MUTANT_ANNOUNCE_ATOMIC) /* an atomic or */
 	:: atomic { !(sizes & (1 << SIZE(v))) -> sizes = sizes | (1 << SIZE(v)) }
 #elif defined(MUTANT_ANNOUNCE_PLAIN) /* a load and a store */
 	:: atomic { !(sizes & (1 << SIZE(v))) -> sz = sizes }
@@ -284,13 +284,18 @@ proctype invalidator(byte id)
 		 * store may become visible after a load that follows it. */
 		atomic {
 			!domains_lock -> domains_lock = true;
+#ifndef MUTANT_ANNOUNCE_ATOMIC
 			sz = sizes;
+#endif
 #if !defined(MUTANT_LATE_CHANGE) && !defined(MUTANT_ANNOUNCE_UNLOCKED)
 			changes++
 #endif
 		}
 #ifdef MUTANT_ANNOUNCE_UNLOCKED
 		changes++;
+#endif
+#ifdef MUTANT_ANNOUNCE_ATOMIC
+		sz = sizes;
 #endif
 		remove(0);
 #if SIZES == 2
