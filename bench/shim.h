@@ -32,9 +32,11 @@ extern "C" {
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
 	SUITE(irq)                                                                                 \
+	SUITE(map)                                                                                 \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
-	SUITE(peer_walk_always)
+	SUITE(peer_walk_always)                                                                    \
+	SUITE(peer_gtree)
 
 #define BENCH_DECLARE_SUITE(name) void bench_suite_##name(void);
 BENCH_SUITES(BENCH_DECLARE_SUITE)
