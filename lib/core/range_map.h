@@ -55,17 +55,23 @@ struct range_item {
 	uint32_t perm;	 /* the caller's, 8 bits */
 };
 
+/* A leaf, 0: none; and addresses that are its. */
+struct range_hint {
+	uint32_t leaf;
+	uint64_t low;
+	uint64_t high;
+};
+
 /* A set of items that do not overlap. Zeroed: an empty map, which has no memory. */
 struct range_map {
 	_Atomic uint64_t version; /* odd while being changed, see seqlock.h */
 	_Atomic uint32_t root;	  /* node, 0: none */
 	_Atomic uint32_t height;  /* of the root above the leaves */
 	/* Writer only: */
-	uint32_t count;	    /* of items */
-	uint32_t leaf;	    /* used last, 0: none; it has the addresses */
-	uint64_t leaf_low;  /* from here */
-	uint64_t leaf_high; /* to here */
-	uint64_t added;	    /* first address of the item added last */
+	uint32_t count;		    /* of items */
+	struct range_hint adding;   /* the leaf that was added to last */
+	struct range_hint removing; /* the leaf that was removed from last */
+	uint64_t added;		    /* first address of the item added last */
 };
 
 /*

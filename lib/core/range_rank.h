@@ -14,11 +14,11 @@ static inline uint32_t range_rank(const _Atomic uint64_t *key, uint32_t count, u
 	uint32_t below = 0;
 
 	for (uint32_t i = RANK_BLOCK - 1; i + RANK_BLOCK < count; i += RANK_BLOCK)
-		below += atomic_load_explicit(&key[i], memory_order_relaxed) < address;
+		below += GET(key[i]) < address;
 	key += below * RANK_BLOCK;
 	below *= RANK_BLOCK;
 	for (uint32_t i = 0; i < RANK_BLOCK; i++)
-		below += atomic_load_explicit(&key[i], memory_order_relaxed) < address;
+		below += GET(key[i]) < address;
 	return below;
 }
 
