@@ -44,7 +44,7 @@ static inline __attribute__((always_inline)) enum look look(const struct range_p
 		if (!seq_read_valid(&map->version, version))
 			return LOOK_CHANGED;
 		node = range_node(pool, index);
-		if (height == 1)
+		if (height <= 2)
 			range_node_prefetch(node);
 	}
 	at = leaf_rank(&node->leaf, address);

@@ -11,6 +11,9 @@
 
 #include "range_tree.h"
 
+/* Items that are worth moving to a neighbour. */
+#define SPILL_LEAST 2U
+
 /* ---- nodes ---- */
 
 static void put_item(struct range_leaf *leaf, uint32_t i, const struct range_item *item)
@@ -172,6 +175,39 @@ static void remember_half(struct range_map *map, struct range_hint hint, const s
 	map->adding = hint;
 }
 
+/*
+ * Things are being added anywhere: rather than to split the full leaf, half of what its left
+ * neighbour has room for goes there, and the item to where it belongs then. False if the leaf has
+ * to be split.
+ */
+static bool leaf_spill(struct range_pool *pool, struct range_map *map, const struct path *path,
+		       uint32_t at, const struct range_item *item)
+{
+	uint32_t slot = path->height ? path->at[1].slot : 0;
+	struct range_node *node = range_node(pool, path->at[0].node);
+	struct range_node *parent, *to;
+	uint32_t has, moved;
+
+	if (slot == 0 || at == 0 || at == LEAF_ITEMS ||
+	    GET(node->leaf.pair[at - 1].first) == map->added ||
+	    GET(node->leaf.pair[at].first) == map->added)
+		return false;
+	parent = range_node(pool, path->at[1].node);
+	to = range_node(pool, GET(parent->inner.child[slot - 1]));
+	has = GET(to->count);
+	moved = (LEAF_ITEMS - has) / 2;
+	if (moved < SPILL_LEAST)
+		return false;
+	SET(parent->inner.key[slot - 1], GET(node->leaf.last[moved - 1]));
+	for (uint32_t i = 0; i < moved; i++)
+		copy_item(&to->leaf, has + i, &node->leaf, i);
+	SET(to->count, has + moved);
+	leaf_remove(node, 0, moved);
+	leaf_insert(at < moved ? to : node, at < moved ? has + at : at - moved, item);
+	forget(map, path->at[0].node);
+	return true;
+}
+
 /* The leaf of the path has addresses up to @last from now on, at the cost of its neighbour, which
  * has no item there. */
 static void raise_key(struct range_pool *pool, struct range_map *map, const struct path *path,
@@ -224,11 +260,11 @@ static int add_growing(struct range_pool *pool, struct range_map *map, uint32_t 
 		hint.high = item->last;
 	}
 	map->adding = hint;
-	if (full) {
+	if (full && !leaf_spill(pool, map, &path, at, item)) {
 		g = leaf_split(pool, map, node, at, item);
 		grow(pool, map, &path, g);
 		remember_half(map, hint, &g, item->first);
-	} else {
+	} else if (!full) {
 		leaf_insert(node, at, item);
 	}
 	change_end(map);

@@ -22,7 +22,6 @@
 #define LEAF_ITEMS     20U
 #define INNER_KEYS     40U
 #define INNER_CHILDREN (INNER_KEYS + 1)
-#define RANK_BLOCK     4U /* both numbers of keys are multiples of it */
 
 /* Of nodes in a path: more than guests can get, even with two children in each. */
 #define RANGE_LEVELS 32U

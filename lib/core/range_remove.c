@@ -46,19 +46,6 @@ bool range_map_cuts(const struct range_pool *pool, struct range_map *map, uint64
 
 /* ---- nodes ---- */
 
-/* Items [from, to) go. */
-static void leaf_remove(struct range_node *node, uint32_t from, uint32_t to)
-{
-	uint32_t count = GET(node->count);
-	uint32_t left = count - (to - from);
-
-	for (uint32_t i = from; i < left; i++)
-		copy_item(&node->leaf, i, &node->leaf, i + (to - from));
-	for (uint32_t i = left; i < count; i++)
-		SET(node->leaf.last[i], UINT64_MAX);
-	SET(node->count, left);
-}
-
 /* What the child had is what the neighbour beyond the key has now. */
 static void inner_remove(struct range_node *node, uint32_t key_slot, uint32_t child_slot)
 {

@@ -47,6 +47,19 @@ static inline void copy_item(struct range_leaf *to, uint32_t i, const struct ran
 	SET(to->perm[i], GET(from->perm[j]));
 }
 
+/* Items [from, to) go. */
+static inline void leaf_remove(struct range_node *node, uint32_t from, uint32_t to)
+{
+	uint32_t count = GET(node->count);
+	uint32_t left = count - (to - from);
+
+	for (uint32_t i = from; i < left; i++)
+		copy_item(&node->leaf, i, &node->leaf, i + (to - from));
+	for (uint32_t i = left; i < count; i++)
+		SET(node->leaf.last[i], UINT64_MAX);
+	SET(node->count, left);
+}
+
 /* Items from @at on go to the end of another leaf. */
 static inline void leaf_move(struct range_node *node, uint32_t at, struct range_node *to)
 {

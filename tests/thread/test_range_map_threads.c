@@ -224,12 +224,12 @@ static void change(struct shared *s)
 		uint64_t up = (at + i) % PLACES;
 		uint64_t down = (at + PLACES - i) % PLACES;
 
-		if (how < 36)
+		if (how < 40)
 			put(s, how < 12 ? up : how < 24 ? down : next);
 		else if (how < 60)
 			take(s, how < 44 ? up : next, (how < 44 ? up : next) + 1);
 	}
-	if (how == 60)
+	if (how == 60 && many < 64)
 		clear(s);
 	else if (how > 60)
 		take(s, at, at + many < PLACES ? at + many : PLACES);

@@ -351,7 +351,8 @@ static void pools(void **state)
 	range_pool_free(NULL);
 }
 
-/* Every nth allocation fails once: the map is as before, and the same works afterwards. */
+/* Every allocation fails once: the map is as before, and the same works afterwards. Then all goes,
+ * in another order. */
 static void failing_allocations(void **state)
 {
 	enum { ITEMS = 60000 };
@@ -379,6 +380,19 @@ static void failing_allocations(void **state)
 	}
 	assert_int_equal(failed + 1, w.blocks);
 	assert_true(failed > 8);
+	check_world(&w);
+	for (uint64_t i = 0; i < 0x10000; i++) {
+		uint64_t first = (i * 25717 & 0xffff) << 12;
+		bool had = range_map_find(w.pool, &w.map, first + 0xfff, &found);
+
+		assert_int_equal(range_map_remove(w.pool, &w.map, first, first + 0xfff, NULL, NULL),
+				 had);
+		assert_false(range_map_find(w.pool, &w.map, first, &found));
+		if (i % 4096 == 0)
+			check_world(&w);
+	}
+	assert_int_equal(w.map.count, 0);
+	assert_int_equal(failed + 1, w.blocks);
 	close_world(&w);
 }
 
@@ -399,6 +413,7 @@ static void memory(void **state)
 	assert_true(w.bytes - own <= 8192);
 	for (uint64_t i = 1; i < 100000; i++)
 		assert_int_equal(add(&w, i, i), VIOMMU_OK);
+	check_world(&w);
 	most = w.bytes;
 	print_message("%.1f bytes an item, %.1f of nodes\n", (double)(most - own) / 100000,
 		      (double)range_pool_bytes(w.pool) / 100000);
@@ -412,6 +427,7 @@ static void memory(void **state)
 	}
 	assert_true(range_pool_bytes(w.pool) < 32 * 100000);
 	assert_int_equal(w.bytes, most);
+	range_check_pool(w.pool, range_check(w.pool, &other));
 	range_pool_trim(w.pool);
 	assert_int_equal(w.bytes, most);
 	range_map_remove(w.pool, &other, 0, TOP, NULL, NULL);
