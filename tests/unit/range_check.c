@@ -104,13 +104,16 @@ uint32_t range_check(const struct range_pool *pool, const struct range_map *map)
 
 void range_check_pool(const struct range_pool *pool, uint32_t nodes)
 {
+	uint32_t chunks = pool->chunks;
 	uint32_t all = 0, unused = 0;
 
-	for (uint32_t i = 0; i < pool->chunks; i++)
+	for (uint32_t i = 0; i < chunks; i++)
 		all += CHUNK_NODES(i);
 	check_eq("nodes", pool->nodes, nodes);
 	check_eq("nodes and spare ones", pool->nodes + pool->spare, all ? all - 1 : 0);
 	for (uint32_t i = pool->unused; i; i = atomic_load(&range_node(pool, i)->next))
 		check_that("list of unused nodes ends", ++unused <= all);
-	check_that("unused", unused <= pool->spare);
+	if (chunks)
+		unused += ((chunks - 1) << CHUNK_LG2) + CHUNK_NODES(chunks - 1) - pool->fresh;
+	check_eq("spare nodes", unused, pool->spare);
 }
