@@ -32,6 +32,7 @@ extern "C" {
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
 	SUITE(irq)                                                                                 \
+	SUITE(iotlb)                                                                               \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
 	SUITE(peer_walk_always)

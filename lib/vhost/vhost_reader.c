@@ -96,27 +96,38 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct io
 	return true;
 }
 
-/* The range that has @iova, if the reader has a copy that is valid. */
+/* The range that has all of [first, last] and permits the access, if the reader has a copy that is
+ * valid. What is no range permits nothing. */
 static inline const struct iotlb_piece *find_in_cache(const struct viommu_iotlb_reader *r,
-						      uint64_t iova)
+						      uint64_t first, uint64_t last,
+						      uint32_t access)
 {
 	uint64_t changes = atomic_load_explicit(&r->iotlb->changes, memory_order_acquire);
-	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, iova);
+	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, first);
 
-	if (UNLIKELY(changes != r->cache.changes || iova > guess->last || !guess->perm))
+	if (UNLIKELY(changes != r->cache.changes || last > guess->last || (access & ~guess->perm)))
 		return NULL;
 	return guess;
 }
 
-static inline struct viommu_fragment fragment_of(const struct iotlb_piece *piece, uint64_t first,
-						 uint64_t last)
+/* Field by field: a structure put together elsewhere and copied in larger words has to wait for
+ * each of its fields. */
+static inline void write_fragment(struct viommu_fragment *f, const struct iotlb_piece *piece,
+				  uint64_t first, uint64_t last)
 {
-	return (struct viommu_fragment){
-		.gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0,
-		.length = last - first + 1,
-		.host = (void *)(uintptr_t)(piece->host + first),
-		.perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE),
-	};
+	f->gpa = (piece->gpa + first) & (0 - (piece->perm / IOTLB_GPA_KNOWN));
+	f->length = last - first + 1;
+	f->host = (void *)(uintptr_t)(piece->host + first);
+	f->perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	f->flags = 0;
+}
+
+static inline void write_answer(struct viommu_answer *answer, uint64_t next, uint32_t count)
+{
+	answer->next = next;
+	answer->count = count;
+	answer->reason = 0;
+	answer->ats = 0;
 }
 
 /* Whether @next, whose address follows, is the same memory going on with the same permission. An
@@ -168,7 +179,8 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		   uint32_t *ask)
 {
 	for (;;) {
-		const struct iotlb_piece *cached = find_in_cache(r, answer->next);
+		const struct iotlb_piece *cached =
+			find_in_cache(r, answer->next, answer->next, access);
 		struct viommu_fragment f;
 		struct iotlb_piece piece;
 		bool found = true;
@@ -183,7 +195,7 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		}
 		if (access & ~piece.perm)
 			return VIOMMU_FAULT;
-		f = fragment_of(&piece, answer->next, last < piece.last ? last : piece.last);
+		write_fragment(&f, &piece, answer->next, last < piece.last ? last : piece.last);
 		if (!append(fragments, max, answer, &f))
 			return VIOMMU_MORE;
 		answer->next += f.length;
@@ -201,7 +213,7 @@ look_up_slowly(struct viommu_iotlb_reader *r, uint64_t first, uint64_t last, uin
 	uint64_t missing;
 	int result;
 
-	*answer = (struct viommu_answer){ .next = first };
+	write_answer(answer, first, 0);
 	result = collect(r, last, access, fragments, max, answer, &ask);
 	missing = answer->next;
 	/* Last of all: the callback may do what it likes, also with the answer. */
@@ -219,10 +231,10 @@ int viommu_iotlb_lookup(struct viommu_iotlb_reader *r, uint64_t first, uint64_t 
 	if (UNLIKELY(!r || !r->open || !fragments || !max || !answer || first > last || !access ||
 		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
 		return VIOMMU_EINVAL;
-	piece = find_in_cache(r, first);
-	if (UNLIKELY(!piece || last > piece->last || (access & ~piece->perm)))
+	piece = find_in_cache(r, first, last, access);
+	if (UNLIKELY(!piece))
 		return look_up_slowly(r, first, last, access, fragments, max, answer);
-	fragments[0] = fragment_of(piece, first, last);
-	*answer = (struct viommu_answer){ .next = last + 1, .count = 1 };
+	write_fragment(fragments, piece, first, last);
+	write_answer(answer, last + 1, 1);
 	return VIOMMU_OK;
 }
