@@ -33,11 +33,10 @@ struct iotlb_piece {
 
 struct iotlb_cache {
 	_Alignas(64) uint64_t first[IOTLB_CACHE_SIZE];
-	uint8_t slot[IOTLB_CACHE_SIZE]; /* where in piece the range with this first address is */
 	uint64_t changes; /* of the device IOTLB: the ranges are valid as long as it is the same */
 	uint32_t count;	  /* positions in use, with position 0 */
 	uint32_t turn;
-	struct iotlb_piece piece[IOTLB_CACHE_SIZE]; /* slot 0 is no range */
+	_Alignas(64) struct iotlb_piece piece[IOTLB_CACHE_SIZE]; /* at the same positions */
 };
 
 void iotlb_cache_empty(struct iotlb_cache *cache, uint64_t changes);
@@ -67,7 +66,7 @@ static_assert(IOTLB_CACHE_BLOCK == 8 && IOTLB_CACHE_BLOCKS == 4, "written out");
 static inline const struct iotlb_piece *iotlb_cache_guess(const struct iotlb_cache *cache,
 							  uint64_t iova)
 {
-	return &cache->piece[cache->slot[iotlb_cache_rank(cache, iova) - 1]];
+	return &cache->piece[iotlb_cache_rank(cache, iova) - 1];
 }
 
 #endif
