@@ -46,7 +46,7 @@ struct iotlb_order {
 
 static inline struct iotlb_order *iotlb_order_new(uint64_t ranges)
 {
-	uint64_t count = ranges < 64 ? 512 : UINT64_C(1) << 17;
+	uint64_t count = ranges < 64 ? 512 : ranges < 65536 ? 1U << 14 : 1U << 17;
 	struct iotlb_order *o = malloc(sizeof(*o) + count * sizeof(o->iova[0]));
 	uint64_t seed = ranges;
 
