@@ -265,11 +265,21 @@ static void boundaries(void **state)
 	static const struct {
 		uint64_t first, last;
 	} rows[] = {
-		{ 0, 0 },	     { 0, 0xfff },	     { 1, 1 },
-		{ 0x1000, 0x1fff },  { 0x1003, 0x1003 },     { 0xfff, 0x1000 },
-		{ 0, MAX / 2 },	     { MAX / 2 + 1, MAX },   { MAX, MAX },
-		{ MAX - 0xfff, MAX }, { MAX - 1, MAX - 1 },  { UINT32_MAX, UINT64_C(1) << 32 },
-		{ 1, MAX - 1 },	     { INT64_MAX, INT64_MAX }, { 0x12345, UINT64_C(1) << 63 },
+		{ 0, 0 },
+		{ 0, 0xfff },
+		{ 1, 1 },
+		{ 0x1000, 0x1fff },
+		{ 0x1003, 0x1003 },
+		{ 0xfff, 0x1000 },
+		{ 0, MAX / 2 },
+		{ MAX / 2 + 1, MAX },
+		{ MAX, MAX },
+		{ MAX - 0xfff, MAX },
+		{ MAX - 1, MAX - 1 },
+		{ UINT32_MAX, UINT64_C(1) << 32 },
+		{ 1, MAX - 1 },
+		{ INT64_MAX, INT64_MAX },
+		{ 0x12345, UINT64_C(1) << 63 },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
