@@ -38,6 +38,9 @@ extern "C" {
 	SUITE(peer_sorted_list)                                                                    \
 	SUITE(peer_walk_always)                                                                    \
 	SUITE(peer_gtree)
+	SUITE(iotlb)                                                                               \
+	SUITE(peer_iotlb)                                                                          \
+	SUITE(peer_walk_always)
 
 #define BENCH_DECLARE_SUITE(name) void bench_suite_##name(void);
 BENCH_SUITES(BENCH_DECLARE_SUITE)

@@ -325,3 +325,9 @@ int range_map_add(struct range_pool *pool, struct range_map *map, const struct r
 	pool->items++;
 	return VIOMMU_OK;
 }
+
+int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint32_t adds)
+{
+	/* each splits a node of every level at most, and may make a new root */
+	return range_pool_reserve(pool, adds * (GET(map->height) + 1 + adds));
+}

@@ -92,7 +92,7 @@ static inline void range_node_prefetch(const struct range_node *node)
 		__builtin_prefetch(line + i);
 }
 
-/* Has @count nodes ready for range_node_take(): at most 16. VIOMMU_OK, VIOMMU_ENOMEM */
+/* Has @count nodes ready for range_node_take(). VIOMMU_OK, VIOMMU_ENOMEM */
 int range_pool_reserve(struct range_pool *pool, uint32_t count);
 
 /* A reserved node, its count 0 and its keys unused. */
