@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* virtio_endpoint.c - what is particular to an endpoint: reserved regions, page sizes, and how PROBE
- * tells of them (5.13.6.8 to 5.13.6.10). */
+/* virtio_endpoint.c - what is particular to an endpoint: reserved regions, page sizes, and how
+ * PROBE tells of them (5.13.6.8 to 5.13.6.10). */
 
 #include <endian.h>
 #include <stddef.h>
@@ -12,8 +12,7 @@
 
 const struct virtio_regions *virtio_regions_find(const struct virtio *v, uint32_t id)
 {
-	const struct virtio_regions *set =
-		atomic_load_explicit(&v->regions, memory_order_acquire);
+	const struct virtio_regions *set = atomic_load_explicit(&v->regions, memory_order_acquire);
 
 	/* at most as many steps as the VMM has given different sets */
 	while (set && set->id != id)
@@ -133,8 +132,8 @@ static const struct virtio_regions *regions_get(struct virtio *v,
 	struct virtio_regions *first = atomic_load_explicit(&v->regions, memory_order_relaxed);
 	struct virtio_regions *set = first;
 
-	while (set && (set->count != count ||
-		       memcmp(set->region, sorted, count * sizeof(*sorted)) != 0))
+	while (set &&
+	       (set->count != count || memcmp(set->region, sorted, count * sizeof(*sorted)) != 0))
 		set = set->next;
 	if (set)
 		return set;
