@@ -93,6 +93,7 @@ void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
 	d->granule = v->granule;
 	d->regions = NULL;
 	d->mixed = false;
+	d->caches = false;
 	pthread_mutex_lock(&v->unit.devices_lock);
 	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
 		const struct virtio_regions *regions =
@@ -100,6 +101,7 @@ void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
 
 		if (e->granule > d->granule)
 			d->granule = e->granule;
+		d->caches = d->caches || e->device.config.invalidate;
 		d->mixed = d->mixed || (d->regions && regions && d->regions != regions);
 		if (regions)
 			d->regions = regions;
