@@ -123,9 +123,10 @@ struct viommu_part {
 };
 
 /**
- * Executes one request of the request queue (5.13.6). Its tail is the last four bytes of the
- * writable part. A request without head or tail, or of an unknown type, is not executed, and has a
- * used length of 0; any other has that of the whole writable part.
+ * Executes one request of the request queue (5.13.6). Its tail is at the beginning of the writable
+ * part, and in PROBE behind probe_size bytes of properties, or, if there is less room than that, at
+ * its end. A request without head or tail, or of an unknown type, is not executed, and has a used
+ * length of 0; that of any other ends with the tail.
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu           a virtio-iommu

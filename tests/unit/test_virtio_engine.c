@@ -883,6 +883,7 @@ static void round_trip(void **state)
 	assert_int_equal(viommu_restore(b.iommu, first, bytes), VIOMMU_OK);
 	second = save(b.iommu, &again);
 	assert_int_equal(again, bytes);
+	assert_memory_equal(first, second, bytes);
 	assert_int_equal(range_pool_count(virtio_of(b.iommu)->pool), 101);
 	assert_int_equal(virtio_of(b.iommu)->domain_count, 2);
 	for (uint64_t page = 0; page < 310; page++) {
