@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_virtio_threads.c - requests of a virtio-iommu while other threads translate (obligations 12
+ * test_virtio_moves.c - requests of a virtio-iommu while other threads translate (obligations 12
  * and 18): every answer is one that was right at some moment of its call. A translation that starts
  * after a request has returned never sees what was before.
  *
