@@ -32,8 +32,9 @@ struct range_pool_config {
 /*
  * VIOMMU_OK, VIOMMU_ENOMEM. Items cost 27 bytes each where they were added in ascending or
  * descending order, 36 to 48 in random order; a map with a few items costs a node of 512 bytes.
- * Neighbouring leaves are kept from being thin both, but a guest that aims at it gets to about 200
- * bytes for each item. The first chunk is 8 KiB, and each twice the one before up to 1 MiB.
+ * Of two neighbouring leaves one has more than a few items, so removing leaves no more than about
+ * 120 bytes for each item that stays. The first chunk is 8 KiB, and each twice the one before up to
+ * 1 MiB.
  */
 int range_pool_new(const struct range_pool_config *config, struct range_pool **pool);
 
