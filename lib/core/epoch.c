@@ -5,6 +5,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "bits.h"
 #include "epoch.h"
 
 /* membarrier(2) */
@@ -30,6 +31,7 @@ void epoch_init(struct epoch *epoch, bool membarrier)
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
 	atomic_init(&epoch->crowd, 0);
+	atomic_init(&epoch->used, 0);
 	pthread_mutex_init(&epoch->lock, NULL);
 	epoch->sections = NULL;
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
@@ -77,10 +79,14 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 	unsigned hint = visitor_hint();
 
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
-		struct epoch_section *section = &epoch->visitor[(hint + i) % EPOCH_VISITORS];
+		unsigned n = (hint + i) % EPOCH_VISITORS;
+		struct epoch_section *section = &epoch->visitor[n];
 		uint64_t idle = 0;
 		uint64_t now = atomic_load_explicit(&epoch->now, memory_order_relaxed);
 
+		/* before the section is: epoch_passed() looks only at these */
+		if (!(atomic_load_explicit(&epoch->used, memory_order_relaxed) & BIT(n)))
+			atomic_fetch_or(&epoch->used, BIT(n));
 		if (atomic_compare_exchange_strong(&section->entered, &idle, now)) {
 			atomic_thread_fence(memory_order_seq_cst);
 			return section;
@@ -120,8 +126,11 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 {
 	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
 
-	for (unsigned i = 0; passed && i < EPOCH_VISITORS; i++)
-		passed = &epoch->visitor[i] == self || section_passed(&epoch->visitor[i], target);
+	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1) {
+		const struct epoch_section *section = &epoch->visitor[__builtin_ctzll(used)];
+
+		passed = section == self || section_passed(section, target);
+	}
 	pthread_mutex_lock(&epoch->lock);
 	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
 		passed = s == self || section_passed(s, target);

@@ -27,13 +27,14 @@ struct epoch_section {
 };
 
 /* Sections for threads that have no channel, claimed for the length of one call. */
-#define EPOCH_VISITORS 64U
+#define EPOCH_VISITORS 64U /* bits of epoch.used */
 
 struct epoch {
 	_Atomic uint64_t now;	  /* starts at 1 */
 	bool membarrier;	  /* constant */
 	_Atomic uint32_t waiting; /* someone wants to be woken when a section closes */
 	_Atomic uint32_t crowd;	  /* visitors for whom there was no free section */
+	_Atomic uint64_t used;	  /* bit n: visitor n has been claimed some time */
 	pthread_mutex_t lock;	  /* guards sections */
 	struct epoch_section *sections;
 	struct epoch_section visitor[EPOCH_VISITORS];

@@ -331,3 +331,16 @@ int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint
 	/* each splits a node of every level at most, and may make a new root */
 	return range_pool_reserve(pool, adds * (GET(map->height) + 1 + adds));
 }
+
+void range_map_move(struct range_map *to, struct range_map *from)
+{
+	change_begin(to);
+	SET(to->root, GET(from->root));
+	SET(to->height, GET(from->height));
+	to->count = from->count;
+	to->adding = from->adding;
+	to->removing = from->removing;
+	to->added = from->added;
+	change_end(to);
+	*from = (struct range_map){ .count = 0 };
+}

@@ -83,6 +83,10 @@ struct range_map {
  */
 int range_map_add(struct range_pool *pool, struct range_map *map, const struct range_item *item);
 
+/* Puts the items of a map that nobody else knows into an empty one of the same pool, which others may
+ * be reading. Writer only. */
+void range_map_move(struct range_map *to, struct range_map *from);
+
 /* Has memory for the next @adds items that are added to the map, whatever is removed before: they
  * will not fail by VIOMMU_ENOMEM. VIOMMU_OK, VIOMMU_ENOMEM. Writer only. */
 int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint32_t adds);
