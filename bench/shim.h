@@ -33,10 +33,12 @@ extern "C" {
 	SUITE(vtd)                                                                                 \
 	SUITE(irq)                                                                                 \
 	SUITE(iotlb)                                                                               \
+	SUITE(map)                                                                                 \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
 	SUITE(peer_iotlb)                                                                          \
-	SUITE(peer_walk_always)
+	SUITE(peer_walk_always)                                                                    \
+	SUITE(peer_gtree)
 
 #define BENCH_DECLARE_SUITE(name) void bench_suite_##name(void);
 BENCH_SUITES(BENCH_DECLARE_SUITE)
