@@ -2,11 +2,31 @@
 /* epoch.c - sections: starting epochs and finding out whether old ones have ended. */
 
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "epoch.h"
 
-void epoch_init(struct epoch *epoch)
+/* membarrier(2) */
+#define MEMBARRIER_PRIVATE_EXPEDITED	      (1 << 3)
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED (1 << 4)
+
+bool epoch_membarrier_register(void)
 {
+	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* The other side of epoch_reader_fence(). Once registered, the call cannot fail. */
+static void writer_fence(const struct epoch *epoch)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (epoch->membarrier)
+		syscall(SYS_membarrier, MEMBARRIER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+void epoch_init(struct epoch *epoch, bool membarrier)
+{
+	epoch->membarrier = membarrier;
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
 	atomic_init(&epoch->crowd, 0);
@@ -85,7 +105,7 @@ uint64_t epoch_start(struct epoch *epoch)
 {
 	uint64_t target = atomic_fetch_add(&epoch->now, 1) + 1;
 
-	atomic_thread_fence(memory_order_seq_cst);
+	writer_fence(epoch);
 	return target;
 }
 
@@ -111,8 +131,11 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
 {
+	/* Nothing to ask for, in the usual case. */
+	if (epoch_passed(epoch, target, self))
+		return true;
 	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	writer_fence(epoch);
 	return epoch_passed(epoch, target, self);
 }
 
