@@ -30,6 +30,7 @@ void epoch_init(struct epoch *epoch, bool membarrier)
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
 	atomic_init(&epoch->crowd, 0);
+	atomic_init(&epoch->visited, 0);
 	pthread_mutex_init(&epoch->lock, NULL);
 	epoch->sections = NULL;
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
@@ -77,11 +78,15 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 	unsigned hint = visitor_hint();
 
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
-		struct epoch_section *section = &epoch->visitor[(hint + i) % EPOCH_VISITORS];
+		unsigned n = (hint + i) % EPOCH_VISITORS;
+		struct epoch_section *section = &epoch->visitor[n];
 		uint64_t idle = 0;
 		uint64_t now = atomic_load_explicit(&epoch->now, memory_order_relaxed);
 
 		if (atomic_compare_exchange_strong(&section->entered, &idle, now)) {
+			/* before the fence, as the section itself */
+			if (!(atomic_load_explicit(&epoch->visited, memory_order_relaxed) >> n & 1))
+				atomic_fetch_or(&epoch->visited, UINT64_C(1) << n);
 			atomic_thread_fence(memory_order_seq_cst);
 			return section;
 		}
@@ -120,8 +125,12 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 {
 	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
 
-	for (unsigned i = 0; passed && i < EPOCH_VISITORS; i++)
-		passed = &epoch->visitor[i] == self || section_passed(&epoch->visitor[i], target);
+	for (uint64_t left = atomic_load_explicit(&epoch->visited, memory_order_acquire);
+	     passed && left; left &= left - 1) {
+		const struct epoch_section *visitor = &epoch->visitor[__builtin_ctzll(left)];
+
+		passed = visitor == self || section_passed(visitor, target);
+	}
 	pthread_mutex_lock(&epoch->lock);
 	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
 		passed = s == self || section_passed(s, target);

@@ -16,6 +16,7 @@
 #ifndef EPOCH_H
 #define EPOCH_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -34,10 +35,13 @@ struct epoch {
 	bool membarrier;	  /* constant */
 	_Atomic uint32_t waiting; /* someone wants to be woken when a section closes */
 	_Atomic uint32_t crowd;	  /* visitors for whom there was no free section */
+	_Atomic uint64_t visited; /* bit n: visitor n was ever used */
 	pthread_mutex_t lock;	  /* guards sections */
 	struct epoch_section *sections;
 	struct epoch_section visitor[EPOCH_VISITORS];
 };
+
+static_assert(EPOCH_VISITORS == 64, "a bit of visited each");
 
 void epoch_init(struct epoch *epoch, bool membarrier);
 /* Makes membarrier usable in this process; false: the kernel does not have it. */
