@@ -191,6 +191,7 @@ bool notify_wants_map(const struct viommu *u, const struct viommu_device *device
 void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
 		       const struct viommu_fragment *fragment)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.map && hears(l, device))
 			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
