@@ -40,7 +40,7 @@ static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place 
 	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
 }
 
-void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
 	do {

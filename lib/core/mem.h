@@ -16,6 +16,7 @@
 
 #include "bits.h"
 #include "mem_map.h"
+#include "seqlock.h"
 
 /* A region, or the gap up to the next one. */
 struct mem_place {
@@ -31,8 +32,19 @@ struct mem_place {
 		.first = 1                                                                         \
 	}
 
+void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+
 /* Where gpa is. No section is needed to ask. */
-void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+static inline void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	place->version = seq_read_begin(&vm->map_version);
+	place->first = atomic_load_explicit(&vm->largest[0], memory_order_relaxed);
+	place->last = atomic_load_explicit(&vm->largest[1], memory_order_relaxed);
+	place->host = (uintptr_t)atomic_load_explicit(&vm->largest[2], memory_order_relaxed);
+	if (UNLIKELY(gpa < place->first || gpa > place->last ||
+		     !seq_read_valid(&vm->map_version, place->version)))
+		mem_search(vm, gpa, place);
+}
 
 static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
 {
