@@ -18,14 +18,14 @@ static const struct viommu_virtio_config odd = { .page_size_mask = 0xfedcba98765
 						 .input_last = 0x8899aabbccddefff,
 						 .domain_first = 0x01020304,
 						 .domain_last = 0xf1f2f3f4,
-						 .probe_size = 0x11223344,
+						 .probe_size = 0x1344,
 						 .bypass = 1 };
 
 /* 5.13.4 */
 static void image(uint8_t *bytes)
 {
 	const uint64_t words[] = { 0xfedcba9876543000, 0x0000004444444000, 0x8899aabbccddefff,
-				   0xf1f2f3f401020304, UINT64_C(1) << 32 | 0x11223344 };
+				   0xf1f2f3f401020304, UINT64_C(1) << 32 | 0x1344 };
 
 	for (unsigned i = 0; i < VIOMMU_VIRTIO_CONFIG_BYTES; i++)
 		bytes[i] = (uint8_t)(words[i / 8] >> 8 * (i % 8));
