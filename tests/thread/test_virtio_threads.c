@@ -38,7 +38,6 @@ struct checker {
 	struct viommu_device *device[2];
 	_Atomic uint64_t published[PAGES]; /* the newest version that was ever mapped */
 	_Atomic uint64_t least[PAGES];	   /* no older one may be seen by who starts now */
-	_Atomic uint64_t mapped[PAGES];	   /* this version is mapped for sure; 0: perhaps none */
 	_Atomic uint64_t completed;	   /* requests */
 	_Atomic bool stop;
 	_Atomic uint64_t answers, misses;
@@ -224,7 +223,7 @@ static void unmap_all(struct checker *c)
 static void fill(struct checker *c, bool on, uint64_t seed)
 {
 	for (uint64_t i = 0; i < FILLER; i++) {
-		uint64_t at = (IOVA(i % PAGES) + PAGE_BYTES) + (i / PAGES) * 0x1000 % 0xc000;
+		uint64_t at = (IOVA(i % PAGES) + PAGE_BYTES) + (i / PAGES) * 0x1000;
 
 		at += (seed % 7 + 1) * UINT64_C(0x100000000) * (i % 3);
 		if (i % 3 == 0)
