@@ -384,6 +384,11 @@ struct viommu_listener_config {
 	/** Interrupt table entries [first, last] may have changed. Only for listeners of the whole
 	 * IOMMU. */
 	void (*interrupts)(void *opaque, uint32_t first, uint32_t last);
+	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
+	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a
+	 * domain, and for each new one afterwards, in pieces that are contiguous in host memory. */
+	void (*map)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		    const struct viommu_fragment *fragment);
 };
 
 /** Every PASID, and requests without one. */

@@ -131,3 +131,45 @@ void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last)
 			l->config.interrupts(l->config.opaque, first, last);
 	}
 }
+
+/* ---- one device ---- */
+
+static bool hears(const struct viommu_listener *l, const struct viommu_device *device)
+{
+	return !l->device || l->device == device;
+}
+
+void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
+			 uint64_t last)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.unmap && hears(l, device))
+			l->config.unmap(l->config.opaque, device, VIOMMU_NO_PASID, first, last);
+	}
+}
+
+void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.mode && hears(l, device))
+			l->config.mode(l->config.opaque, device, mode);
+	}
+}
+
+bool notify_wants_map(const struct viommu *u, const struct viommu_device *device)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.map && hears(l, device))
+			return true;
+	}
+	return false;
+}
+
+void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		       const struct viommu_fragment *fragment)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.map && hears(l, device))
+			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
+	}
+}
