@@ -106,7 +106,7 @@ static const struct vr_step attach_steps[] = {
 
 static void test_attach(void **state)
 {
-	virtio_script(NULL, attach_steps, VR_ROWS(attach_steps));
+	vr_script(NULL, attach_steps, VR_ROWS(attach_steps));
 }
 
 /* Ids are any 32 bits: none may be taken for another. */
@@ -114,17 +114,17 @@ static void test_ids(void **state)
 {
 	static const uint32_t ids[] = { 0, 1, 2, 0xff, 0x100, 0xffff, 0x10000, 0x10001, 0x1000000,
 					0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff };
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "5.13.6.3 domain ids of 32 bits";
 	for (size_t i = 0; i < VR_ROWS(ids); i++) {
-		row_equal(virtio_attach(r, ids[i], 1, 0), ST_OK);
-		row_equal(virtio_map(r, ids[i], 0x1000, 0x1fff, 0x1000 * i, VR_READ), ST_OK);
+		row_equal(vr_attach(r, ids[i], 1, 0), ST_OK);
+		row_equal(vr_map(r, ids[i], 0x1000, 0x1fff, 0x1000 * i, VR_READ), ST_OK);
 		for (size_t k = 0; k < VR_ROWS(ids); k++)
-			row_equal(virtio_unmap(r, ids[k], 0x5000, 0x5fff),
+			row_equal(vr_unmap(r, ids[k], 0x5000, 0x5fff),
 				  k == i ? ST_OK : ST_NOENT);
-		row_equal(virtio_where(r, 1, 0x1000, R), 0x1000 * i);
-		virtio_rows_run++;
+		row_equal(vr_where(r, 1, 0x1000, R), 0x1000 * i);
+		vr_rows_run++;
 	}
 	row_name = "5.13.6.3 endpoint ids of 32 bits";
 	guest_drop(&r->g);
@@ -137,18 +137,18 @@ static void test_ids(void **state)
 		struct viommu_answer answer;
 
 		for (size_t k = 0; k < VR_ROWS(ids); k++)
-			row_equal(virtio_attach(r, 77, ids[k], 0), k <= i ? ST_OK : ST_NOENT);
-		row_equal(virtio_map(r, 77, 0x1000, 0x1fff, 0x9000, VR_READ),
+			row_equal(vr_attach(r, 77, ids[k], 0), k <= i ? ST_OK : ST_NOENT);
+		row_equal(vr_map(r, 77, 0x1000, 0x1fff, 0x9000, VR_READ),
 			  i ? ST_INVAL : ST_OK);
 		row_equal(viommu_device_translate(device, &q, &f, 1, &answer), VIOMMU_OK);
 		row_equal(f.gpa, 0x9000);
 		q.first = q.last = 0x2000;
 		row_equal(viommu_device_translate(device, &q, &f, 1, &answer), VIOMMU_FAULT);
-		row_equal(virtio_event(r, &event), true);
+		row_equal(vr_event(r, &event), true);
 		row_equal(event.endpoint, ids[i]);
-		virtio_rows_run++;
+		vr_rows_run++;
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- ranges ---- */
@@ -172,7 +172,7 @@ static const struct vr_step range_steps[] = {
 
 static void test_ranges(void **state)
 {
-	virtio_script(&ranges, range_steps, VR_ROWS(range_steps));
+	vr_script(&ranges, range_steps, VR_ROWS(range_steps));
 }
 
 /* ---- caps: NOMEM, and nothing has changed ---- */
@@ -199,49 +199,49 @@ static const struct vr_step cap_steps[] = {
 
 static void test_caps(void **state)
 {
-	virtio_script(&two_domains, cap_steps, VR_ROWS(cap_steps));
+	vr_script(&two_domains, cap_steps, VR_ROWS(cap_steps));
 }
 
 /* Domains made and lost again and again take no memory. */
 static void test_recycled(void **state)
 {
-	struct virtio_rig *r = virtio_open(&two_domains);
+	struct virtio_rig *r = vr_open(&two_domains);
 	uint64_t bytes = 0;
 
 	row_name = "27 ids used again";
 	for (uint32_t i = 0; i < 20000; i++) {
-		row_equal(virtio_attach(r, i * 0x9e3779b9U, 1, 0), ST_OK);
-		row_equal(virtio_map(r, i * 0x9e3779b9U, 0, 0xfff, 0, VR_READ), ST_OK);
+		row_equal(vr_attach(r, i * 0x9e3779b9U, 1, 0), ST_OK);
+		row_equal(vr_map(r, i * 0x9e3779b9U, 0, 0xfff, 0, VR_READ), ST_OK);
 		if (i == 1000)
 			bytes = r->g.block_bytes;
 	}
 	row_equal(r->g.block_bytes, bytes);
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- endpoints that are unplugged ---- */
 
 static void test_unplug(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "unplugged: nothing of it comes back";
-	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-	row_equal(virtio_attach(r, 7, 2, 0), ST_OK);
-	row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
-	row_equal(virtio_where(r, 1, 0x1000, R), 0x5000);
-	virtio_endpoints(r);
-	row_equal(virtio_where(r, 1, 0x1000, R), NOWHERE);
-	row_equal(virtio_where(r, 2, 0x1000, R), NOWHERE);
-	row_equal(virtio_map(r, 7, 0x5000, 0x5fff, 0x5000, VR_READ), ST_NOENT);
-	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-	row_equal(virtio_where(r, 1, 0x1000, R), UNMAPPED);
-	virtio_close(r);
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_attach(r, 7, 2, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
+	row_equal(vr_where(r, 1, 0x1000, R), 0x5000);
+	vr_endpoints(r);
+	row_equal(vr_where(r, 1, 0x1000, R), NOWHERE);
+	row_equal(vr_where(r, 2, 0x1000, R), NOWHERE);
+	row_equal(vr_map(r, 7, 0x5000, 0x5fff, 0x5000, VR_READ), ST_NOENT);
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_where(r, 1, 0x1000, R), UNMAPPED);
+	vr_close(r);
 }
 
 static int count_rows(void **state)
 {
-	print_message("%u rows\n", virtio_rows_run);
+	print_message("%u rows\n", vr_rows_run);
 	return 0;
 }
 

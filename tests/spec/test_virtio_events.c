@@ -58,11 +58,11 @@ static const struct {
 static struct virtio_rig *open_events(uint32_t events)
 {
 	const struct viommu_virtio_config config = { .events = events };
-	struct virtio_rig *r = virtio_open(&config);
+	struct virtio_rig *r = vr_open(&config);
 
-	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-	row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
-	row_equal(virtio_map(r, 7, 0x2000, 0x2fff, 0x6000, VR_WRITE), ST_OK);
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
+	row_equal(vr_map(r, 7, 0x2000, 0x2fff, 0x6000, VR_WRITE), ST_OK);
 	return r;
 }
 
@@ -75,7 +75,7 @@ static void test_records(void **state)
 			uint8_t buffer[VIOMMU_VIRTIO_EVENT_BYTES];
 
 			row_name = records[i].name;
-			virtio_peek(r, records[i].id, records[i].address, records[i].access);
+			vr_peek(r, records[i].id, records[i].address, records[i].access);
 			row_equal(viommu_virtio_event(r->g.iommu, buffer, sizeof(buffer)),
 				  VIOMMU_OK);
 			for (unsigned k = 0; k < sizeof(buffer); k++) {
@@ -83,13 +83,13 @@ static void test_records(void **state)
 					print_error("byte %u\n", k);
 				row_equal(buffer[k], records[i].record[k]);
 			}
-			virtio_rows_run++;
+			vr_rows_run++;
 		}
 		/* what is permitted there is cached from here on */
-		row_equal(virtio_peek(r, 1, 0x1008, R), 0x5008);
-		row_equal(virtio_peek(r, 1, 0x2fff, W), 0x6fff);
+		row_equal(vr_peek(r, 1, 0x1008, R), 0x5008);
+		row_equal(vr_peek(r, 1, 0x2fff, W), 0x6fff);
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- buffers ---- */
@@ -102,14 +102,14 @@ static void test_buffers(void **state)
 
 	row_name = "5.13.6.12 none waits";
 	row_equal(viommu_virtio_event(r->g.iommu, buffer, 24), VIOMMU_ENOENT);
-	virtio_peek(r, 1, 0x7000, R);
+	vr_peek(r, 1, 0x7000, R);
 	row_name = "5.13.6.12 buffer too small: the record stays";
 	for (uint32_t capacity = 0; capacity < VIOMMU_VIRTIO_EVENT_BYTES; capacity++) {
 		memset(buffer, VR_UNTOUCHED, sizeof(buffer));
 		row_equal(viommu_virtio_event(r->g.iommu, buffer, capacity), VIOMMU_ENOSPC);
 		for (unsigned i = 0; i < sizeof(buffer); i++)
 			row_equal(buffer[i], VR_UNTOUCHED);
-		virtio_rows_run++;
+		vr_rows_run++;
 	}
 	row_equal(viommu_virtio_event(r->g.iommu, NULL, 24), VIOMMU_EINVAL);
 	row_name = "5.13.6.12 a large buffer: 24 bytes of it";
@@ -118,8 +118,8 @@ static void test_buffers(void **state)
 	for (unsigned i = VIOMMU_VIRTIO_EVENT_BYTES; i < sizeof(buffer); i++)
 		row_equal(buffer[i], VR_UNTOUCHED);
 	row_equal(buffer[17], 0x70);
-	row_equal(virtio_event(r, &event), false);
-	virtio_close(r);
+	row_equal(vr_event(r, &event), false);
+	vr_close(r);
 }
 
 /* ---- order, and a full ring ---- */
@@ -132,14 +132,14 @@ static void test_order(void **state)
 	row_name = "5.13.6.12 oldest first";
 	for (unsigned round = 0; round < 20; round++) {
 		for (uint64_t i = 0; i < 11; i++)
-			virtio_peek(r, 1, 0x100000 * (round + 1) + i, R);
+			vr_peek(r, 1, 0x100000 * (round + 1) + i, R);
 		for (uint64_t i = 0; i < 11; i++) {
-			row_equal(virtio_event(r, &event), true);
+			row_equal(vr_event(r, &event), true);
 			row_equal(event.address, 0x100000 * (round + 1) + i);
 		}
-		row_equal(virtio_event(r, &event), false);
+		row_equal(vr_event(r, &event), false);
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 static void test_full(void **state)
@@ -150,18 +150,18 @@ static void test_full(void **state)
 	for (unsigned round = 0; round < 5; round++) {
 		row_name = "24 a full ring: drop";
 		for (uint64_t i = 0; i < 11; i++)
-			virtio_peek(r, 1, 0x100000 + i, R);
-		row_equal(virtio_event(r, &event), true);
+			vr_peek(r, 1, 0x100000 + i, R);
+		row_equal(vr_event(r, &event), true);
 		for (uint64_t i = 1; i < 4; i++) {
 			const uint64_t before = event.address;
 
-			row_equal(virtio_event(r, &event), true);
+			row_equal(vr_event(r, &event), true);
 			row_equal(event.address, before + 1);
 		}
-		row_equal(virtio_event(r, &event), false);
-		virtio_rows_run++;
+		row_equal(vr_event(r, &event), false);
+		vr_rows_run++;
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* The callback comes when there is something, and comes again. */
@@ -172,22 +172,22 @@ static void test_callback(void **state)
 
 	row_name = "5.13.6.12 told";
 	row_equal(r->events, 0);
-	row_equal(virtio_peek(r, 1, 0x1000, R), 0x5000);
+	row_equal(vr_peek(r, 1, 0x1000, R), 0x5000);
 	row_equal(r->events, 0);
 	for (unsigned round = 0; round < 3; round++) {
 		before = r->events;
-		virtio_peek(r, 1, 0x7000, R);
+		vr_peek(r, 1, 0x7000, R);
 		row_equal(r->events, before + 1);
-		row_equal(virtio_drain(r), 1);
+		row_equal(vr_drain(r), 1);
 	}
 	row_name = "5.13.6.12 told after a full ring";
 	for (unsigned i = 0; i < 9; i++)
-		virtio_peek(r, 1, 0x7000, R);
-	row_equal(virtio_drain(r), 4);
+		vr_peek(r, 1, 0x7000, R);
+	row_equal(vr_drain(r), 4);
 	before = r->events;
-	virtio_peek(r, 1, 0x7000, R);
+	vr_peek(r, 1, 0x7000, R);
 	row_equal(r->events, before + 1);
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- what records nothing ---- */
@@ -230,20 +230,20 @@ static void test_silence(void **state)
 	q.first = q.last;
 	row_equal(viommu_device_translate(r->device[1], &q, &f, 1, &answer), VIOMMU_EINVAL);
 	row_name = "refused requests record nothing";
-	row_equal(virtio_map(r, 9, 0, 0xfff, 0, 1), ST_NOENT);
-	row_equal(virtio_attach(r, 9, 99, 0), ST_NOENT);
-	row_equal(virtio_drain(r), 0);
+	row_equal(vr_map(r, 9, 0, 0xfff, 0, 1), ST_NOENT);
+	row_equal(vr_attach(r, 9, 99, 0), ST_NOENT);
+	row_equal(vr_drain(r), 0);
 	row_equal(r->events, 0);
 	row_name = "a reset of the device drops records, or keeps them whole";
-	virtio_peek(r, 1, 0x7000, R);
+	vr_peek(r, 1, 0x7000, R);
 	row_equal(viommu_virtio_reset(r->g.iommu), VIOMMU_OK);
-	row_equal(virtio_drain(r) <= 1, true);
-	virtio_close(r);
+	row_equal(vr_drain(r) <= 1, true);
+	vr_close(r);
 }
 
 static int count_rows(void **state)
 {
-	print_message("%u rows\n", virtio_rows_run);
+	print_message("%u rows\n", vr_rows_run);
 	return 0;
 }
 

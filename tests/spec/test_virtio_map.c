@@ -98,7 +98,7 @@ static const struct vr_step map_steps[] = {
 
 static void test_map(void **state)
 {
-	virtio_script(NULL, map_steps, VR_ROWS(map_steps));
+	vr_script(NULL, map_steps, VR_ROWS(map_steps));
 }
 
 /* The specification's examples with addresses as they stand there: a granule of one byte. */
@@ -182,7 +182,7 @@ static const struct vr_step example_steps[] = {
 
 static void test_examples(void **state)
 {
-	virtio_script(&bytes, example_steps, VR_ROWS(example_steps));
+	vr_script(&bytes, example_steps, VR_ROWS(example_steps));
 }
 
 /* ---- configured ranges and granules ---- */
@@ -215,7 +215,7 @@ static const struct vr_step narrow_steps[] = {
 
 static void test_narrow(void **state)
 {
-	virtio_script(&narrow, narrow_steps, VR_ROWS(narrow_steps));
+	vr_script(&narrow, narrow_steps, VR_ROWS(narrow_steps));
 }
 
 /* Hints of larger pages change nothing, only the lowest bit counts. */
@@ -230,7 +230,7 @@ static const struct vr_step sparse_steps[] = {
 
 static void test_sparse(void **state)
 {
-	virtio_script(&sparse, sparse_steps, VR_ROWS(sparse_steps));
+	vr_script(&sparse, sparse_steps, VR_ROWS(sparse_steps));
 }
 
 /* ---- caps: NOMEM and nothing changed (obligation 27) ---- */
@@ -265,38 +265,38 @@ static const struct vr_step cap_steps[] = {
 
 static void test_caps(void **state)
 {
-	virtio_script(&caps, cap_steps, VR_ROWS(cap_steps));
+	vr_script(&caps, cap_steps, VR_ROWS(cap_steps));
 }
 
 /* Many mappings, removed in several ways; each is as it was put, and none is left. */
 static void test_many(void **state)
 {
 	enum { COUNT = 5000 };
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "many mappings";
-	row_equal(virtio_attach(r, 1, 1, 0), ST_OK);
+	row_equal(vr_attach(r, 1, 1, 0), ST_OK);
 	for (uint64_t i = 0; i < COUNT; i++) {
 		uint64_t at = (i * 1237 % COUNT) * 0x2000;
 
-		row_equal(virtio_map(r, 1, at, at + 0xfff, at + 0x100000, VR_READ), ST_OK);
+		row_equal(vr_map(r, 1, at, at + 0xfff, at + 0x100000, VR_READ), ST_OK);
 	}
 	for (uint64_t i = 0; i < COUNT; i++) {
-		row_equal(virtio_peek(r, 1, i * 0x2000 + 0xfff, R), i * 0x2000 + 0x100fff);
-		row_equal(virtio_peek(r, 1, i * 0x2000 + 0x1000, R), UNMAPPED);
+		row_equal(vr_peek(r, 1, i * 0x2000 + 0xfff, R), i * 0x2000 + 0x100fff);
+		row_equal(vr_peek(r, 1, i * 0x2000 + 0x1000, R), UNMAPPED);
 	}
-	row_equal(virtio_unmap(r, 1, 0x2000, 0x2000 * (COUNT - 1)), ST_RANGE);
-	row_equal(virtio_peek(r, 1, 0x2000, R), 0x102000);
-	row_equal(virtio_unmap(r, 1, 0x2000, 0x2000 * (COUNT - 1) - 1), ST_OK);
+	row_equal(vr_unmap(r, 1, 0x2000, 0x2000 * (COUNT - 1)), ST_RANGE);
+	row_equal(vr_peek(r, 1, 0x2000, R), 0x102000);
+	row_equal(vr_unmap(r, 1, 0x2000, 0x2000 * (COUNT - 1) - 1), ST_OK);
 	for (uint64_t i = 0; i < COUNT; i++)
-		row_equal(virtio_peek(r, 1, i * 0x2000, R),
+		row_equal(vr_peek(r, 1, i * 0x2000, R),
 			  i && i < COUNT - 1 ? UNMAPPED : i * 0x2000 + 0x100000);
-	virtio_close(r);
+	vr_close(r);
 }
 
 static int count_rows(void **state)
 {
-	print_message("%u rows\n", virtio_rows_run);
+	print_message("%u rows\n", vr_rows_run);
 	return 0;
 }
 

@@ -17,26 +17,26 @@
 /* Whether the request was carried out is asked afterwards: endpoint 1 can read 0x1000. */
 static bool mapped(struct virtio_rig *r)
 {
-	bool answer = virtio_peek(r, 1, 0x1000, VIOMMU_READ) == 0x5000;
+	bool answer = vr_peek(r, 1, 0x1000, VIOMMU_READ) == 0x5000;
 
-	virtio_drain(r);
+	vr_drain(r);
 	return answer;
 }
 
 /* A rig in which @type is possible, and that request. */
 static struct virtio_rig *open_for(unsigned type, struct vr_message *m)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	if (type != VR_ATTACH)
-		row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
 	if (type == VR_DETACH || type == VR_UNMAP)
-		row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
-	*m = type == VR_ATTACH	 ? vr_attach(7, 1, 0)
-	     : type == VR_DETACH ? vr_detach(7, 1)
-	     : type == VR_MAP	 ? vr_map(7, 0x1000, 0x1fff, 0x5000, VR_READ)
-	     : type == VR_UNMAP	 ? vr_unmap(7, 0x1000, 0x1fff)
-				 : vr_probe(1);
+		row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
+	*m = type == VR_ATTACH	 ? vr_make_attach(7, 1, 0)
+	     : type == VR_DETACH ? vr_make_detach(7, 1)
+	     : type == VR_MAP	 ? vr_make_map(7, 0x1000, 0x1fff, 0x5000, VR_READ)
+	     : type == VR_UNMAP	 ? vr_make_unmap(7, 0x1000, 0x1fff)
+				 : vr_make_probe(1);
 	return r;
 }
 
@@ -47,7 +47,7 @@ static void check_effect(struct virtio_rig *r, unsigned type, unsigned status)
 
 	switch (type) {
 	case VR_ATTACH:
-		row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ),
+		row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ),
 			  done ? ST_OK : ST_NOENT);
 		row_equal(mapped(r), done);
 		break;
@@ -95,11 +95,11 @@ static void test_reserved(void **state)
 				unsigned status;
 
 				m.bytes[at] = high ? 0x80 : 1;
-				status = virtio_send(r, &m);
+				status = vr_send(r, &m);
 				row_equal(reserved_fields[i].want >> status & 1, 1);
 				check_effect(r, reserved_fields[i].type, status);
-				virtio_close(r);
-				virtio_rows_run++;
+				vr_close(r);
+				vr_rows_run++;
 			}
 		}
 	}
@@ -110,24 +110,24 @@ static void test_reserved(void **state)
 static void test_flags(void **state)
 {
 	for (unsigned bit = 0; bit < 32; bit++) {
-		struct virtio_rig *r = virtio_open(NULL);
+		struct virtio_rig *r = vr_open(NULL);
 		unsigned status;
 
 		row_name = "5.13.6.3 ATTACH flags";
-		status = virtio_attach(r, 7, 1, 1U << bit);
+		status = vr_attach(r, 7, 1, 1U << bit);
 		row_equal(status, bit == 0 ? ST_OK : ST_INVAL);
 		if (bit)
-			row_equal(virtio_unmap(r, 7, 0, 0xfff), ST_NOENT);
-		virtio_close(r);
+			row_equal(vr_unmap(r, 7, 0, 0xfff), ST_NOENT);
+		vr_close(r);
 
 		row_name = "5.13.6.5 MAP flags";
-		r = virtio_open(NULL);
-		row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-		status = virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ | 1U << bit);
+		r = vr_open(NULL);
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+		status = vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ | 1U << bit);
 		row_equal(status, bit < 3 ? ST_OK : ST_INVAL);
 		row_equal(mapped(r), bit < 3);
-		virtio_close(r);
-		virtio_rows_run += 2;
+		vr_close(r);
+		vr_rows_run += 2;
 	}
 }
 
@@ -135,20 +135,20 @@ static void test_flags(void **state)
 
 static void test_unknown_types(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "5.13.6 unknown type: used length 0";
 	for (unsigned type = 0; type < 256; type++) {
-		struct vr_message m = vr_map(7, 0x1000, 0x1fff, 0x5000, VR_READ);
+		struct vr_message m = vr_make_map(7, 0x1000, 0x1fff, 0x5000, VR_READ);
 
 		if (type >= 1 && type <= KNOWN_TYPES)
 			continue;
 		m.bytes[0] = (uint8_t)type;
-		row_equal(virtio_send(r, &m), ST_NOTHING);
+		row_equal(vr_send(r, &m), ST_NOTHING);
 		row_equal(r->result, VIOMMU_OK);
-		virtio_rows_run++;
+		vr_rows_run++;
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- features: offered or not, accepted or not ---- */
@@ -159,11 +159,11 @@ static unsigned try_type(struct virtio_rig *r, unsigned type)
 
 	switch (type) {
 	case VR_MAP:
-		return virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ);
+		return vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ);
 	case VR_UNMAP:
-		return virtio_unmap(r, 7, 0x1000, 0x1fff);
+		return vr_unmap(r, 7, 0x1000, 0x1fff);
 	default:
-		return virtio_probe(r, 1, properties);
+		return vr_probe(r, 1, properties);
 	}
 }
 
@@ -189,19 +189,19 @@ static void test_typed_features(void **state)
 		if (typed[i].feature == VIOMMU_VIRTIO_F_MAP_UNMAP)
 			without.features &= ~VIOMMU_VIRTIO_F_MMIO;
 		row_name = typed[i].name;
-		r = virtio_open(&without);
-		row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
+		r = vr_open(&without);
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
 		row_equal(try_type(r, typed[i].type), ST_NOTHING);
-		virtio_close(r);
+		vr_close(r);
 
-		r = virtio_open(NULL);
+		r = vr_open(NULL);
 		row_equal(viommu_virtio_set_features(r->g.iommu, without.features), VIOMMU_OK);
-		row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
 		row_equal((IS(NOTHING) | IS(UNSUPP)) >> try_type(r, typed[i].type) & 1, 1);
 		row_equal(viommu_virtio_set_features(r->g.iommu, ALL_FEATURES), VIOMMU_OK);
 		row_equal(try_type(r, typed[i].type), ST_OK);
-		virtio_close(r);
-		virtio_rows_run += 3;
+		vr_close(r);
+		vr_rows_run += 3;
 	}
 }
 
@@ -212,29 +212,29 @@ static void test_flag_features(void **state)
 
 	for (unsigned offered = 0; offered < 2; offered++) {
 		struct viommu_virtio_config config = { .features = offered ? 0 : no_mmio };
-		struct virtio_rig *r = virtio_open(&config);
+		struct virtio_rig *r = vr_open(&config);
 
 		row_name = "5.13.6.5 MMIO without the feature";
 		row_equal(viommu_virtio_set_features(r->g.iommu, no_mmio), VIOMMU_OK);
-		row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-		row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ | VR_MMIO), ST_INVAL);
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+		row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ | VR_MMIO), ST_INVAL);
 		row_equal(mapped(r), false);
-		virtio_close(r);
+		vr_close(r);
 
 		row_name = "5.13.6.3 BYPASS without the feature";
 		config.features = offered ? 0 : no_bypass;
-		r = virtio_open(&config);
+		r = vr_open(&config);
 		row_equal(viommu_virtio_set_features(r->g.iommu, no_bypass), VIOMMU_OK);
-		row_equal(virtio_attach(r, 7, 1, VR_BYPASS), ST_INVAL);
-		row_equal(virtio_unmap(r, 7, 0, 0xfff), ST_NOENT);
-		virtio_close(r);
-		virtio_rows_run += 2;
+		row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_INVAL);
+		row_equal(vr_unmap(r, 7, 0, 0xfff), ST_NOENT);
+		vr_close(r);
+		vr_rows_run += 2;
 	}
 }
 
 static void test_set_features(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "viommu_virtio_set_features";
 	row_equal(viommu_virtio_set_features(NULL, 0), VIOMMU_EINVAL);
@@ -246,19 +246,19 @@ static void test_set_features(void **state)
 								 UINT64_C(1) << 33 |
 								 UINT64_C(1) << 36),
 		  VIOMMU_OK);
-	row_equal(virtio_attach(r, 7, 1, VR_BYPASS), ST_OK);
-	virtio_close(r);
+	row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_OK);
+	vr_close(r);
 }
 
 /* ---- misuse ---- */
 
 static void test_misuse(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	struct viommu_part in[1], out[1];
 	uint8_t tail[4];
 	uint32_t used;
-	struct vr_message m = vr_attach(7, 1, 0);
+	struct vr_message m = vr_make_attach(7, 1, 0);
 
 	in[0] = (struct viommu_part){ m.bytes, m.count };
 	out[0] = (struct viommu_part){ tail, sizeof(tail) };
@@ -267,10 +267,10 @@ static void test_misuse(void **state)
 	row_equal(viommu_virtio_request(r->g.iommu, NULL, 1, out, 1, 0, &used), VIOMMU_EINVAL);
 	row_equal(viommu_virtio_request(r->g.iommu, in, 1, NULL, 1, 0, &used), VIOMMU_EINVAL);
 	row_equal(viommu_virtio_request(r->g.iommu, in, 1, out, 1, 0, NULL), VIOMMU_EINVAL);
-	row_equal(virtio_unmap(r, 7, 0, 0xfff), ST_NOENT);
+	row_equal(vr_unmap(r, 7, 0, 0xfff), ST_NOENT);
 	row_equal(viommu_virtio_reset(NULL), VIOMMU_EINVAL);
 	row_equal(viommu_virtio_event(NULL, tail, 4), VIOMMU_EINVAL);
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* Functions of virtio on a unit of another engine, and of other engines on this one. */
@@ -296,15 +296,15 @@ static void test_other_engines(void **state)
 	row_equal(viommu_virtio_event(g.iommu, bytes, 64), VIOMMU_EINVAL);
 	row_equal(viommu_virtio_set_endpoint(guest_device(&g, 8), &e), VIOMMU_EINVAL);
 	guest_fini(&g);
-	r = virtio_open(NULL);
+	r = vr_open(NULL);
 	row_equal(viommu_remap_msi(r->g.iommu, 1, 0xfee00000, 0, 0, &msi), VIOMMU_ENOTSUP);
 	row_equal(viommu_request_page(r->device[1], &page), VIOMMU_ENOTSUP);
-	virtio_close(r);
+	vr_close(r);
 }
 
 static int count_rows(void **state)
 {
-	print_message("%u rows\n", virtio_rows_run);
+	print_message("%u rows\n", vr_rows_run);
 	return 0;
 }
 

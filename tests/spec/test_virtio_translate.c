@@ -17,7 +17,7 @@
 #define UNMAPPED VR_FAULT(VR_MAPPING)
 #define MAX	 UINT64_MAX
 
-/* ---- permissions, cold and warm (virtio_where() asks five times) ---- */
+/* ---- permissions, cold and warm (vr_where() asks five times) ---- */
 
 static const struct vr_step permission_steps[] = {
 	ATTACH("setup", 7, 1, 0, IS(OK)),
@@ -69,7 +69,7 @@ static const struct vr_step permission_steps[] = {
 
 static void test_permissions(void **state)
 {
-	virtio_script(NULL, permission_steps, VR_ROWS(permission_steps));
+	vr_script(NULL, permission_steps, VR_ROWS(permission_steps));
 }
 
 /* ---- ranges ---- */
@@ -158,20 +158,20 @@ static void check_span(struct virtio_rig *r, const struct span *s, struct viommu
 	}
 	if (s->result == VIOMMU_FAULT) {
 		row_equal(answer.reason, VR_MAPPING);
-		row_equal(virtio_event(r, &event), true);
+		row_equal(vr_event(r, &event), true);
 		row_equal(event.reason, VR_MAPPING);
 		row_equal(event.address, s->next);
 		row_equal(event.endpoint, 1);
 	}
-	row_equal(virtio_event(r, &event), false);
-	virtio_rows_run++;
+	row_equal(vr_event(r, &event), false);
+	vr_rows_run++;
 }
 
 static void test_spans(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
-	virtio_steps(r, span_setup, VR_ROWS(span_setup));
+	vr_steps(r, span_setup, VR_ROWS(span_setup));
 	for (unsigned warm = 0; warm < 2; warm++) {
 		for (size_t i = 0; i < VR_ROWS(spans); i++) {
 			row_name = spans[i].name;
@@ -179,13 +179,13 @@ static void test_spans(void **state)
 			check_span(r, &spans[i], r->channel[1]);
 		}
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* With room for fewer fragments than there are: MORE, and it goes on from there. */
 static void test_more(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	struct viommu_request request = {
 		.first = 0x1000, .last = 0x4fff, .pasid = VIOMMU_NO_PASID, .access = R
 	};
@@ -193,7 +193,7 @@ static void test_more(void **state)
 	struct viommu_answer answer;
 	struct viommu_fragment f;
 
-	virtio_steps(r, span_setup, VR_ROWS(span_setup));
+	vr_steps(r, span_setup, VR_ROWS(span_setup));
 	row_name = "one fragment at a time";
 	for (unsigned i = 0; i < 3; i++) {
 		row_equal(viommu_device_translate(r->device[1], &request, &f, 1, &answer),
@@ -202,25 +202,25 @@ static void test_more(void **state)
 		row_equal(answer.count, 1);
 		request.first = answer.next;
 	}
-	row_equal(virtio_drain(r), 0);
-	virtio_close(r);
+	row_equal(vr_drain(r), 0);
+	vr_close(r);
 }
 
 /* ---- bypass of everything ---- */
 
 static void test_bypass_ranges(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	static const uint64_t at[] = { 0, 0xfff, 0x123456789, GUEST_BASE, MAX - 0xfff, MAX };
 
 	row_name = "5.13.6.9 bypass domain: identity";
-	row_equal(virtio_attach(r, 7, 1, VR_BYPASS), ST_OK);
+	row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_OK);
 	for (size_t i = 0; i < VR_ROWS(at); i++) {
-		row_equal(virtio_where(r, 1, at[i], R), at[i]);
-		row_equal(virtio_where(r, 1, at[i], RW), at[i]);
-		virtio_rows_run += 2;
+		row_equal(vr_where(r, 1, at[i], R), at[i]);
+		row_equal(vr_where(r, 1, at[i], RW), at[i]);
+		vr_rows_run += 2;
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- reserved regions ---- */
@@ -238,10 +238,10 @@ static const struct viommu_virtio_region regions_of_2[] = {
 
 static struct virtio_rig *open_reserved(void)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 
-	virtio_regions(r, 1, regions_of_1, VR_ROWS(regions_of_1));
-	virtio_regions(r, 2, regions_of_2, VR_ROWS(regions_of_2));
+	vr_regions(r, 1, regions_of_1, VR_ROWS(regions_of_1));
+	vr_regions(r, 2, regions_of_2, VR_ROWS(regions_of_2));
 	return r;
 }
 
@@ -304,8 +304,8 @@ static void test_reserved(void **state)
 {
 	struct virtio_rig *r = open_reserved();
 
-	virtio_steps(r, reserved_steps, VR_ROWS(reserved_steps));
-	virtio_close(r);
+	vr_steps(r, reserved_steps, VR_ROWS(reserved_steps));
+	vr_close(r);
 }
 
 /* A read of the MSI region is nobody's interrupt, and reaches no memory. */
@@ -315,13 +315,13 @@ static void test_msi_reads(void **state)
 
 	row_name = "5.13.6.9 a read of the MSI region";
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t answer = virtio_peek(r, 1, 0xfee00000, R);
+		uint64_t answer = vr_peek(r, 1, 0xfee00000, R);
 
 		row_equal(answer == VR_INTERRUPT || answer == UNMAPPED, true);
-		virtio_drain(r);
-		row_equal(virtio_attach(r, 7, 1, VR_BYPASS), ST_OK);
+		vr_drain(r);
+		row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_OK);
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* An access that runs into a region stops there. */
@@ -334,14 +334,14 @@ static void test_into_regions(void **state)
 	struct viommu_answer answer;
 	struct viommu_fragment f;
 
-	row_equal(virtio_attach(r, 7, 1, VR_BYPASS), ST_OK);
+	row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_OK);
 	row_name = "5.13.6.9 into a reserved region";
 	row_equal(viommu_device_translate(r->device[1], &request, &f, 1, &answer), VIOMMU_FAULT);
 	row_equal(answer.next, 0x8000);
 	row_equal(answer.count, 1);
 	row_equal(f.gpa, 0x7000);
 	row_equal(f.length, 0x1000);
-	row_equal(virtio_drain(r), 1);
+	row_equal(vr_drain(r), 1);
 	row_name = "5.13.6.9 into the MSI region";
 	request.first = 0xfedfffff;
 	request.last = 0xfee00003;
@@ -350,34 +350,34 @@ static void test_into_regions(void **state)
 	row_equal(answer.next, 0xfee00000);
 	row_equal(answer.count, 1);
 	row_equal(f.length, 1);
-	row_equal(virtio_drain(r), 0);
-	virtio_close(r);
+	row_equal(vr_drain(r), 0);
+	vr_close(r);
 }
 
 /* ---- an endpoint with larger pages ---- */
 
 static void test_endpoint_granule(void **state)
 {
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	struct viommu_virtio_endpoint e = { .size = sizeof(e), .page_size_mask = 0xfffffffffff0000 };
 	unsigned status;
 
 	row_name = "page sizes of an endpoint";
 	row_equal(viommu_virtio_set_endpoint(r->device[1], &e), VIOMMU_OK);
-	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-	row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0, VR_READ), ST_RANGE);
-	row_equal(virtio_map(r, 7, 0x10000, 0x10fff, 0, VR_READ), ST_RANGE);
-	row_equal(virtio_map(r, 7, 0x10000, 0x1ffff, 0x1000, VR_READ), ST_RANGE);
-	row_equal(virtio_map(r, 7, 0x10000, 0x1ffff, 0x30000, VR_READ), ST_OK);
-	row_equal(virtio_where(r, 1, 0x1ffff, R), 0x3ffff);
-	row_equal(virtio_attach(r, 8, 2, 0), ST_OK);
-	row_equal(virtio_map(r, 8, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0, VR_READ), ST_RANGE);
+	row_equal(vr_map(r, 7, 0x10000, 0x10fff, 0, VR_READ), ST_RANGE);
+	row_equal(vr_map(r, 7, 0x10000, 0x1ffff, 0x1000, VR_READ), ST_RANGE);
+	row_equal(vr_map(r, 7, 0x10000, 0x1ffff, 0x30000, VR_READ), ST_OK);
+	row_equal(vr_where(r, 1, 0x1ffff, R), 0x3ffff);
+	row_equal(vr_attach(r, 8, 2, 0), ST_OK);
+	row_equal(vr_map(r, 8, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
 	row_name = "page sizes of an endpoint: into a domain with smaller mappings";
-	status = virtio_attach(r, 8, 1, 0);
+	status = vr_attach(r, 8, 1, 0);
 	row_equal(status == ST_OK || status == ST_UNSUPP, true);
-	row_equal(virtio_where(r, 1, status == ST_OK ? 0x1000 : 0x1ffff, R),
+	row_equal(vr_where(r, 1, status == ST_OK ? 0x1000 : 0x1ffff, R),
 		  status == ST_OK ? 0x5000 : 0x3ffff);
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- host pointers ---- */
@@ -385,7 +385,7 @@ static void test_endpoint_granule(void **state)
 static void test_host_pointers(void **state)
 {
 	static uint8_t ram[0x4000] __attribute__((aligned(4096)));
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	struct viommu_region region = {
 		.size = sizeof(region), .gpa = 0x400000, .bytes = 0x4000, .host = ram
 	};
@@ -397,8 +397,8 @@ static void test_host_pointers(void **state)
 
 	row_name = "host pointers, as far as there is memory";
 	row_equal(viommu_vm_add_region(r->g.vm, &region), VIOMMU_OK);
-	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
-	row_equal(virtio_map(r, 7, 0x10000, 0x1ffff, 0x400000, VR_RW), ST_OK);
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x10000, 0x1ffff, 0x400000, VR_RW), ST_OK);
 	for (unsigned warm = 0; warm < 2; warm++) {
 		row_equal(viommu_device_translate(r->device[1], &request, f, 2, &answer),
 			  VIOMMU_OK);
@@ -408,7 +408,7 @@ static void test_host_pointers(void **state)
 		row_equal((uintptr_t)f[1].host, 0);
 		row_equal(f[1].gpa, 0x404000);
 	}
-	virtio_close(r);
+	vr_close(r);
 }
 
 /* ---- replays ---- */
@@ -420,38 +420,38 @@ static void test_replay(void **state)
 		{ 0x4000, 0x11000, 0x4fff, R },	 { 0x6000, 0x50000, 0x9fff, RW },
 		{ MAX - 0x1fff, 0x60000, MAX, RW },
 	};
-	struct virtio_rig *r = virtio_open(NULL);
+	struct virtio_rig *r = vr_open(NULL);
 	struct vr_range found[8];
 	int result;
 
-	virtio_steps(r, span_setup, VR_ROWS(span_setup));
+	vr_steps(r, span_setup, VR_ROWS(span_setup));
 	row_name = "replay: everything, merged";
-	row_equal(virtio_ranges(r, 1, 0, MAX, found, 8, &result), VR_ROWS(wanted));
+	row_equal(vr_ranges(r, 1, 0, MAX, found, 8, &result), VR_ROWS(wanted));
 	row_equal(result, VIOMMU_OK);
 	assert_memory_equal(found, wanted, sizeof(wanted));
 	row_name = "replay: a part";
-	row_equal(virtio_ranges(r, 1, 0x2800, 0x3000, found, 8, &result), 2);
+	row_equal(vr_ranges(r, 1, 0x2800, 0x3000, found, 8, &result), 2);
 	row_equal(found[0].iova, 0x2800);
 	row_equal(found[0].gpa, 0x12800);
 	row_equal(found[1].last, 0x3000);
 	row_name = "replay: one byte at the end";
-	row_equal(virtio_ranges(r, 1, MAX, MAX, found, 8, &result), 1);
+	row_equal(vr_ranges(r, 1, MAX, MAX, found, 8, &result), 1);
 	row_equal(found[0].gpa, 0x61fff);
 	row_name = "replay: blocked";
-	row_equal(virtio_ranges(r, 2, 0, MAX, found, 8, &result), 0);
+	row_equal(vr_ranges(r, 2, 0, MAX, found, 8, &result), 0);
 	row_equal(result, VIOMMU_FAULT);
 	row_name = "replay: an empty domain";
-	row_equal(virtio_attach(r, 8, 2, 0), ST_OK);
-	row_equal(virtio_ranges(r, 2, 0, MAX, found, 8, &result), 0);
+	row_equal(vr_attach(r, 8, 2, 0), ST_OK);
+	row_equal(vr_ranges(r, 2, 0, MAX, found, 8, &result), 0);
 	row_equal(result, VIOMMU_OK);
 	row_name = "replay: no trace";
-	row_equal(virtio_drain(r), 0);
-	virtio_close(r);
+	row_equal(vr_drain(r), 0);
+	vr_close(r);
 }
 
 static int count_rows(void **state)
 {
-	print_message("%u rows\n", virtio_rows_run);
+	print_message("%u rows\n", vr_rows_run);
 	return 0;
 }
 

@@ -15,7 +15,7 @@ void vr_put(struct vr_message *m, uint64_t value, unsigned bytes)
 		m->bytes[m->count++] = (uint8_t)(value >> 8 * i);
 }
 
-struct vr_message vr_head(unsigned type)
+struct vr_message vr_make_head(unsigned type)
 {
 	struct vr_message m = { .count = 0 };
 
@@ -23,9 +23,9 @@ struct vr_message vr_head(unsigned type)
 	return m;
 }
 
-struct vr_message vr_attach(uint32_t domain, uint32_t endpoint, uint32_t flags)
+struct vr_message vr_make_attach(uint32_t domain, uint32_t endpoint, uint32_t flags)
 {
-	struct vr_message m = vr_head(VR_ATTACH);
+	struct vr_message m = vr_make_head(VR_ATTACH);
 
 	vr_put(&m, domain, 4);
 	vr_put(&m, endpoint, 4);
@@ -34,9 +34,9 @@ struct vr_message vr_attach(uint32_t domain, uint32_t endpoint, uint32_t flags)
 	return m;
 }
 
-struct vr_message vr_detach(uint32_t domain, uint32_t endpoint)
+struct vr_message vr_make_detach(uint32_t domain, uint32_t endpoint)
 {
-	struct vr_message m = vr_head(VR_DETACH);
+	struct vr_message m = vr_make_head(VR_DETACH);
 
 	vr_put(&m, domain, 4);
 	vr_put(&m, endpoint, 4);
@@ -44,10 +44,10 @@ struct vr_message vr_detach(uint32_t domain, uint32_t endpoint)
 	return m;
 }
 
-struct vr_message vr_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
+struct vr_message vr_make_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
 			 uint32_t flags)
 {
-	struct vr_message m = vr_head(VR_MAP);
+	struct vr_message m = vr_make_head(VR_MAP);
 
 	vr_put(&m, domain, 4);
 	vr_put(&m, first, 8);
@@ -57,9 +57,9 @@ struct vr_message vr_map(uint32_t domain, uint64_t first, uint64_t last, uint64_
 	return m;
 }
 
-struct vr_message vr_unmap(uint32_t domain, uint64_t first, uint64_t last)
+struct vr_message vr_make_unmap(uint32_t domain, uint64_t first, uint64_t last)
 {
-	struct vr_message m = vr_head(VR_UNMAP);
+	struct vr_message m = vr_make_head(VR_UNMAP);
 
 	vr_put(&m, domain, 4);
 	vr_put(&m, first, 8);
@@ -68,9 +68,9 @@ struct vr_message vr_unmap(uint32_t domain, uint64_t first, uint64_t last)
 	return m;
 }
 
-struct vr_message vr_probe(uint32_t endpoint)
+struct vr_message vr_make_probe(uint32_t endpoint)
 {
-	struct vr_message m = vr_head(VR_PROBE);
+	struct vr_message m = vr_make_head(VR_PROBE);
 
 	vr_put(&m, endpoint, 4);
 	memset(m.bytes + m.count, 0, 64);
@@ -111,7 +111,7 @@ static unsigned send_for(struct virtio_rig *r, const struct vr_message *m, uint8
 	return status_of(r, buffer, bytes);
 }
 
-unsigned virtio_send(struct virtio_rig *r, const struct vr_message *m)
+unsigned vr_send(struct virtio_rig *r, const struct vr_message *m)
 {
 	uint8_t buffer[4096];
 
@@ -121,38 +121,38 @@ unsigned virtio_send(struct virtio_rig *r, const struct vr_message *m)
 	return send_for(r, m, buffer, r->config.probe_size + VR_TAIL);
 }
 
-unsigned virtio_attach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint, uint32_t flags)
+unsigned vr_attach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint, uint32_t flags)
 {
-	struct vr_message m = vr_attach(domain, endpoint, flags);
+	struct vr_message m = vr_make_attach(domain, endpoint, flags);
 
-	return virtio_send(r, &m);
+	return vr_send(r, &m);
 }
 
-unsigned virtio_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint)
+unsigned vr_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint)
 {
-	struct vr_message m = vr_detach(domain, endpoint);
+	struct vr_message m = vr_make_detach(domain, endpoint);
 
-	return virtio_send(r, &m);
+	return vr_send(r, &m);
 }
 
-unsigned virtio_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
+unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
 		    uint64_t phys, uint32_t flags)
 {
-	struct vr_message m = vr_map(domain, first, last, phys, flags);
+	struct vr_message m = vr_make_map(domain, first, last, phys, flags);
 
-	return virtio_send(r, &m);
+	return vr_send(r, &m);
 }
 
-unsigned virtio_unmap(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last)
+unsigned vr_unmap(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last)
 {
-	struct vr_message m = vr_unmap(domain, first, last);
+	struct vr_message m = vr_make_unmap(domain, first, last);
 
-	return virtio_send(r, &m);
+	return vr_send(r, &m);
 }
 
-unsigned virtio_probe(struct virtio_rig *r, uint32_t endpoint, uint8_t *properties)
+unsigned vr_probe(struct virtio_rig *r, uint32_t endpoint, uint8_t *properties)
 {
-	struct vr_message m = vr_probe(endpoint);
+	struct vr_message m = vr_make_probe(endpoint);
 	uint8_t buffer[4096];
 	unsigned status;
 
@@ -173,7 +173,7 @@ static uint64_t load(const uint8_t *from, unsigned bytes)
 	return value;
 }
 
-bool virtio_event(struct virtio_rig *r, struct vr_event *event)
+bool vr_event(struct virtio_rig *r, struct vr_event *event)
 {
 	uint8_t buffer[VIOMMU_VIRTIO_EVENT_BYTES + 8];
 	int result;
@@ -193,12 +193,12 @@ bool virtio_event(struct virtio_rig *r, struct vr_event *event)
 	return true;
 }
 
-unsigned virtio_drain(struct virtio_rig *r)
+unsigned vr_drain(struct virtio_rig *r)
 {
 	struct vr_event event;
 	unsigned count = 0;
 
-	while (virtio_event(r, &event))
+	while (vr_event(r, &event))
 		count++;
 	return count;
 }
@@ -242,7 +242,7 @@ static uint64_t ask(struct viommu_device *device, struct viommu_channel *channel
 	return meaning(result, &f, &answer, iova);
 }
 
-uint64_t virtio_peek(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access)
+uint64_t vr_peek(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access)
 {
 	return ask(r->device[id], NULL, iova, access);
 }
@@ -263,14 +263,14 @@ static void check_event(const struct vr_event *e, unsigned id, uint64_t iova, un
 	row_equal(e->flags & VR_RW & ~asked, 0);
 }
 
-uint64_t virtio_where(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access)
+uint64_t vr_where(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access)
 {
 	struct viommu_channel *fresh;
 	uint64_t answer[5];
 	struct vr_event event;
 	uint32_t flags = 0;
 
-	row_equal(virtio_drain(r), 0);
+	row_equal(vr_drain(r), 0);
 	row_equal(viommu_channel_new(r->device[id], VIOMMU_NO_PASID, &fresh), VIOMMU_OK);
 	answer[0] = ask(NULL, r->channel[id], iova, access);
 	answer[1] = ask(r->device[id], NULL, iova, access);
@@ -280,18 +280,18 @@ uint64_t virtio_where(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned
 	row_equal(viommu_channel_free(fresh), VIOMMU_OK);
 	for (unsigned i = 0; i < 5; i++) {
 		row_equal(answer[i], answer[0]);
-		if (!(answer[0] >> 63))
+		if (answer[0] >> 32 != VR_FAULT(0) >> 32)
 			continue;
-		row_equal(virtio_event(r, &event), true);
+		row_equal(vr_event(r, &event), true);
 		check_event(&event, id, iova, access, answer[0]);
 		row_equal(event.flags, i ? flags : event.flags);
 		flags = event.flags;
 	}
-	row_equal(virtio_event(r, &event), false);
+	row_equal(vr_event(r, &event), false);
 	return answer[0];
 }
 
-unsigned virtio_perm(struct virtio_rig *r, unsigned id, uint64_t iova)
+unsigned vr_perm(struct virtio_rig *r, unsigned id, uint64_t iova)
 {
 	static const unsigned accesses[] = { VIOMMU_READ, VIOMMU_WRITE };
 	unsigned perm = 0;
@@ -306,7 +306,7 @@ unsigned virtio_perm(struct virtio_rig *r, unsigned id, uint64_t iova)
 		perm |= accesses[i];
 		row_equal(f.perm & accesses[i], accesses[i]);
 	}
-	virtio_drain(r);
+	vr_drain(r);
 	return perm;
 }
 
@@ -338,7 +338,7 @@ static int collect(void *opaque, uint64_t iova, const struct viommu_fragment *f)
 	return 0;
 }
 
-unsigned virtio_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
+unsigned vr_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
 		       struct vr_range *ranges, unsigned max, int *result)
 {
 	struct collecting c = { .ranges = ranges, .max = max };

@@ -9,7 +9,7 @@
 #include "guest_internal.h"
 #include "trace.h"
 
-unsigned virtio_rows_run;
+unsigned vr_rows_run;
 
 /* ---- callbacks ---- */
 
@@ -48,7 +48,7 @@ static void note_complete(void *opaque, uint64_t token)
 
 /* ---- life ---- */
 
-int virtio_try_open(struct virtio_rig *r, const struct viommu_virtio_config *config)
+int vr_try_open(struct virtio_rig *r, const struct viommu_virtio_config *config)
 {
 	int result;
 
@@ -78,7 +78,7 @@ int virtio_try_open(struct virtio_rig *r, const struct viommu_virtio_config *con
 	return result;
 }
 
-void virtio_endpoints(struct virtio_rig *r)
+void vr_endpoints(struct virtio_rig *r)
 {
 	guest_drop(&r->g);
 	for (unsigned id = 1; id <= VR_ENDPOINTS; id++) {
@@ -87,28 +87,28 @@ void virtio_endpoints(struct virtio_rig *r)
 	}
 }
 
-struct virtio_rig *virtio_open(const struct viommu_virtio_config *config)
+struct virtio_rig *vr_open(const struct viommu_virtio_config *config)
 {
 	struct virtio_rig *r = calloc(1, sizeof(*r));
 	int result;
 
 	assert_non_null(r);
 	guest_init(&r->g, GUEST_CALLBACKS, 1);
-	result = virtio_try_open(r, config);
+	result = vr_try_open(r, config);
 	if (result)
 		fail_msg("viommu_virtio_new: %s: %s", viommu_strerror(result),
 			 r->g.message ? r->g.message : "no message");
-	virtio_endpoints(r);
+	vr_endpoints(r);
 	return r;
 }
 
-void virtio_close(struct virtio_rig *r)
+void vr_close(struct virtio_rig *r)
 {
 	guest_fini(&r->g);
 	free(r);
 }
 
-void virtio_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
+void vr_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
 		    unsigned count)
 {
 	struct viommu_virtio_endpoint e = { .size = sizeof(e),
@@ -120,7 +120,7 @@ void virtio_regions(struct virtio_rig *r, unsigned id, const struct viommu_virti
 
 /* ---- configuration ---- */
 
-unsigned virtio_bypass(struct virtio_rig *r)
+unsigned vr_bypass(struct virtio_rig *r)
 {
 	uint64_t value = 99;
 
@@ -129,7 +129,7 @@ unsigned virtio_bypass(struct virtio_rig *r)
 	return (unsigned)value;
 }
 
-int virtio_set_bypass(struct virtio_rig *r, unsigned value)
+int vr_set_bypass(struct virtio_rig *r, unsigned value)
 {
 	return viommu_reg_write(r->g.iommu, 0x24, 1, value);
 }
@@ -138,12 +138,12 @@ int virtio_set_bypass(struct virtio_rig *r, unsigned value)
 
 static void request_step(struct virtio_rig *r, const struct vr_step *s)
 {
-	struct vr_message m = s->op == VR_ATTACH   ? vr_attach(s->domain, s->endpoint, s->flags)
-			      : s->op == VR_DETACH ? vr_detach(s->domain, s->endpoint)
+	struct vr_message m = s->op == VR_ATTACH   ? vr_make_attach(s->domain, s->endpoint, s->flags)
+			      : s->op == VR_DETACH ? vr_make_detach(s->domain, s->endpoint)
 			      : s->op == VR_MAP
-				      ? vr_map(s->domain, s->first, s->last, s->phys, s->flags)
-				      : vr_unmap(s->domain, s->first, s->last);
-	unsigned status = virtio_send(r, &m);
+				      ? vr_make_map(s->domain, s->first, s->last, s->phys, s->flags)
+				      : vr_make_unmap(s->domain, s->first, s->last);
+	unsigned status = vr_send(r, &m);
 
 	if (!(s->want >> status & 1))
 		print_error("row \"%s\": status %u is not in the set %#jx\n", s->name, status,
@@ -154,17 +154,17 @@ static void request_step(struct virtio_rig *r, const struct vr_step *s)
 static void one_step(struct virtio_rig *r, const struct vr_step *s)
 {
 	row_name = s->name;
-	virtio_rows_run++;
+	vr_rows_run++;
 	switch (s->op) {
 	case VR_OP_WHERE:
-		row_equal(virtio_where(r, s->endpoint, s->first, s->flags), s->want);
+		row_equal(vr_where(r, s->endpoint, s->first, s->flags), s->want);
 		break;
 	case VR_OP_PERM:
-		row_equal(virtio_perm(r, s->endpoint, s->first), s->want);
+		row_equal(vr_perm(r, s->endpoint, s->first), s->want);
 		break;
 	case VR_OP_SET_BYPASS:
-		row_equal(virtio_set_bypass(r, s->flags), VIOMMU_OK);
-		row_equal(virtio_bypass(r), s->flags);
+		row_equal(vr_set_bypass(r, s->flags), VIOMMU_OK);
+		row_equal(vr_bypass(r), s->flags);
 		break;
 	case VR_OP_RESET:
 		row_equal(viommu_virtio_reset(r->g.iommu), VIOMMU_OK);
@@ -175,24 +175,24 @@ static void one_step(struct virtio_rig *r, const struct vr_step *s)
 	}
 }
 
-void virtio_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count)
+void vr_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		one_step(r, &steps[i]);
 }
 
-void virtio_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
+void vr_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
 		   size_t count)
 {
-	struct virtio_rig *r = virtio_open(config);
+	struct virtio_rig *r = vr_open(config);
 
 	for (size_t i = 0; i < count; i++) {
 		if (steps[i].op != VR_OP_NEW) {
 			one_step(r, &steps[i]);
 			continue;
 		}
-		virtio_close(r);
-		r = virtio_open(config);
+		vr_close(r);
+		r = vr_open(config);
 	}
-	virtio_close(r);
+	vr_close(r);
 }

@@ -2,11 +2,11 @@
 /*
  * virtio_rig.h - a virtio-iommu with endpoints 1 to 4, its driver, and scripts of requests.
  *
- *	struct virtio_rig *r = virtio_open(NULL);
- *	row_equal(virtio_attach(r, 7, 1, 0), ST_OK);
- *	row_equal(virtio_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
- *	row_equal(virtio_where(r, 1, 0x1000, VIOMMU_READ), 0x5000);
- *	virtio_close(r);
+ *	struct virtio_rig *r = vr_open(NULL);
+ *	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+ *	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), ST_OK);
+ *	row_equal(vr_where(r, 1, 0x1000, VIOMMU_READ), 0x5000);
+ *	vr_close(r);
  *
  * Numbers and layouts are the specification's (virtio 1.3, 5.13.6), written here once more.
  */
@@ -66,14 +66,14 @@ struct virtio_rig {
 };
 
 /* Of @config, what is not 0 is taken; endpoints 1 to 4 exist, each with a channel. */
-struct virtio_rig *virtio_open(const struct viommu_virtio_config *config);
+struct virtio_rig *vr_open(const struct viommu_virtio_config *config);
 /* Without endpoints; no_memory_in: of the guest. VIOMMU_OK or what viommu_virtio_new() says. */
-int virtio_try_open(struct virtio_rig *r, const struct viommu_virtio_config *config);
-void virtio_close(struct virtio_rig *r);
+int vr_try_open(struct virtio_rig *r, const struct viommu_virtio_config *config);
+void vr_close(struct virtio_rig *r);
 /* Drops channels and devices, and makes endpoints 1 to 4 again. */
-void virtio_endpoints(struct virtio_rig *r);
+void vr_endpoints(struct virtio_rig *r);
 /* Gives endpoint id reserved regions. */
-void virtio_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
+void vr_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
 		    unsigned count);
 
 /* ---- requests ---- */
@@ -84,51 +84,51 @@ struct vr_message {
 };
 
 void vr_put(struct vr_message *m, uint64_t value, unsigned bytes);
-struct vr_message vr_head(unsigned type);
-struct vr_message vr_attach(uint32_t domain, uint32_t endpoint, uint32_t flags);
-struct vr_message vr_detach(uint32_t domain, uint32_t endpoint);
-struct vr_message vr_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
+struct vr_message vr_make_head(unsigned type);
+struct vr_message vr_make_attach(uint32_t domain, uint32_t endpoint, uint32_t flags);
+struct vr_message vr_make_detach(uint32_t domain, uint32_t endpoint);
+struct vr_message vr_make_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
 			 uint32_t flags);
-struct vr_message vr_unmap(uint32_t domain, uint64_t first, uint64_t last);
-struct vr_message vr_probe(uint32_t endpoint);
+struct vr_message vr_make_unmap(uint32_t domain, uint64_t first, uint64_t last);
+struct vr_message vr_make_probe(uint32_t endpoint);
 
 /* Sends in one readable part and one writable part of 4 bytes (PROBE: and probe_size). Whatever
  * does not look like an answer fails the test. */
-unsigned virtio_send(struct virtio_rig *r, const struct vr_message *m);
-unsigned virtio_attach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint, uint32_t flags);
-unsigned virtio_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint);
-unsigned virtio_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
+unsigned vr_send(struct virtio_rig *r, const struct vr_message *m);
+unsigned vr_attach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint, uint32_t flags);
+unsigned vr_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint);
+unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
 		    uint64_t phys, uint32_t flags);
-unsigned virtio_unmap(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last);
+unsigned vr_unmap(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last);
 /* properties: probe_size bytes. */
-unsigned virtio_probe(struct virtio_rig *r, uint32_t endpoint, uint8_t *properties);
+unsigned vr_probe(struct virtio_rig *r, uint32_t endpoint, uint8_t *properties);
 
 /* ---- translations ---- */
 
-#define VR_FAULT(reason) (UINT64_C(1) << 63 | (uint64_t)(reason))
-#define VR_INTERRUPT	 (UINT64_C(1) << 62)
+#define VR_FAULT(reason) (UINT64_C(0xdeadfa0100000000) | (uint64_t)(reason))
+#define VR_INTERRUPT	 UINT64_C(0xdeadfa0200000000)
 
 /*
  * Target of one byte, or one of the above: asked of the device twice, of its channel twice and of a
  * new channel, which must all answer the same and leave the same records; these are checked and
  * taken.
  */
-uint64_t virtio_where(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access);
+uint64_t vr_where(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access);
 /* Asked of the device once; records stay. */
-uint64_t virtio_peek(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access);
+uint64_t vr_peek(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned access);
 /* Permission of the fragment at iova, R and W; 0: refused. Takes the records. */
-unsigned virtio_perm(struct virtio_rig *r, unsigned id, uint64_t iova);
+unsigned vr_perm(struct virtio_rig *r, unsigned id, uint64_t iova);
 
 struct vr_range {
 	uint64_t iova;
 	uint64_t gpa;
 	uint64_t last; /* of iova */
-	unsigned perm;
+	uint64_t perm; /* no padding: compared as bytes */
 };
 
 /* Everything mapped in [first, last], by viommu_replay(), merged; returns how many, at most @max.
  * result: of the replay. */
-unsigned virtio_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
+unsigned vr_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
 		       struct vr_range *ranges, unsigned max, int *result);
 
 /* ---- events, configuration ---- */
@@ -141,11 +141,11 @@ struct vr_event {
 };
 
 /* The oldest record, its reserved bytes checked; false: none. */
-bool virtio_event(struct virtio_rig *r, struct vr_event *event);
-unsigned virtio_drain(struct virtio_rig *r);
+bool vr_event(struct virtio_rig *r, struct vr_event *event);
+unsigned vr_drain(struct virtio_rig *r);
 
-unsigned virtio_bypass(struct virtio_rig *r);
-int virtio_set_bypass(struct virtio_rig *r, unsigned value);
+unsigned vr_bypass(struct virtio_rig *r);
+int vr_set_bypass(struct virtio_rig *r, unsigned value);
 
 /* ---- scripts ---- */
 
@@ -194,12 +194,12 @@ struct vr_step {
 #define VR_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* NEW makes a new one of the same configuration; the first is implied. */
-void virtio_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
+void vr_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
 		   size_t count);
 /* On one that exists, without NEW. */
-void virtio_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count);
+void vr_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count);
 
 /* Steps that have been run by this program. */
-extern unsigned virtio_rows_run;
+extern unsigned vr_rows_run;
 
 #endif
