@@ -27,6 +27,8 @@
 
 enum { PAGES = 6, READERS = 3, FILLER = 200 };
 
+enum { PARK_NOBODY, PARK_WANTED, PARK_INSIDE };
+
 #define PAGE_BYTES   UINT64_C(0x4000) /* of a mapping */
 #define IOVA(page)   (UINT64_C(0x10000) * (1 + (page)))
 #define TARGET(p, v) ((uint64_t)(p) << 44 | (uint64_t)(v) << 14)
@@ -40,6 +42,9 @@ struct checker {
 	_Atomic uint64_t least[PAGES];	   /* no older one may be seen by who starts now */
 	_Atomic uint64_t completed;	   /* requests */
 	_Atomic bool stop;
+	_Atomic unsigned park;	/* a reader in a section: PARK_* */
+	_Atomic unsigned parked; /* the page that it has */
+	unsigned held;		/* requests that a parked reader held back */
 	_Atomic uint64_t answers, misses;
 	uint64_t random;
 	uint64_t tokens;
@@ -92,6 +97,20 @@ static uint64_t look(struct reader *r, unsigned page, uint64_t offset)
 	return version;
 }
 
+/* Stays in the section while the writer wants somebody there. */
+static void park(struct checker *c, unsigned page)
+{
+	unsigned wanted = PARK_WANTED;
+
+	if (atomic_load(&c->park) != PARK_WANTED)
+		return;
+	atomic_store(&c->parked, page);
+	if (!atomic_compare_exchange_strong(&c->park, &wanted, PARK_INSIDE))
+		return;
+	while (atomic_load(&c->park) == PARK_INSIDE)
+		sched_yield();
+}
+
 /* What was answered in a section is complete, if at all, after the section. */
 static void look_in_section(struct reader *r, unsigned page, uint64_t random)
 {
@@ -101,6 +120,8 @@ static void look_in_section(struct reader *r, unsigned page, uint64_t random)
 		world_fail(&r->c->w, "cannot enter");
 	for (unsigned i = 0; i < 3; i++)
 		got[i] = look(r, (page + i) % PAGES, (random >> 8 * i & 0x7ff) * 8);
+	if (got[0])
+		park(r->c, page);
 	if ((random & 7) == 0)
 		sched_yield();
 	for (unsigned i = 0; i < 3; i++) {
@@ -157,6 +178,13 @@ static void send_request(struct checker *c, uint8_t *bytes, uint32_t count, unsi
 	result = viommu_virtio_request(c->iommu, &in, 1, &out, 1, c->tokens + 1, &used);
 	if (tail[0] != wanted || used != 4)
 		world_fail(&c->w, "request %u: %d, status %u", bytes[0], result, tail[0]);
+	if (atomic_load(&c->park) == PARK_INSIDE) {
+		if (result != VIOMMU_PENDING || viommu_run(c->iommu) != VIOMMU_PENDING ||
+		    atomic_load(&c->completed) != c->tokens)
+			world_fail(&c->w, "request %u did not wait for a section", bytes[0]);
+		c->held++;
+		atomic_store(&c->park, PARK_NOBODY);
+	}
 	if (result != VIOMMU_PENDING)
 		return;
 	c->tokens++;
@@ -210,6 +238,19 @@ static void unmap_page(struct checker *c, unsigned page)
 	atomic_store(&c->least[page], atomic_load(&c->published[page]) + 1);
 }
 
+/* Somebody is in a section with that page, as long as it is mapped. */
+static void unmap_parked(struct checker *c)
+{
+	unsigned page;
+
+	atomic_store(&c->park, PARK_WANTED);
+	while (atomic_load(&c->park) != PARK_INSIDE)
+		sched_yield();
+	page = atomic_load(&c->parked);
+	unmap_page(c, page);
+	map_page(c, page);
+}
+
 static void unmap_all(struct checker *c)
 {
 	unmap(c, 0, UINT64_MAX);
@@ -256,6 +297,8 @@ static void round_of(struct checker *c)
 		fill(c, false, 3);
 		break;
 	case 2:
+		unmap_parked(c);
+		break;
 	case 3:
 		move(c);
 		break;
@@ -323,11 +366,11 @@ static void run_world(uint64_t seed, bool tiny)
 	atomic_store(&c->stop, true);
 	for (unsigned i = 0; i < READERS; i++)
 		pthread_join(readers[i].thread, NULL);
-	print_message("%u rounds, %llu answers, %llu refused, %llu waited for\n", rounds,
-		      (unsigned long long)c->answers, (unsigned long long)c->misses,
-		      (unsigned long long)c->tokens);
+	print_message("%u rounds, %llu answers, %llu refused, %llu waited for, %u of them parked\n",
+		      rounds, (unsigned long long)c->answers, (unsigned long long)c->misses,
+		      (unsigned long long)c->tokens, c->held);
 	world_check(&c->w);
-	assert_true(atomic_load(&c->answers) > 0);
+	assert_true(atomic_load(&c->answers) > 0 && c->held > 0);
 	for (unsigned i = 0; i < READERS; i++)
 		assert_int_equal(viommu_channel_free(readers[i].channel), VIOMMU_OK);
 	for (unsigned i = 0; i < 2; i++)
