@@ -28,7 +28,8 @@ struct fuzz {
 	struct viommu_channel *channel[4];
 	bool inside[4]; /* a section */
 	struct virtio_oracle o;
-	bool lost; /* a hostile state was restored: the oracle does not know */
+	bool hostile; /* so may be the records that wait */
+	bool lost;    /* a hostile state was restored: the oracle does not know */
 	bool late;
 	struct {
 		unsigned device;
@@ -517,6 +518,7 @@ static void hostile_state(struct fuzz *f)
 		return;
 	}
 	f->lost = f->lost || changes;
+	f->hostile = f->hostile || changes;
 	f->pending = f->completed = 0;
 	count = save(f, after);
 	CHECK(viommu_restore(f->iommu, after, count) >= 0);
@@ -533,9 +535,10 @@ static void events(struct fuzz *f)
 	CHECK(result == VIOMMU_ENOENT || result == (capacity < 24 ? VIOMMU_ENOSPC : VIOMMU_OK));
 	free(buffer);
 	while (viommu_virtio_event(f->iommu, record, 24) == VIOMMU_OK) {
-		CHECK(f->lost || (record[8] >= 1 && record[8] <= 4));
-		CHECK(f->lost || (record[0] >= 1 && record[0] <= 2));
+		CHECK(f->hostile || (record[8] >= 1 && record[8] <= 4));
+		CHECK(f->hostile || record[0] <= 2);
 	}
+	f->hostile = false;
 }
 
 static void section(struct fuzz *f)
