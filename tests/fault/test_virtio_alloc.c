@@ -66,9 +66,9 @@ static void note(void *opaque, struct viommu_device *device, uint32_t pasid, uin
 
 static int new_listener(struct life *l)
 {
-	struct viommu_listener_config config = {
-		.size = sizeof(config), .opaque = l, .unmap = note
-	};
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .opaque = l,
+						 .unmap = note };
 
 	return viommu_listener_new(l->r.g.iommu, NULL, &config, &l->listener);
 }
@@ -76,7 +76,8 @@ static int new_listener(struct life *l)
 static int describe(struct life *l)
 {
 	static const struct viommu_virtio_region region = { 0xfee00000, 0xfeefffff, 1, 0 };
-	struct viommu_virtio_endpoint e = { .size = sizeof(e), .region_count = 1,
+	struct viommu_virtio_endpoint e = { .size = sizeof(e),
+					    .region_count = 1,
 					    .regions = &region };
 
 	return viommu_virtio_set_endpoint(l->r.device[1], &e);
@@ -189,8 +190,8 @@ static void look(struct life *l, struct view *v)
 	for (unsigned i = 0; i < 8; i++)
 		v->answer[i] = vr_peek(&l->r, 1 + (i & 1), at[i / 2], VIOMMU_READ);
 	for (unsigned i = 0; i < 2; i++) {
-		v->count[i] = vr_ranges(&l->r, 1 + i, 0, 0x2000 * PAGES, ranges, PAGES + 1,
-					    &result);
+		v->count[i] =
+			vr_ranges(&l->r, 1 + i, 0, 0x2000 * PAGES, ranges, PAGES + 1, &result);
 		v->first[i] = v->count[i] ? ranges[0] : v->first[i];
 	}
 	vr_drain(&l->r);

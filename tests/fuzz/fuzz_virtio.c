@@ -81,7 +81,8 @@ static void add_regions(struct fuzz *f)
 
 	for (unsigned i = 0; i < 2; i++) {
 		struct viommu_virtio_region given[2];
-		struct viommu_virtio_endpoint e = { .size = sizeof(e), .region_count = 2,
+		struct viommu_virtio_endpoint e = { .size = sizeof(e),
+						    .region_count = 2,
 						    .regions = given };
 
 		for (unsigned k = 0; k < 2; k++)

@@ -8,9 +8,9 @@
 #include "trace.h"
 #include "virtio_rig.h"
 
-#define R   VIOMMU_READ
-#define W   VIOMMU_WRITE
-#define NOWHERE VR_FAULT(VR_DOMAIN)
+#define R	 VIOMMU_READ
+#define W	 VIOMMU_WRITE
+#define NOWHERE	 VR_FAULT(VR_DOMAIN)
 #define UNMAPPED VR_FAULT(VR_MAPPING)
 
 static const struct vr_step attach_steps[] = {
@@ -112,8 +112,9 @@ static void test_attach(void **state)
 /* Ids are any 32 bits: none may be taken for another. */
 static void test_ids(void **state)
 {
-	static const uint32_t ids[] = { 0, 1, 2, 0xff, 0x100, 0xffff, 0x10000, 0x10001, 0x1000000,
-					0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff };
+	static const uint32_t ids[] = { 0,	    1,		2,	    0xff,      0x100,
+					0xffff,	    0x10000,	0x10001,    0x1000000, 0x7fffffff,
+					0x80000000, 0x80000001, 0xfffffffe, 0xffffffff };
 	struct virtio_rig *r = vr_open(NULL);
 
 	row_name = "5.13.6.3 domain ids of 32 bits";
@@ -121,8 +122,7 @@ static void test_ids(void **state)
 		row_equal(vr_attach(r, ids[i], 1, 0), ST_OK);
 		row_equal(vr_map(r, ids[i], 0x1000, 0x1fff, 0x1000 * i, VR_READ), ST_OK);
 		for (size_t k = 0; k < VR_ROWS(ids); k++)
-			row_equal(vr_unmap(r, ids[k], 0x5000, 0x5fff),
-				  k == i ? ST_OK : ST_NOENT);
+			row_equal(vr_unmap(r, ids[k], 0x5000, 0x5fff), k == i ? ST_OK : ST_NOENT);
 		row_equal(vr_where(r, 1, 0x1000, R), 0x1000 * i);
 		vr_rows_run++;
 	}
@@ -131,15 +131,15 @@ static void test_ids(void **state)
 	for (size_t i = 0; i < VR_ROWS(ids); i++) {
 		struct viommu_device *device = guest_device(&r->g, ids[i]);
 		struct vr_event event;
-		struct viommu_request q = { .first = 0x1000, .last = 0x1000,
-					    .pasid = VIOMMU_NO_PASID, .access = R };
+		struct viommu_request q = {
+			.first = 0x1000, .last = 0x1000, .pasid = VIOMMU_NO_PASID, .access = R
+		};
 		struct viommu_fragment f;
 		struct viommu_answer answer;
 
 		for (size_t k = 0; k < VR_ROWS(ids); k++)
 			row_equal(vr_attach(r, 77, ids[k], 0), k <= i ? ST_OK : ST_NOENT);
-		row_equal(vr_map(r, 77, 0x1000, 0x1fff, 0x9000, VR_READ),
-			  i ? ST_INVAL : ST_OK);
+		row_equal(vr_map(r, 77, 0x1000, 0x1fff, 0x9000, VR_READ), i ? ST_INVAL : ST_OK);
 		row_equal(viommu_device_translate(device, &q, &f, 1, &answer), VIOMMU_OK);
 		row_equal(f.gpa, 0x9000);
 		q.first = q.last = 0x2000;
@@ -248,8 +248,8 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_attach), cmocka_unit_test(test_ids),
-		cmocka_unit_test(test_ranges), cmocka_unit_test(test_caps),
+		cmocka_unit_test(test_attach),	 cmocka_unit_test(test_ids),
+		cmocka_unit_test(test_ranges),	 cmocka_unit_test(test_caps),
 		cmocka_unit_test(test_recycled), cmocka_unit_test(test_unplug),
 	};
 

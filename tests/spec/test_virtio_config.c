@@ -88,8 +88,13 @@ static void test_defaults(void **state)
 		unsigned size;
 		uint64_t want;
 	} rows[] = {
-		{ 0, 8, 0xfffffffffffff000 }, { 8, 8, 0 },  { 0x10, 8, UINT64_MAX }, { 0x18, 4, 0 },
-		{ 0x1c, 4, UINT32_MAX },      { 0x20, 4, 512 }, { 0x24, 1, 0 },
+		{ 0, 8, 0xfffffffffffff000 },
+		{ 8, 8, 0 },
+		{ 0x10, 8, UINT64_MAX },
+		{ 0x18, 4, 0 },
+		{ 0x1c, 4, UINT32_MAX },
+		{ 0x20, 4, 512 },
+		{ 0x24, 1, 0 },
 	};
 	struct virtio_rig *r = vr_open(NULL);
 
@@ -110,8 +115,10 @@ static void test_writes(void **state)
 {
 	struct virtio_rig *r = vr_open(&odd);
 	uint8_t bytes[VIOMMU_VIRTIO_CONFIG_BYTES];
-	static const uint64_t values[] = { 0, 1, 2, 0xff, 0x100, 0x101, UINT64_MAX,
-					   0x100000000, 0xff00000000, 0x0101010101010101 };
+	static const uint64_t values[] = {
+		0,     1,	   2,		0xff,	      0x100,
+		0x101, UINT64_MAX, 0x100000000, 0xff00000000, 0x0101010101010101
+	};
 
 	image(bytes);
 	row_name = "5.13.4 writes";
@@ -255,7 +262,13 @@ static void test_machine_reset(void **state)
 /* ---- configurations ---- */
 
 #define F(x) VIOMMU_VIRTIO_F_##x
-#define CONFIG(text, result, ...) { text, result, { .size = sizeof(refused[0].c), __VA_ARGS__ } }
+#define CONFIG(text, result, ...)                                                                  \
+	{                                                                                          \
+		text, result,                                                                      \
+		{                                                                                  \
+			.size = sizeof(refused[0].c), __VA_ARGS__                                  \
+		}                                                                                  \
+	}
 
 static const struct {
 	const char *name;
@@ -319,9 +332,9 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reads),	 cmocka_unit_test(test_defaults),
-		cmocka_unit_test(test_writes),	 cmocka_unit_test(test_bypass),
-		cmocka_unit_test(test_legacy),	 cmocka_unit_test(test_not_accepted),
+		cmocka_unit_test(test_reads),	      cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_writes),	      cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_legacy),	      cmocka_unit_test(test_not_accepted),
 		cmocka_unit_test(test_machine_reset), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_sizes),
 	};

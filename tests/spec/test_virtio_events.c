@@ -21,39 +21,38 @@ static const struct {
 	unsigned id; /* 1: attached, 3: not */
 	unsigned access;
 	uint8_t record[VIOMMU_VIRTIO_EVENT_BYTES];
-} records[] = {
-	{ "5.13.6.12 read, not mapped",
-	  0x1122334455667788,
-	  1,
-	  R,
-	  { 2, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22,
-	    0x11 } },
-	{ "5.13.6.12 write, not mapped",
-	  UINT64_MAX,
-	  1,
-	  W,
-	  { 2, 0, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255 } },
-	{ "5.13.6.12 read, not attached",
-	  0x123,
-	  3,
-	  R,
-	  { 1, 0, 0, 0, 1, 1, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0x23, 1, 0, 0, 0, 0, 0, 0 } },
-	{ "5.13.6.12 write, not attached",
-	  0,
-	  3,
-	  W,
-	  { 1, 0, 0, 0, 2, 1, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },
-	{ "5.13.6.12 write to what is read-only",
-	  0x1008,
-	  1,
-	  W,
-	  { 2, 0, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 0x10, 0, 0, 0, 0, 0, 0 } },
-	{ "5.13.6.12 read of what is write-only",
-	  0x2fff,
-	  1,
-	  R,
-	  { 2, 0, 0, 0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xff, 0x2f, 0, 0, 0, 0, 0, 0 } },
-};
+} records
+	[] = {
+		{ "5.13.6.12 read, not mapped",
+		  0x1122334455667788,
+		  1,
+		  R,
+		  { 2, 0, 0, 0, 1,    1,    0,	  0,	1,    0,    0,	  0,
+		    0, 0, 0, 0, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11 } },
+		{ "5.13.6.12 write, not mapped",
+		  UINT64_MAX,
+		  1,
+		  W,
+		  { 2, 0, 0, 0, 2,   1,	  0,   0,   1,	 0,   0,   0,
+		    0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255 } },
+		{ "5.13.6.12 read, not attached", 0x123, 3, R, { 1,    0, 0, 0, 1, 1, 0, 0,
+								 3,    0, 0, 0, 0, 0, 0, 0,
+								 0x23, 1, 0, 0, 0, 0, 0, 0 } },
+		{ "5.13.6.12 write, not attached",
+		  0,
+		  3,
+		  W,
+		  { 1, 0, 0, 0, 2, 1, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 } },
+		{ "5.13.6.12 write to what is read-only",
+		  0x1008,
+		  1,
+		  W,
+		  { 2, 0, 0, 0, 2, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 8, 0x10, 0, 0, 0, 0, 0, 0 } },
+		{ "5.13.6.12 read of what is write-only", 0x2fff, 1, R, { 2, 0, 0, 0, 1,    1,
+									  0, 0, 1, 0, 0,    0,
+									  0, 0, 0, 0, 0xff, 0x2f,
+									  0, 0, 0, 0, 0,    0 } },
+	};
 
 static struct virtio_rig *open_events(uint32_t events)
 {
@@ -204,8 +203,9 @@ static int no_range(void *opaque, uint64_t iova, const struct viommu_fragment *f
 static void test_silence(void **state)
 {
 	struct virtio_rig *r = open_events(0);
-	struct viommu_request q = { .first = 0x7000, .last = 0x7000, .pasid = VIOMMU_NO_PASID,
-				    .access = R };
+	struct viommu_request q = {
+		.first = 0x7000, .last = 0x7000, .pasid = VIOMMU_NO_PASID, .access = R
+	};
 	struct viommu_fragment f;
 	struct viommu_answer answer;
 	uint64_t first = 0;
@@ -250,8 +250,8 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_records), cmocka_unit_test(test_buffers),
-		cmocka_unit_test(test_order),	cmocka_unit_test(test_full),
+		cmocka_unit_test(test_records),	 cmocka_unit_test(test_buffers),
+		cmocka_unit_test(test_order),	 cmocka_unit_test(test_full),
 		cmocka_unit_test(test_callback), cmocka_unit_test(test_silence),
 	};
 

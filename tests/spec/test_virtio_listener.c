@@ -10,9 +10,9 @@
 #include "trace.h"
 #include "virtio_rig.h"
 
-#define R	VIOMMU_READ
-#define NOWHERE VR_FAULT(VR_DOMAIN)
-#define MAX	UINT64_MAX
+#define R	     VIOMMU_READ
+#define NOWHERE	     VR_FAULT(VR_DOMAIN)
+#define MAX	     UINT64_MAX
 #define NEVER_MAPPED UINT64_C(0x7ffff0000000)
 
 enum { RANGES = 64 };
@@ -200,19 +200,17 @@ static void check_all(void)
 
 static void open_shadows(const struct viommu_virtio_config *config, unsigned device)
 {
-	struct viommu_listener_config listener = { .size = sizeof(listener),
-						   .unmap = on_unmap,
-						   .map = on_map,
-						   .mode = on_mode };
+	struct viommu_listener_config listener = {
+		.size = sizeof(listener), .unmap = on_unmap, .map = on_map, .mode = on_mode
+	};
 
 	shadows = (struct shadows){ .r = vr_open(config) };
 	for (unsigned id = 1; id <= VR_ENDPOINTS; id++) {
 		shadows.of[id].device = shadows.r->device[id];
 		shadows.of[id].mode = true_mode(shadows.r, id);
 	}
-	row_equal(viommu_listener_new(shadows.r->g.iommu,
-				      device ? shadows.r->device[device] : NULL, &listener,
-				      &shadows.listener),
+	row_equal(viommu_listener_new(shadows.r->g.iommu, device ? shadows.r->device[device] : NULL,
+				      &listener, &shadows.listener),
 		  VIOMMU_OK);
 }
 

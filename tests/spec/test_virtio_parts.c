@@ -106,8 +106,8 @@ static unsigned writable_bytes(const struct vr_message *m)
 /* The answer of a request that works must be the same in whatever parts. */
 static void check_ok(const struct vr_message *m, const uint8_t *answer, uint32_t used)
 {
-	static const uint8_t property[24] = { 1, 0, 20, 0, 0,	 0, 0, 0, 0, 0x80, 0, 0,
-					      0, 0, 0,	0, 0xff, 0x8f };
+	static const uint8_t property[24] = { 1,    0, 20, 0, 0, 0, 0, 0,    0,
+					      0x80, 0, 0,  0, 0, 0, 0, 0xff, 0x8f };
 	unsigned bytes = writable_bytes(m);
 
 	row_equal(used, bytes);
@@ -120,8 +120,9 @@ static void check_ok(const struct vr_message *m, const uint8_t *answer, uint32_t
 		row_equal(answer[i], 0);
 }
 
-static const char *const type_names[] = { "",	     "5.13.6.3 ATTACH", "5.13.6.4 DETACH",
-					  "5.13.6.5 MAP", "5.13.6.6 UNMAP",  "5.13.6.7 PROBE" };
+static const char *const type_names[] = {
+	"", "5.13.6.3 ATTACH", "5.13.6.4 DETACH", "5.13.6.5 MAP", "5.13.6.6 UNMAP", "5.13.6.7 PROBE"
+};
 
 /* The five in an order in which each works, again and again. */
 static struct vr_message turn(unsigned i)
@@ -187,8 +188,9 @@ static void test_null_parts(void **state)
 	struct virtio_rig *r = open_mapped();
 	struct vr_message m = vr_make_map(7, 0x1000, 0x1fff, 0x5000, VR_READ);
 	uint8_t tail[4] = { 0xa5, 0xa5, 0xa5, 0xa5 };
-	const struct viommu_part a[] = { { NULL, 0 }, { m.bytes, 5 }, { NULL, 0 },
-					 { m.bytes + 5, 31 }, { NULL, 0 } };
+	const struct viommu_part a[] = {
+		{ NULL, 0 }, { m.bytes, 5 }, { NULL, 0 }, { m.bytes + 5, 31 }, { NULL, 0 }
+	};
 	const struct viommu_part b[] = { { NULL, 0 }, { tail, 4 }, { NULL, 0 } };
 	uint32_t used = 9;
 
@@ -359,9 +361,9 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_splits),	cmocka_unit_test(test_null_parts),
-		cmocka_unit_test(test_short),	cmocka_unit_test(test_no_tail),
-		cmocka_unit_test(test_long),	cmocka_unit_test(test_room),
+		cmocka_unit_test(test_splits), cmocka_unit_test(test_null_parts),
+		cmocka_unit_test(test_short),  cmocka_unit_test(test_no_tail),
+		cmocka_unit_test(test_long),   cmocka_unit_test(test_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -36,8 +36,9 @@ static struct virtio_rig *open_shared(uint32_t outstanding)
 
 static uint64_t through(struct viommu_channel *channel, uint64_t iova)
 {
-	struct viommu_request q = { .first = iova, .last = iova, .pasid = VIOMMU_NO_PASID,
-				    .access = R };
+	struct viommu_request q = {
+		.first = iova, .last = iova, .pasid = VIOMMU_NO_PASID, .access = R
+	};
 	struct viommu_fragment f;
 	struct viommu_answer answer;
 
@@ -253,8 +254,7 @@ static void test_limit(void **state)
 
 	row_name = "27 too many pending";
 	for (uint64_t i = 0; i < 5000; i++)
-		row_equal(vr_map(r, 7, (i + 16) << 12, (i + 16) << 12 | 0xfff, 0x50000, 3),
-			  ST_OK);
+		row_equal(vr_map(r, 7, (i + 16) << 12, (i + 16) << 12 | 0xfff, 0x50000, 3), ST_OK);
 	row_equal(viommu_enter(r->channel[1]), VIOMMU_OK);
 	row_equal(through(r->channel[1], 0), 0x10000);
 	for (;; pending++) {
@@ -374,10 +374,10 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_section), cmocka_unit_test(test_no_wait),
-		cmocka_unit_test(test_order),	cmocka_unit_test(test_device),
-		cmocka_unit_test(test_both),	cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_reset),	cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_section),	  cmocka_unit_test(test_no_wait),
+		cmocka_unit_test(test_order),	  cmocka_unit_test(test_device),
+		cmocka_unit_test(test_both),	  cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
 		cmocka_unit_test(test_callbacks),
 	};
 

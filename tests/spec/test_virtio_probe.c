@@ -172,13 +172,19 @@ static const struct {
 	uint32_t count;
 	struct viommu_virtio_region region[2];
 } refused[] = {
-	{ "5.13.6.8.1 overlap", VIOMMU_EINVAL, 2, { { 0, 0x1000, 0, 0 }, { 0x1000, 0x1fff, 0, 0 } } },
+	{ "5.13.6.8.1 overlap",
+	  VIOMMU_EINVAL,
+	  2,
+	  { { 0, 0x1000, 0, 0 }, { 0x1000, 0x1fff, 0, 0 } } },
 	{ "5.13.6.8.1 the same", VIOMMU_EINVAL, 2, { { 0, 0xfff, 0, 0 }, { 0, 0xfff, 0, 0 } } },
 	{ "5.13.6.8.1 inside, not sorted",
 	  VIOMMU_EINVAL,
 	  2,
 	  { { 0x2000, 0x2fff, 0, 0 }, { 0, UINT64_MAX, 0, 0 } } },
-	{ "5.13.6.8.1 two MSI", VIOMMU_EINVAL, 2, { { 0, 0xfff, 1, 0 }, { 0x1000, 0x1fff, 1, 0 } } },
+	{ "5.13.6.8.1 two MSI",
+	  VIOMMU_EINVAL,
+	  2,
+	  { { 0, 0xfff, 1, 0 }, { 0x1000, 0x1fff, 1, 0 } } },
 	{ "first above last", VIOMMU_EINVAL, 1, { { 0x1000, 0xfff, 0, 0 } } },
 	{ "unknown subtype", VIOMMU_EINVAL, 1, { { 0, 0xfff, 2, 0 } } },
 	{ "unknown subtype", VIOMMU_EINVAL, 1, { { 0, 0xfff, 0x100, 0 } } },
@@ -231,10 +237,8 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_probe),
-		cmocka_unit_test(test_unknown_endpoint),
-		cmocka_unit_test(test_small_buffers),
-		cmocka_unit_test(test_capacity),
+		cmocka_unit_test(test_probe),	      cmocka_unit_test(test_unknown_endpoint),
+		cmocka_unit_test(test_small_buffers), cmocka_unit_test(test_capacity),
 		cmocka_unit_test(test_set_endpoint),
 	};
 

@@ -47,8 +47,7 @@ static void check_effect(struct virtio_rig *r, unsigned type, unsigned status)
 
 	switch (type) {
 	case VR_ATTACH:
-		row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ),
-			  done ? ST_OK : ST_NOENT);
+		row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_READ), done ? ST_OK : ST_NOENT);
 		row_equal(mapped(r), done);
 		break;
 	case VR_MAP:
@@ -311,10 +310,10 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_reserved),       cmocka_unit_test(test_flags),
-		cmocka_unit_test(test_unknown_types),  cmocka_unit_test(test_typed_features),
-		cmocka_unit_test(test_flag_features),  cmocka_unit_test(test_set_features),
-		cmocka_unit_test(test_misuse),	       cmocka_unit_test(test_other_engines),
+		cmocka_unit_test(test_reserved),      cmocka_unit_test(test_flags),
+		cmocka_unit_test(test_unknown_types), cmocka_unit_test(test_typed_features),
+		cmocka_unit_test(test_flag_features), cmocka_unit_test(test_set_features),
+		cmocka_unit_test(test_misuse),	      cmocka_unit_test(test_other_engines),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

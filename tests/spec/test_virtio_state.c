@@ -28,8 +28,8 @@ static const struct viommu_virtio_config config = { .gpa_last = 0xffffffffff,
 						    .bypass = 1 };
 #define GPA_LAST UINT64_C(0xffffffffff)
 
-static const struct viommu_virtio_region region = { 0xfee00000, 0xfeefffff,
-						    VIOMMU_VIRTIO_RESV_MSI, 0 };
+static const struct viommu_virtio_region region = { 0xfee00000, 0xfeefffff, VIOMMU_VIRTIO_RESV_MSI,
+						    0 };
 
 static struct virtio_rig *open_one(void)
 {

@@ -101,7 +101,14 @@ static const struct vr_step span_setup[] = {
 static const struct span spans[] = {
 	{ "5.13.6.9 inside one", 0x1001, 0x1ffe, R, VIOMMU_OK, 0x1fff, 1, { { 0x11001, 0xffe } } },
 	{ "5.13.6.9 one whole", 0x6000, 0x9fff, W, VIOMMU_OK, 0xa000, 1, { { 0x50000, 0x4000 } } },
-	{ "32 contiguous targets", 0x1800, 0x27ff, R, VIOMMU_OK, 0x2800, 1, { { 0x11800, 0x1000 } } },
+	{ "32 contiguous targets",
+	  0x1800,
+	  0x27ff,
+	  R,
+	  VIOMMU_OK,
+	  0x2800,
+	  1,
+	  { { 0x11800, 0x1000 } } },
 	{ "32 targets are not contiguous",
 	  0x2ff0,
 	  0x300f,
@@ -127,11 +134,25 @@ static const struct span spans[] = {
 	  1,
 	  { { 0x10ff8, 8 } } },
 	{ "5.13.6.9 into a hole", 0x4fff, 0x5000, R, VIOMMU_FAULT, 0x5000, 1, { { 0x11fff, 1 } } },
-	{ "5.13.6.9 over a hole", 0x4000, 0x6fff, R, VIOMMU_FAULT, 0x5000, 1, { { 0x11000, 0x1000 } } },
+	{ "5.13.6.9 over a hole",
+	  0x4000,
+	  0x6fff,
+	  R,
+	  VIOMMU_FAULT,
+	  0x5000,
+	  1,
+	  { { 0x11000, 0x1000 } } },
 	{ "5.13.6.9 from a hole", 0x5fff, 0x6000, R, VIOMMU_FAULT, 0x5fff, 0, { { 0, 0 } } },
 	{ "5.13.6.9 below the first", 0xfff, 0x1000, R, VIOMMU_FAULT, 0xfff, 0, { { 0, 0 } } },
 	{ "5 to the last byte", MAX - 0xfff, MAX, R, VIOMMU_OK, 0, 1, { { 0x61000, 0x1000 } } },
-	{ "5 into the last mapping", MAX - 0x2000, MAX, R, VIOMMU_FAULT, MAX - 0x2000, 0, { { 0, 0 } } },
+	{ "5 into the last mapping",
+	  MAX - 0x2000,
+	  MAX,
+	  R,
+	  VIOMMU_FAULT,
+	  MAX - 0x2000,
+	  0,
+	  { { 0, 0 } } },
 	{ "5 everything", 0, MAX, R, VIOMMU_FAULT, 0, 0, { { 0, 0 } } },
 };
 
@@ -359,7 +380,8 @@ static void test_into_regions(void **state)
 static void test_endpoint_granule(void **state)
 {
 	struct virtio_rig *r = vr_open(NULL);
-	struct viommu_virtio_endpoint e = { .size = sizeof(e), .page_size_mask = 0xfffffffffff0000 };
+	struct viommu_virtio_endpoint e = { .size = sizeof(e),
+					    .page_size_mask = 0xfffffffffff0000 };
 	unsigned status;
 
 	row_name = "page sizes of an endpoint";
@@ -416,8 +438,8 @@ static void test_host_pointers(void **state)
 static void test_replay(void **state)
 {
 	static const struct vr_range wanted[] = {
-		{ 0x1000, 0x11000, 0x2fff, RW }, { 0x3000, 0x10000, 0x3fff, RW },
-		{ 0x4000, 0x11000, 0x4fff, R },	 { 0x6000, 0x50000, 0x9fff, RW },
+		{ 0x1000, 0x11000, 0x2fff, RW },    { 0x3000, 0x10000, 0x3fff, RW },
+		{ 0x4000, 0x11000, 0x4fff, R },	    { 0x6000, 0x50000, 0x9fff, RW },
 		{ MAX - 0x1fff, 0x60000, MAX, RW },
 	};
 	struct virtio_rig *r = vr_open(NULL);
@@ -458,11 +480,11 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_permissions),    cmocka_unit_test(test_spans),
-		cmocka_unit_test(test_more),	       cmocka_unit_test(test_bypass_ranges),
-		cmocka_unit_test(test_reserved),       cmocka_unit_test(test_msi_reads),
-		cmocka_unit_test(test_into_regions),   cmocka_unit_test(test_endpoint_granule),
-		cmocka_unit_test(test_host_pointers),  cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_permissions),   cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_more),	      cmocka_unit_test(test_bypass_ranges),
+		cmocka_unit_test(test_reserved),      cmocka_unit_test(test_msi_reads),
+		cmocka_unit_test(test_into_regions),  cmocka_unit_test(test_endpoint_granule),
+		cmocka_unit_test(test_host_pointers), cmocka_unit_test(test_replay),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

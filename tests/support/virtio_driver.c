@@ -45,7 +45,7 @@ struct vr_message vr_make_detach(uint32_t domain, uint32_t endpoint)
 }
 
 struct vr_message vr_make_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
-			 uint32_t flags)
+			      uint32_t flags)
 {
 	struct vr_message m = vr_make_head(VR_MAP);
 
@@ -104,8 +104,8 @@ static unsigned send_for(struct virtio_rig *r, const struct vr_message *m, uint8
 	memcpy(copy, m->bytes, m->count);
 	memset(buffer, VR_UNTOUCHED, bytes);
 	r->used = 0xdead;
-	r->result = viommu_virtio_request(r->g.iommu, &readable, 1, &writable, 1, ++r->token,
-					  &r->used);
+	r->result =
+		viommu_virtio_request(r->g.iommu, &readable, 1, &writable, 1, ++r->token, &r->used);
 	row_equal(r->result == VIOMMU_OK || r->result == VIOMMU_PENDING, true);
 	row_equal(memcmp(copy, m->bytes, m->count), 0);
 	return status_of(r, buffer, bytes);
@@ -135,8 +135,8 @@ unsigned vr_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint)
 	return vr_send(r, &m);
 }
 
-unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
-		    uint64_t phys, uint32_t flags)
+unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
+		uint32_t flags)
 {
 	struct vr_message m = vr_make_map(domain, first, last, phys, flags);
 
@@ -252,8 +252,8 @@ uint64_t vr_peek(struct virtio_rig *r, unsigned id, uint64_t iova, unsigned acce
 static void check_event(const struct vr_event *e, unsigned id, uint64_t iova, unsigned access,
 			uint64_t answer)
 {
-	uint32_t asked = (access & VIOMMU_READ ? VR_READ : 0) |
-			 (access & VIOMMU_WRITE ? VR_WRITE : 0);
+	uint32_t asked =
+		(access & VIOMMU_READ ? VR_READ : 0) | (access & VIOMMU_WRITE ? VR_WRITE : 0);
 
 	row_equal(VR_FAULT(e->reason), answer);
 	row_equal(e->endpoint, id);
@@ -339,15 +339,15 @@ static int collect(void *opaque, uint64_t iova, const struct viommu_fragment *f)
 }
 
 unsigned vr_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
-		       struct vr_range *ranges, unsigned max, int *result)
+		   struct vr_range *ranges, unsigned max, int *result)
 {
 	struct collecting c = { .ranges = ranges, .max = max };
 
 	for (unsigned calls = 0;; calls++) {
 		const uint64_t before = first;
 
-		*result = viommu_replay(r->device[id], VIOMMU_NO_PASID, &first, last, 0, collect,
-					&c);
+		*result =
+			viommu_replay(r->device[id], VIOMMU_NO_PASID, &first, last, 0, collect, &c);
 		if (*result != VIOMMU_MORE)
 			return c.count;
 		row_equal(first >= before, true);

@@ -346,8 +346,7 @@ static void apply_unmap(struct virtio_oracle *o, const struct fields *f)
 	for (unsigned i = 0; i < VO_MAPPINGS && f->first <= f->last; i++) {
 		struct vo_mapping *m = &o->mapping[i];
 
-		if (m->used && m->domain == f->domain && m->first >= f->first &&
-		    m->last <= f->last)
+		if (m->used && m->domain == f->domain && m->first >= f->first && m->last <= f->last)
 			m->used = false;
 	}
 }
@@ -373,8 +372,8 @@ static unsigned judge_whole(const struct virtio_oracle *o, const struct fields *
 
 unsigned vo_judge(const struct virtio_oracle *o, const uint8_t *bytes, uint64_t count)
 {
-	const uint64_t feature = !count	       ? 0
-				 : bytes[0] == PROBE ? F_PROBE
+	const uint64_t feature = !count					? 0
+				 : bytes[0] == PROBE			? F_PROBE
 				 : bytes[0] == MAP || bytes[0] == UNMAP ? F_MAP_UNMAP
 									: 0;
 	struct fields f;

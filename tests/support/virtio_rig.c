@@ -109,7 +109,7 @@ void vr_close(struct virtio_rig *r)
 }
 
 void vr_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
-		    unsigned count)
+		unsigned count)
 {
 	struct viommu_virtio_endpoint e = { .size = sizeof(e),
 					    .region_count = count,
@@ -138,7 +138,7 @@ int vr_set_bypass(struct virtio_rig *r, unsigned value)
 
 static void request_step(struct virtio_rig *r, const struct vr_step *s)
 {
-	struct vr_message m = s->op == VR_ATTACH   ? vr_make_attach(s->domain, s->endpoint, s->flags)
+	struct vr_message m = s->op == VR_ATTACH ? vr_make_attach(s->domain, s->endpoint, s->flags)
 			      : s->op == VR_DETACH ? vr_make_detach(s->domain, s->endpoint)
 			      : s->op == VR_MAP
 				      ? vr_make_map(s->domain, s->first, s->last, s->phys, s->flags)
@@ -181,8 +181,7 @@ void vr_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count)
 		one_step(r, &steps[i]);
 }
 
-void vr_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
-		   size_t count)
+void vr_script(const struct viommu_virtio_config *config, const struct vr_step *steps, size_t count)
 {
 	struct virtio_rig *r = vr_open(config);
 

@@ -74,7 +74,7 @@ void vr_close(struct virtio_rig *r);
 void vr_endpoints(struct virtio_rig *r);
 /* Gives endpoint id reserved regions. */
 void vr_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
-		    unsigned count);
+		unsigned count);
 
 /* ---- requests ---- */
 
@@ -88,7 +88,7 @@ struct vr_message vr_make_head(unsigned type);
 struct vr_message vr_make_attach(uint32_t domain, uint32_t endpoint, uint32_t flags);
 struct vr_message vr_make_detach(uint32_t domain, uint32_t endpoint);
 struct vr_message vr_make_map(uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
-			 uint32_t flags);
+			      uint32_t flags);
 struct vr_message vr_make_unmap(uint32_t domain, uint64_t first, uint64_t last);
 struct vr_message vr_make_probe(uint32_t endpoint);
 
@@ -97,8 +97,8 @@ struct vr_message vr_make_probe(uint32_t endpoint);
 unsigned vr_send(struct virtio_rig *r, const struct vr_message *m);
 unsigned vr_attach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint, uint32_t flags);
 unsigned vr_detach(struct virtio_rig *r, uint32_t domain, uint32_t endpoint);
-unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last,
-		    uint64_t phys, uint32_t flags);
+unsigned vr_map(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last, uint64_t phys,
+		uint32_t flags);
 unsigned vr_unmap(struct virtio_rig *r, uint32_t domain, uint64_t first, uint64_t last);
 /* properties: probe_size bytes. */
 unsigned vr_probe(struct virtio_rig *r, uint32_t endpoint, uint8_t *properties);
@@ -129,7 +129,7 @@ struct vr_range {
 /* Everything mapped in [first, last], by viommu_replay(), merged; returns how many, at most @max.
  * result: of the replay. */
 unsigned vr_ranges(struct virtio_rig *r, unsigned id, uint64_t first, uint64_t last,
-		       struct vr_range *ranges, unsigned max, int *result);
+		   struct vr_range *ranges, unsigned max, int *result);
 
 /* ---- events, configuration ---- */
 
@@ -168,34 +168,49 @@ struct vr_step {
 #define IS(status)  (1U << ST_##status)
 #define ANY_REFUSAL (IS(UNSUPP) | IS(INVAL) | IS(RANGE) | IS(NOENT))
 
-#define NEW(text) { .name = text, .op = VR_OP_NEW }
+#define NEW(text)                                                                                  \
+	{                                                                                          \
+		.name = text, .op = VR_OP_NEW                                                      \
+	}
 #define ATTACH(text, d, e, f, w)                                                                   \
-	{ .name = text, .op = VR_ATTACH, .domain = d, .endpoint = e, .flags = f, .want = w }
+	{                                                                                          \
+		.name = text, .op = VR_ATTACH, .domain = d, .endpoint = e, .flags = f, .want = w   \
+	}
 #define DETACH(text, d, e, w)                                                                      \
-	{ .name = text, .op = VR_DETACH, .domain = d, .endpoint = e, .want = w }
+	{                                                                                          \
+		.name = text, .op = VR_DETACH, .domain = d, .endpoint = e, .want = w               \
+	}
 #define MAP(text, d, a, z, p, f, w)                                                                \
-	{ .name = text,                                                                            \
-	  .op = VR_MAP,                                                                            \
-	  .domain = d,                                                                             \
-	  .first = a,                                                                              \
-	  .last = z,                                                                               \
-	  .phys = p,                                                                               \
-	  .flags = f,                                                                              \
-	  .want = w }
+	{                                                                                          \
+		.name = text, .op = VR_MAP, .domain = d, .first = a, .last = z, .phys = p,         \
+		.flags = f, .want = w                                                              \
+	}
 #define UNMAP(text, d, a, z, w)                                                                    \
-	{ .name = text, .op = VR_UNMAP, .domain = d, .first = a, .last = z, .want = w }
+	{                                                                                          \
+		.name = text, .op = VR_UNMAP, .domain = d, .first = a, .last = z, .want = w        \
+	}
 #define WHERE(text, e, a, f, w)                                                                    \
-	{ .name = text, .op = VR_OP_WHERE, .endpoint = e, .first = a, .flags = f, .want = w }
+	{                                                                                          \
+		.name = text, .op = VR_OP_WHERE, .endpoint = e, .first = a, .flags = f, .want = w  \
+	}
 #define PERM(text, e, a, w)                                                                        \
-	{ .name = text, .op = VR_OP_PERM, .endpoint = e, .first = a, .want = w }
-#define SET_BYPASS(text, v) { .name = text, .op = VR_OP_SET_BYPASS, .flags = v }
-#define RESET(text)	    { .name = text, .op = VR_OP_RESET }
+	{                                                                                          \
+		.name = text, .op = VR_OP_PERM, .endpoint = e, .first = a, .want = w               \
+	}
+#define SET_BYPASS(text, v)                                                                        \
+	{                                                                                          \
+		.name = text, .op = VR_OP_SET_BYPASS, .flags = v                                   \
+	}
+#define RESET(text)                                                                                \
+	{                                                                                          \
+		.name = text, .op = VR_OP_RESET                                                    \
+	}
 
 #define VR_ROWS(rows) (sizeof(rows) / sizeof((rows)[0]))
 
 /* NEW makes a new one of the same configuration; the first is implied. */
 void vr_script(const struct viommu_virtio_config *config, const struct vr_step *steps,
-		   size_t count);
+	       size_t count);
 /* On one that exists, without NEW. */
 void vr_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count);
 

@@ -42,9 +42,9 @@ struct checker {
 	_Atomic uint64_t least[PAGES];	   /* no older one may be seen by who starts now */
 	_Atomic uint64_t completed;	   /* requests */
 	_Atomic bool stop;
-	_Atomic unsigned park;	/* a reader in a section: PARK_* */
+	_Atomic unsigned park;	 /* a reader in a section: PARK_* */
 	_Atomic unsigned parked; /* the page that it has */
-	unsigned held;		/* requests that a parked reader held back */
+	unsigned held;		 /* requests that a parked reader held back */
 	_Atomic uint64_t answers, misses;
 	uint64_t random;
 	uint64_t tokens;
