@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_virtio_threads.c - lookups while another thread maps, unmaps, attaches and detaches
+ * test_virtio_stale.c - lookups while another thread maps, unmaps, attaches and detaches
  * (obligations 12, 13, 18): no translation that started after an UNMAP was complete returns the
  * old target, and none that was answered in a section becomes stale before the section closes.
  *
