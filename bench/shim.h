@@ -31,6 +31,7 @@ extern "C" {
 	SUITE(ref_chase)                                                                           \
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
+	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \

@@ -70,7 +70,12 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 	range_map_clear(v->pool, &d->map);
 	d->next = v->domain_free;
 	v->domain_free = slot + 1;
-	v->domain_count--;
+	/* When all are gone, slots are given out from the first on: what is saved does not tell of
+	 * what was before. */
+	if (--v->domain_count == 0) {
+		v->domain_free = 0;
+		v->domain_used = 0;
+	}
 }
 
 struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *d,
@@ -93,6 +98,7 @@ void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
 	d->granule = v->granule;
 	d->regions = NULL;
 	d->mixed = false;
+	d->caches = false;
 	pthread_mutex_lock(&v->unit.devices_lock);
 	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
 		const struct virtio_regions *regions =
@@ -100,6 +106,7 @@ void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
 
 		if (e->granule > d->granule)
 			d->granule = e->granule;
+		d->caches = d->caches || e->device.config.invalidate;
 		d->mixed = d->mixed || (d->regions && regions && d->regions != regions);
 		if (regions)
 			d->regions = regions;

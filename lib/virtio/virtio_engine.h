@@ -57,6 +57,7 @@ struct virtio_domain {
 	uint64_t granule; /* mappings are multiples of: the largest of the endpoints' */
 	const struct virtio_regions *regions; /* of the endpoints that have some */
 	bool mixed;			      /* they do not have all the same */
+	bool caches;			      /* there is an endpoint with a cache of its own */
 	bool saved;
 	/* Under devices_lock. */
 	struct virtio_endpoint *endpoints;

@@ -148,6 +148,8 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 	match.id = (uint32_t)(d - v->domain);
 	domains_flush_range(&v->unit.domains, &match, first, last);
 	v->unsynced = true;
+	if (!v->unit.listeners && !d->caches)
+		return VIRTIO_S_OK;
 	for (struct virtio_endpoint *e = virtio_next_endpoint(v, d, NULL); e;
 	     e = virtio_next_endpoint(v, d, e))
 		virtio_take_away(v, e, first, last);
