@@ -292,12 +292,10 @@ static void rare(struct virtio_world *w)
 	case 0:
 		row_equal(viommu_virtio_reset(w->r->g.iommu), VIOMMU_OK);
 		vo_reset(&w->o);
-		world_accept(w);
 		break;
 	case 1:
 		row_equal(viommu_reset(w->r->g.iommu), VIOMMU_OK);
 		vo_machine_reset(&w->o);
-		world_accept(w);
 		break;
 	case 2:
 	case 3:
@@ -309,6 +307,8 @@ static void rare(struct virtio_world *w)
 		save_or_restore(w);
 		break;
 	}
+	if (dice < 2 && world_chance(w, 2))
+		world_accept(w);
 	for (uint32_t id = 1; id <= VR_ENDPOINTS; id++)
 		replay_one(w, id);
 }

@@ -246,6 +246,14 @@ static void test_set_features(void **state)
 								 UINT64_C(1) << 36),
 		  VIOMMU_OK);
 	row_equal(vr_attach(r, 7, 1, VR_BYPASS), ST_OK);
+	row_name = "features after a reset: as before they were accepted";
+	for (unsigned machine = 0; machine < 2; machine++) {
+		row_equal(viommu_virtio_set_features(r->g.iommu, 0), VIOMMU_OK);
+		row_equal(vr_attach(r, 8, 1, VR_BYPASS), ST_INVAL);
+		row_equal(machine ? viommu_reset(r->g.iommu) : viommu_virtio_reset(r->g.iommu),
+			  VIOMMU_OK);
+		row_equal(vr_attach(r, 8, 1, VR_BYPASS), ST_OK);
+	}
 	vr_close(r);
 }
 

@@ -333,6 +333,23 @@ static void test_hostile(void **state)
 	vr_close(r);
 }
 
+/* A mapping where the endpoint has something reserved now: refused, or out of reach. */
+static void test_described(void **state)
+{
+	struct virtio_rig *r = vr_open(&config);
+	struct virtio_rig *other = open_one();
+
+	row_name = "29 endpoints that are described otherwise";
+	row_equal(vr_attach(r, 0, 4, 0), ST_OK);
+	row_equal(vr_map(r, 0, 0xfee00000, 0xfee01fff, 0x5000, VR_RW), ST_OK);
+	length = save(r, good);
+	restore(other, good, length);
+	row_equal(vr_where(other, 4, 0xfee00000, VIOMMU_WRITE), VR_INTERRUPT);
+	row_equal(vr_where(other, 4, 0xfee01000, VIOMMU_WRITE), VR_INTERRUPT);
+	vr_close(other);
+	vr_close(r);
+}
+
 /* ---- of another configuration, or of another engine ---- */
 
 static const struct {
@@ -350,6 +367,7 @@ static const struct {
 static void test_others(void **state)
 {
 	struct virtio_rig *r = open_busy();
+	struct virtio_rig *r2;
 	static struct guest g;
 
 	for (size_t i = 0; i < VR_ROWS(others); i++) {
@@ -366,6 +384,11 @@ static void test_others(void **state)
 		vr_close(other);
 		vr_rows_run++;
 	}
+	row_name = "29 endpoints that are not there";
+	r2 = vr_open(&config);
+	guest_drop(&r2->g);
+	row_equal(restore(r2, good, length), VIOMMU_ESTATE);
+	vr_close(r2);
 	row_name = "29 of another engine";
 	guest_init(&g, GUEST_REGION, 16);
 	guest_vtd(&g, 0, 0);
@@ -385,7 +408,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_point), cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_truncated),   cmocka_unit_test(test_flipped),
-		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_others),
+		cmocka_unit_test(test_described), cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -7,7 +7,6 @@
 #define SET(answer) (1U << VO_##answer)
 
 /* 5.13.3 */
-#define F_BYPASS	(UINT64_C(1) << 3)
 #define F_MMIO		(UINT64_C(1) << 5)
 #define F_BYPASS_CONFIG (UINT64_C(1) << 6)
 #define F_MAP_UNMAP	(UINT64_C(1) << 2)
@@ -74,7 +73,7 @@ static struct fields parse(const uint8_t *b)
 	return f;
 }
 
-static int find_endpoint(const struct virtio_oracle *o, uint32_t id)
+int vo_find_endpoint(const struct virtio_oracle *o, uint32_t id)
 {
 	for (unsigned i = 0; i < o->endpoints; i++) {
 		if (o->endpoint[i].id == id)
@@ -83,7 +82,7 @@ static int find_endpoint(const struct virtio_oracle *o, uint32_t id)
 	return -1;
 }
 
-static int find_domain(const struct virtio_oracle *o, uint32_t id)
+int vo_find_domain(const struct virtio_oracle *o, uint32_t id)
 {
 	for (unsigned i = 0; i < VO_DOMAINS; i++) {
 		if (o->domain[i].used && o->domain[i].id == id)
@@ -136,6 +135,7 @@ void vo_reset(struct virtio_oracle *o)
 	memset(o->mapping, 0, sizeof(o->mapping));
 	for (unsigned i = 0; i < o->endpoints; i++)
 		o->endpoint[i].attached = false;
+	o->accepted = o->config.offered;
 }
 
 void vo_machine_reset(struct virtio_oracle *o)
@@ -164,8 +164,8 @@ static bool regions_mapped(const struct virtio_oracle *o, const struct vo_endpoi
 static unsigned judge_attach(const struct virtio_oracle *o, const struct fields *f)
 {
 	const uint32_t known = o->accepted & F_BYPASS_CONFIG ? 1 : 0;
-	int e = find_endpoint(o, f->endpoint);
-	int d = find_domain(o, f->domain);
+	int e = vo_find_endpoint(o, f->endpoint);
+	int d = vo_find_domain(o, f->domain);
 	unsigned no = 0;
 	unsigned maybe = 0;
 
@@ -194,7 +194,7 @@ static unsigned judge_attach(const struct virtio_oracle *o, const struct fields 
 
 static void detach(struct virtio_oracle *o, struct vo_endpoint *e)
 {
-	int d = find_domain(o, e->domain);
+	int d = vo_find_domain(o, e->domain);
 
 	e->attached = false;
 	if (count_attached(o, e->domain))
@@ -208,14 +208,14 @@ static void detach(struct virtio_oracle *o, struct vo_endpoint *e)
 
 static void apply_attach(struct virtio_oracle *o, const struct fields *f)
 {
-	struct vo_endpoint *e = &o->endpoint[find_endpoint(o, f->endpoint)];
+	struct vo_endpoint *e = &o->endpoint[vo_find_endpoint(o, f->endpoint)];
 	unsigned i = 0;
 
 	if (e->attached && e->domain == f->domain)
 		return;
 	if (e->attached)
 		detach(o, e);
-	if (find_domain(o, f->domain) < 0) {
+	if (vo_find_domain(o, f->domain) < 0) {
 		while (o->domain[i].used)
 			i++;
 		o->domain[i] = (struct vo_domain){ true, f->flags & 1, f->domain };
@@ -226,12 +226,12 @@ static void apply_attach(struct virtio_oracle *o, const struct fields *f)
 
 static unsigned judge_detach(const struct virtio_oracle *o, const struct fields *f)
 {
-	int e = find_endpoint(o, f->endpoint);
+	int e = vo_find_endpoint(o, f->endpoint);
 	unsigned answer = SET(OK);
 
 	if (e < 0)
 		return SET(NOENT);
-	if (find_domain(o, f->domain) < 0)
+	if (vo_find_domain(o, f->domain) < 0)
 		answer |= SET(INVAL) | SET(NOENT);
 	else if (!o->endpoint[e].attached || o->endpoint[e].domain != f->domain)
 		answer |= SET(INVAL);
@@ -240,7 +240,7 @@ static unsigned judge_detach(const struct virtio_oracle *o, const struct fields 
 
 static void apply_detach(struct virtio_oracle *o, const struct fields *f)
 {
-	struct vo_endpoint *e = &o->endpoint[find_endpoint(o, f->endpoint)];
+	struct vo_endpoint *e = &o->endpoint[vo_find_endpoint(o, f->endpoint)];
 
 	if (e->attached && e->domain == f->domain)
 		detach(o, e);
@@ -250,7 +250,7 @@ static void apply_detach(struct virtio_oracle *o, const struct fields *f)
 
 static unsigned judge_domain(const struct virtio_oracle *o, uint32_t id)
 {
-	int d = find_domain(o, id);
+	int d = vo_find_domain(o, id);
 
 	if (d < 0)
 		return SET(NOENT) | (domain_in_range(o, id) ? 0 : SET(RANGE));
@@ -365,7 +365,7 @@ static unsigned judge_whole(const struct virtio_oracle *o, const struct fields *
 	case UNMAP:
 		return judge_unmap(o, f);
 	default:
-		return (find_endpoint(o, f->endpoint) < 0 ? SET(NOENT) : SET(OK)) |
+		return (vo_find_endpoint(o, f->endpoint) < 0 ? SET(NOENT) : SET(OK)) |
 		       (f->head_reserved ? SET(INVAL) : 0);
 	}
 }
@@ -411,109 +411,5 @@ void vo_apply(struct virtio_oracle *o, const uint8_t *bytes, uint64_t count, uns
 		break;
 	default:
 		break;
-	}
-}
-
-/* ---- 5.13.6.9 ---- */
-
-/* Step 1. Shortens @p to where no region begins. */
-static bool in_region(const struct vo_endpoint *e, uint64_t address, uint32_t access,
-		      struct vo_place *p)
-{
-	for (unsigned i = 0; i < e->regions; i++) {
-		const struct vo_region *r = &e->region[i];
-
-		if (address >= r->first && address <= r->last) {
-			p->kind = r->msi ? VO_MESSAGE : VO_UNMAPPED;
-			p->last = r->last;
-			return true;
-		}
-		if (r->first > address && r->first - 1 < p->last)
-			p->last = r->first - 1;
-	}
-	return false;
-}
-
-static bool bypassed(const struct virtio_oracle *o, const struct vo_endpoint *e)
-{
-	if (e->attached)
-		return o->domain[find_domain(o, e->domain)].bypass;
-	return ((o->config.offered & F_BYPASS_CONFIG) && o->bypass) || (o->accepted & F_BYPASS);
-}
-
-/* Step 4. */
-static void look_up(const struct virtio_oracle *o, const struct vo_endpoint *e, uint64_t address,
-		    uint32_t access, struct vo_place *p)
-{
-	p->kind = VO_UNMAPPED;
-	for (unsigned i = 0; i < VO_MAPPINGS; i++) {
-		const struct vo_mapping *m = &o->mapping[i];
-
-		if (!m->used || m->domain != e->domain || address < m->first || address > m->last)
-			continue;
-		p->gpa = m->phys + (address - m->first);
-		p->perm = m->flags & 3;
-		if (m->last < p->last)
-			p->last = m->last;
-		if (!(access & ~p->perm))
-			p->kind = VO_TARGET;
-	}
-}
-
-struct vo_place vo_access(const struct virtio_oracle *o, uint32_t endpoint, uint64_t address,
-			  uint32_t access)
-{
-	const struct vo_endpoint *e = &o->endpoint[find_endpoint(o, endpoint)];
-	struct vo_place p = { .kind = VO_UNATTACHED, .last = UINT64_MAX };
-
-	if (in_region(e, address, access, &p))
-		return p;
-	if (bypassed(o, e)) {
-		p.kind = VO_TARGET;
-		p.gpa = address;
-		p.perm = 3;
-		p.anonymous = true;
-		return p;
-	}
-	if (e->attached)
-		look_up(o, e, address, access, &p);
-	return p;
-}
-
-bool vo_next(const struct virtio_oracle *o, uint32_t endpoint, uint64_t address, uint64_t *found,
-	     struct vo_place *place)
-{
-	const struct vo_endpoint *e = &o->endpoint[find_endpoint(o, endpoint)];
-
-	for (;;) {
-		uint64_t next = UINT64_MAX;
-		bool more = false;
-
-		*place = vo_access(o, endpoint, address, 0);
-		if (place->kind == VO_TARGET) {
-			*found = address;
-			return true;
-		}
-		/* the next place at which anything begins or a region ends */
-		for (unsigned i = 0; i < VO_MAPPINGS; i++) {
-			const struct vo_mapping *m = &o->mapping[i];
-
-			if (m->used && m->domain == e->domain && m->first > address &&
-			    m->first <= next) {
-				next = m->first;
-				more = true;
-			}
-		}
-		for (unsigned i = 0; i < e->regions; i++) {
-			const uint64_t end = e->region[i].last + 1;
-
-			if (end > address && end <= next) {
-				next = end;
-				more = true;
-			}
-		}
-		if (!more)
-			return false;
-		address = next;
 	}
 }

@@ -72,6 +72,10 @@ unsigned vo_judge(const struct virtio_oracle *o, const uint8_t *bytes, uint64_t 
 /* It got this one. */
 void vo_apply(struct virtio_oracle *o, const uint8_t *bytes, uint64_t count, unsigned answer);
 
+/* Index of the endpoint or domain with an id; -1: there is none. */
+int vo_find_endpoint(const struct virtio_oracle *o, uint32_t id);
+int vo_find_domain(const struct virtio_oracle *o, uint32_t id);
+
 enum vo_kind { VO_TARGET, VO_UNMAPPED, VO_UNATTACHED, VO_MESSAGE };
 
 struct vo_place {
