@@ -149,7 +149,8 @@ void virtio_fuzz_close(struct virtio_fuzz *f)
 /* ---- requests ---- */
 
 /* In parts as the input says, each a block of its own. */
-static unsigned cut(struct virtio_fuzz *f, const uint8_t *bytes, uint64_t count, struct viommu_part *parts)
+static unsigned cut(struct virtio_fuzz *f, const uint8_t *bytes, uint64_t count,
+		    struct viommu_part *parts)
 {
 	uint64_t how = take(f, 1);
 	unsigned n = 0;
@@ -284,4 +285,3 @@ void virtio_fuzz_arbitrary(struct virtio_fuzz *f)
 		bytes[i] = (uint8_t)take(f, 1);
 	send_bytes(f, bytes, count, room);
 }
-

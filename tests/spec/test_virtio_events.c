@@ -241,6 +241,111 @@ static void test_silence(void **state)
 	vr_close(r);
 }
 
+/* ---- requests that the architecture does not have ---- */
+
+static void test_strangers(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t pasid;
+		uint16_t type;
+	} rows[] = {
+		{ "reason 0: a PASID", 0, VIOMMU_AT_UNTRANSLATED },
+		{ "reason 0: a PASID", 0xfffff, VIOMMU_AT_UNTRANSLATED },
+		{ "reason 0: an address that is translated", VIOMMU_NO_PASID,
+		  VIOMMU_AT_TRANSLATED },
+	};
+	struct virtio_rig *r = open_events(0);
+
+	row_equal(vr_peek(r, 1, 0x1000, R), 0x5000); /* warm */
+	row_equal(vr_attach(r, 8, 2, VR_BYPASS), ST_OK);
+	for (size_t i = 0; i < VR_ROWS(rows); i++) {
+		for (unsigned id = 1; id <= 3; id++) {
+			const struct viommu_request q = { .first = 0x1000,
+							  .last = 0x1000,
+							  .pasid = rows[i].pasid,
+							  .access = R,
+							  .type = rows[i].type };
+			struct viommu_fragment f;
+			struct viommu_answer answer;
+			struct vr_event event;
+
+			row_name = rows[i].name;
+			row_equal(viommu_device_translate(r->device[id], &q, &f, 1, &answer),
+				  VIOMMU_FAULT);
+			row_equal(answer.reason, VR_UNKNOWN);
+			row_equal(vr_event(r, &event), true);
+			row_equal(event.reason, VR_UNKNOWN);
+			row_equal(event.endpoint, id);
+			vr_rows_run++;
+		}
+	}
+	vr_close(r);
+}
+
+/* ---- explanations say who and where ---- */
+
+struct told {
+	unsigned steps;
+	uint64_t endpoint, domain;
+	bool has_domain;
+	uint32_t reason;
+};
+
+static void take_step(void *opaque, const struct viommu_step *step)
+{
+	struct told *t = opaque;
+
+	row_equal(step->what && *step->what, true);
+	if (!t->steps++ && step->words) {
+		t->endpoint = step->raw[0];
+		t->has_domain = step->words > 1;
+		t->domain = step->raw[1];
+	}
+	t->reason = step->reason ? step->reason : t->reason;
+}
+
+static void test_explain(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned id;
+		uint64_t address;
+		unsigned access;
+		int result;
+		struct told want;
+	} rows[] = {
+		{ "explained: mapped", 1, 0x1000, R, VIOMMU_OK, { 0, 1, 7, true, 0 } },
+		{ "explained: refused", 1, 0x1000, W, VIOMMU_FAULT, { 0, 1, 7, true, VR_MAPPING } },
+		{ "explained: nothing", 1, 0x9000, R, VIOMMU_FAULT, { 0, 1, 7, true, VR_MAPPING } },
+		{ "explained: nowhere", 3, 0, R, VIOMMU_FAULT, { 0, 3, 0, false, VR_DOMAIN } },
+		{ "explained: bypass", 2, 0x9000, R, VIOMMU_OK, { 0, 2, 8, true, 0 } },
+	};
+	struct virtio_rig *r = open_events(0);
+
+	row_equal(vr_attach(r, 8, 2, VR_BYPASS), ST_OK);
+	for (size_t i = 0; i < VR_ROWS(rows); i++) {
+		const struct viommu_request q = { .first = rows[i].address,
+						  .last = rows[i].address,
+						  .pasid = VIOMMU_NO_PASID,
+						  .access = (uint16_t)rows[i].access };
+		struct told told = { .steps = 0 };
+
+		row_name = rows[i].name;
+		row_equal(viommu_explain(r->device[rows[i].id], &q, take_step, &told),
+			  rows[i].result);
+		row_equal(told.steps >= 1, true);
+		row_equal(told.endpoint, rows[i].want.endpoint);
+		row_equal(told.has_domain, rows[i].want.has_domain);
+		if (told.has_domain)
+			row_equal(told.domain, rows[i].want.domain);
+		row_equal(told.reason, rows[i].want.reason);
+		vr_rows_run++;
+	}
+	row_equal(vr_drain(r), 0);
+	vr_close(r);
+}
+
 static int count_rows(void **state)
 {
 	print_message("%u rows\n", vr_rows_run);
@@ -253,6 +358,7 @@ int main(void)
 		cmocka_unit_test(test_records),	 cmocka_unit_test(test_buffers),
 		cmocka_unit_test(test_order),	 cmocka_unit_test(test_full),
 		cmocka_unit_test(test_callback), cmocka_unit_test(test_silence),
+		cmocka_unit_test(test_explain),	 cmocka_unit_test(test_strangers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -32,6 +32,7 @@ struct shadows {
 };
 
 static struct shadows shadows;
+static uint8_t ram[0x1000] __attribute__((aligned(16)));
 
 static struct shadow *find(struct viommu_device *device)
 {
@@ -204,11 +205,17 @@ static void open_shadows(const struct viommu_virtio_config *config, unsigned dev
 		.size = sizeof(listener), .unmap = on_unmap, .map = on_map, .mode = on_mode
 	};
 
+	const struct viommu_region memory = {
+		.size = sizeof(memory), .gpa = 0x11000, .bytes = 0x1000, .host = ram
+	};
+
 	shadows = (struct shadows){ .r = vr_open(config) };
 	for (unsigned id = 1; id <= VR_ENDPOINTS; id++) {
 		shadows.of[id].device = shadows.r->device[id];
 		shadows.of[id].mode = true_mode(shadows.r, id);
 	}
+	/* what is told comes in pieces that are contiguous in host memory */
+	row_equal(viommu_vm_add_region(shadows.r->g.vm, &memory), VIOMMU_OK);
 	row_equal(viommu_listener_new(shadows.r->g.iommu, device ? shadows.r->device[device] : NULL,
 				      &listener, &shadows.listener),
 		  VIOMMU_OK);

@@ -234,6 +234,20 @@ static void seal(unsigned char *bytes)
 		bytes[length - 8 + i] = (unsigned char)(total >> 8 * i);
 }
 
+/* Features that were not offered cannot have been accepted: no other bypass than config.bypass. */
+static void check_features(struct virtio_rig *r)
+{
+	const uint64_t answer = vr_bypass(r) ? 0x5000 : VR_FAULT(VR_DOMAIN);
+
+	for (uint32_t id = 1; id <= 3; id++) {
+		if (vr_attach(r, 999, id, 0) != ST_OK)
+			return; /* no room for another domain */
+		row_equal(vr_detach(r, 999, id), ST_OK);
+		row_equal(vr_peek(r, id, 0x5000, R), answer);
+	}
+	vr_drain(r);
+}
+
 /* What has been accepted must be possible: pages, targets, permissions; and must go on. */
 static void check_possible(struct virtio_rig *r)
 {
@@ -259,6 +273,7 @@ static void check_possible(struct virtio_rig *r)
 				row_equal(x->iova > region.last || x->last < region.first, true);
 		}
 	}
+	check_features(r);
 	for (uint32_t domain = 0; domain < 10; domain++)
 		vr_unmap(r, domain, 0, MAX);
 	vr_drain(r);
@@ -408,7 +423,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_point), cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_truncated),   cmocka_unit_test(test_flipped),
-		cmocka_unit_test(test_described), cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_others),
+		cmocka_unit_test(test_described),   cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);
