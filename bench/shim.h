@@ -33,6 +33,7 @@ extern "C" {
 	SUITE(vtd)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
+	SUITE(memory)                                                                              \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
 	SUITE(peer_walk_always)

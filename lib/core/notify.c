@@ -104,6 +104,7 @@ static void unmap_one(const struct viommu_listener *l, struct viommu_device *dev
 
 void notify_unmap(struct viommu *u, const struct notify *what)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.unmap)
 			for_each_device(l, unmap_one, what);
@@ -118,6 +119,7 @@ static void mode_one(const struct viommu_listener *l, struct viommu_device *devi
 
 void notify_mode(struct viommu *u, uint32_t mode)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.mode)
 			for_each_device(l, mode_one, &mode);
@@ -126,9 +128,21 @@ void notify_mode(struct viommu *u, uint32_t mode)
 
 void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.interrupts)
 			l->config.interrupts(l->config.opaque, first, last);
+	}
+}
+
+void notify_complete(struct viommu *u)
+{
+	if (!u->told)
+		return;
+	u->told = false;
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.complete)
+			l->config.complete(l->config.opaque);
 	}
 }
 
@@ -142,6 +156,7 @@ static bool hears(const struct viommu_listener *l, const struct viommu_device *d
 void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
 			 uint64_t last)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.unmap && hears(l, device))
 			l->config.unmap(l->config.opaque, device, VIOMMU_NO_PASID, first, last);
@@ -150,6 +165,7 @@ void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_
 
 void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.mode && hears(l, device))
 			l->config.mode(l->config.opaque, device, mode);
@@ -168,6 +184,7 @@ bool notify_wants_map(const struct viommu *u, const struct viommu_device *device
 void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
 		       const struct viommu_fragment *fragment)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.map && hears(l, device))
 			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);

@@ -195,7 +195,7 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 
 	/* first what translations go by, then that it has changed */
 	atomic_store_explicit(&e->attached, incarnation, memory_order_release);
-	atomic_fetch_add(&e->device.generation, 1);
+	unit_forget_device(&e->device);
 	pthread_mutex_lock(&v->unit.devices_lock);
 	if (attached) {
 		unlink_endpoint(from, e);

@@ -220,6 +220,8 @@ void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64
 void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
 /* The same for every endpoint, or every one that is not attached. */
 void virtio_tell_all(struct virtio *v, bool attached_too);
+/* The end of a call that nobody waits for the completion of. */
+void virtio_told(struct virtio *v);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
 int virtio_finish(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */

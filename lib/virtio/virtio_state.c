@@ -408,8 +408,7 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 	take_events(v, state);
 	unit_forget(&v->unit, true);
 	virtio_tell_all(v, true);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
+	virtio_told(v);
 }
 
 int virtio_restore(struct viommu *u, struct state_reader *state)
