@@ -143,6 +143,8 @@ static uint64_t aim(struct virtio_world *w, uint32_t *id)
 			break;
 		}
 	}
+	if (world_chance(w, 4))
+		return m->first + world_random(w) % (m->last - m->first + 1);
 	return world_chance(w, 2) ? m->first
 				  : m->last - world_pick(w, 9) % (m->last - m->first + 1);
 }

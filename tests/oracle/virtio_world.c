@@ -204,6 +204,21 @@ static uint64_t some_target(struct virtio_world *w, uint64_t first, uint64_t las
 	return world_pick(w, 12) * granule;
 }
 
+/* Of the sizes of large pages, with targets that are aligned so, or less. */
+static struct vr_message large_map(struct virtio_world *w)
+{
+	const uint64_t size = UINT64_C(1) << (world_chance(w, 2) ? 21 : 30);
+	uint64_t first = (UINT64_C(1) << 30) * (1 + world_pick(w, 5)) +
+			 (UINT64_C(1) << 21) * world_pick(w, 3);
+	uint64_t phys = (UINT64_C(1) << 30) * world_pick(w, 3) +
+			(world_chance(w, 3) ? w->o.config.granule * world_pick(w, 600) : 0);
+
+	if (world_chance(w, 3))
+		first += w->o.config.granule * world_pick(w, 600);
+	return vr_make_map(some_domain(w), first, first + size * (1 + world_pick(w, 2)) - 1, phys,
+			   VR_RW);
+}
+
 static struct vr_message some_map(struct virtio_world *w)
 {
 	uint64_t first = world_address(w);
@@ -241,7 +256,8 @@ static struct vr_message some_attach(struct virtio_world *w)
 static struct vr_message some_request(struct virtio_world *w)
 {
 	unsigned dice = world_pick(w, 100);
-	struct vr_message m = dice < 60	  ? some_map(w)
+	struct vr_message m = dice < 3	  ? large_map(w)
+			      : dice < 60 ? some_map(w)
 			      : dice < 82 ? some_unmap(w)
 			      : dice < 92 ? some_attach(w)
 			      : dice < 97 ? vr_make_detach(some_domain(w), some_endpoint(w))

@@ -83,8 +83,7 @@ static void test_listeners(void **state)
 	struct viommu_listener *listener;
 
 	open_rig();
-	row_equal(viommu_listener_new(rig->g.iommu, rig->device[1], &config, &listener),
-		  VIOMMU_OK);
+	row_equal(viommu_listener_new(rig->g.iommu, rig->device[1], &config, &listener), VIOMMU_OK);
 	row_name = "19 from inside map";
 	row_equal(vr_map(rig, 7, 0x1000, 0x1fff, 0x20000, 1), ST_OK);
 	row_equal(calls, 1);
@@ -122,8 +121,7 @@ static void test_mode(void **state)
 
 	open_rig();
 	row_name = "19 from inside mode";
-	row_equal(viommu_listener_new(rig->g.iommu, rig->device[1], &config, &listener),
-		  VIOMMU_OK);
+	row_equal(viommu_listener_new(rig->g.iommu, rig->device[1], &config, &listener), VIOMMU_OK);
 	row_equal(vr_detach(rig, 7, 1), ST_OK);
 	row_equal(calls >= 1, true);
 	row_equal(vr_set_bypass(rig, 1), VIOMMU_OK);
@@ -191,7 +189,8 @@ static void test_unplugged(void **state)
 	row_equal(rig->g.invalidation[0].id, 1);
 	row_equal(viommu_channel_free(rig->channel[1]), VIOMMU_OK);
 	rig->g.channels--;
-	memmove(&rig->g.channel[0], &rig->g.channel[1], rig->g.channels * sizeof(rig->g.channel[0]));
+	memmove(&rig->g.channel[0], &rig->g.channel[1],
+		rig->g.channels * sizeof(rig->g.channel[0]));
 	rig->g.invalidate_result = VIOMMU_OK;
 	result = viommu_device_free(rig->device[1]);
 	if (result == VIOMMU_EBUSY) {
@@ -298,10 +297,10 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listeners),   cmocka_unit_test(test_invalidate),
-		cmocka_unit_test(test_mode),	    cmocka_unit_test(test_early_answers),
-		cmocka_unit_test(test_unplugged),   cmocka_unit_test(test_renumbered),
-		cmocka_unit_test(test_aliased),	    cmocka_unit_test(test_large_probe),
+		cmocka_unit_test(test_listeners), cmocka_unit_test(test_invalidate),
+		cmocka_unit_test(test_mode),	  cmocka_unit_test(test_early_answers),
+		cmocka_unit_test(test_unplugged), cmocka_unit_test(test_renumbered),
+		cmocka_unit_test(test_aliased),	  cmocka_unit_test(test_large_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

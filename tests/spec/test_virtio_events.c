@@ -283,6 +283,49 @@ static void test_strangers(void **state)
 	vr_close(r);
 }
 
+/* Translation requests (PCIe ATS, iommu.h): an answer, and no record. */
+static void test_ats(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t address;
+		unsigned id;
+		unsigned access;
+		int result;
+		unsigned ats;
+		unsigned perm; /* of what was asked, with VIOMMU_OK */
+	} rows[] = {
+		{ "ATS read-only", 0x1000, 1, R, VIOMMU_OK, VIOMMU_ATS_SUCCESS, R },
+		{ "ATS read-only, to write", 0x1000, 1, R | W, VIOMMU_OK, VIOMMU_ATS_SUCCESS, R },
+		{ "ATS write-only", 0x2000, 1, R | W, VIOMMU_OK, VIOMMU_ATS_SUCCESS, W },
+		{ "ATS bypass", 0x5000, 2, R | W, VIOMMU_OK, VIOMMU_ATS_SUCCESS, R | W },
+		{ "ATS not mapped", 0x9000, 1, R, VIOMMU_OK, VIOMMU_ATS_SUCCESS, 0 },
+		{ "ATS not attached", 0, 3, R, VIOMMU_FAULT, VIOMMU_ATS_UNSUPPORTED, 0 },
+	};
+	struct virtio_rig *r = open_events(0);
+
+	row_equal(vr_attach(r, 8, 2, VR_BYPASS), ST_OK);
+	for (size_t i = 0; i < 2 * VR_ROWS(rows); i++) {
+		const size_t k = i % VR_ROWS(rows);
+		const struct viommu_request q = { .first = rows[k].address,
+						  .last = rows[k].address,
+						  .pasid = VIOMMU_NO_PASID,
+						  .access = (uint16_t)rows[k].access,
+						  .type = VIOMMU_AT_TRANSLATION };
+		struct viommu_fragment f = { .perm = 0 };
+		struct viommu_answer answer;
+
+		row_name = rows[k].name;
+		row_equal(viommu_device_translate(r->device[rows[k].id], &q, &f, 1, &answer),
+			  rows[k].result);
+		row_equal(answer.ats, rows[k].ats);
+		row_equal(f.perm, rows[k].perm);
+		row_equal(vr_drain(r), 0);
+		vr_rows_run++;
+	}
+	vr_close(r);
+}
+
 /* ---- explanations say who and where ---- */
 
 struct told {
@@ -359,6 +402,7 @@ int main(void)
 		cmocka_unit_test(test_order),	 cmocka_unit_test(test_full),
 		cmocka_unit_test(test_callback), cmocka_unit_test(test_silence),
 		cmocka_unit_test(test_explain),	 cmocka_unit_test(test_strangers),
+		cmocka_unit_test(test_ats),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -295,6 +295,33 @@ static void test_many(void **state)
 	vr_close(r);
 }
 
+/* Mappings made and removed again and again, in several ways, take no more memory. */
+static void test_recycled(void **state)
+{
+	enum { COUNT = 700, WARM = 8, ROUNDS = 60 };
+	struct virtio_rig *r = vr_open(NULL);
+	uint64_t used = 0;
+
+	row_name = "27 nodes used again";
+	for (uint64_t round = 0; round < ROUNDS; round++) {
+		row_equal(vr_attach(r, 1, 1, 0), ST_OK);
+		for (uint64_t i = 0; i < COUNT; i++) {
+			uint64_t at = (i * (round * 2 + 1) % COUNT) << 12;
+
+			vr_map(r, 1, at, at | 0xfff, at, VR_READ);
+		}
+		if (round % 3 == 0)
+			row_equal(vr_unmap(r, 1, 0, MAX), ST_OK);
+		for (uint64_t i = 0; i < COUNT && round % 3 == 1; i++)
+			row_equal(vr_unmap(r, 1, i << 12, i << 12 | 0xfff), ST_OK);
+		row_equal(vr_detach(r, 1, 1), ST_OK);
+		if (round < WARM)
+			used = r->g.block_bytes;
+		row_equal(r->g.block_bytes, used);
+	}
+	vr_close(r);
+}
+
 static int count_rows(void **state)
 {
 	print_message("%u rows\n", vr_rows_run);
@@ -304,9 +331,10 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_map),    cmocka_unit_test(test_examples),
-		cmocka_unit_test(test_narrow), cmocka_unit_test(test_sparse),
-		cmocka_unit_test(test_caps),   cmocka_unit_test(test_many),
+		cmocka_unit_test(test_map),	 cmocka_unit_test(test_examples),
+		cmocka_unit_test(test_narrow),	 cmocka_unit_test(test_sparse),
+		cmocka_unit_test(test_caps),	 cmocka_unit_test(test_many),
+		cmocka_unit_test(test_recycled),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -51,8 +51,8 @@ static int replay(struct viommu_device *device, uint64_t first, uint64_t last, u
 	for (unsigned calls = 0;; calls++) {
 		const uint64_t before = first;
 
-		result = viommu_replay(device, VIOMMU_NO_PASID, &first, last, budget, collect,
-				       NULL);
+		result =
+			viommu_replay(device, VIOMMU_NO_PASID, &first, last, budget, collect, NULL);
 		if (result != VIOMMU_MORE)
 			return result;
 		row_equal(first >= before, true);
@@ -243,8 +243,8 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_mappings),      cmocka_unit_test(test_parts),
-		cmocka_unit_test(test_bypass),	      cmocka_unit_test(test_shared_bypass),
+		cmocka_unit_test(test_mappings),     cmocka_unit_test(test_parts),
+		cmocka_unit_test(test_bypass),	     cmocka_unit_test(test_shared_bypass),
 		cmocka_unit_test(test_late_regions),
 	};
 

@@ -348,6 +348,86 @@ static void test_hostile(void **state)
 	vr_close(r);
 }
 
+/* ---- records (lib/core/state.h) that are missing, doubled, too long or too short ---- */
+
+static uint64_t full; /* length of what is good */
+
+static uint32_t load32(const unsigned char *from)
+{
+	return (uint32_t)from[0] | (uint32_t)from[1] << 8 | (uint32_t)from[2] << 16 |
+	       (uint32_t)from[3] << 24;
+}
+
+static void store32(unsigned char *to, uint32_t value)
+{
+	for (unsigned i = 0; i < 4; i++)
+		to[i] = (unsigned char)(value >> 8 * i);
+}
+
+/* Bytes [at, at + from) become as many as @to: what was there, then 0. */
+static void resize(uint64_t at, uint64_t from, uint64_t to)
+{
+	memcpy(bad, good, full);
+	memset(bad + at, 0, to);
+	memcpy(bad + at, good + at, from < to ? from : to);
+	memcpy(bad + at + to, good + at + from, full - at - from);
+	length = full - from + to;
+}
+
+/* Whether it is taken, which must then leave something possible behind. */
+static bool try_records(struct virtio_rig *r)
+{
+	int result;
+
+	seal(bad);
+	result = restore(r, bad, length);
+	length = full;
+	vr_rows_run++;
+	if (result == VIOMMU_ESTATE) {
+		row_equal(unchanged(r), true);
+		return false;
+	}
+	check_possible(r);
+	row_equal(restore(r, good, full), VIOMMU_OK);
+	row_equal(save(r, good), full);
+	return true;
+}
+
+static void test_records(void **state)
+{
+	struct virtio_rig *r = open_busy();
+	unsigned records = 0;
+	uint32_t size;
+
+	full = length;
+	for (uint64_t at = 16; at < full - 16; at += 8 + size) {
+		size = load32(good + at + 4);
+		records++;
+		row_name = "29 a record is missing";
+		resize(at, 8 + size, 0);
+		row_equal(try_records(r), false);
+		row_name = "29 a record twice";
+		resize(at, 0, 8 + size);
+		memcpy(bad + at, good + at, 8 + size);
+		row_equal(try_records(r), false);
+		row_name = "29 a record too short";
+		for (uint32_t less = 1; less <= size && less <= 48; less++) {
+			resize(at + 8 + size - less, less, 0);
+			store32(bad + at + 4, size - less);
+			try_records(r);
+		}
+		row_name = "29 a record too long";
+		for (uint32_t more = 1; more <= 48; more++) {
+			resize(at + 8 + size, 0, more);
+			store32(bad + at + 4, size + more);
+			try_records(r);
+		}
+	}
+	row_equal(records >= 2, true);
+	length = full;
+	vr_close(r);
+}
+
 /* A mapping where the endpoint has something reserved now: refused, or out of reach. */
 static void test_described(void **state)
 {
@@ -423,8 +503,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_point), cmocka_unit_test(test_rest),
 		cmocka_unit_test(test_truncated),   cmocka_unit_test(test_flipped),
-		cmocka_unit_test(test_described),   cmocka_unit_test(test_hostile),
-		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_described),   cmocka_unit_test(test_records),
+		cmocka_unit_test(test_hostile),	    cmocka_unit_test(test_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

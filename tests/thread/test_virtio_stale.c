@@ -27,6 +27,7 @@
 
 enum { PAGES = 6, READERS = 3, FILLER = 200 };
 
+enum { ONLY_OK = 1U << 0, OR_INVAL = 1U << 4, OR_NOENT = 1U << 6 };
 enum { PARK_NOBODY, PARK_WANTED, PARK_INSIDE };
 
 #define PAGE_BYTES   UINT64_C(0x4000) /* of a mapping */
@@ -42,6 +43,8 @@ struct checker {
 	_Atomic uint64_t least[PAGES];	   /* no older one may be seen by who starts now */
 	_Atomic uint64_t completed;	   /* requests */
 	_Atomic bool stop;
+	_Atomic uint64_t plugged;
+	uint64_t found;		 /* requests that met the endpoint that comes and goes */
 	_Atomic unsigned park;	 /* a reader in a section: PARK_* */
 	_Atomic unsigned parked; /* the page that it has */
 	unsigned held;		 /* requests that a parked reader held back */
@@ -132,6 +135,52 @@ static void look_in_section(struct reader *r, unsigned page, uint64_t random)
 		world_fail(&r->c->w, "cannot leave");
 }
 
+/* Records are whole, whoever takes them. */
+static void take_records(struct checker *c)
+{
+	uint8_t record[24];
+
+	while (viommu_virtio_event(c->iommu, record, sizeof(record)) == VIOMMU_OK) {
+		uint64_t address = 0;
+
+		for (unsigned i = 0; i < 8; i++)
+			address |= (uint64_t)record[16 + i] << 8 * i;
+		if (record[0] < 1 || record[0] > 2 || record[4] != 1 || record[5] != 1 ||
+		    record[8] < 1 || record[8] > 3 || address < IOVA(0) || address >= IOVA(PAGES))
+			world_fail(&c->w, "a record of reason %u, endpoint %u, address %llx",
+				   record[0], record[8], (unsigned long long)address);
+	}
+}
+
+/* An endpoint that is plugged and unplugged, whatever the guest does with it meanwhile. */
+static void *plug(void *opaque)
+{
+	struct checker *c = opaque;
+	struct viommu_device_config config = { .size = sizeof(config), .id = 3 };
+	struct viommu_request q = {
+		.first = IOVA(0), .last = IOVA(0), .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ
+	};
+
+	while (!atomic_load(&c->stop)) {
+		struct viommu_fragment f;
+		struct viommu_answer answer;
+		struct viommu_device *device;
+		int result;
+
+		if (viommu_device_new(c->iommu, &config, &device) != VIOMMU_OK)
+			world_fail(&c->w, "cannot plug");
+		sched_yield();
+		result = viommu_device_translate(device, &q, &f, 1, &answer);
+		if (result != VIOMMU_OK && result != VIOMMU_FAULT)
+			world_fail(&c->w, "plugged: %d", result);
+		/* BUSY: a request is looking at it */
+		while (viommu_device_free(device) != VIOMMU_OK)
+			sched_yield();
+		atomic_fetch_add(&c->plugged, 1);
+	}
+	return NULL;
+}
+
 static void *read_all(void *opaque)
 {
 	struct reader *r = opaque;
@@ -140,6 +189,8 @@ static void *read_all(void *opaque)
 		uint64_t random = world_random(&r->random);
 		unsigned page = (unsigned)(random >> 40) % PAGES;
 
+		if ((random >> 16 & 15) == 0)
+			take_records(r->c);
 		if (r->channel && (random & 3))
 			look_in_section(r, page, random);
 		else
@@ -166,8 +217,8 @@ static void put(uint8_t *to, uint64_t value, unsigned bytes)
 		to[i] = (uint8_t)(value >> 8 * i);
 }
 
-/* Sends; waits until it is complete. */
-static void send_request(struct checker *c, uint8_t *bytes, uint32_t count, unsigned wanted)
+/* Sends; waits until it is complete. wanted: a set of statuses. Returns the status. */
+static unsigned send_request(struct checker *c, uint8_t *bytes, uint32_t count, unsigned wanted)
 {
 	const struct viommu_part in = { bytes, count };
 	uint8_t tail[4] = { 0xff };
@@ -176,7 +227,7 @@ static void send_request(struct checker *c, uint8_t *bytes, uint32_t count, unsi
 	int result;
 
 	result = viommu_virtio_request(c->iommu, &in, 1, &out, 1, c->tokens + 1, &used);
-	if (tail[0] != wanted || used != 4)
+	if (tail[0] > 31 || !(wanted >> tail[0] & 1) || used != 4)
 		world_fail(&c->w, "request %u: %d, status %u", bytes[0], result, tail[0]);
 	if (atomic_load(&c->park) == PARK_INSIDE) {
 		if (result != VIOMMU_PENDING || viommu_run(c->iommu) != VIOMMU_PENDING ||
@@ -186,13 +237,14 @@ static void send_request(struct checker *c, uint8_t *bytes, uint32_t count, unsi
 		atomic_store(&c->park, PARK_NOBODY);
 	}
 	if (result != VIOMMU_PENDING)
-		return;
+		return tail[0];
 	c->tokens++;
 	while (atomic_load(&c->completed) != c->tokens && !atomic_load(&c->w.failed)) {
 		if (viommu_run(c->iommu) < 0)
 			world_fail(&c->w, "cannot run");
 		sched_yield();
 	}
+	return tail[0];
 }
 
 static void map(struct checker *c, uint64_t first, uint64_t last, uint64_t target)
@@ -203,7 +255,7 @@ static void map(struct checker *c, uint64_t first, uint64_t last, uint64_t targe
 	put(bytes + 16, last, 8);
 	put(bytes + 24, target, 8);
 	bytes[32] = 1;
-	send_request(c, bytes, sizeof(bytes), 0);
+	send_request(c, bytes, sizeof(bytes), ONLY_OK);
 }
 
 static void unmap(struct checker *c, uint64_t first, uint64_t last)
@@ -212,14 +264,14 @@ static void unmap(struct checker *c, uint64_t first, uint64_t last)
 
 	put(bytes + 8, first, 8);
 	put(bytes + 16, last, 8);
-	send_request(c, bytes, sizeof(bytes), 0);
+	send_request(c, bytes, sizeof(bytes), ONLY_OK);
 }
 
 static void attach(struct checker *c, unsigned endpoint, unsigned domain)
 {
 	uint8_t bytes[20] = { 1, 0, 0, 0, (uint8_t)domain, 0, 0, 0, (uint8_t)endpoint };
 
-	send_request(c, bytes, sizeof(bytes), 0);
+	send_request(c, bytes, sizeof(bytes), ONLY_OK);
 }
 
 /* ---- the writer ---- */
@@ -276,6 +328,16 @@ static void fill(struct checker *c, bool on, uint64_t seed)
 	}
 }
 
+/* The endpoint that comes and goes: in a domain with others, or alone. */
+static void meet(struct checker *c, uint64_t random)
+{
+	uint8_t bytes[20] = { random & 1 ? 1 : 2, 0, 0, 0, random & 2 ? 7 : 11, 0, 0, 0, 3 };
+
+	if (!send_request(c, bytes, sizeof(bytes),
+			  ONLY_OK | OR_NOENT | (random & 1 ? 0 : OR_INVAL)))
+		c->found++;
+}
+
 /* Endpoint 2 leaves and comes back: whoever asks meanwhile is refused, or was there. */
 static void move(struct checker *c)
 {
@@ -301,6 +363,12 @@ static void round_of(struct checker *c)
 		break;
 	case 3:
 		move(c);
+		break;
+	case 4:
+	case 5:
+	case 6:
+	case 7:
+		meet(c, random >> 24);
 		break;
 	default:
 		unmap_page(c, page);
@@ -349,6 +417,7 @@ static void run_world(uint64_t seed, bool tiny)
 {
 	struct checker *c = &checker;
 	unsigned rounds = scaled(20000);
+	pthread_t plugger;
 
 	open_checker(c, tiny);
 	c->random = seed;
@@ -361,14 +430,18 @@ static void run_world(uint64_t seed, bool tiny)
 	}
 	for (unsigned i = 0; i < READERS; i++)
 		world_start(&readers[i].thread, read_all, &readers[i]);
+	world_start(&plugger, plug, c);
 	for (unsigned i = 0; i < rounds && !atomic_load(&c->w.failed); i++)
 		round_of(c);
 	atomic_store(&c->stop, true);
+	pthread_join(plugger, NULL);
 	for (unsigned i = 0; i < READERS; i++)
 		pthread_join(readers[i].thread, NULL);
 	print_message("%u rounds, %llu answers, %llu refused, %llu waited for, %u of them parked\n",
 		      rounds, (unsigned long long)c->answers, (unsigned long long)c->misses,
 		      (unsigned long long)c->tokens, c->held);
+	print_message("%llu times plugged, met %llu times\n", (unsigned long long)c->plugged,
+		      (unsigned long long)c->found);
 	world_check(&c->w);
 	assert_true(atomic_load(&c->answers) > 0 && c->held > 0);
 	for (unsigned i = 0; i < READERS; i++)
