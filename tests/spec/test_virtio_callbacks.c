@@ -288,6 +288,39 @@ static void test_large_probe(void **state)
 	}
 }
 
+/* Nobody wants to be told of anything. */
+static void test_no_callbacks(void **state)
+{
+	const struct viommu_virtio_config config = { .size = sizeof(config) };
+	const struct viommu_device_config device = { .size = sizeof(device), .id = 1 };
+	static unsigned char saved[4096];
+	uint64_t bytes = sizeof(saved);
+	static struct virtio_rig r;
+
+	memset(&r, 0, sizeof(r));
+	guest_init(&r.g, GUEST_CALLBACKS, 1);
+	row_name = "no callbacks";
+	row_equal(viommu_virtio_new(r.g.vm, &config, &r.g.iommu), VIOMMU_OK);
+	row_equal(viommu_device_new(r.g.iommu, &device, &r.device[1]), VIOMMU_OK);
+	row_equal(viommu_channel_new(r.device[1], VIOMMU_NO_PASID, &r.channel[1]), VIOMMU_OK);
+	row_equal(vr_attach(&r, 7, 1, 0), ST_OK);
+	row_equal(vr_map(&r, 7, 0, 0xfff, 0x5000, 1), ST_OK);
+	row_equal(vr_peek(&r, 1, 0x1000, R), UNMAPPED);
+	row_equal(viommu_save(r.g.iommu, saved, &bytes), VIOMMU_OK);
+	row_equal(viommu_enter(r.channel[1]), VIOMMU_OK);
+	row_equal(vr_unmap(&r, 7, 0, 0xfff), ST_OK);
+	row_equal(r.result, VIOMMU_PENDING);
+	row_equal(viommu_leave(r.channel[1]), VIOMMU_OK);
+	row_equal(viommu_run(r.g.iommu), VIOMMU_OK);
+	row_equal(viommu_restore(r.g.iommu, saved, bytes) >= 0, true);
+	row_equal(viommu_run(r.g.iommu), VIOMMU_OK);
+	row_equal(vr_peek(&r, 1, 0, R), 0x5000);
+	row_equal(vr_drain(&r), 1);
+	row_equal(viommu_channel_free(r.channel[1]), VIOMMU_OK);
+	row_equal(viommu_device_free(r.device[1]), VIOMMU_OK);
+	guest_fini(&r.g);
+}
+
 static int count_rows(void **state)
 {
 	print_message("%u rows\n", vr_rows_run);
@@ -297,10 +330,11 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_listeners), cmocka_unit_test(test_invalidate),
-		cmocka_unit_test(test_mode),	  cmocka_unit_test(test_early_answers),
-		cmocka_unit_test(test_unplugged), cmocka_unit_test(test_renumbered),
-		cmocka_unit_test(test_aliased),	  cmocka_unit_test(test_large_probe),
+		cmocka_unit_test(test_no_callbacks),  cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_invalidate),    cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_early_answers), cmocka_unit_test(test_unplugged),
+		cmocka_unit_test(test_renumbered),    cmocka_unit_test(test_aliased),
+		cmocka_unit_test(test_large_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);
