@@ -301,6 +301,15 @@ static void test_who(void **state)
 		row_equal(shadows.of[id].maps, id == 1);
 		row_equal(shadows.of[id].unmaps, id == 1);
 	}
+	row_name = "17 ATTACH: told of each mapping";
+	vr_steps(shadows.r, life + 1, 3);
+	for (unsigned id = 1; id <= VR_ENDPOINTS; id++)
+		shadows.of[id].maps = 0;
+	row_equal(vr_attach(shadows.r, 7, 2, 0), ST_OK);
+	row_equal(shadows.of[2].maps, 3);
+	row_equal(vr_attach(shadows.r, 7, 2, 0), ST_OK); /* is there */
+	row_equal(shadows.of[2].maps, 3);
+	row_equal(shadows.of[1].maps, 0);
 	close_shadows();
 }
 

@@ -51,6 +51,7 @@ static int replay(struct viommu_device *device, uint64_t first, uint64_t last, u
 	for (unsigned calls = 0;; calls++) {
 		const uint64_t before = first;
 
+		found.replays++;
 		result =
 			viommu_replay(device, VIOMMU_NO_PASID, &first, last, budget, collect, NULL);
 		if (result != VIOMMU_MORE)
