@@ -13,8 +13,9 @@
  *
  * A saved state has domains, mappings, who is attached to what, and fault records that wait.
  * Requests that are pending are not part of it: their answers are in their buffers, so that whoever
- * restores it returns these to the guest. It restores only where its endpoints exist and were
- * described as they were (viommu_virtio_set_endpoint()). */
+ * restores it returns these to the guest. It restores only where its endpoints exist, and have no
+ * reserved regions or page sizes that contradict its mappings; that they are described as they were
+ * (viommu_virtio_set_endpoint()) is otherwise for the VMM to see to. */
 #ifndef LIBVIRTIOMMU_VIRTIO_H
 #define LIBVIRTIOMMU_VIRTIO_H
 

@@ -544,6 +544,11 @@ static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, u
 	};
 }
 
+static void on_gathered(void *opaque)
+{
+	*tell(opaque) = (struct told){ .what = 'c' };
+}
+
 static void expect(struct rig *r, const char *row, const char *order)
 {
 	char got[257] = "";
@@ -557,9 +562,11 @@ static void expect(struct rig *r, const char *row, const char *order)
 
 static void listeners(void **state)
 {
-	struct viommu_listener_config config = {
-		.size = sizeof(config), .unmap = on_unmap, .mode = on_mode, .map = on_map
-	};
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .unmap = on_unmap,
+						 .mode = on_mode,
+						 .map = on_map,
+						 .complete = on_gathered };
 	struct viommu_listener *listener;
 	struct rig r;
 
@@ -569,7 +576,7 @@ static void listeners(void **state)
 	assert_int_equal(viommu_listener_new(r.iommu, NULL, &config, &listener), VIOMMU_OK);
 	attach(&r, 9, 1, 0);
 	assert_int_equal(r.told[0].mode, VIOMMU_MODE_TRANSLATE);
-	expect(&r, "attach", "m");
+	expect(&r, "attach", "mc");
 	/* the end of it is not in RAM */
 	map(&r, 9, 0x10000, 0x13fff, RAM - 2 * PAGE, VIOMMU_READ);
 	assert_int_equal(r.told[0].first, 0x10000);
@@ -577,36 +584,36 @@ static void listeners(void **state)
 	assert_ptr_equal(r.told[0].fragment.host, r.ram + RAM - 2 * PAGE);
 	assert_int_equal(r.told[1].fragment.gpa, RAM);
 	assert_null(r.told[1].fragment.host);
-	expect(&r, "map", "MM");
+	expect(&r, "map", "MMc");
 	map(&r, 9, 0x20000, 0x20fff, 0, 0);
 	expect(&r, "map without access", "");
 	map(&r, 9, 0x13000, 0x14fff, 0, 3);
 	expect(&r, "map refused", "");
 	unmap(&r, 9, 0, 0x1ffff, 0);
 	assert_int_equal(r.told[0].last, 0x1ffff);
-	expect(&r, "unmap", "u");
+	expect(&r, "unmap", "uc");
 	unmap(&r, 9, 0, 0x1ffff, 0);
 	expect(&r, "unmap of nothing", "");
 	map(&r, 9, 0x1000, 0x1fff, 0x3000, 3);
 	map(&r, 9, 0x2000, 0x2fff, 0x3000, 3);
-	expect(&r, "maps", "MM");
+	expect(&r, "maps", "McMc");
 	add(&r, 2);
 	attach(&r, 9, 2, 0);
-	expect(&r, "attach to mappings", "mMM");
+	expect(&r, "attach to mappings", "mMMc");
 	attach(&r, 10, 2, 0);
-	expect(&r, "change of domain", "um");
+	expect(&r, "change of domain", "umc");
 	detach(&r, 10, 2);
 	assert_int_equal(r.told[0].last, UINT64_MAX);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BLOCK);
-	expect(&r, "detach", "um");
+	expect(&r, "detach", "umc");
 	viommu_reg_write(r.iommu, VIRTIO_CONFIG_BYPASS, 1, 1);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BYPASS);
-	expect(&r, "bypass: who is not attached", "um");
+	expect(&r, "bypass: who is not attached", "umc");
 	attach(&r, 10, 2, 1);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BYPASS);
-	expect(&r, "attach to bypass", "um");
+	expect(&r, "attach to bypass", "umc");
 	viommu_virtio_reset(r.iommu);
-	expect(&r, "reset", "umum");
+	expect(&r, "reset", "umumc");
 	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
 	rig_fini(&r);
 }
