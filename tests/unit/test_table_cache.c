@@ -77,8 +77,8 @@ static void sizes(void **state)
 		uint32_t entries;
 		uint64_t slots;
 	} rows[] = {
-		{ "one", 1, 1 },	      { "two", 2, 2 },	       { "rounded up", 3, 4 },
-		{ "just above", 65, 128 },    { "exact", 4096, 4096 }, { "and beyond", 4097, 8192 },
+		{ "one", 1, 1 },	   { "two", 2, 2 },	    { "rounded up", 3, 4 },
+		{ "just above", 65, 128 }, { "exact", 4096, 4096 }, { "and beyond", 4097, 8192 },
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
