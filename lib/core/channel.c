@@ -46,27 +46,23 @@ static void catch_up(struct viommu_channel *channel)
 	channel->seen = now;
 }
 
-static uint64_t grant(unsigned perm, unsigned access)
-{
-	unsigned granted = access_granted(perm, access);
-
-	return granted | (uint64_t)access_clean(perm, granted) << 32;
-}
-
 /* Of the eight combinations of read, write and fetch, those that three permission bits suffice for:
  * a byte for each permission. A fetch is a read. */
 #define SUFFICES UINT64_C(0xfe0432000e040200)
 
-static uint32_t accepted(unsigned perm)
+/* What users (shift 0) or supervisors (3) may do; writing that is not dirty yet asks the tables. */
+static uint32_t accepted(unsigned perm, unsigned shift)
 {
-	unsigned user = perm & 7;
-	unsigned supervisor = perm >> 3 & 7;
+	unsigned may = perm >> shift & 7 & (perm & PERM_DIRTY ? 7U : ~VIOMMU_WRITE);
 
-	if (!(perm & PERM_DIRTY)) { /* writing asks the tables */
-		user &= ~VIOMMU_WRITE;
-		supervisor &= ~VIOMMU_WRITE;
-	}
-	return (uint32_t)((SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8);
+	return (uint32_t)(SUFFICES >> 8 * may & 0xff);
+}
+
+static uint64_t grant(unsigned perm, unsigned shift)
+{
+	unsigned granted = perm >> shift & 7;
+
+	return granted | (uint64_t)access_clean(perm, granted) << 32;
 }
 
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
@@ -96,9 +92,9 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 				   .gpa = gpa,
 				   .host = mem_host(place, gpa, false),
 				   .serial = channel->serial,
-				   .accepts = accepted(found->perm),
-				   .grant = { grant(found->perm, 0),
-					      grant(found->perm, VIOMMU_PRIV) } };
+				   .accepts = accepted(found->perm, 0) | accepted(found->perm, 3)
+										 << 8,
+				   .grant = { grant(found->perm, 0), grant(found->perm, 3) } };
 }
 
 static_assert(offsetof(struct viommu_fragment, flags) ==

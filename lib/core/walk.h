@@ -58,6 +58,11 @@ struct pt_format {
 	uint64_t (*touch)(const struct pt_config *config, uint64_t raw, bool leaf, bool write);
 	/* What of the folded permission only the whole walk can tell; or NULL. */
 	unsigned (*fold)(const struct pt_config *config, unsigned perm);
+	/* Geometry that every configuration of the format has, known when the walk is compiled;
+	 * index_lg2 0: it differs. */
+	uint8_t page_lg2;
+	uint8_t index_lg2;
+	uint8_t entry_lg2;
 };
 
 /* How a walk ends. */
@@ -186,13 +191,18 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
 				  struct pt_walk *w)
 {
-	const struct pt_config config = *w->config; /* in registers: stores to w cannot change it */
+	struct pt_config config = *w->config; /* in registers: stores to w cannot change it */
 	const struct pt_config *c = &config;
 	uint64_t table = c->root;
 	unsigned level = c->top;
 	unsigned perm = PERM_ALL | PERM_DIRTY;
 	unsigned tries = 0;
 
+	if (format->index_lg2) {
+		config.page_lg2 = format->page_lg2;
+		config.index_lg2 = format->index_lg2;
+		config.entry_lg2 = format->entry_lg2;
+	}
 	if (w->start) {
 		table = w->start->table;
 		level = 0;

@@ -89,7 +89,9 @@ static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
 	return pt_observed_load(w, raw, "second stage");
 }
 
-static const struct pt_format ss_format = { .decode = ss_decode, .touch = ss_touch };
+static const struct pt_format ss_format = {
+	.decode = ss_decode, .touch = ss_touch, .page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3
+};
 static const struct pt_memory ss_memory = { .load = pt_plain_load, .update = pt_plain_update };
 static const struct pt_memory ss_still = { .load = pt_plain_load };
 static const struct pt_memory ss_observed = { .load = observed_load };

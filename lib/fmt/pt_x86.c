@@ -192,7 +192,10 @@ static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desir
 
 static const struct pt_format fs_format = { .decode = fs_decode,
 					    .touch = fs_touch,
-					    .fold = fs_fold };
+					    .fold = fs_fold,
+					    .page_lg2 = 12,
+					    .index_lg2 = 9,
+					    .entry_lg2 = 3 };
 static const struct pt_memory fs_memory = { .load = pt_plain_load, .update = pt_plain_update };
 static const struct pt_memory fs_still = { .load = pt_plain_load };
 static const struct pt_memory fs_observed = { .load = observed_load };

@@ -45,7 +45,7 @@ static enum pt_end toy_load(struct pt_walk *w, uint64_t *raw)
 	return PT_OK;
 }
 
-static const struct pt_format toy = { toy_decode, NULL, NULL };
+static const struct pt_format toy = { .decode = toy_decode };
 static const struct pt_memory plain = { toy_load, NULL };
 
 struct pages {

@@ -83,7 +83,7 @@ static enum pt_end toy_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
 	return PT_OK;
 }
 
-static const struct pt_format toy = { toy_decode, toy_touch, NULL };
+static const struct pt_format toy = { .decode = toy_decode, .touch = toy_touch };
 static const struct pt_memory touched = { toy_load, toy_update };
 static const struct pt_memory untouched = { toy_load, NULL };
 
