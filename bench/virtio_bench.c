@@ -3,7 +3,8 @@
  * virtio_bench.c - what requests to a virtio-iommu cost, and a lookup among many mappings.
  *
  * One domain with row->n mappings of one page, at every other page. What is timed maps, or unmaps,
- * pages in between at random, without listeners and open sections; the other half is not timed.
+ * pages in between, without listeners and open sections; the other half is not timed. A burst is of
+ * neighbours, as an allocator of addresses gives them out, somewhere; with _random each is somewhere.
  * lookup asks for the mappings in random order through the device: beyond what the TLB holds.
  */
 #include <libvirtiommu/virtio.h>
@@ -149,12 +150,20 @@ static void pick_burst(struct virtio_world *w)
 	}
 }
 
-static void run_map(struct bench_state *state, void *world)
+/* BURST pages in order that are not mapped, somewhere. */
+static void pick_neighbours(struct virtio_world *w)
 {
-	struct virtio_world *w = world;
+	uint64_t first = w->n > BURST ? pick(w) % (w->n - BURST) : 0;
 
+	for (unsigned i = 0; i < BURST; i++)
+		w->page[i] = 2 * (first + i) + 1;
+}
+
+static void time_map(struct bench_state *state, struct virtio_world *w,
+		     void (*choose)(struct virtio_world *w))
+{
 	while (bench_next_batch(state, BURST)) {
-		pick_burst(w);
+		choose(w);
 		bench_start(state);
 		for (unsigned i = 0; i < BURST; i++)
 			map(w, w->page[i], 1);
@@ -164,12 +173,11 @@ static void run_map(struct bench_state *state, void *world)
 	}
 }
 
-static void run_unmap(struct bench_state *state, void *world)
+static void time_unmap(struct bench_state *state, struct virtio_world *w,
+		       void (*choose)(struct virtio_world *w))
 {
-	struct virtio_world *w = world;
-
 	while (bench_next_batch(state, BURST)) {
-		pick_burst(w);
+		choose(w);
 		for (unsigned i = 0; i < BURST; i++)
 			map(w, w->page[i], 1);
 		bench_start(state);
@@ -177,6 +185,26 @@ static void run_unmap(struct bench_state *state, void *world)
 			unmap(w, w->page[i], 1);
 		bench_stop(state);
 	}
+}
+
+static void run_map(struct bench_state *state, void *world)
+{
+	time_map(state, world, pick_neighbours);
+}
+
+static void run_map_random(struct bench_state *state, void *world)
+{
+	time_map(state, world, pick_burst);
+}
+
+static void run_unmap(struct bench_state *state, void *world)
+{
+	time_unmap(state, world, pick_neighbours);
+}
+
+static void run_unmap_random(struct bench_state *state, void *world)
+{
+	time_unmap(state, world, pick_burst);
 }
 
 /* One request of many pages, a page. */
@@ -226,6 +254,10 @@ void bench_suite_virtio(void)
 		ROW("virtio/map/1000000", run_map, 1000000),
 		ROW("virtio/unmap/1000", run_unmap, 1000),
 		ROW("virtio/unmap/1000000", run_unmap, 1000000),
+		ROW("virtio/map_random/1000", run_map_random, 1000),
+		ROW("virtio/map_random/1000000", run_map_random, 1000000),
+		ROW("virtio/unmap_random/1000", run_unmap_random, 1000),
+		ROW("virtio/unmap_random/1000000", run_unmap_random, 1000000),
 		ROW("virtio/map256", run_map256, 0),
 		{ "virtio/lookup/1000000", run_lookup, prepare, discard, 1000000, NULL, BENCH_CPU,
 		  0 },
