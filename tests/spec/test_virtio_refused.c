@@ -278,19 +278,29 @@ static void test_records(void **state)
 	vr_close(r);
 }
 
-/* A mapping where the endpoint has something reserved now: refused, or out of reach. */
+/* A mapping where the endpoint has something reserved now, or that its pages are too large for. */
 static void test_described(void **state)
 {
+	const struct viommu_virtio_endpoint large = { .size = sizeof(large),
+						      .page_size_mask = 0xfffffffffff0000 };
 	struct virtio_rig *r = vr_open(&life_config);
 	struct virtio_rig *other = life_open();
 
 	row_name = "29 endpoints that are described otherwise";
 	row_equal(vr_attach(r, 0, 4, 0), ST_OK);
+	row_equal(vr_attach(r, 1, 3, 0), ST_OK);
+	row_equal(vr_map(r, 1, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK);
+	length = life_save(r, good);
+	row_equal(life_restore(other, good, length), VIOMMU_OK);
 	row_equal(vr_map(r, 0, 0xfee00000, 0xfee01fff, 0x5000, VR_RW), ST_OK);
 	length = life_save(r, good);
-	life_restore(other, good, length);
+	row_equal(life_restore(other, good, length), VIOMMU_ESTATE);
 	row_equal(vr_where(other, 4, 0xfee00000, VIOMMU_WRITE), VR_INTERRUPT);
-	row_equal(vr_where(other, 4, 0xfee01000, VIOMMU_WRITE), VR_INTERRUPT);
+	row_equal(vr_unmap(r, 0, 0, MAX), ST_OK);
+	length = life_save(r, good);
+	row_equal(vr_detach(other, 1, 3), ST_OK);
+	row_equal(viommu_virtio_set_endpoint(other->device[3], &large), VIOMMU_OK);
+	row_equal(life_restore(other, good, length), VIOMMU_ESTATE);
 	vr_close(other);
 	vr_close(r);
 }
