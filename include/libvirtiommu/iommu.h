@@ -227,7 +227,8 @@ struct viommu_answer {
  * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough,
  * or 65536 pages have been looked at. VIOMMU_FAULT: refused at answer->next, and recorded.
  * VIOMMU_INTERRUPT: an interrupt message, not a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY
- * from inside a callback of this very channel); nothing is recorded.
+ * from inside a callback of this very channel, unless the channel's own cache has the answer);
+ * nothing is recorded.
  */
 VIOMMU_API int viommu_translate(struct viommu_channel *channel,
 				const struct viommu_request *request,

@@ -204,8 +204,9 @@ static void flush_range(struct domains *d, struct domain *slot, uint64_t first, 
 		domain_space(slot, atomic_load_explicit(&slot->tag, memory_order_relaxed));
 	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
 	unsigned block_lg2 = domain_block_lg2(&slot->key);
-	/* tables are cached of domains only that have pages cached, too */
-	bool tables = sizes && block_lg2 && !leaf;
+	/* tables are cached of domains only that have pages of theirs cached, too */
+	bool tables =
+		!leaf && block_lg2 && (sizes & BIT(domain_first_config(&slot->key)->page_lg2));
 
 	/* a few pages are few probes, of whatever sizes there are */
 	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW &&
