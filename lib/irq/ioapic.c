@@ -199,7 +199,8 @@ static uint32_t read_register(const struct viommu_ioapic *a)
 	uint32_t n = pin_of(a->index);
 
 	if (n < a->config.pins)
-		return (uint32_t)(a->pin[n].entry >> (a->index & 1 ? 32 : 0));
+		return (uint32_t)(a->pin[bits_clamp_index(n, a->config.pins)].entry >>
+				  (a->index & 1 ? 32 : 0));
 	switch (a->index) {
 	case IOAPIC_ID:
 		return (uint32_t)bits_put(IOAPIC_ID_ID, a->id);
@@ -236,7 +237,8 @@ static void write_register(struct viommu_ioapic *a, uint32_t value)
 	pthread_mutex_lock(&a->lock);
 	n = pin_of(a->index);
 	if (n < a->config.pins)
-		changed = write_half(&a->pin[n], a->index & 1, value);
+		changed = write_half(&a->pin[bits_clamp_index(n, a->config.pins)], a->index & 1,
+				     value);
 	else if (a->index == IOAPIC_ID)
 		a->id = (uint32_t)bits_get(value, IOAPIC_ID_ID);
 	pthread_mutex_unlock(&a->lock);
