@@ -439,6 +439,8 @@ static void disturb(struct pair *p, bool *open)
 
 	if (r % 4 == 0)
 		random_page(p, page);
+	if (r % 64 == 7 && *open) /* a wait would wait for the section */
+		r++;
 	for (unsigned i = 0; i < 2; i++) {
 		struct guest *g = &p->side[i].g;
 
@@ -451,12 +453,15 @@ static void disturb(struct pair *p, bool *open)
 				     0);
 			guest_ring(g);
 		}
+		if (r % 64 == 7)
+			guest_invalidate_all(g);
 		if (r % 8 == 5)
 			assert_int_equal(*open ? viommu_leave(p->side[i].channel)
 					       : viommu_enter(p->side[i].channel),
 					 VIOMMU_OK);
 	}
-	*open ^= r % 8 == 5;
+	if (r % 8 == 5)
+		*open = !*open;
 }
 
 static void one_pair(enum kind kind, enum guest_memory memory, uint64_t seed, unsigned lists)
