@@ -104,6 +104,7 @@ static void unmap_one(const struct viommu_listener *l, struct viommu_device *dev
 
 void notify_unmap(struct viommu *u, const struct notify *what)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.unmap)
 			for_each_device(l, unmap_one, what);
@@ -118,6 +119,7 @@ static void mode_one(const struct viommu_listener *l, struct viommu_device *devi
 
 void notify_mode(struct viommu *u, uint32_t mode)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.mode)
 			for_each_device(l, mode_one, &mode);
@@ -126,8 +128,20 @@ void notify_mode(struct viommu *u, uint32_t mode)
 
 void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.interrupts)
 			l->config.interrupts(l->config.opaque, first, last);
+	}
+}
+
+void notify_complete(struct viommu *u)
+{
+	if (!u->told)
+		return;
+	u->told = false;
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.complete)
+			l->config.complete(l->config.opaque);
 	}
 }

@@ -173,6 +173,7 @@ int viommu_reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	result = u->engine->reg_write(u, offset, bytes, value);
+	notify_complete(u);
 	unit_end(u);
 	return result;
 }
@@ -186,6 +187,7 @@ int viommu_run(struct viommu *u)
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	result = u->engine->run(u);
+	notify_complete(u);
 	unit_end(u);
 	return result;
 }
@@ -199,6 +201,7 @@ int viommu_reset(struct viommu *u)
 	u->engine->reset(u);
 	devices_forget_invalidations(u);
 	unit_forget(u, true);
+	notify_complete(u);
 	unit_end(u);
 	return VIOMMU_OK;
 }
@@ -233,6 +236,7 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 	if (result >= 0) {
 		devices_forget_invalidations(u);
 		unit_forget(u, true);
+		notify_complete(u);
 	}
 	unit_end(u);
 	return result;

@@ -124,6 +124,7 @@ struct viommu {
 	_Atomic uint32_t busy;
 	struct epoch_section self; /* of that call */
 	struct viommu_listener *listeners;
+	bool told; /* listeners have been told something since notify_complete() */
 
 	struct viommu_host host;
 	struct viommu_limits limits;
@@ -244,5 +245,8 @@ void notify_unmap(struct viommu *u, const struct notify *what);
 /* The mode of every device that has a listener. */
 void notify_mode(struct viommu *u, uint32_t mode);
 void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last);
+/* Before the epoch of a completion starts, so that a section that a listener opens now holds it
+ * back; the verbs in unit.c make it once more when the engine returns. */
+void notify_complete(struct viommu *u);
 
 #endif

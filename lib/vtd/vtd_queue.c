@@ -134,8 +134,10 @@ static bool earlier_complete(struct vtd *v)
 		return false;
 	if (!v->unsynced)
 		return true;
-	if (!v->wait_epoch)
+	if (!v->wait_epoch) {
+		notify_complete(&v->unit);
 		v->wait_epoch = epoch_start(&v->unit.epoch);
+	}
 	if (!epoch_wait(&v->unit.epoch, v->wait_epoch, &v->unit.self))
 		return false;
 	v->unsynced = false;

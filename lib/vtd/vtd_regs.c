@@ -10,6 +10,7 @@ void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
 {
 	v->completion.gsts_set = (v->completion.gsts_set & ~gsts_clear) | gsts_set;
 	v->completion.gsts_clear = (v->completion.gsts_clear & ~gsts_set) | gsts_clear;
+	notify_complete(&v->unit);
 	v->completion.epoch = epoch_start(&v->unit.epoch);
 }
 

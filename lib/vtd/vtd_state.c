@@ -223,6 +223,9 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 		return VIOMMU_ESTATE;
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
+	/* What listeners do about this comes before a completion that was saved. */
+	if (v->completion.epoch)
+		vtd_complete_later(v, 0, 0);
 	/* Anything may be due: a completion, or descriptors between head and tail. */
 	return VIOMMU_PENDING;
 }

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhost_front.c - the VMM's side of a device IOTLB: its life, what it is told, and misses.
+ * vhost_front.h says why it is right. */
+
+#include <string.h>
+
+#include "abi.h"
+#include "range.h"
+#include "vhost_front.h"
+
+/* Translations of one miss; with the last, invalidations wait for the update and not the other way
+ * round. */
+#define TRIES 4U
+
+/* ---- what the IOMMU tells; from the thread that owns the registers ---- */
+
+static void invalidated(struct viommu_vhost *v, uint64_t first, uint64_t last)
+{
+	pthread_mutex_lock(&v->lock);
+	if (v->missing && range_overlaps(v->neighbourhood.first, v->neighbourhood.last, first, last))
+		v->stale = true;
+	if (vhost_sent_any(&v->sent, first, last))
+		vhost_invalidate(v, first, last);
+	else
+		v->statistics.coalesced++;
+	vhost_send_and_unlock(v, false);
+}
+
+static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		     uint64_t last)
+{
+	struct viommu_vhost *v = opaque;
+
+	(void)device;
+	if (pasid == VIOMMU_ANY_PASID || pasid == v->config.pasid)
+		invalidated(v, first, last);
+}
+
+static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	(void)device;
+	(void)mode;
+	invalidated(opaque, 0, UINT64_MAX);
+}
+
+static void on_complete(void *opaque)
+{
+	struct viommu_vhost *v = opaque;
+
+	pthread_mutex_lock(&v->lock);
+	vhost_gathered(v);
+	vhost_send_and_unlock(v, false);
+}
+
+/* ---- misses ---- */
+
+static void begin_try(struct viommu_vhost *v, const struct vhost_range *block, bool last_try)
+{
+	bool wake;
+
+	pthread_mutex_lock(&v->lock);
+	v->neighbourhood = *block;
+	if (!range_add(block->last, v->config.ahead, &v->neighbourhood.last))
+		v->neighbourhood.last = UINT64_MAX;
+	v->stale = false;
+	v->last_try = last_try;
+	wake = vhost_hold(v);
+	pthread_mutex_unlock(&v->lock);
+	if (wake)
+		unit_work(v->device->iommu);
+}
+
+/* VIOMMU_MORE: invalidated meanwhile, try again. */
+static int end_try(struct viommu_vhost *v, const struct vhost_message *update, uint32_t count)
+{
+	int result = VIOMMU_OK;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->broken)
+		result = VIOMMU_ENOENT;
+	else if (v->stale && !v->last_try)
+		result = VIOMMU_MORE;
+	else if (!vhost_update(v, update, count))
+		result = VIOMMU_EBUSY;
+	else if (v->stale) /* nothing is complete before this is acknowledged: the hold is open */
+		vhost_invalidate(v, update[0].range.first, update[count - 1].range.last);
+	if (v->stale && result == VIOMMU_OK)
+		vhost_gathered(v);
+	pthread_mutex_unlock(&v->lock);
+	return result;
+}
+
+static int try(struct viommu_vhost *v, uint64_t iova, uint32_t access, bool last_try)
+{
+	const struct vhost_range block = vhost_block(v, iova);
+	struct vhost_message update[VHOST_UPDATES];
+	struct vhost_run run;
+	uint32_t count = 1;
+	uint64_t end;
+	int result;
+
+	begin_try(v, &block, last_try);
+	result = vhost_translate(v, iova, access, &run);
+	if (result)
+		return result;
+	vhost_widen(v, &block, &run);
+	update[0] = (struct vhost_message){ .range = run.range,
+					    .uaddr = run.uaddr,
+					    .perm = run.perm };
+	if (v->config.ahead && run.range.last != UINT64_MAX) {
+		if (!range_add(run.range.last, v->config.ahead, &end))
+			end = UINT64_MAX;
+		count += vhost_read_ahead(v, run.range.last + 1, end, &update[1],
+					  VHOST_UPDATES - 1);
+	}
+	return end_try(v, update, count);
+}
+
+static int answer(struct viommu_vhost *v, uint64_t iova, uint32_t access)
+{
+	int result = VIOMMU_MORE;
+
+	for (unsigned i = 0; result == VIOMMU_MORE; i++)
+		result = try(v, iova, access, i + 1 >= TRIES);
+	return result;
+}
+
+static int begin_miss(struct viommu_vhost *v)
+{
+	int result = VIOMMU_OK;
+
+	pthread_mutex_lock(&v->lock);
+	if (v->missing)
+		result = VIOMMU_EBUSY;
+	v->missing = true;
+	v->statistics.misses += result == VIOMMU_OK;
+	v->update_result = VIOMMU_OK;
+	pthread_mutex_unlock(&v->lock);
+	return result;
+}
+
+int viommu_vhost_miss(struct viommu_vhost *v, uint64_t iova, uint32_t access)
+{
+	int result;
+
+	if (!v || !access || (access & ~(VIOMMU_READ | VIOMMU_WRITE)))
+		return VIOMMU_EINVAL;
+	if (begin_miss(v))
+		return VIOMMU_EBUSY;
+	result = answer(v, iova, access);
+	/* A backend that learns that it may read knows that writing is refused, and does not wait.
+	 */
+	if (result == VIOMMU_FAULT && (access & VIOMMU_WRITE) && vhost_readable(v, iova))
+		answer(v, iova, VIOMMU_READ);
+	pthread_mutex_lock(&v->lock);
+	v->statistics.faults += result == VIOMMU_FAULT;
+	vhost_send_and_unlock(v, true);
+	if (result == VIOMMU_OK) {
+		pthread_mutex_lock(&v->lock);
+		result = v->update_result;
+		pthread_mutex_unlock(&v->lock);
+	}
+	return result;
+}
+
+int viommu_vhost_acknowledged(struct viommu_vhost *v, uint32_t count)
+{
+	int result = VIOMMU_EINVAL;
+	bool wake;
+
+	if (!v)
+		return VIOMMU_EINVAL;
+	pthread_mutex_lock(&v->lock);
+	if (count <= v->issued - v->acknowledged) {
+		v->acknowledged += count;
+		result = VIOMMU_OK;
+	}
+	wake = vhost_hold(v);
+	pthread_mutex_unlock(&v->lock);
+	if (wake)
+		unit_work(v->device->iommu);
+	return result;
+}
+
+/* ---- life ---- */
+
+static bool valid(const struct viommu_vhost_config *config)
+{
+	return !config->flags && config->send && !(config->reach & (config->reach - 1)) &&
+	       (config->pasid == VIOMMU_NO_PASID || config->pasid < BIT(20));
+}
+
+int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_config *given,
+		     struct viommu_vhost **out)
+{
+	struct viommu_listener_config listener = { .size = sizeof(listener),
+						   .unmap = on_unmap,
+						   .mode = on_mode,
+						   .complete = on_complete };
+	struct viommu_vhost_config config;
+	struct viommu_vhost *v;
+	int result;
+
+	if (!device || !out)
+		return VIOMMU_EINVAL;
+	result = abi_take(&config, sizeof(config), sizeof(config), given);
+	if (result)
+		return result;
+	if (!valid(&config))
+		return VIOMMU_EINVAL;
+	v = vm_alloc(device->iommu->vm, sizeof(*v), _Alignof(struct viommu_vhost));
+	if (!v)
+		return VIOMMU_ENOMEM;
+	v->device = device;
+	v->config = config;
+	pthread_mutex_init(&v->lock, NULL);
+	epoch_add(&device->iommu->epoch, &v->section);
+	listener.opaque = v;
+	result = viommu_listener_new(device->iommu, device, &listener, &v->listener);
+	if (result) {
+		epoch_remove(&device->iommu->epoch, &v->section);
+		pthread_mutex_destroy(&v->lock);
+		vm_dealloc(device->iommu->vm, v, sizeof(*v));
+		return result;
+	}
+	*out = v;
+	return VIOMMU_OK;
+}
+
+int viommu_vhost_free(struct viommu_vhost *v)
+{
+	struct viommu *u;
+	bool busy;
+	bool wake;
+
+	if (!v)
+		return VIOMMU_OK;
+	u = v->device->iommu;
+	pthread_mutex_lock(&v->lock);
+	busy = v->sending || v->missing;
+	pthread_mutex_unlock(&v->lock);
+	if (busy || viommu_listener_free(v->listener))
+		return VIOMMU_EBUSY;
+	wake = v->holding && epoch_leave(&u->epoch, &v->section);
+	epoch_remove(&u->epoch, &v->section);
+	pthread_mutex_destroy(&v->lock);
+	vm_dealloc(u->vm, v, sizeof(*v));
+	if (wake)
+		unit_work(u);
+	return VIOMMU_OK;
+}
+
+int viommu_vhost_statistics(const struct viommu_vhost *vhost,
+			    struct viommu_vhost_statistics *statistics)
+{
+	struct viommu_vhost *v = (struct viommu_vhost *)vhost; /* for its lock */
+	struct viommu_vhost_statistics now;
+	int result;
+
+	if (!v || !statistics)
+		return VIOMMU_EINVAL;
+	result = abi_take(&now, sizeof(now), sizeof(now), statistics);
+	if (result)
+		return result;
+	pthread_mutex_lock(&v->lock);
+	now = v->statistics;
+	now.outstanding = (uint32_t)(v->issued - v->acknowledged);
+	pthread_mutex_unlock(&v->lock);
+	now.size = statistics->size;
+	memcpy(statistics, &now, sizeof(now));
+	return VIOMMU_OK;
+}

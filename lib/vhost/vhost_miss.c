@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhost_miss.c - what to tell a backend about an address: as much as the tables prove. */
+
+#include "mem.h"
+#include "range.h"
+#include "vhost_front.h"
+
+/* Table entries that one look at the tables may cost, and bytes of the first such look. */
+#define LOOK_BUDGET 16384U
+#define LOOK_FIRST  (UINT64_C(64) << 10)
+
+struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova)
+{
+	uint64_t reach = v->config.reach;
+
+	if (!reach)
+		reach = VIOMMU_VHOST_REACH_DEFAULT;
+	if (reach < VHOST_PAGE)
+		reach = VHOST_PAGE;
+	return (struct vhost_range){ iova & ~(reach - 1), iova | (reach - 1) };
+}
+
+/* Whether b goes on where a ends: address, guest memory, host memory and permission (obligation
+ * 32). */
+static bool joins(const struct vhost_run *a, const struct vhost_run *b)
+{
+	uint64_t length = a->range.last - a->range.first + 1;
+
+	return a->range.last + 1 == b->range.first && a->gpa + length == b->gpa &&
+	       a->uaddr + length == b->uaddr && a->perm == b->perm;
+}
+
+/* ---- the tables, in pieces of one host mapping ---- */
+
+struct look {
+	struct viommu_vm *vm;
+	/* Non-zero: enough has been seen. */
+	int (*piece)(struct look *look, const struct vhost_run *piece);
+	struct vhost_run *run;
+	struct vhost_message *update;
+	uint32_t count;
+	uint32_t max;
+};
+
+/* What a backend may do without asking again: not write to what is not recorded as dirty, nor to
+ * ROM. 0 where there is no host memory. */
+static uint32_t usable(const struct viommu_fragment *f, const void *writable)
+{
+	uint32_t perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
+
+	if ((f->flags & VIOMMU_FRAGMENT_CLEAN) || !writable)
+		perm &= ~VIOMMU_WRITE;
+	return f->host ? perm : 0;
+}
+
+/* Regions of RAM and ROM may be neighbours in host memory. At most as many steps as regions. */
+static int split(void *opaque, uint64_t iova, const struct viommu_fragment *f)
+{
+	struct look *look = opaque;
+	uint64_t gpa_last = f->gpa + f->length - 1;
+
+	for (uint64_t done = 0; done < f->length;) {
+		struct vhost_run piece = { .range.first = iova + done, .gpa = f->gpa + done };
+		void *writable;
+		uint64_t last = mem_piece(look->vm, piece.gpa, gpa_last, true, &writable);
+
+		piece.range.last = piece.range.first + (last - piece.gpa);
+		piece.uaddr = (uint64_t)(uintptr_t)f->host + done;
+		piece.perm = usable(f, writable);
+		if (look->piece(look, &piece))
+			return 1;
+		done += last - piece.gpa + 1;
+	}
+	return 0;
+}
+
+static void look_at(const struct viommu_vhost *v, uint64_t first, uint64_t last, struct look *look)
+{
+	look->vm = v->device->iommu->vm;
+	viommu_replay(v->device, v->config.pasid, &first, last, LOOK_BUDGET, split, look);
+}
+
+/* ---- a run ---- */
+
+static int grow_up(struct look *look, const struct vhost_run *piece)
+{
+	if (!joins(look->run, piece))
+		return 1;
+	look->run->range.last = piece->range.last;
+	return 0;
+}
+
+/* Keeps the run that ends with the piece. */
+static int keep_last(struct look *look, const struct vhost_run *piece)
+{
+	if (look->count && joins(look->run, piece))
+		look->run->range.last = piece->range.last;
+	else
+		*look->run = *piece;
+	look->count = 1;
+	return 0;
+}
+
+static void widen_up(const struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
+{
+	for (uint64_t bytes = LOOK_FIRST; run->range.last != limit; bytes *= 4) {
+		struct look look = { .piece = grow_up, .run = run };
+		uint64_t left = limit - run->range.last;
+		uint64_t last = run->range.last + (bytes < left ? bytes : left);
+
+		look_at(v, run->range.last + 1, last, &look);
+		if (run->range.last != last)
+			return;
+	}
+}
+
+static void widen_down(const struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
+{
+	for (uint64_t bytes = LOOK_FIRST; run->range.first != limit; bytes *= 4) {
+		struct vhost_run below;
+		struct look look = { .piece = keep_last, .run = &below };
+		uint64_t left = run->range.first - limit;
+		uint64_t first = run->range.first - (bytes < left ? bytes : left);
+
+		look_at(v, first, run->range.first - 1, &look);
+		if (!look.count || !joins(&below, run))
+			return;
+		below.range.last = run->range.last;
+		*run = below;
+		if (run->range.first != first)
+			return;
+	}
+}
+
+void vhost_widen(const struct viommu_vhost *v, const struct vhost_range *block,
+		 struct vhost_run *run)
+{
+	/* Looks grow with what they find, so that small mappings cost little; each is bounded. */
+	widen_up(v, block->last, run);
+	widen_down(v, block->first, run);
+}
+
+int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access,
+		    struct vhost_run *run)
+{
+	const struct viommu_request request = {
+		.first = iova, .last = iova, .pasid = v->config.pasid, .access = (uint16_t)access
+	};
+	uint64_t offset = iova & (VHOST_PAGE - 1);
+	struct viommu_fragment f;
+	struct viommu_answer answer;
+	int result = viommu_device_translate(v->device, &request, &f, 1, &answer);
+	struct epoch_section *section;
+	void *writable;
+
+	if (result)
+		return result;
+	section = epoch_visit(&v->device->iommu->epoch);
+	mem_piece(v->device->iommu->vm, f.gpa, f.gpa, true, &writable);
+	if (epoch_visit_end(&v->device->iommu->epoch, section))
+		unit_work(v->device->iommu);
+	/* no mapping and no region is smaller than a page */
+	*run = (struct vhost_run){ .range = { iova - offset, iova | (VHOST_PAGE - 1) },
+				   .gpa = f.gpa - offset,
+				   .uaddr = (uint64_t)(uintptr_t)f.host - offset,
+				   .perm = usable(&f, writable) };
+	return run->perm ? VIOMMU_OK : VIOMMU_ENOTSUP;
+}
+
+/* ---- without being asked ---- */
+
+static int note_readable(struct look *look, const struct vhost_run *piece)
+{
+	look->count = (piece->perm & VIOMMU_READ) != 0;
+	return 1;
+}
+
+bool vhost_readable(const struct viommu_vhost *v, uint64_t iova)
+{
+	struct look look = { .piece = note_readable };
+
+	look_at(v, iova, iova, &look);
+	return look.count;
+}
+
+static int collect(struct look *look, const struct vhost_run *piece)
+{
+	if (!piece->perm)
+		return 0;
+	if (look->count && joins(look->run, piece)) {
+		look->run->range.last = piece->range.last;
+		look->update[look->count - 1].range.last = piece->range.last;
+		return 0;
+	}
+	if (look->count == look->max)
+		return 1;
+	*look->run = *piece;
+	look->update[look->count++] = (struct vhost_message){ .range = piece->range,
+							      .uaddr = piece->uaddr,
+							      .perm = piece->perm };
+	return 0;
+}
+
+uint32_t vhost_read_ahead(const struct viommu_vhost *v, uint64_t first, uint64_t last,
+			  struct vhost_message *update, uint32_t max)
+{
+	struct vhost_run run = { .perm = 0 };
+	struct look look = { .piece = collect, .run = &run, .update = update, .max = max };
+
+	look_at(v, first, last, &look);
+	return look.count;
+}
