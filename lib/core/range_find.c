@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * range_find.c - looking up in range maps, from any thread.
+ *
+ * An index is followed only after the version has been found unchanged: it is that of a node which
+ * was in the map then, and height ends the descent.
+ */
+
+#include <libvirtiommu/base.h>
+
+#include "range_node.h"
+#include "range_rank.h"
+#include "seqlock.h"
+
+#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
+
+enum look { LOOK_CHANGED, LOOK_NONE, LOOK_ITEM };
+
+/* The leaf is read in no order that a processor could foresee: all of its lines at once. */
+static inline void prefetch(const struct range_node *node)
+{
+	const char *line = (const char *)node;
+
+	for (unsigned i = 0; i < sizeof(*node); i += 64)
+		__builtin_prefetch(line + i);
+}
+
+/*
+ * The item that ends at or after the address, if it is in the leaf that has the address. *high: the
+ * last address of that leaf. What is answered has to be validated by the caller once more.
+ */
+static inline enum look look(const struct range_pool *pool, const struct range_map *map,
+			     uint64_t version, uint64_t address, struct range_item *item,
+			     uint64_t *high)
+{
+	uint32_t index = GET(map->root);
+	uint32_t height = GET(map->height);
+	const struct range_node *node;
+	uint32_t at;
+
+	*high = UINT64_MAX;
+	if (!seq_read_valid(&map->version, version))
+		return LOOK_CHANGED;
+	if (!index)
+		return LOOK_NONE;
+	for (node = range_node(pool, index); height > 0; height--) {
+		uint32_t slot = inner_rank(&node->inner, address);
+
+		index = GET(node->inner.child[slot]);
+		if (slot < INNER_KEYS && GET(node->inner.key[slot]) < *high)
+			*high = GET(node->inner.key[slot]);
+		if (!seq_read_valid(&map->version, version))
+			return LOOK_CHANGED;
+		node = range_node(pool, index);
+		if (height == 1)
+			prefetch(node);
+	}
+	at = leaf_rank(&node->leaf, address);
+	if (at >= LEAF_ITEMS || at >= GET(node->count))
+		return LOOK_NONE;
+	*item = (struct range_item){ .first = GET(node->leaf.pair[at].first),
+				     .last = GET(node->leaf.last[at]),
+				     .target = GET(node->leaf.pair[at].target),
+				     .perm = GET(node->leaf.perm[at]) };
+	return LOOK_ITEM;
+}
+
+static inline void wait_a_little(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#endif
+}
+
+bool range_map_find(const struct range_pool *pool, const struct range_map *map, uint64_t address,
+		    struct range_item *found)
+{
+	for (;; wait_a_little()) {
+		uint64_t version = seq_read_begin(&map->version);
+		uint64_t high;
+		enum look answer = look(pool, map, version, address, found, &high);
+
+		if (LIKELY(answer != LOOK_CHANGED && seq_read_valid(&map->version, version)))
+			return answer == LOOK_ITEM && found->first <= address;
+	}
+}
+
+bool range_map_next(const struct range_pool *pool, const struct range_map *map, uint64_t address,
+		    struct range_item *found)
+{
+	for (;; wait_a_little()) {
+		uint64_t version = seq_read_begin(&map->version);
+		uint64_t high;
+		enum look answer = look(pool, map, version, address, found, &high);
+
+		/* the first item of the next leaf then, since no leaf is empty */
+		if (answer == LOOK_NONE && high != UINT64_MAX)
+			answer = look(pool, map, version, high + 1, found, &high);
+		if (answer != LOOK_CHANGED && seq_read_valid(&map->version, version))
+			return answer == LOOK_ITEM;
+	}
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * range_node.h - what range maps are made of: nodes, and the pool they come from.
+ *
+ * A node is eight cache lines. Its keys are together and sorted; a key that is not in use is
+ * UINT64_MAX, so that counting the keys below an address needs no count of those in use.
+ *
+ *	leaf	last[i]			of item i; then first, target and perm of each
+ *	inner	key[i]			child[i] has addresses up to it; the last child has no key
+ *
+ * What child[i] has: every item in it ends at or before key[i], and every item in child[i + 1]
+ * begins after key[i]. A key need not be the end of an item. No node is empty.
+ *
+ * All fields are written by the one writer and read by anybody, relaxed, under the map's version.
+ */
+#ifndef RANGE_NODE_H
+#define RANGE_NODE_H
+
+#include "bits.h"
+#include "range_map.h"
+
+#define LEAF_ITEMS     20U
+#define INNER_KEYS     40U
+#define INNER_CHILDREN (INNER_KEYS + 1)
+#define RANK_BLOCK     4U /* both numbers of keys are multiples of it */
+
+struct range_pair {
+	_Atomic uint64_t first;
+	_Atomic uint64_t target;
+};
+
+struct range_leaf {
+	_Atomic uint64_t last[LEAF_ITEMS];
+	struct range_pair pair[LEAF_ITEMS];
+	_Atomic uint8_t perm[LEAF_ITEMS];
+};
+
+struct range_inner {
+	_Atomic uint64_t key[INNER_KEYS];
+	_Atomic uint32_t child[INNER_CHILDREN];
+};
+
+struct range_node {
+	_Alignas(64) union {
+		struct range_leaf leaf;
+		struct range_inner inner;
+	};
+	_Atomic uint32_t count; /* of items or of children */
+	_Atomic uint32_t next;	/* unused nodes: the next one */
+};
+
+static_assert(sizeof(struct range_node) == 512, "a node is eight cache lines");
+
+/* ---- the pool ---- */
+
+/* Indices of nodes: CHUNK_LG2 bits within a chunk, of which the first chunks use only the lower
+ * part: a small pool is small. */
+#define CHUNK_LG2      11U
+#define CHUNK_NODES(n) (1U << ((n) + 4 < CHUNK_LG2 ? (n) + 4 : CHUNK_LG2))
+
+struct range_pool {
+	struct range_pool_config config;
+	uint64_t bytes;	 /* of this */
+	uint32_t items;	 /* of all maps */
+	uint32_t nodes;	 /* of all maps */
+	uint32_t spare;	 /* nodes that can be taken without allocating: */
+	uint32_t unused; /* a list of some, 0: none; */
+	uint32_t fresh;	 /* and those from here to the end of the newest chunk */
+	uint32_t chunks; /* allocated */
+	uint32_t chunks_max;
+	struct range_node *_Atomic chunk[];
+};
+
+static inline struct range_node *range_node(const struct range_pool *pool, uint32_t index)
+{
+	struct range_node *chunk =
+		atomic_load_explicit(&pool->chunk[index >> CHUNK_LG2], memory_order_relaxed);
+
+	return &chunk[index & (BIT(CHUNK_LG2) - 1)];
+}
+
+/* Has @count nodes ready for range_node_take(): at most 16. VIOMMU_OK, VIOMMU_ENOMEM */
+int range_pool_reserve(struct range_pool *pool, uint32_t count);
+
+/* A reserved node, its count 0 and its keys unused. */
+uint32_t range_node_take(struct range_pool *pool, struct range_node **node);
+void range_node_give(struct range_pool *pool, uint32_t index);
+
+#endif

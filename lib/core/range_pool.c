@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* range_pool.c - nodes of range maps: chunks, and the list of nodes that are not in use. */
+
+#include <libvirtiommu/base.h>
+
+#include "range_node.h"
+
+/* A leaf has an item, an inner node hardly ever less than two children; indices have 32 bits. */
+static uint32_t chunks_for(uint32_t items)
+{
+	uint64_t chunks = ((uint64_t)items * 2 >> CHUNK_LG2) + CHUNK_LG2;
+
+	return (uint32_t)(chunks < BIT(32 - CHUNK_LG2) ? chunks : BIT(32 - CHUNK_LG2));
+}
+
+int range_pool_new(const struct range_pool_config *config, struct range_pool **pool)
+{
+	uint32_t chunks = chunks_for(config->items);
+	uint64_t bytes = sizeof(**pool) + chunks * sizeof((*pool)->chunk[0]);
+	struct range_pool *p = config->alloc(config->opaque, bytes, _Alignof(struct range_pool));
+
+	if (!p)
+		return VIOMMU_ENOMEM;
+	p->config = *config;
+	p->bytes = bytes;
+	p->chunks_max = chunks;
+	*pool = p;
+	return VIOMMU_OK;
+}
+
+static void free_chunks(struct range_pool *pool)
+{
+	const struct range_pool_config *config = &pool->config;
+
+	for (uint32_t i = 0; i < pool->chunks; i++)
+		config->dealloc(config->opaque,
+				atomic_load_explicit(&pool->chunk[i], memory_order_relaxed),
+				CHUNK_NODES(i) * sizeof(struct range_node));
+	pool->chunks = 0;
+	pool->spare = 0;
+	pool->unused = 0;
+	pool->fresh = 0;
+}
+
+void range_pool_free(struct range_pool *pool)
+{
+	if (!pool)
+		return;
+	free_chunks(pool);
+	pool->config.dealloc(pool->config.opaque, pool, pool->bytes);
+}
+
+void range_pool_trim(struct range_pool *pool)
+{
+	if (pool->nodes == 0)
+		free_chunks(pool);
+}
+
+uint32_t range_pool_count(const struct range_pool *pool)
+{
+	return pool->items;
+}
+
+uint64_t range_pool_bytes(const struct range_pool *pool)
+{
+	return pool->nodes * sizeof(struct range_node);
+}
+
+static void put_unused(struct range_pool *pool, uint32_t index)
+{
+	atomic_store_explicit(&range_node(pool, index)->next, pool->unused, memory_order_relaxed);
+	pool->unused = index;
+}
+
+static bool fresh_left(const struct range_pool *pool)
+{
+	return pool->chunks &&
+	       (pool->fresh & (BIT(CHUNK_LG2) - 1)) < CHUNK_NODES(pool->chunks - 1) &&
+	       pool->fresh >> CHUNK_LG2 == pool->chunks - 1;
+}
+
+static int add_chunk(struct range_pool *pool)
+{
+	uint32_t nodes = CHUNK_NODES(pool->chunks);
+	struct range_node *chunk;
+
+	if (pool->chunks == pool->chunks_max)
+		return VIOMMU_ENOMEM;
+	chunk = pool->config.alloc(pool->config.opaque, nodes * sizeof(*chunk), sizeof(*chunk));
+	if (!chunk)
+		return VIOMMU_ENOMEM;
+	for (; fresh_left(pool); pool->fresh++) /* fewer than were asked for */
+		put_unused(pool, pool->fresh);
+	atomic_store_explicit(&pool->chunk[pool->chunks], chunk, memory_order_relaxed);
+	pool->fresh = pool->chunks++ << CHUNK_LG2;
+	pool->spare += nodes;
+	if (pool->fresh == 0) { /* no node has the index 0 */
+		pool->fresh++;
+		pool->spare--;
+	}
+	return VIOMMU_OK;
+}
+
+int range_pool_reserve(struct range_pool *pool, uint32_t count)
+{
+	/* at most two chunks: each has at least 16 nodes */
+	while (pool->spare < count)
+		if (add_chunk(pool) != VIOMMU_OK)
+			return VIOMMU_ENOMEM;
+	return VIOMMU_OK;
+}
+
+uint32_t range_node_take(struct range_pool *pool, struct range_node **node)
+{
+	uint32_t index = pool->unused ? pool->unused : pool->fresh++;
+	struct range_node *n = range_node(pool, index);
+
+	if (pool->unused)
+		pool->unused = atomic_load_explicit(&n->next, memory_order_relaxed);
+	pool->spare--;
+	pool->nodes++;
+	atomic_store_explicit(&n->count, 0, memory_order_relaxed);
+	for (unsigned i = 0; i < INNER_KEYS; i++) /* those of a leaf are fewer */
+		atomic_store_explicit(&n->inner.key[i], UINT64_MAX, memory_order_relaxed);
+	*node = n;
+	return index;
+}
+
+void range_node_give(struct range_pool *pool, uint32_t index)
+{
+	put_unused(pool, index);
+	pool->spare++;
+	pool->nodes--;
+}
