@@ -249,7 +249,7 @@ static bool round_of(struct vu_backend *b)
 	bool served = true;
 	unsigned bursts = 0;
 
-	while (bursts < BURSTS && device_poll(&b->device))
+	while (!b->held && bursts < BURSTS && device_poll(&b->device))
 		bursts++;
 	if (rude_poll(b) && !b->manners.cheats && !answer(b, VU_IOTLB_MSG, 0))
 		return false;

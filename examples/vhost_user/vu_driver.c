@@ -30,7 +30,7 @@ uint64_t driver_slot_iova(const struct vu_driver *d, unsigned lane, unsigned slo
 
 	switch (d->strategy) {
 	case DRIVER_DYNAMIC:
-		return DRIVER_IOVA + number * DRIVER_STRIDE;
+		return DRIVER_IOVA + number * d->stride;
 	case DRIVER_STATIC:
 		return DRIVER_STATIC_IOVA + d->lane[lane].slot[slot].gpa;
 	default:
@@ -162,7 +162,7 @@ static void unmap_block(struct vu_driver *d, unsigned lane, unsigned first)
 			engine_unmap(d->engine, driver_slot_iova(d, lane, first + i), VU_PAGE);
 	}
 	if (!engine_flush(d->engine, driver_slot_iova(d, lane, first),
-			  d->block * (uint64_t)DRIVER_STRIDE))
+			  d->block * d->stride))
 		d->failed = true;
 }
 

@@ -16,8 +16,6 @@ enum { DRIVER_RX, DRIVER_TX, DRIVER_LANES };
 #define DRIVER_STATIC_IOVA (UINT64_C(1) << 32) /* guest memory, if mapped as a whole */
 #define DRIVER_RINGS_IOVA  (UINT64_C(2) << 32) /* of the lanes, QUEUE_BYTES each */
 #define DRIVER_IOVA	   (UINT64_C(3) << 32) /* of the slots */
-/* Between two slots one page stays unmapped: DPDK drops an entry that begins where an invalidation ends. */
-#define DRIVER_STRIDE (2 * VU_PAGE)
 
 #define DRIVER_BUFFER 2048U /* bytes of a buffer for receiving */
 
@@ -44,6 +42,9 @@ struct vu_driver {
 	struct vu_engine *engine; /* NULL: no IOMMU */
 	enum vu_strategy strategy;
 	unsigned block;	      /* slots that are taken away with one flush */
+	/* From one slot's I/O virtual address to the next. If it is more than a page, one stays unmapped in between: DPDK
+	 * drops an entry that begins where an invalidation ends. */
+	uint64_t stride;
 	uint32_t receive_perm; /* VIOMMU_* of a mapping for receiving */
 	unsigned frame_bytes;
 	struct vu_lane lane[DRIVER_LANES];
