@@ -83,6 +83,14 @@ struct viommu_iotlb;
 /** One queue thread's way to look them up. */
 struct viommu_iotlb_reader;
 
+/**
+ * @name Caps of a device IOTLB's configuration
+ * @{
+ */
+#define VIOMMU_IOTLB_RANGES_MAX (1U << 24) /**< ranges */
+#define VIOMMU_IOTLB_MISSES_MAX 4096U	   /**< misses outstanding */
+/** @} */
+
 /** How to create a device IOTLB. Zero the structure, set size, fill in what is wanted. */
 struct viommu_iotlb_config {
 	uint32_t size;	 /**< sizeof(struct viommu_iotlb_config) */

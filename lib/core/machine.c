@@ -14,7 +14,7 @@
 
 /* Without an allocator of the VMM: calloc(), aligned by hand; the block's own address is kept just
  * below. */
-static void *default_alloc(void *opaque, uint64_t bytes, uint64_t align)
+void *vm_default_alloc(void *opaque, uint64_t bytes, uint64_t align)
 {
 	uint64_t total;
 	unsigned char *block;
@@ -31,7 +31,7 @@ static void *default_alloc(void *opaque, uint64_t bytes, uint64_t align)
 	return (void *)at;
 }
 
-static void default_dealloc(void *opaque, void *at, uint64_t bytes)
+void vm_default_dealloc(void *opaque, void *at, uint64_t bytes)
 {
 	void *block;
 
@@ -94,8 +94,8 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 	if (config->flags || !config->alloc != !config->dealloc)
 		return VIOMMU_EINVAL;
 	if (!config->alloc) {
-		config->alloc = default_alloc;
-		config->dealloc = default_dealloc;
+		config->alloc = vm_default_alloc;
+		config->dealloc = vm_default_dealloc;
 	}
 	if (!config->hash_key[0] && !config->hash_key[1] &&
 	    getrandom(config->hash_key, sizeof(config->hash_key), 0) != sizeof(config->hash_key))

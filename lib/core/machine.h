@@ -25,6 +25,10 @@ struct viommu_vm {
 void *vm_alloc(struct viommu_vm *vm, uint64_t bytes, uint64_t align);
 void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes);
 
+/* The allocator where the VMM gives none. */
+void *vm_default_alloc(void *opaque, uint64_t bytes, uint64_t align);
+void vm_default_dealloc(void *opaque, void *at, uint64_t bytes);
+
 void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu);
 void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu);
 

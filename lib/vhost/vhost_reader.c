@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vhost_reader.c - readers of a device IOTLB: sections and lookups. */
+
+#include <stddef.h>
+
+#include "bits.h"
+#include "range.h"
+#include "seqlock.h"
+#include "vhost_iotlb.h"
+
+int viommu_iotlb_reader_new(struct viommu_iotlb *iotlb, struct viommu_iotlb_reader **out)
+{
+	struct viommu_iotlb_reader *r;
+
+	if (!iotlb || !out)
+		return VIOMMU_EINVAL;
+	r = iotlb->config.alloc(iotlb->config.opaque, sizeof(*r),
+				_Alignof(struct viommu_iotlb_reader));
+	if (!r)
+		return VIOMMU_ENOMEM;
+	r->iotlb = iotlb;
+	iotlb_cache_empty(&r->cache, 0);
+	epoch_add(&iotlb->epoch, &r->section);
+	atomic_fetch_add(&iotlb->readers, 1);
+	*out = r;
+	return VIOMMU_OK;
+}
+
+int viommu_iotlb_reader_free(struct viommu_iotlb_reader *r)
+{
+	struct viommu_iotlb *t;
+
+	if (!r)
+		return VIOMMU_OK;
+	if (r->open)
+		return VIOMMU_EBUSY;
+	t = r->iotlb;
+	epoch_remove(&t->epoch, &r->section);
+	t->config.dealloc(t->config.opaque, r, sizeof(*r));
+	atomic_fetch_sub(&t->readers, 1);
+	return VIOMMU_OK;
+}
+
+int viommu_iotlb_enter(struct viommu_iotlb_reader *r)
+{
+	if (!r)
+		return VIOMMU_EINVAL;
+	if (r->open)
+		return VIOMMU_EBUSY;
+	r->open = true;
+	epoch_enter(&r->iotlb->epoch, &r->section);
+	return VIOMMU_OK;
+}
+
+int viommu_iotlb_leave(struct viommu_iotlb_reader *r)
+{
+	const struct viommu_iotlb_config *config;
+
+	if (!r || !r->open)
+		return VIOMMU_EINVAL;
+	config = &r->iotlb->config;
+	r->open = false;
+	if (epoch_leave(&r->iotlb->epoch, &r->section) && config->work)
+		config->work(config->opaque);
+	return VIOMMU_OK;
+}
+
+/* ---- lookups ---- */
+
+/* The range that has @iova, from the tree. Its record is read between two looks at `changes`. */
+static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct iotlb_piece *piece)
+{
+	struct viommu_iotlb *t = r->iotlb;
+	struct range_item item;
+	uint64_t changes;
+	bool found;
+
+	do {
+		changes = seq_read_begin(&t->changes);
+		found = range_map_find(t->pool, &t->map, iova, &item);
+		if (!found)
+			continue;
+		*piece = (struct iotlb_piece){
+			.last = item.last,
+			.host = atomic_load_explicit(&t->record[item.target].host,
+						     memory_order_relaxed),
+			.gpa = atomic_load_explicit(&t->record[item.target].gpa,
+						    memory_order_relaxed),
+			.perm = item.perm,
+		};
+	} while (!seq_read_valid(&t->changes, changes));
+	if (found) {
+		if (r->cache.changes != changes)
+			iotlb_cache_empty(&r->cache, changes);
+		iotlb_cache_keep(&r->cache, item.first, piece);
+	}
+	return found;
+}
+
+/* The range that has @iova, if the reader has a copy that is valid: nothing was taken away since,
+ * or that is under way, and has not returned. */
+static inline const struct iotlb_piece *find_in_cache(const struct viommu_iotlb_reader *r,
+						      uint64_t iova)
+{
+	uint64_t changes = atomic_load_explicit(&r->iotlb->changes, memory_order_acquire);
+	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, iova);
+
+	if (UNLIKELY((changes & ~UINT64_C(1)) != r->cache.changes) ||
+	    UNLIKELY(iova > guess->last || !guess->perm))
+		return NULL;
+	return guess;
+}
+
+static inline struct viommu_fragment fragment_of(const struct iotlb_piece *piece, uint64_t first,
+						 uint64_t last)
+{
+	return (struct viommu_fragment){
+		.gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0,
+		.length = last - first + 1,
+		.host = (void *)(uintptr_t)(piece->host + first),
+		.perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE),
+	};
+}
+
+/* Whether @next, whose address follows, is the same memory going on with the same permission. An
+ * unknown guest-physical address goes on with an unknown one. */
+static bool continues(const struct viommu_fragment *f, const struct viommu_fragment *next)
+{
+	return (uintptr_t)f->host + f->length == (uintptr_t)next->host && f->perm == next->perm &&
+	       (f->gpa ? f->gpa + f->length == next->gpa : !next->gpa);
+}
+
+/* Adds a piece to the answer. False: no room. */
+static bool append(struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer,
+		   const struct viommu_fragment *next)
+{
+	if (answer->count && continues(&fragments[answer->count - 1], next)) {
+		fragments[answer->count - 1].length += next->length;
+		return true;
+	}
+	if (answer->count == max)
+		return false;
+	fragments[answer->count++] = *next;
+	return true;
+}
+
+/* Notes a miss. Returns the access to ask for: 0 if it has been asked for already. *found: it came
+ * in the meantime. Whoever adds a range forgets its misses afterwards, under the same lock: either
+ * the range is seen here, or what is noted here is forgotten. */
+static uint32_t note_miss(struct viommu_iotlb *t, uint64_t iova, uint32_t access, bool *found)
+{
+	struct range_item item;
+	uint32_t ask = 0;
+
+	if (!t->config.miss) {
+		*found = false;
+		return 0;
+	}
+	pthread_mutex_lock(&t->misses.lock);
+	*found = range_map_find(t->pool, &t->map, iova, &item);
+	if (!*found)
+		ask = iotlb_misses_note(&t->misses, iova, access);
+	pthread_mutex_unlock(&t->misses.lock);
+	return ask;
+}
+
+/* Goes through the ranges one by one, each step to a higher address: at most as many steps as there
+ * are ranges, and one for each time that one comes when it is missed. */
+static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access,
+		   struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer,
+		   uint32_t *ask)
+{
+	for (;;) {
+		const struct iotlb_piece *cached = find_in_cache(r, answer->next);
+		struct viommu_fragment f;
+		struct iotlb_piece piece;
+		bool found = true;
+
+		if (cached)
+			piece = *cached;
+		else if (!find_in_tree(r, answer->next, &piece)) {
+			*ask = note_miss(r->iotlb, answer->next, access, &found);
+			if (found)
+				continue;
+			return VIOMMU_PENDING;
+		}
+		if (access & ~piece.perm)
+			return VIOMMU_FAULT;
+		f = fragment_of(&piece, answer->next, last < piece.last ? last : piece.last);
+		if (!append(fragments, max, answer, &f))
+			return VIOMMU_MORE;
+		answer->next += f.length;
+		if (last <= piece.last)
+			return VIOMMU_OK;
+	}
+}
+
+static int __attribute__((noinline))
+look_up_slowly(struct viommu_iotlb_reader *r, uint64_t first, uint64_t last, uint32_t access,
+	       struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+{
+	const struct viommu_iotlb_config *config = &r->iotlb->config;
+	uint32_t ask = 0;
+	uint64_t missing;
+	int result;
+
+	*answer = (struct viommu_answer){ .next = first };
+	result = collect(r, last, access, fragments, max, answer, &ask);
+	missing = answer->next;
+	/* Last of all: the callback may do what it likes, also with the answer. */
+	if (ask)
+		config->miss(config->opaque, missing, ask);
+	return result;
+}
+
+int viommu_iotlb_lookup(struct viommu_iotlb_reader *r, uint64_t first, uint64_t last,
+			uint32_t access, struct viommu_fragment *fragments, uint32_t max,
+			struct viommu_answer *answer)
+{
+	const struct iotlb_piece *piece;
+
+	if (UNLIKELY(!r || !r->open || !fragments || !max || !answer || first > last || !access ||
+		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
+		return VIOMMU_EINVAL;
+	piece = find_in_cache(r, first);
+	if (UNLIKELY(!piece || last > piece->last || (access & ~piece->perm)))
+		return look_up_slowly(r, first, last, access, fragments, max, answer);
+	fragments[0] = fragment_of(piece, first, last);
+	*answer = (struct viommu_answer){ .next = last + 1, .count = 1 };
+	return VIOMMU_OK;
+}
