@@ -50,6 +50,7 @@ while read -r file; do
 	lib/*) bad "$file: belongs into a folder of lib/" ;;
 	bench/*) check_includes "$file" any bench ;;
 	examples/*/*) check_includes "$file" any "$folder" ;;
+	examples/vhost_user_*.c) check_includes "$file" any examples examples/vhost_user ;;
 	examples/*) check_includes "$file" any examples "${file%.c}" ;;
 	esac
 done < <(find include lib bench examples -name '*.[ch]' -o -name '*.cc')
