@@ -25,7 +25,8 @@ static const char usage[] =
 	"vhost_user_frontend [options]\n"
 	"  --backend=own|testpmd|SOCKET  our backend (a child), dpdk-testpmd (a child), or one that runs\n"
 	"  --engine=vtd|virtio           the IOMMU\n"
-	"  --mode=none|static|dynamic|batched|rogue|unmapped|all\n"
+	"  --mode=none|static|dynamic|batched|rogue|unmapped|held|all\n"
+	"                                held: with our backend only\n"
 	"  --table                       none, static, dynamic, batched, interleaved, medians\n"
 	"  --runs=N                      of --table (5)\n"
 	"  --seconds=S --packets=N       of a run, whichever ends first (1 s)\n"
@@ -33,7 +34,7 @@ static const char usage[] =
 	"  --ahead=PAGES                 read-ahead in batched mode (0)\n"
 	"  --write-only                  buffers for receiving are mapped without read permission\n"
 	"  --neighbours                  no unmapped page between mappings\n"
-	"  --cheat                       our backend answers before it lets go (mode unmapped has to notice)\n"
+	"  --cheat                       our backend answers before it lets go (mode held has to notice)\n"
 	"  --json=FILE                   figures of --table for programs\n";
 
 static const struct option long_options[] = {
@@ -127,7 +128,7 @@ static bool start_backend(struct vu_child *child, struct vu_options *o)
 	*child = (struct vu_child){ 0 };
 	if (o->kind == KIND_SOCKET)
 		return true;
-	if (o->kind == KIND_OWN && o->mode == MODE_UNMAPPED)
+	if (o->kind == KIND_OWN && o->mode == MODE_HELD)
 		manners = (struct vu_backend_manners){ 100, o->cheat };
 	else
 		manners = (struct vu_backend_manners){ 0 };
@@ -166,6 +167,8 @@ static bool run_mode(struct vu_child *child, const struct vu_options *o, enum vu
 		return rogue_run(child, o->socket, o);
 	if (mode == MODE_UNMAPPED)
 		return unmapped_run(child, o->socket, o);
+	if (mode == MODE_HELD)
+		return held_run(o->socket, o);
 	result = session_measure(o->socket, mode, o);
 	report_line(&result);
 	return result.good;
@@ -173,14 +176,15 @@ static bool run_mode(struct vu_child *child, const struct vu_options *o, enum vu
 
 static bool run_modes(struct vu_options *o)
 {
+	enum vu_mode wanted = o->mode;
 	struct vu_child child;
 	bool good = true;
 
 	for (unsigned mode = 0; mode < MODES; mode++) {
-		if (!o->all && mode != o->mode)
+		if (o->all ? mode == MODE_HELD && o->kind != KIND_OWN : mode != wanted)
 			continue;
 		alarm(PATIENCE_SECONDS);
-		o->mode = (enum vu_mode)mode;
+		o->mode = (enum vu_mode)mode; /* what the backend's manners follow */
 		good &= start_backend(&child, o) && run_mode(&child, o, o->mode);
 		good &= stop_backend(&child, o);
 	}

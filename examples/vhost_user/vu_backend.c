@@ -121,6 +121,7 @@ static enum outcome get_base(struct vu_backend *b, const struct vu_message *m)
 	if (!r)
 		return REFUSED_IT;
 	r->started = r->broken = false;
+	space_forget(&b->device.space);
 	reply.state.num = r->next_avail;
 	vu_send(b->socket, &reply);
 	return ANSWERED;

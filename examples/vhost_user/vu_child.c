@@ -104,7 +104,7 @@ static void exec_testpmd(const struct vu_child *child, bool iommu, int input)
 
 /* With "retry", it does not drop packets for which the ring has no room or no translation yet. */
 static const char start_commands[] = "set fwd macswap retry\n"
-				     "set burst tx delay 1 retry 1000\n"
+				     "set burst tx delay 1 retry 1000000\n"
 				     "start\n";
 
 bool child_start_testpmd(struct vu_child *child, bool iommu)

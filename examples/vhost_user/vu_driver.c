@@ -121,17 +121,20 @@ static void offer_to_receive(struct vu_driver *d, unsigned id)
 
 static void check(struct vu_driver *d, const struct vu_slot *slot)
 {
-	uint64_t number;
+	uint64_t number = 0;
+	bool right = slot->bytes == PACKET_HEADER + d->frame_bytes &&
+		     packet_check(slot_memory(d, slot), &number, d->frame_bytes);
 
-	if (slot->bytes != PACKET_HEADER + d->frame_bytes ||
-	    !packet_check(slot_memory(d, slot), &number, d->frame_bytes) ||
-	    number < d->received + d->lost || number >= d->sent) {
-		d->wrong++;
-		d->received++;
+	/* One that the backend had when the rings were stopped. */
+	if (right && number < d->born) {
+		d->late++;
 		return;
 	}
-	d->lost += number - d->received - d->lost;
 	d->received++;
+	if (!right || number < d->received + d->lost - 1 || number >= d->sent)
+		d->wrong++;
+	else
+		d->lost = number + 1 - d->received;
 }
 
 /* The device is done with the buffer, and cannot reach it any more. */
@@ -380,7 +383,7 @@ static bool start_ring(struct vu_driver *d, unsigned lane)
 	return link_start_ring(d->link, &setup);
 }
 
-bool driver_start(struct vu_driver *d)
+bool driver_fill(struct vu_driver *d)
 {
 	struct vu_lane *tx = &d->lane[DRIVER_TX];
 
@@ -394,7 +397,17 @@ bool driver_start(struct vu_driver *d)
 		for (unsigned i = 0; i < QUEUE_SIZE; i++)
 			prepare(d, DRIVER_TX, i);
 	}
-	return !d->failed && start_ring(d, DRIVER_RX) && start_ring(d, DRIVER_TX);
+	return !d->failed;
+}
+
+bool driver_connect(struct vu_driver *d)
+{
+	return start_ring(d, DRIVER_RX) && start_ring(d, DRIVER_TX);
+}
+
+bool driver_start(struct vu_driver *d)
+{
+	return driver_fill(d) && driver_connect(d);
 }
 
 /* The device has stopped: what it had is taken back without a look at the contents. */
@@ -419,6 +432,8 @@ bool driver_stop(struct vu_driver *d)
 
 	for (unsigned lane = 0; lane < DRIVER_LANES && stopped; lane++)
 		take_lane(d, lane);
-	d->sent = d->received = d->lost = 0;
+	/* Frames that are still on their way belong to the past. */
+	d->born = d->received = d->sent;
+	d->lost = 0;
 	return stopped && !d->failed;
 }

@@ -50,7 +50,8 @@ struct vu_driver {
 	struct vu_lane lane[DRIVER_LANES];
 	uint64_t *pool; /* pages that are in no slot, first in first out */
 	unsigned pool_head, pool_count;
-	uint64_t sent, received;
+	uint64_t sent, received; /* frames; a frame's number is how many were sent before */
+	uint64_t born, late;	 /* number of the first since the rings were started; older ones that came */
 	uint64_t wrong, lost; /* content that was not sent; numbers that never came */
 	bool stuck;	      /* nothing happens any more */
 	bool failed;	      /* the device did what it may not, or a flush did not end */
@@ -60,8 +61,10 @@ struct vu_driver {
 bool driver_open(struct vu_driver *d);
 void driver_close(struct vu_driver *d);
 
-/* Gives the backend the rings, with buffers to receive into. */
+/* Gives the backend the rings, with buffers to receive into: fills them, and connects them. */
 bool driver_start(struct vu_driver *d);
+bool driver_fill(struct vu_driver *d);
+bool driver_connect(struct vu_driver *d);
 /* Takes the rings back. All buffers are free then, and unmapped. */
 bool driver_stop(struct vu_driver *d);
 

@@ -19,6 +19,12 @@ static void unmap_all(struct vu_space *s)
 	s->count = 0;
 }
 
+/* Also what was asked for and never came. */
+void space_forget(struct vu_space *s)
+{
+	viommu_iotlb_invalidate(s->iotlb, 0, UINT64_MAX);
+}
+
 /* Nothing of a region wraps, and the file has all of it. */
 static bool is_sane(const struct vu_region *r, int fd)
 {
@@ -53,7 +59,7 @@ bool space_set_memory(struct vu_space *s, struct vu_message *message)
 	bool good = memory->count <= VU_REGIONS && memory->count == message->fds &&
 		    message->bytes == 8 + memory->count * sizeof(struct vu_region);
 
-	viommu_iotlb_invalidate(s->iotlb, 0, UINT64_MAX);
+	space_forget(s);
 	unmap_all(s);
 	for (unsigned i = 0; good && i < memory->count; i++)
 		good = map_region(s, &memory->region[i], message->fd[i]);

@@ -42,6 +42,9 @@ void space_close(struct vu_space *s);
 /* Takes over the files of a SET_MEM_TABLE. All translations are void. */
 bool space_set_memory(struct vu_space *s, struct vu_message *message);
 
+/* Drops all translations. No section is open. */
+void space_forget(struct vu_space *s);
+
 /* Between these, what was resolved may be used. */
 void space_enter(struct vu_space *s);
 void space_leave(struct vu_space *s);

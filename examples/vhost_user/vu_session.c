@@ -11,8 +11,8 @@
 
 enum { BATCH = 64 };
 
-const char *const mode_names[MODES] = { "none",	   "static", "dynamic",
-					"batched", "rogue",  "unmapped" };
+const char *const mode_names[MODES] = { "none",  "static",   "dynamic", "batched",
+					"rogue", "unmapped", "held" };
 
 bool session_show(const char *what, bool good)
 {

@@ -14,6 +14,7 @@ enum vu_mode {
 	MODE_TIMED,   /* so many are measured */
 	MODE_ROGUE = MODE_TIMED, /* rings point where they may not */
 	MODE_UNMAPPED,	/* a backend tries what it could reach before */
+	MODE_HELD,	/* our backend does not let go at once */
 	MODES,
 };
 
@@ -69,8 +70,9 @@ struct vu_result session_measure(const char *socket, enum vu_mode mode,
 /* vu_rogue.c: prints a line for each thing that is tried; whether all was as it should be. */
 bool rogue_run(struct vu_child *child, const char *socket, const struct vu_options *options);
 
-/* vu_unmapped.c: the same. */
+/* vu_unmapped.c: the same. held_run() needs our own backend in its rude manner. */
 bool unmapped_run(struct vu_child *child, const char *socket, const struct vu_options *options);
+bool held_run(const char *socket, const struct vu_options *options);
 
 /* Tells what was tried and how it went. */
 bool session_show(const char *what, bool good);
