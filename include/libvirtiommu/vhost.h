@@ -24,14 +24,16 @@ extern "C" {
 #define VIOMMU_IOTLB_BATCH_END	 6U /**< VMM to device: that was the last */
 /** @} */
 
-/** One message, decoded. size 0 in a message that has a range: the whole space of 2^64 bytes never
- * occurs on the wire, see viommu_iotlb_encode(). */
+/** One message, decoded. A miss and a failure have iova and perm, an update all fields, an
+ * invalidation iova and size, a batch none; asid is of the form. A field that the type does not
+ * have is 0 when decoded and ignored when encoded. All of the space, 2^64 bytes, cannot be said in
+ * one message: it takes two. */
 struct viommu_iotlb_msg {
 	uint64_t iova;	/**< first address */
 	uint64_t size;	/**< bytes, not 0 where the type has a range */
 	uint64_t uaddr; /**< VIOMMU_IOTLB_UPDATE: where iova is, in the VMM's address space */
 	uint32_t asid;	/**< address space; 0 where the form has none */
-	uint16_t perm;	/**< VIOMMU_READ, VIOMMU_WRITE */
+	uint16_t perm;	/**< VIOMMU_READ, VIOMMU_WRITE; not 0 where the type has it */
 	uint16_t type;	/**< VIOMMU_IOTLB_* */
 };
 
@@ -71,7 +73,8 @@ VIOMMU_API int viommu_iotlb_encode(const struct viommu_iotlb_msg *message, uint3
  * @param bytes    its length: exactly that of the form
  * @param message  receives it
  * @return VIOMMU_OK, VIOMMU_EINVAL (unknown type, wrong length or form, size 0, a range or uaddr
- * range that wraps, permission bits that do not exist, an update without permission)
+ * range that wraps, permission bits that do not exist, a miss, failure or update without
+ * permission). What a type has no use for is ignored, whatever the peer left there.
  */
 VIOMMU_API int viommu_iotlb_decode(uint32_t form, const void *buffer, uint32_t bytes,
 				   struct viommu_iotlb_msg *message);
@@ -98,8 +101,10 @@ struct viommu_iotlb_config {
 	uint32_t ranges; /**< ranges kept, at most; the oldest goes when full; 0: 2048 */
 	uint32_t misses; /**< misses outstanding, at most; 0: 256 */
 	void *opaque;	 /**< passed to the callbacks */
-	/** A translation is missing: send a VIOMMU_IOTLB_MISS. Not repeated while the same page and
-	 * access is outstanding. From viommu_iotlb_lookup(), no lock held. */
+	/** A translation is missing: send a VIOMMU_IOTLB_MISS. Not repeated while the same page of
+	 * 4 KiB and access is outstanding: until something of the page is added or invalidated, or
+	 * too many others have been asked for. From viommu_iotlb_lookup(), no lock held. May be
+	 * NULL. */
 	void (*miss)(void *opaque, uint64_t iova, uint32_t access);
 	/** What viommu_iotlb_invalidate() could not finish may be finished now: call
 	 * viommu_iotlb_synced(). From viommu_iotlb_leave(). May be NULL. */
@@ -128,23 +133,25 @@ VIOMMU_API int viommu_iotlb_new(const struct viommu_iotlb_config *config,
 VIOMMU_API int viommu_iotlb_free(struct viommu_iotlb *iotlb);
 
 /**
- * Adds a range (VIOMMU_IOTLB_UPDATE). What it overlaps is replaced: the parts outside stay.
+ * Adds a range (VIOMMU_IOTLB_UPDATE). What it overlaps is replaced: the parts outside stay. If
+ * there are too many ranges then, those that were added first go; adding the very same range again
+ * makes it new. Misses outstanding in its pages may be asked again.
  *
  * One at a time per handle, together with the other functions that change it.
  * @param iotlb  the device IOTLB
  * @param first  first address
  * @param last   last address
- * @param host   where first is mapped here
- * @param gpa    where first is in guest-physical memory, if known; else 0
- * @param perm   VIOMMU_READ, VIOMMU_WRITE
- * @return VIOMMU_OK, VIOMMU_EINVAL
+ * @param host   where first is mapped here, not NULL
+ * @param gpa    where first is in guest-physical memory, if known; else 0: then fragments have 0
+ * @param perm   VIOMMU_READ, VIOMMU_WRITE; not 0
+ * @return VIOMMU_OK, VIOMMU_EINVAL (also: host or gpa wraps), VIOMMU_ENOMEM (nothing has changed)
  */
 VIOMMU_API int viommu_iotlb_insert(struct viommu_iotlb *iotlb, uint64_t first, uint64_t last,
 				   void *host, uint64_t gpa, uint32_t perm);
 
 /**
- * Removes [first, last] (VIOMMU_IOTLB_INVALIDATE); parts of ranges outside stay. Misses outstanding
- * inside may be asked again.
+ * Removes [first, last] (VIOMMU_IOTLB_INVALIDATE); parts of ranges outside stay, unless there is no
+ * memory to keep two of them. Misses outstanding in its pages may be asked again.
  *
  * One at a time per handle, together with the other functions that change it.
  * @return VIOMMU_OK: no section uses any of it: acknowledge. VIOMMU_PENDING: sections are open,
@@ -194,7 +201,7 @@ VIOMMU_API int viommu_iotlb_enter(struct viommu_iotlb_reader *reader);
 VIOMMU_API int viommu_iotlb_leave(struct viommu_iotlb_reader *reader);
 
 /**
- * Looks a range up. Takes no lock.
+ * Looks a range up. Takes no lock, except a short one to note what is missing.
  *
  * One at a time per handle.
  * @param reader     with an open section

@@ -455,6 +455,12 @@ int range_map_add(struct range_pool *pool, struct range_map *map, const struct r
 	return VIOMMU_OK;
 }
 
+int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint32_t adds)
+{
+	/* each splits a node of every level at most, and may make a new root */
+	return range_pool_reserve(pool, adds * (GET(map->height) + 1 + adds));
+}
+
 /* ---- removing ---- */
 
 /* Fewer than before, and worth a look at the neighbours: not each time, but often enough that no

@@ -75,6 +75,10 @@ struct range_map {
  */
 int range_map_add(struct range_pool *pool, struct range_map *map, const struct range_item *item);
 
+/* Has memory for the next @adds items that are added to the map, whatever is removed before: they
+ * will not fail by VIOMMU_ENOMEM. VIOMMU_OK, VIOMMU_ENOMEM. Writer only. */
+int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint32_t adds);
+
 /* Whether an item lies across an edge of [first, last]: partly in it and partly not. Writer only.
  */
 bool range_map_cuts(const struct range_pool *pool, struct range_map *map, uint64_t first,

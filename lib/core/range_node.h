@@ -79,7 +79,7 @@ static inline struct range_node *range_node(const struct range_pool *pool, uint3
 	return &chunk[index & (BIT(CHUNK_LG2) - 1)];
 }
 
-/* Has @count nodes ready for range_node_take(): at most 16. VIOMMU_OK, VIOMMU_ENOMEM */
+/* Has @count nodes ready for range_node_take(). VIOMMU_OK, VIOMMU_ENOMEM */
 int range_pool_reserve(struct range_pool *pool, uint32_t count);
 
 /* A reserved node, its count 0 and its keys unused. */

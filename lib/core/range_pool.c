@@ -103,7 +103,7 @@ static int add_chunk(struct range_pool *pool)
 
 int range_pool_reserve(struct range_pool *pool, uint32_t count)
 {
-	/* at most two chunks: each has at least 16 nodes */
+	/* at most count / 16 + 1 chunks: each has at least 16 nodes */
 	while (pool->spare < count)
 		if (add_chunk(pool) != VIOMMU_OK)
 			return VIOMMU_ENOMEM;

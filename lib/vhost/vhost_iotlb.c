@@ -7,7 +7,6 @@
 #include "bits.h"
 #include "machine.h"
 #include "range.h"
-#include "seqlock.h"
 #include "vhost_iotlb.h"
 
 /* ---- records ---- */
@@ -47,7 +46,7 @@ static void age_remove(struct viommu_iotlb *t, uint32_t index)
 	t->record[t->record[index].newer].older = t->record[index].older;
 }
 
-/* ---- changes: between change_begin() and change_end() readers wait ---- */
+/* ---- changes ---- */
 
 /* Adds an item that overlaps none, as old as what was added after @older. Readers see it when it is
  * complete. */
@@ -84,7 +83,16 @@ static void remove_whole(struct viommu_iotlb *t, uint64_t first, uint64_t last)
 	range_map_remove(t->pool, &t->map, first, last, on_removed, t);
 }
 
-/* Makes two of the item that has both @at - 1 and @at, if there is one. */
+/* What readers copied before this is void. One thread writes: this needs no exchange. */
+static void count_change(struct viommu_iotlb *t)
+{
+	uint64_t changes = atomic_load_explicit(&t->changes, memory_order_relaxed);
+
+	atomic_store_explicit(&t->changes, changes + 1, memory_order_release);
+}
+
+/* Makes two of the item that has both @at - 1 and @at, if there is one. If there is no memory for
+ * that, a part is forgotten: it can be asked for again. */
 static void split(struct viommu_iotlb *t, uint64_t at)
 {
 	struct range_item item, part;
@@ -158,16 +166,18 @@ static int replace(struct viommu_iotlb *t, const struct range_item *item, uint64
 		   uint64_t gpa)
 {
 	bool disturbs = overlaps(t, item->first, item->last) || t->map.count >= t->config.ranges;
-	uint64_t locked = disturbs ? seq_lock(&t->changes) : 0;
 	int result;
 
+	/* the item, and what is cut off on both sides: from here on nothing can fail */
+	if (range_map_reserve(t->pool, &t->map, 3) != VIOMMU_OK)
+		return VIOMMU_ENOMEM;
 	if (disturbs) {
 		clear(t, item->first, item->last);
 		evict(t, t->config.ranges - 1);
 	}
 	result = add(t, *item, host, gpa, t->record[0].older);
 	if (disturbs)
-		seq_unlock(&t->changes, locked);
+		count_change(t);
 	return result;
 }
 
@@ -200,11 +210,9 @@ int viommu_iotlb_invalidate(struct viommu_iotlb *t, uint64_t first, uint64_t las
 	if (!t || first > last)
 		return VIOMMU_EINVAL;
 	if (overlaps(t, first, last)) {
-		uint64_t locked = seq_lock(&t->changes);
-
 		clear(t, first, last);
 		evict(t, t->config.ranges);
-		seq_unlock(&t->changes, locked);
+		count_change(t);
 	}
 	iotlb_misses_forget(&t->misses, first, last);
 	/* Also if nothing was there: a section may be using what was replaced or evicted since. */

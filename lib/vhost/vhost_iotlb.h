@@ -5,9 +5,12 @@
  * The ranges are in a range_map; an item's target is the index of a record that says where the
  * memory is and when the range was added. One thread changes them; readers look up without a lock.
  *
- * `changes` moves, as the version of a seqlock, whenever a range is taken away or made smaller:
- * what a reader copied is valid as long as it has not. A record belongs to its item as long. Adding
- * a range where there is none leaves all copies valid, and `changes` as it is.
+ * A record belongs to its item until the item is removed: who finds the map's version unchanged
+ * after reading the record has read the right one.
+ *
+ * `changes` is counted after ranges were taken away or made smaller, and before the call that did it
+ * returns: what a reader copied is valid as long as it is what it was before the range was looked
+ * up. Adding a range where there is none leaves all copies valid, and `changes` as it is.
  */
 #ifndef VHOST_IOTLB_H
 #define VHOST_IOTLB_H

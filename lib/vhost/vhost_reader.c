@@ -67,46 +67,43 @@ int viommu_iotlb_leave(struct viommu_iotlb_reader *r)
 
 /* ---- lookups ---- */
 
-/* The range that has @iova, from the tree. Its record is read between two looks at `changes`. */
+/* The range that has @iova, from the tree. */
 static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct iotlb_piece *piece)
 {
 	struct viommu_iotlb *t = r->iotlb;
 	struct range_item item;
 	uint64_t changes;
-	bool found;
+	uint64_t version;
 
 	do {
-		changes = seq_read_begin(&t->changes);
-		found = range_map_find(t->pool, &t->map, iova, &item);
-		if (!found)
-			continue;
+		const struct iotlb_record *record;
+
+		changes = atomic_load_explicit(&t->changes, memory_order_acquire);
+		version = seq_read_begin(&t->map.version);
+		if (!range_map_find(t->pool, &t->map, iova, &item))
+			return false;
+		record = &t->record[item.target];
 		*piece = (struct iotlb_piece){
 			.last = item.last,
-			.host = atomic_load_explicit(&t->record[item.target].host,
-						     memory_order_relaxed),
-			.gpa = atomic_load_explicit(&t->record[item.target].gpa,
-						    memory_order_relaxed),
+			.host = atomic_load_explicit(&record->host, memory_order_relaxed),
+			.gpa = atomic_load_explicit(&record->gpa, memory_order_relaxed),
 			.perm = item.perm,
 		};
-	} while (!seq_read_valid(&t->changes, changes));
-	if (found) {
-		if (r->cache.changes != changes)
-			iotlb_cache_empty(&r->cache, changes);
-		iotlb_cache_keep(&r->cache, item.first, piece);
-	}
-	return found;
+	} while (UNLIKELY(!seq_read_valid(&t->map.version, version)));
+	if (r->cache.changes != changes)
+		iotlb_cache_empty(&r->cache, changes);
+	iotlb_cache_keep(&r->cache, item.first, piece);
+	return true;
 }
 
-/* The range that has @iova, if the reader has a copy that is valid: nothing was taken away since,
- * or that is under way, and has not returned. */
+/* The range that has @iova, if the reader has a copy that is valid. */
 static inline const struct iotlb_piece *find_in_cache(const struct viommu_iotlb_reader *r,
 						      uint64_t iova)
 {
 	uint64_t changes = atomic_load_explicit(&r->iotlb->changes, memory_order_acquire);
 	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, iova);
 
-	if (UNLIKELY((changes & ~UINT64_C(1)) != r->cache.changes) ||
-	    UNLIKELY(iova > guess->last || !guess->perm))
+	if (UNLIKELY(changes != r->cache.changes || iova > guess->last || !guess->perm))
 		return NULL;
 	return guess;
 }
