@@ -132,8 +132,10 @@ void space_close(struct vu_space *s)
 
 void space_enter(struct vu_space *s)
 {
-	if (s->iommu)
-		viommu_iotlb_enter(s->reader);
+	if (!s->iommu)
+		return;
+	viommu_iotlb_enter(s->reader);
+	s->range[0].perm = s->range[1].perm = 0;
 }
 
 void space_leave(struct vu_space *s)
@@ -165,6 +167,43 @@ static int look_up(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_
 	return RESOLVED;
 }
 
+/* The usual case: it is in the range that the last one of this direction was in. */
+static uint8_t *in_range(const struct viommu_iotlb_range *range, uint64_t address, uint64_t bytes)
+{
+	uint64_t at = address - range->first;
+	uint64_t size = range->last - range->first;
+
+	return range->perm && at <= size && bytes - 1 <= size - at ? (uint8_t *)range->host + at
+								   : NULL;
+}
+
+static int look_around(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+		       struct vu_span *spans, unsigned *count)
+{
+	struct viommu_iotlb_range *range = &s->range[access == VIOMMU_WRITE];
+
+	if (viommu_iotlb_range(s->reader, address, access, range) != VIOMMU_OK)
+		range->perm = 0;
+	spans[0] = (struct vu_span){ in_range(range, address, bytes), bytes };
+	if (!spans[0].base) /* It is in more than one piece, or not there. */
+		return look_up(s, address, bytes, access, spans, count);
+	*count = 1;
+	return RESOLVED;
+}
+
+static int resolve_iova(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+			struct vu_span *spans, unsigned *count)
+{
+	uint8_t *base = in_range(&s->range[access == VIOMMU_WRITE], address, bytes);
+
+	if (!base)
+		return look_around(s, address, bytes, access, spans, count);
+	spans[0].base = base;
+	spans[0].bytes = bytes;
+	*count = 1;
+	return RESOLVED;
+}
+
 int space_resolve(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
 		  struct vu_span *spans, unsigned *count)
 {
@@ -173,8 +212,9 @@ int space_resolve(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t
 	if (!bytes || !*count)
 		return REFUSED;
 	if (s->iommu)
-		return look_up(s, address, bytes, access, spans, count);
-	spans[0] = (struct vu_span){ find(s, address, bytes, false, &gpa), bytes };
+		return resolve_iova(s, address, bytes, access, spans, count);
+	spans[0].base = find(s, address, bytes, false, &gpa);
+	spans[0].bytes = bytes;
 	*count = 1;
 	return spans[0].base ? RESOLVED : REFUSED;
 }
@@ -187,7 +227,7 @@ void *space_resolve_ring(struct vu_space *s, uint64_t address, uint64_t bytes, u
 	uint64_t gpa;
 
 	if (s->iommu) {
-		*result = look_up(s, address, bytes, access, &span, &count);
+		*result = resolve_iova(s, address, bytes, access, &span, &count);
 		return *result == RESOLVED ? span.base : NULL;
 	}
 	span.base = find(s, address, bytes, true, &gpa);

@@ -22,6 +22,7 @@ struct vu_space {
 	int channel; /* to the front end; -1: none */
 	struct viommu_iotlb *iotlb;
 	struct viommu_iotlb_reader *reader;
+	struct viommu_iotlb_range range[2]; /* of the last buffer read, written; within a section */
 	bool owes; /* an invalidation has not been acknowledged yet */
 	uint64_t misses, refused;
 };

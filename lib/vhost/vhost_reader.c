@@ -68,7 +68,8 @@ int viommu_iotlb_leave(struct viommu_iotlb_reader *r)
 /* ---- lookups ---- */
 
 /* The range that has @iova, from the tree. */
-static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct iotlb_piece *piece)
+static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t *first,
+			 struct iotlb_piece *piece)
 {
 	struct viommu_iotlb *t = r->iotlb;
 	struct range_item item;
@@ -93,6 +94,7 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct io
 	if (r->cache.changes != changes)
 		iotlb_cache_empty(&r->cache, changes);
 	iotlb_cache_keep(&r->cache, item.first, piece);
+	*first = item.first;
 	return true;
 }
 
@@ -108,15 +110,16 @@ static inline const struct iotlb_piece *find_in_cache(const struct viommu_iotlb_
 	return guess;
 }
 
-static inline struct viommu_fragment fragment_of(const struct iotlb_piece *piece, uint64_t first,
-						 uint64_t last)
+/* Member by member: a structure made on the stack and copied from there in larger pieces than it was
+ * written in has to wait for the stores, longer than all the rest of a lookup takes. */
+static inline void put_fragment(struct viommu_fragment *f, const struct iotlb_piece *piece,
+				uint64_t first, uint64_t last)
 {
-	return (struct viommu_fragment){
-		.gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0,
-		.length = last - first + 1,
-		.host = (void *)(uintptr_t)(piece->host + first),
-		.perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE),
-	};
+	f->gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0;
+	f->length = last - first + 1;
+	f->host = (void *)(uintptr_t)(piece->host + first);
+	f->perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	f->flags = 0;
 }
 
 /* Whether @next, whose address follows, is the same memory going on with the same permission. An
@@ -171,11 +174,12 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		const struct iotlb_piece *cached = find_in_cache(r, answer->next);
 		struct viommu_fragment f;
 		struct iotlb_piece piece;
+		uint64_t start;
 		bool found = true;
 
 		if (cached)
 			piece = *cached;
-		else if (!find_in_tree(r, answer->next, &piece)) {
+		else if (!find_in_tree(r, answer->next, &start, &piece)) {
 			*ask = note_miss(r->iotlb, answer->next, access, &found);
 			if (found)
 				continue;
@@ -183,7 +187,7 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		}
 		if (access & ~piece.perm)
 			return VIOMMU_FAULT;
-		f = fragment_of(&piece, answer->next, last < piece.last ? last : piece.last);
+		put_fragment(&f, &piece, answer->next, last < piece.last ? last : piece.last);
 		if (!append(fragments, max, answer, &f))
 			return VIOMMU_MORE;
 		answer->next += f.length;
@@ -222,7 +226,60 @@ int viommu_iotlb_lookup(struct viommu_iotlb_reader *r, uint64_t first, uint64_t 
 	piece = find_in_cache(r, first);
 	if (UNLIKELY(!piece || last > piece->last || (access & ~piece->perm)))
 		return look_up_slowly(r, first, last, access, fragments, max, answer);
-	fragments[0] = fragment_of(piece, first, last);
-	*answer = (struct viommu_answer){ .next = last + 1, .count = 1 };
+	put_fragment(fragments, piece, first, last);
+	answer->next = last + 1;
+	answer->count = 1;
+	answer->reason = 0;
+	answer->ats = 0;
+	return VIOMMU_OK;
+}
+
+static void put_range(struct viommu_iotlb_range *range, uint64_t first,
+		      const struct iotlb_piece *piece)
+{
+	range->first = first;
+	range->last = piece->last;
+	range->host = (void *)(uintptr_t)(piece->host + first);
+	range->gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0;
+	range->perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	range->reserved = 0;
+}
+
+static int __attribute__((noinline))
+range_slowly(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
+	     struct viommu_iotlb_range *range)
+{
+	struct viommu_fragment f;
+	struct viommu_answer answer;
+	struct iotlb_piece piece;
+	uint64_t first;
+	int result = viommu_iotlb_lookup(r, iova, iova, access, &f, 1, &answer);
+
+	if (result)
+		return result;
+	/* Taken away since: in this section, what was found may be used nevertheless. */
+	if (!find_in_tree(r, iova, &first, &piece) || (access & ~piece.perm)) {
+		first = iova;
+		piece = (struct iotlb_piece){ .last = iova,
+					      .host = (uintptr_t)f.host - iova,
+					      .gpa = f.gpa - iova,
+					      .perm = f.perm | (f.gpa ? IOTLB_GPA_KNOWN : 0) };
+	}
+	put_range(range, first, &piece);
+	return VIOMMU_OK;
+}
+
+int viommu_iotlb_range(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
+		       struct viommu_iotlb_range *range)
+{
+	const struct iotlb_piece *piece;
+
+	if (UNLIKELY(!r || !r->open || !range || !access ||
+		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
+		return VIOMMU_EINVAL;
+	piece = find_in_cache(r, iova);
+	if (UNLIKELY(!piece || (access & ~piece->perm)))
+		return range_slowly(r, iova, access, range);
+	put_range(range, r->cache.first[iotlb_cache_rank(&r->cache, iova) - 1], piece);
 	return VIOMMU_OK;
 }
