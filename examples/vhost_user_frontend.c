@@ -87,7 +87,7 @@ static bool set_option(struct vu_options *o, int option)
 		return o->table = true;
 	case 'r':
 		o->runs = (unsigned)strtoul(optarg, NULL, 0);
-		return o->runs && o->runs <= 64;
+		return o->runs && o->runs <= REPORT_RUNS;
 	case 's':
 		o->seconds = strtod(optarg, NULL);
 		return o->seconds > 0 && o->seconds <= 60;

@@ -272,7 +272,7 @@ static void take_rest(struct vu_driver *d)
 /* Looks for misses: at once where every buffer has one, else when nothing has moved for a while. */
 static bool serve(struct vu_driver *d, unsigned idle)
 {
-	if (!d->engine || (!is_dynamic(d) && idle % IDLE_ROUNDS != 1))
+	if (!d->engine || (!is_dynamic(d) && idle % IDLE_ROUNDS != IDLE_ROUNDS - 1))
 		return false;
 	return engine_serve(d->engine);
 }

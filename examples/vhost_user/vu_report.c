@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RUNS_MAX = 64 };
-
 /* A figure of a run. */
 typedef double figure(const struct vu_result *r);
 
@@ -99,16 +97,30 @@ static int compare(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
+static double median_of(double *value, unsigned count)
+{
+	qsort(value, count, sizeof(value[0]), compare);
+	return (value[(count - 1) / 2] + value[count / 2]) / 2;
+}
+
 static double median(const struct vu_result *results, unsigned runs, unsigned mode, figure *of)
 {
-	double value[RUNS_MAX];
+	double value[REPORT_RUNS];
 
-	if (runs > RUNS_MAX)
-		runs = RUNS_MAX;
 	for (unsigned i = 0; i < runs; i++)
 		value[i] = of(&results[i * MODE_TIMED + mode]);
-	qsort(value, runs, sizeof(value[0]), compare);
-	return (value[(runs - 1) / 2] + value[runs / 2]) / 2;
+	return median_of(value, runs);
+}
+
+/* Each run is compared with the one without IOMMU beside it: the machine's own ups and downs are in both. */
+static double of_none(const struct vu_result *results, unsigned runs, unsigned mode)
+{
+	double value[REPORT_RUNS];
+
+	for (unsigned i = 0; i < runs; i++)
+		value[i] = rate(&results[i * MODE_TIMED + mode]) /
+			   rate(&results[i * MODE_TIMED + MODE_NONE]);
+	return median_of(value, runs);
 }
 
 static const char *backend_name(const struct vu_options *options)
@@ -120,8 +132,6 @@ static const char *backend_name(const struct vu_options *options)
 
 void report_table(const struct vu_result *results, unsigned runs, const struct vu_options *options)
 {
-	double base = median(results, runs, MODE_NONE, rate);
-
 	printf("Backend %s, engine %s, frames of %u bytes, medians of %u runs of %.1f s, interleaved.\n"
 	       "us and counts are per packet; library = invalidation + miss, without messages.\n\n",
 	       backend_name(options), options->engine->name, options->frame_bytes, runs,
@@ -133,7 +143,7 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 		printf("| %s | %.0f | %.1f %% | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f | %.4f | %.4f |"
 		       " %.4f | %.4f |\n",
 		       mode_names[mode], median(results, runs, mode, rate),
-		       base > 0 ? 100 * median(results, runs, mode, rate) / base : 0,
+		       100 * of_none(results, runs, mode),
 		       median(results, runs, mode, work_us), median(results, runs, mode, table_us),
 		       median(results, runs, mode, invalidation_us),
 		       median(results, runs, mode, miss_us),
@@ -156,12 +166,9 @@ static void json_run(FILE *f, const struct vu_result *r)
 
 static void json_medians(FILE *f, const struct vu_result *results, unsigned runs)
 {
-	double base = median(results, runs, MODE_NONE, rate);
-
 	for (unsigned mode = 0; mode < MODE_TIMED; mode++) {
 		fprintf(f, "%s    \"%s\": { \"of_none\": %.6f", mode ? ",\n" : "",
-			mode_names[mode],
-			base > 0 ? median(results, runs, mode, rate) / base : 0);
+			mode_names[mode], of_none(results, runs, mode));
 		for (unsigned i = 0; i < FIGURES; i++)
 			fprintf(f, ", \"%s\": %.6f", figures[i].name,
 				median(results, runs, mode, figures[i].of));

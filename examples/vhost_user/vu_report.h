@@ -5,6 +5,8 @@
 
 #include "vu_session.h"
 
+enum { REPORT_RUNS = 64 }; /* at most */
+
 /* results[run * MODE_TIMED + mode]. A table in Markdown, of medians. */
 void report_table(const struct vu_result *results, unsigned runs, const struct vu_options *options);
 
