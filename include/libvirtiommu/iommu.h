@@ -385,8 +385,8 @@ struct viommu_listener_config {
 	 * IOMMU. */
 	void (*interrupts)(void *opaque, uint32_t first, uint32_t last);
 	/** What the callbacks above have told since the last call is about to be reported to the
-	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon it
-	 * now. A section opened no later than here holds back the completion. */
+	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon
+	 * it now. A section opened no later than here holds back the completion. */
 	void (*complete)(void *opaque);
 };
 

@@ -252,7 +252,7 @@ VIOMMU_API int viommu_iotlb_range(struct viommu_iotlb_reader *reader, uint64_t i
 /** One backend's connection to an IOMMU of any engine. */
 struct viommu_vhost;
 
-/** Ranges that viommu_vhost_miss() looks at beyond the address asked for, when 0 is given. */
+/** How far viommu_vhost_miss() looks around the address asked for, when 0 is given. */
 #define VIOMMU_VHOST_REACH_DEFAULT (UINT64_C(1) << 30)
 
 /** How to connect a backend. Zero the structure, set size, fill in what is wanted. */
@@ -263,21 +263,32 @@ struct viommu_vhost_config {
 	uint32_t asid;	/**< put into each message */
 	/** How far an update may reach around the address that was missed: it covers as much as the
 	 * tables prove to be contiguous within the aligned block of this size; a power of two; 0:
-	 * VIOMMU_VHOST_REACH_DEFAULT; 1: no further than the page. */
+	 * VIOMMU_VHOST_REACH_DEFAULT; 1: no further than the page of 4 KiB. */
 	uint64_t reach;
-	/** After an update, how many bytes beyond it are translated and sent too (read-ahead). */
+	/** After an update, how many bytes beyond it are looked up and sent too, without faults and
+	 * without recording accessed or dirty (read-ahead); at most 15 further updates a miss. */
 	uint64_t ahead;
 	void *opaque; /**< passed to send */
 	/** Sends a message to the backend: VIOMMU_OK: it has been acted upon; VIOMMU_PENDING:
-	 * viommu_vhost_acknowledged() will say so. No lock is held; from the thread that owns the
-	 * registers (invalidations) or the one that calls viommu_vhost_miss(). */
+	 * viommu_vhost_acknowledged() will say so, which may be before send returns. Anything else:
+	 * it has not been sent. After an invalidation that could not be sent the connection is
+	 * broken: nothing more is sent, and the guest's invalidations do not complete until
+	 * viommu_vhost_free(), which has to come after the backend has lost its translations.
+	 * No lock is held, and one call is made at a time: from the thread that owns the registers
+	 * or the one that calls viommu_vhost_miss(), whose messages whoever is sending sends too.
+	 */
 	int (*send)(void *opaque, const struct viommu_iotlb_msg *message);
 };
 
 /**
  * Connects a backend to a device. From then on, whatever invalidates translations of the device
  * is sent as VIOMMU_IOTLB_INVALIDATE before the guest learns that it is complete, and the guest
- * learns it when the backend has acknowledged.
+ * learns it when the backend has acknowledged. Nothing is sent for ranges of which the backend was
+ * sent nothing, and ranges that touch are sent as one. The whole space is sent in two halves.
+ *
+ * What the VMM itself changes is not an invalidation: before it removes a region that the backend
+ * may have (viommu_vm_remove_region()) or gives the device another id, it frees the connection, and
+ * makes another one afterwards.
  *
  * One at a time per handle of the IOMMU, together with viommu_reg_write() and viommu_run().
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_ELIMIT, VIOMMU_EBUSY
@@ -287,7 +298,8 @@ VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
 				struct viommu_vhost **vhost);
 
 /**
- * Disconnects a backend.
+ * Disconnects a backend, which must not use any more what it was sent: what it has not acknowledged
+ * holds back nothing from now on.
  *
  * Alone: nothing else may run on this handle; nor may a call on the IOMMU's registers.
  * @return VIOMMU_OK, or VIOMMU_EBUSY (from inside a callback)
@@ -295,16 +307,21 @@ VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
 VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
 
 /**
- * Answers a miss: translates and sends an update; where the tables refuse, records the fault and
- * sends nothing, or what the backend has of it, as an update with less permission.
+ * Answers a miss: translates and sends an update for as much around the address as the tables prove
+ * to continue it in address, guest memory, host memory and permission. A page that is not dirty yet
+ * is sent without VIOMMU_WRITE unless the miss was a write. Where the tables refuse, the fault is
+ * recorded; if it was a write and reading is granted, that is sent, otherwise nothing.
  *
- * One at a time per handle; not from inside send.
+ * One at a time per handle.
  * @param vhost   the connection
  * @param iova    address
  * @param access  VIOMMU_READ, VIOMMU_WRITE
- * @return VIOMMU_OK: sent. VIOMMU_FAULT: refused and recorded. VIOMMU_INTERRUPT: not memory.
- * VIOMMU_ENOTSUP: the address is not in a registered region, no backend can reach it.
- * VIOMMU_EINVAL; or what send returned, if negative
+ * @return VIOMMU_OK: sent, or left to the thread that is sending at the moment. VIOMMU_FAULT:
+ * refused and recorded. VIOMMU_INTERRUPT: not memory. VIOMMU_ENOTSUP: the address is not in a
+ * registered region, or ROM that is to be written: no backend can reach it. VIOMMU_EINVAL.
+ * VIOMMU_EBUSY: another call is under way, or too many messages wait for a send that does not
+ * return: ask again. VIOMMU_ENOENT: the connection is broken, see send. Or what send returned, if
+ * negative
  */
 VIOMMU_API int viommu_vhost_miss(struct viommu_vhost *vhost, uint64_t iova, uint32_t access);
 
@@ -321,9 +338,9 @@ VIOMMU_API int viommu_vhost_acknowledged(struct viommu_vhost *vhost, uint32_t co
 /** What a connection has done. */
 struct viommu_vhost_statistics {
 	uint32_t size;		/**< sizeof(struct viommu_vhost_statistics), set by the caller */
-	uint32_t outstanding;	/**< messages not acknowledged */
+	uint32_t outstanding;	/**< messages not acknowledged, or still to be sent */
 	uint64_t misses;	/**< viommu_vhost_miss() calls */
-	uint64_t faults;	/**< of these, refused */
+	uint64_t faults;	/**< of these, refused by the tables */
 	uint64_t updates;	/**< messages sent */
 	uint64_t invalidations; /**< messages sent */
 	uint64_t coalesced;	/**< invalidations that needed no message of their own */

@@ -17,7 +17,8 @@
 static void invalidated(struct viommu_vhost *v, uint64_t first, uint64_t last)
 {
 	pthread_mutex_lock(&v->lock);
-	if (v->missing && range_overlaps(v->neighbourhood.first, v->neighbourhood.last, first, last))
+	if (v->missing &&
+	    range_overlaps(v->neighbourhood.first, v->neighbourhood.last, first, last))
 		v->stale = true;
 	if (vhost_sent_any(&v->sent, first, last))
 		vhost_invalidate(v, first, last);
@@ -104,14 +105,13 @@ static int try(struct viommu_vhost *v, uint64_t iova, uint32_t access, bool last
 	if (result)
 		return result;
 	vhost_widen(v, &block, &run);
-	update[0] = (struct vhost_message){ .range = run.range,
-					    .uaddr = run.uaddr,
-					    .perm = run.perm };
+	update[0] =
+		(struct vhost_message){ .range = run.range, .uaddr = run.uaddr, .perm = run.perm };
 	if (v->config.ahead && run.range.last != UINT64_MAX) {
 		if (!range_add(run.range.last, v->config.ahead, &end))
 			end = UINT64_MAX;
-		count += vhost_read_ahead(v, run.range.last + 1, end, &update[1],
-					  VHOST_UPDATES - 1);
+		count +=
+			vhost_read_ahead(v, run.range.last + 1, end, &update[1], VHOST_UPDATES - 1);
 	}
 	return end_try(v, update, count);
 }
@@ -264,7 +264,8 @@ int viommu_vhost_statistics(const struct viommu_vhost *vhost,
 		return result;
 	pthread_mutex_lock(&v->lock);
 	now = v->statistics;
-	now.outstanding = (uint32_t)(v->issued - v->acknowledged);
+	now.outstanding =
+		(uint32_t)(v->issued - v->acknowledged) + v->count + (v->gathering ? 1 : 0);
 	pthread_mutex_unlock(&v->lock);
 	now.size = statistics->size;
 	memcpy(statistics, &now, sizeof(now));

@@ -70,8 +70,8 @@ struct viommu_vhost {
 
 	/* A miss on its way. */
 	bool missing;
-	bool stale;	/* something of neighbourhood was invalidated */
-	bool last_try;	/* hold until the update is sent, right or wrong */
+	bool stale;	   /* something of neighbourhood was invalidated */
+	bool last_try;	   /* hold until the update is sent, right or wrong */
 	int update_result; /* of send, if negative */
 	struct vhost_range neighbourhood;
 };

@@ -135,8 +135,7 @@ void vhost_send_and_unlock(struct viommu_vhost *v, bool miss)
 		uint32_t sent = 0;
 
 		v->sending = true;
-		while (v->count && !v->broken &&
-		       (miss || !v->missing || sent++ < 2 * VHOST_QUEUE))
+		while (v->count && !v->broken && (miss || !v->missing || sent++ < 2 * VHOST_QUEUE))
 			send_first(v);
 		v->sending = false;
 	}

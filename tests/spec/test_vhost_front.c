@@ -15,7 +15,7 @@
 #define W     VIOMMU_WRITE
 #define RW    (R | W)
 #define PAGES 64U
-#define AT(i) (UINT64_C(0x80000000) + (i) * GUEST_PAGE)
+#define AT(i) (UINT64_C(0x80000000) + (i)*GUEST_PAGE)
 
 /* ---- a backend that remembers, page by page, all that it may ---- */
 
@@ -207,7 +207,9 @@ static void test_borders(void **state)
 					      : kind == 0 ? i + 1
 					      : kind == 1 ? i - 1
 							  : i;
-				l.perm[i] = i >= at && kind == 2 ? R : i == at && kind == 3 ? 0 : RW;
+				l.perm[i] = i >= at && kind == 2   ? R
+					    : i == at && kind == 3 ? 0
+								   : RW;
 				map(u, &l, i);
 			}
 			submit(u, Q_IOTLB(2, UNIT_DID), 0);
@@ -334,6 +336,9 @@ static void test_regions(void **state)
 		{ "ROM is not written", 9, W, VIOMMU_ENOTSUP, 0, 0, 0, 0 },
 		{ "no host memory", 13, R, VIOMMU_ENOTSUP, 0, 0, 0, 0 },
 		{ "behind a hole in host memory", 14, R, VIOMMU_OK, 14, 2, 18, RW },
+		{ "32 host memory continues, guest memory does not", 16, R, VIOMMU_OK, 16, 2, 20,
+		  RW },
+		{ "32 the same from above", 19, W, VIOMMU_OK, 18, 2, 22, RW },
 	};
 	const uint64_t gpa = UINT64_C(0x40000000);
 	struct layout l;
@@ -346,9 +351,15 @@ static void test_regions(void **state)
 	add_region(u, gpa + 8 * GUEST_PAGE, 12, 2, VIOMMU_REGION_READONLY);
 	add_region(u, gpa + 10 * GUEST_PAGE, 14, 2, 0);
 	add_region(u, gpa + 14 * GUEST_PAGE, 18, 2, 0);
-	for (unsigned i = 0; i < 16; i++)
+	add_region(u, gpa + 20 * GUEST_PAGE, 20, 2, 0);
+	add_region(u, gpa + 30 * GUEST_PAGE, 22, 2, 0);
+	for (unsigned i = 0; i < 20; i++)
 		guest_put64(&u->g, guest_entry(&u->g, u->ss, 4, AT(i), 0, 3),
-			    (gpa + i * GUEST_PAGE) | 3);
+			    (gpa + (i < 16   ? i
+				    : i < 18 ? i + 4
+					     : i + 12) *
+					   GUEST_PAGE) |
+				    3);
 	b = attach(u, 0, u->dev, NONE, 16 * GUEST_PAGE, 0);
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		row_name = rows[i].name;
@@ -547,13 +558,7 @@ static void test_gathering(void **state)
 		{ "inside another", 2, { 8, 10 }, { 3, 0 }, 1, { { 8, 15 } }, 1 },
 		{ "around another", 2, { 10, 8 }, { 0, 3 }, 1, { { 8, 15 } }, 1 },
 		{ "apart", 3, { 3, 5, 7 }, { 0 }, 3, { { 3, 3 }, { 5, 5 }, { 7, 7 } }, 0 },
-		{ "two runs",
-		  6,
-		  { 3, 4, 5, 20, 21, 22 },
-		  { 0 },
-		  2,
-		  { { 3, 5 }, { 20, 22 } },
-		  4 },
+		{ "two runs", 6, { 3, 4, 5, 20, 21, 22 }, { 0 }, 2, { { 3, 5 }, { 20, 22 } }, 4 },
 		{ "what the backend does not have", 2, { 40, 48 }, { 3, 2 }, 0, { { 0, 0 } }, 2 },
 		{ "part of it it does", 1, { 24 }, { 3 }, 1, { { 24, 31 } }, 0 },
 	};
@@ -905,6 +910,7 @@ struct meddler {
 	struct layout *l;
 	unsigned left;
 	uint64_t entry;
+	unsigned page; /* that changes when the entry is read */
 };
 
 static struct meddler meddler;
@@ -920,37 +926,45 @@ static void meddle(void *opaque, uint64_t gpa, void *bytes, uint32_t count)
 	if (gpa != m->entry || !m->left)
 		return;
 	m->left--;
-	m->l->target[1]++;
-	map(u, m->l, 1);
-	guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), AT(1), 0, 0);
+	m->l->target[m->page]++;
+	map(u, m->l, m->page);
+	guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), AT(m->page), 0, 0);
 	guest_submit_wait(&u->g);
 	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
+}
+
+static struct unit *open_callbacks(struct layout *l)
+{
+	struct unit *u = &unit;
+
+	guest_init(&u->g, GUEST_CALLBACKS, 400);
+	guest_vtd(&u->g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	u->ss = guest_table(&u->g);
+	guest_legacy(&u->g, UNIT_RID, UNIT_DID, u->ss, 4);
+	u->dev = guest_device(&u->g, UNIT_RID);
+	add_region(u, UINT64_C(0x40000000), 0, 24, 0);
+	target_base = UINT64_C(0x40000000);
+	for (unsigned i = 0; i < 4; i++) {
+		l->target[i] = i;
+		l->perm[i] = RW;
+		map(u, l, i);
+	}
+	guest_start(&u->g, VTD_TTM_LEGACY);
+	return u;
 }
 
 static void test_stale(void **state)
 {
 	(void)state;
 	for (unsigned times = 0; times < 6; times++) {
-		struct unit *u = &unit;
 		struct layout l;
+		struct unit *u = open_callbacks(&l);
 		struct backend *b;
 
 		row_name = "12 an update that an invalidation overtook is not sent";
-		guest_init(&u->g, GUEST_CALLBACKS, 400);
-		guest_vtd(&u->g, GUEST_CAP, GUEST_ECAP_LEGACY);
-		u->ss = guest_table(&u->g);
-		guest_legacy(&u->g, UNIT_RID, UNIT_DID, u->ss, 4);
-		u->dev = guest_device(&u->g, UNIT_RID);
-		add_region(u, UINT64_C(0x40000000), 0, 24, 0);
-		target_base = UINT64_C(0x40000000);
-		for (unsigned i = 0; i < 4; i++) {
-			l.target[i] = i;
-			l.perm[i] = RW;
-			map(u, &l, i);
-		}
-		guest_start(&u->g, VTD_TTM_LEGACY);
 		b = attach(u, 0, u->dev, NONE, 1, 0);
-		meddler = (struct meddler){ u, &l, times, guest_entry(&u->g, u->ss, 4, AT(1), 0, 3) };
+		meddler = (struct meddler){ u, &l, times, guest_entry(&u->g, u->ss, 4, AT(1), 0, 3),
+					    1 };
 		u->g.alter = meddle;
 		u->g.alter_opaque = &meddler;
 		b->answer = VIOMMU_PENDING;
@@ -975,6 +989,84 @@ static void test_stale(void **state)
 		detach(b);
 		guest_fini(&u->g);
 	}
+}
+
+/* What is read around the address and ahead of it may be overtaken as well. */
+static void test_stale_neighbours(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t reach;
+		uint64_t ahead;
+		unsigned read; /* when this page is looked at, */
+		unsigned page; /* this one changes */
+	} rows[] = {
+		{ "12 above", 0, 0, 3, 2 },
+		{ "12 below", 0, 0, 0, 0 },
+		{ "12 read ahead", 1, 2 * GUEST_PAGE, 3, 2 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct layout l;
+		struct unit *u = open_callbacks(&l);
+		struct backend *b = attach(u, 0, u->dev, NONE, rows[i].reach, rows[i].ahead);
+
+		row_name = rows[i].name;
+		meddler = (struct meddler){ u, &l, 1,
+					    guest_entry(&u->g, u->ss, 4, AT(rows[i].read), 0, 3),
+					    rows[i].page };
+		u->g.alter = meddle;
+		u->g.alter_opaque = &meddler;
+		row_equal(viommu_vhost_miss(b->v, AT(1), R), VIOMMU_OK);
+		row_equal(meddler.left, 0);
+		row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+		row_equal(guest_waited(&u->g), true);
+		for (unsigned p = 0; p < 4; p++) {
+			uint64_t right = (uint64_t)(uintptr_t)outside + l.target[p] * GUEST_PAGE;
+
+			row_equal(b->page[p].uaddr == 0 || b->page[p].uaddr == right, true);
+		}
+		detach(b);
+		guest_fini(&u->g);
+	}
+}
+
+/* A completion that was saved does not overtake what the restore invalidates. */
+static void test_restored_completion(void **state)
+{
+	struct unit *u = unit_open(0, GUEST_ECAP_LEGACY);
+	struct viommu_channel *c;
+	struct backend *b;
+	uint64_t bytes = 0;
+	void *saved;
+
+	(void)state;
+	row_name = "29 a restored completion waits for the backend";
+	unit_legacy_tables(u);
+	guest_root(&u->g, VTD_TTM_LEGACY);
+	guest_command(&u->g, VTD_G_TE, true);
+	c = guest_channel(&u->g, u->dev, NONE);
+	viommu_enter(c);
+	row_equal(guest_write64(&u->g, 0xf8, BIT(63) | BIT(60)), VIOMMU_PENDING);
+	row_equal(viommu_save(u->g.iommu, NULL, &bytes), (uint64_t)VIOMMU_ENOSPC);
+	saved = malloc(bytes);
+	row_equal(viommu_save(u->g.iommu, saved, &bytes), VIOMMU_OK);
+	viommu_leave(c);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+	b = attach(u, 0, u->dev, NONE, 0, 0);
+	b->answer = VIOMMU_PENDING;
+	row_equal(viommu_vhost_miss(b->v, UNIT_IOVA, R), VIOMMU_OK);
+	row_equal(viommu_restore(u->g.iommu, saved, bytes), VIOMMU_PENDING);
+	row_equal(statistics(b).outstanding, 2);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_PENDING);
+	row_equal(guest_read64(&u->g, 0xf8) >> 63, 1);
+	acknowledge(b);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+	row_equal(guest_read64(&u->g, 0xf8) >> 63, 0);
+	free(saved);
+	detach(b);
+	unit_close(u);
 }
 
 /* ---- anything in any order ---- */
@@ -1099,17 +1191,16 @@ static void test_config(void **state)
 		  VIOMMU_EINVAL },
 	};
 	struct unit *u = unit_legacy(GUEST_ECAP_LEGACY);
-	const struct viommu_vhost_config good = {
-		.size = sizeof(good), .pasid = NONE, .send = on_send
-	};
+	const struct viommu_vhost_config good = { .size = sizeof(good),
+						  .pasid = NONE,
+						  .send = on_send };
 	struct viommu_vhost_statistics s = { .size = 8 };
 	struct viommu_vhost *v = NULL;
 
 	(void)state;
 	for (size_t i = 0; i < ROWS(rows); i++) {
 		row_name = rows[i].name;
-		row_equal(viommu_vhost_new(u->dev, &rows[i].config, &v),
-			  (uint64_t)rows[i].result);
+		row_equal(viommu_vhost_new(u->dev, &rows[i].config, &v), (uint64_t)rows[i].result);
 	}
 	row_name = "misuse";
 	row_equal(viommu_vhost_new(NULL, &good, &v), (uint64_t)VIOMMU_EINVAL);
@@ -1134,15 +1225,26 @@ static void test_config(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_borders),	     cmocka_unit_test(test_reach),
-		cmocka_unit_test(test_ahead),	     cmocka_unit_test(test_regions),
-		cmocka_unit_test(test_clean),	     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_identity),     cmocka_unit_test(test_pass_through),
-		cmocka_unit_test(test_gathering),    cmocka_unit_test(test_commands),
-		cmocka_unit_test(test_domain_switch), cmocka_unit_test(test_acknowledged),
-		cmocka_unit_test(test_several),	     cmocka_unit_test(test_send_fails),
-		cmocka_unit_test(test_inside),	     cmocka_unit_test(test_stale),
-		cmocka_unit_test(test_any_order),    cmocka_unit_test(test_config),
+		cmocka_unit_test(test_borders),
+		cmocka_unit_test(test_reach),
+		cmocka_unit_test(test_ahead),
+		cmocka_unit_test(test_regions),
+		cmocka_unit_test(test_clean),
+		cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_identity),
+		cmocka_unit_test(test_pass_through),
+		cmocka_unit_test(test_gathering),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_domain_switch),
+		cmocka_unit_test(test_acknowledged),
+		cmocka_unit_test(test_several),
+		cmocka_unit_test(test_send_fails),
+		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_stale),
+		cmocka_unit_test(test_stale_neighbours),
+		cmocka_unit_test(test_restored_completion),
+		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_config),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
