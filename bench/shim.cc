@@ -333,6 +333,8 @@ void print_ratios(FILE *out)
 		for (auto &peer : peers)
 			if (starts_with(e->name, "vtd/") || starts_with(e->name, "irq/"))
 				print_ratio(out, 14, median_of_peer(peer, e->name.substr(4)), ns);
+			else if (starts_with(e->name, "iotlb/"))
+				print_ratio(out, 14, median_of_peer(peer, e->name), ns);
 		fprintf(out, "\n");
 	}
 }

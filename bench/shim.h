@@ -32,8 +32,10 @@ extern "C" {
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
 	SUITE(irq)                                                                                 \
+	SUITE(iotlb)                                                                               \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
+	SUITE(peer_iotlb)                                                                          \
 	SUITE(peer_walk_always)
 
 #define BENCH_DECLARE_SUITE(name) void bench_suite_##name(void);

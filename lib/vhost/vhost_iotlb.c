@@ -113,11 +113,20 @@ static void split(struct viommu_iotlb *t, uint64_t at)
 	(void)add(t, part, host, gpa, older);
 }
 
-/* After this nothing is in [first, last]; the parts outside stay. */
-static void clear(struct viommu_iotlb *t, uint64_t first, uint64_t last)
+/* The first item of [first, last], if there is any. */
+static bool overlaps(const struct viommu_iotlb *t, uint64_t first, uint64_t last,
+		     struct range_item *item)
 {
-	split(t, first);
-	if (last != UINT64_MAX)
+	return range_map_next(t->pool, &t->map, first, item) && item->first <= last;
+}
+
+/* After this nothing is in [first, last]; the parts outside stay. @item: the first one there */
+static void clear(struct viommu_iotlb *t, uint64_t first, uint64_t last,
+		  const struct range_item *item)
+{
+	if (item->first < first)
+		split(t, first);
+	if (item->last != last && last != UINT64_MAX)
 		split(t, last + 1);
 	remove_whole(t, first, last);
 }
@@ -134,49 +143,41 @@ static void evict(struct viommu_iotlb *t, uint32_t count)
 	}
 }
 
-static bool overlaps(const struct viommu_iotlb *t, uint64_t first, uint64_t last)
+/* Whether the item that is there is the very range that is wanted. */
+static bool same(const struct viommu_iotlb *t, const struct range_item *item,
+		 const struct range_item *wanted, uint64_t host, uint64_t gpa)
 {
-	struct range_item item;
+	const struct iotlb_record *r = &t->record[item->target];
 
-	return range_map_next(t->pool, &t->map, first, &item) && item.first <= last;
+	return item->first == wanted->first && item->last == wanted->last &&
+	       item->perm == wanted->perm &&
+	       atomic_load_explicit(&r->host, memory_order_relaxed) == host &&
+	       atomic_load_explicit(&r->gpa, memory_order_relaxed) == gpa;
 }
 
-/* The very range is there: it is only as young again as a new one. */
-static bool renew(struct viommu_iotlb *t, const struct range_item *wanted, uint64_t host,
-		  uint64_t gpa)
-{
-	const struct iotlb_record *r;
-	struct range_item item;
-
-	if (!range_map_find(t->pool, &t->map, wanted->first, &item) ||
-	    item.first != wanted->first || item.last != wanted->last || item.perm != wanted->perm)
-		return false;
-	r = &t->record[item.target];
-	if (atomic_load_explicit(&r->host, memory_order_relaxed) != host ||
-	    atomic_load_explicit(&r->gpa, memory_order_relaxed) != gpa)
-		return false;
-	age_remove(t, (uint32_t)item.target);
-	age_insert(t, (uint32_t)item.target, t->record[0].older);
-	return true;
-}
-
-/* Puts an item in the place of whatever is there. Where there is nothing and enough room, readers
- * need not forget what they have. */
+/* Puts an item in the place of whatever is there. Where there is nothing and enough room, or the
+ * same, readers need not forget what they have. */
 static int replace(struct viommu_iotlb *t, const struct range_item *item, uint64_t host,
 		   uint64_t gpa)
 {
-	bool disturbs = overlaps(t, item->first, item->last) || t->map.count >= t->config.ranges;
+	struct range_item other;
+	bool occupied = overlaps(t, item->first, item->last, &other);
+	bool full = t->map.count >= t->config.ranges;
 	int result;
 
+	if (occupied && same(t, &other, item, host, gpa)) {
+		age_remove(t, (uint32_t)other.target);
+		age_insert(t, (uint32_t)other.target, t->record[0].older);
+		return VIOMMU_OK;
+	}
 	/* the item, and what is cut off on both sides: from here on nothing can fail */
 	if (range_map_reserve(t->pool, &t->map, 3) != VIOMMU_OK)
 		return VIOMMU_ENOMEM;
-	if (disturbs) {
-		clear(t, item->first, item->last);
-		evict(t, t->config.ranges - 1);
-	}
+	if (occupied)
+		clear(t, item->first, item->last, &other);
+	evict(t, t->config.ranges - 1);
 	result = add(t, *item, host, gpa, t->record[0].older);
-	if (disturbs)
+	if (occupied || full)
 		count_change(t);
 	return result;
 }
@@ -187,7 +188,7 @@ int viommu_iotlb_insert(struct viommu_iotlb *t, uint64_t first, uint64_t last, v
 	struct range_item item = { .first = first, .last = last, .perm = perm };
 	uint64_t at = (uintptr_t)host;
 	uint64_t end;
-	int result = VIOMMU_OK;
+	int result;
 
 	if (!t || first > last || !host || !perm || (perm & ~(VIOMMU_READ | VIOMMU_WRITE)) ||
 	    !range_add(at, last - first, &end) || end > UINTPTR_MAX ||
@@ -198,8 +199,7 @@ int viommu_iotlb_insert(struct viommu_iotlb *t, uint64_t first, uint64_t last, v
 		item.perm |= IOTLB_GPA_KNOWN;
 		gpa -= first;
 	}
-	if (!renew(t, &item, at, gpa))
-		result = replace(t, &item, at, gpa);
+	result = replace(t, &item, at, gpa);
 	if (result == VIOMMU_OK)
 		iotlb_misses_forget(&t->misses, first, last);
 	return result;
@@ -207,10 +207,12 @@ int viommu_iotlb_insert(struct viommu_iotlb *t, uint64_t first, uint64_t last, v
 
 int viommu_iotlb_invalidate(struct viommu_iotlb *t, uint64_t first, uint64_t last)
 {
+	struct range_item item;
+
 	if (!t || first > last)
 		return VIOMMU_EINVAL;
-	if (overlaps(t, first, last)) {
-		clear(t, first, last);
+	if (overlaps(t, first, last, &item)) {
+		clear(t, first, last, &item);
 		evict(t, t->config.ranges);
 		count_change(t);
 	}

@@ -98,28 +98,38 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t 
 	return true;
 }
 
-/* The range that has @iova, if the reader has a copy that is valid. */
+/* The range that has all of [first, last] and permits the access, if the reader has a copy that is
+ * valid. What is no range permits nothing. */
 static inline const struct iotlb_piece *find_in_cache(const struct viommu_iotlb_reader *r,
-						      uint64_t iova)
+						      uint64_t first, uint64_t last,
+						      uint32_t access)
 {
 	uint64_t changes = atomic_load_explicit(&r->iotlb->changes, memory_order_acquire);
-	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, iova);
+	const struct iotlb_piece *guess = iotlb_cache_guess(&r->cache, first);
 
-	if (UNLIKELY(changes != r->cache.changes || iova > guess->last || !guess->perm))
+	if (UNLIKELY(changes != r->cache.changes || last > guess->last || (access & ~guess->perm)))
 		return NULL;
 	return guess;
 }
 
-/* Member by member: a structure made on the stack and copied from there in larger pieces than it was
- * written in has to wait for the stores, longer than all the rest of a lookup takes. */
-static inline void put_fragment(struct viommu_fragment *f, const struct iotlb_piece *piece,
-				uint64_t first, uint64_t last)
+/* Field by field: a structure put together elsewhere and copied in larger words has to wait for
+ * each of its fields. */
+static inline void write_fragment(struct viommu_fragment *f, const struct iotlb_piece *piece,
+				  uint64_t first, uint64_t last)
 {
-	f->gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0;
+	f->gpa = (piece->gpa + first) & (0 - (piece->perm / IOTLB_GPA_KNOWN));
 	f->length = last - first + 1;
 	f->host = (void *)(uintptr_t)(piece->host + first);
 	f->perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE);
 	f->flags = 0;
+}
+
+static inline void write_answer(struct viommu_answer *answer, uint64_t next, uint32_t count)
+{
+	answer->next = next;
+	answer->count = count;
+	answer->reason = 0;
+	answer->ats = 0;
 }
 
 /* Whether @next, whose address follows, is the same memory going on with the same permission. An
@@ -171,7 +181,8 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		   uint32_t *ask)
 {
 	for (;;) {
-		const struct iotlb_piece *cached = find_in_cache(r, answer->next);
+		const struct iotlb_piece *cached =
+			find_in_cache(r, answer->next, answer->next, access);
 		struct viommu_fragment f;
 		struct iotlb_piece piece;
 		uint64_t start;
@@ -187,7 +198,7 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 		}
 		if (access & ~piece.perm)
 			return VIOMMU_FAULT;
-		put_fragment(&f, &piece, answer->next, last < piece.last ? last : piece.last);
+		write_fragment(&f, &piece, answer->next, last < piece.last ? last : piece.last);
 		if (!append(fragments, max, answer, &f))
 			return VIOMMU_MORE;
 		answer->next += f.length;
@@ -205,7 +216,7 @@ look_up_slowly(struct viommu_iotlb_reader *r, uint64_t first, uint64_t last, uin
 	uint64_t missing;
 	int result;
 
-	*answer = (struct viommu_answer){ .next = first };
+	write_answer(answer, first, 0);
 	result = collect(r, last, access, fragments, max, answer, &ask);
 	missing = answer->next;
 	/* Last of all: the callback may do what it likes, also with the answer. */
@@ -223,19 +234,16 @@ int viommu_iotlb_lookup(struct viommu_iotlb_reader *r, uint64_t first, uint64_t 
 	if (UNLIKELY(!r || !r->open || !fragments || !max || !answer || first > last || !access ||
 		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
 		return VIOMMU_EINVAL;
-	piece = find_in_cache(r, first);
-	if (UNLIKELY(!piece || last > piece->last || (access & ~piece->perm)))
+	piece = find_in_cache(r, first, last, access);
+	if (UNLIKELY(!piece))
 		return look_up_slowly(r, first, last, access, fragments, max, answer);
-	put_fragment(fragments, piece, first, last);
-	answer->next = last + 1;
-	answer->count = 1;
-	answer->reason = 0;
-	answer->ats = 0;
+	write_fragment(fragments, piece, first, last);
+	write_answer(answer, last + 1, 1);
 	return VIOMMU_OK;
 }
 
-static void put_range(struct viommu_iotlb_range *range, uint64_t first,
-		      const struct iotlb_piece *piece)
+static void write_range(struct viommu_iotlb_range *range, uint64_t first,
+			const struct iotlb_piece *piece)
 {
 	range->first = first;
 	range->last = piece->last;
@@ -265,7 +273,7 @@ range_slowly(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
 					      .gpa = f.gpa - iova,
 					      .perm = f.perm | (f.gpa ? IOTLB_GPA_KNOWN : 0) };
 	}
-	put_range(range, first, &piece);
+	write_range(range, first, &piece);
 	return VIOMMU_OK;
 }
 
@@ -277,9 +285,9 @@ int viommu_iotlb_range(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t ac
 	if (UNLIKELY(!r || !r->open || !range || !access ||
 		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
 		return VIOMMU_EINVAL;
-	piece = find_in_cache(r, iova);
-	if (UNLIKELY(!piece || (access & ~piece->perm)))
+	piece = find_in_cache(r, iova, iova, access);
+	if (UNLIKELY(!piece))
 		return range_slowly(r, iova, access, range);
-	put_range(range, r->cache.first[iotlb_cache_rank(&r->cache, iova) - 1], piece);
+	write_range(range, r->cache.first[piece - r->cache.piece], piece);
 	return VIOMMU_OK;
 }
