@@ -31,6 +31,7 @@ extern "C" {
 	SUITE(ref_chase)                                                                           \
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
+	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
 	SUITE(iotlb)                                                                               \
 	SUITE(peer_glib_mutex)                                                                     \

@@ -388,6 +388,11 @@ struct viommu_listener_config {
 	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon
 	 * it now. A section opened no later than here holds back the completion. */
 	void (*complete)(void *opaque);
+	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
+	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a
+	 * domain, and for each new one afterwards, in pieces that are contiguous in host memory. */
+	void (*map)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		    const struct viommu_fragment *fragment);
 };
 
 /** Every PASID, and requests without one. */

@@ -93,6 +93,12 @@ static int add_device(struct viommu *u, struct viommu_device *device)
 	return result;
 }
 
+static uint32_t device_bytes(const struct viommu *u)
+{
+	return u->engine->device_bytes ? u->engine->device_bytes
+				       : (uint32_t)sizeof(struct viommu_device);
+}
+
 int viommu_device_new(struct viommu *u, const struct viommu_device_config *given,
 		      struct viommu_device **out)
 {
@@ -108,14 +114,14 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return result;
 	if (config.flags || config.reserved || config.id > u->engine->last_id)
 		return VIOMMU_EINVAL;
-	device = vm_alloc(u->vm, sizeof(*device), _Alignof(struct viommu_device));
+	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));
 	if (!device)
 		return VIOMMU_ENOMEM;
 	device->iommu = u;
 	device->config = config;
 	result = add_device(u, device);
 	if (result) {
-		vm_dealloc(u->vm, device, sizeof(*device));
+		vm_dealloc(u->vm, device, device_bytes(u));
 		return result;
 	}
 	*out = device;
@@ -156,10 +162,12 @@ int viommu_device_free(struct viommu_device *device)
 		;
 	*at = device->next_of_all;
 	u->device_count--;
+	if (u->engine->device_gone)
+		u->engine->device_gone(u, device);
 	if (atomic_load(&u->outstanding_count))
 		dropped = drop_outstanding(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
-	vm_dealloc(u->vm, device, sizeof(*device));
+	vm_dealloc(u->vm, device, device_bytes(u));
 	if (dropped)
 		unit_work(u);
 	return VIOMMU_OK;
@@ -250,6 +258,29 @@ bool device_invalidate(struct viommu_device *device,
 		return false;
 	remove_outstanding(device, invalidation->token, VIOMMU_OK);
 	return true;
+}
+
+uint64_t devices_last_token(struct viommu *u)
+{
+	uint64_t token;
+
+	pthread_mutex_lock(&u->devices_lock);
+	token = u->next_token;
+	pthread_mutex_unlock(&u->devices_lock);
+	return token;
+}
+
+bool devices_answered(struct viommu *u, uint64_t token)
+{
+	bool answered = true;
+
+	if (!atomic_load(&u->outstanding_count))
+		return true;
+	pthread_mutex_lock(&u->devices_lock);
+	for (uint32_t i = 0; answered && i < u->limits.outstanding; i++)
+		answered = !u->outstanding[i].device || u->outstanding[i].token > token;
+	pthread_mutex_unlock(&u->devices_lock);
+	return answered;
 }
 
 void devices_forget_invalidations(struct viommu *u)

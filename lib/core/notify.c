@@ -145,3 +145,47 @@ void notify_complete(struct viommu *u)
 			l->config.complete(l->config.opaque);
 	}
 }
+
+/* ---- one device ---- */
+
+static bool hears(const struct viommu_listener *l, const struct viommu_device *device)
+{
+	return !l->device || l->device == device;
+}
+
+void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
+			 uint64_t last)
+{
+	u->told = true;
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.unmap && hears(l, device))
+			l->config.unmap(l->config.opaque, device, VIOMMU_NO_PASID, first, last);
+	}
+}
+
+void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
+{
+	u->told = true;
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.mode && hears(l, device))
+			l->config.mode(l->config.opaque, device, mode);
+	}
+}
+
+bool notify_wants_map(const struct viommu *u, const struct viommu_device *device)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.map && hears(l, device))
+			return true;
+	}
+	return false;
+}
+
+void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		       const struct viommu_fragment *fragment)
+{
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->config.map && hears(l, device))
+			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
+	}
+}

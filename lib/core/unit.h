@@ -80,6 +80,11 @@ struct engine {
 	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			     struct viommu_msi *msi);
 	void (*free)(struct viommu *u);
+	/* Size of a structure of the engine's that begins with struct viommu_device; 0: that is
+	 * all there is. */
+	uint32_t device_bytes;
+	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
+	void (*device_gone)(struct viommu *u, struct viommu_device *device);
 };
 
 #define DEVICE_BUCKETS 256U
@@ -223,6 +228,11 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 	       atomic_load_explicit(&device->generation, memory_order_acquire);
 }
 
+/* The last invalidation that a device was told of, and whether it and all before it have been
+ * answered. */
+uint64_t devices_last_token(struct viommu *u);
+bool devices_answered(struct viommu *u, uint64_t token);
+
 /* After a reset or restore: answers to what was asked before count no more. */
 void devices_forget_invalidations(struct viommu *u);
 
@@ -248,5 +258,14 @@ void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
  * back; the verbs in unit.c make it once more when the engine returns. */
 void notify_complete(struct viommu *u);
+
+/* The same for one device, which is in use (device_get()). */
+void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
+			 uint64_t last);
+void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode);
+/* Whether anybody listens to its mappings, and a piece of a new one. */
+bool notify_wants_map(const struct viommu *u, const struct viommu_device *device);
+void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		       const struct viommu_fragment *fragment);
 
 #endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* virtio.c - a virtio-iommu: creation, features, configuration space, reset. */
+
+#include <stddef.h>
+
+#include "abi.h"
+#include "range.h"
+#include "virtio_engine.h"
+
+int virtio_begin(struct viommu *u)
+{
+	if (!u || u->engine != &virtio_engine)
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	virtio_settle(virtio_of(u));
+	return VIOMMU_OK;
+}
+
+/* 5.13.4.1: config.bypass counts whether or not the driver has accepted it. 5.13.6.2: the older
+ * feature does if accepted. */
+bool virtio_decide_pass(struct virtio *v)
+{
+	uint32_t pass = v->bypass || (v->accepted & VIOMMU_VIRTIO_F_BYPASS);
+
+	return atomic_exchange(&v->pass, pass) != pass;
+}
+
+/* How endpoints are treated that are not attached may have changed. */
+static void pass_changed(struct virtio *v)
+{
+	if (!virtio_decide_pass(v))
+		return;
+	unit_forget(&v->unit, false);
+	virtio_tell_all(v, false);
+	epoch_start(&v->unit.epoch);
+	v->unsynced = false;
+}
+
+void virtio_forget(struct virtio *v)
+{
+	struct viommu *u = &v->unit;
+
+	virtio_drop_pending(v);
+	virtio_drop_events(v);
+	for (struct viommu_device *device = device_next(u, NULL); device;
+	     device = device_next(u, device))
+		virtio_move(v, virtio_endpoint_of(device), NULL);
+	virtio_settle(v);
+	v->accepted = v->config.features;
+	virtio_decide_pass(v);
+	unit_forget(u, true);
+}
+
+static void reset_all(struct virtio *v)
+{
+	virtio_forget(v);
+	virtio_tell_all(v, true);
+	epoch_start(&v->unit.epoch);
+	v->unsynced = false;
+}
+
+/* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */
+static void reset(struct viommu *u)
+{
+	struct virtio *v = virtio_of(u);
+
+	v->bypass = v->config.bypass;
+	reset_all(v);
+}
+
+int viommu_virtio_reset(struct viommu *u)
+{
+	int result = virtio_begin(u);
+
+	if (result)
+		return result;
+	reset_all(virtio_of(u));
+	notify_complete(u);
+	unit_end(u);
+	return VIOMMU_OK;
+}
+
+int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
+{
+	struct virtio *v;
+	int result = virtio_begin(u);
+
+	if (result)
+		return result;
+	v = virtio_of(u);
+	if (accepted & VIRTIO_FEATURES_OF_DEVICE & ~v->config.features) {
+		result = VIOMMU_EINVAL;
+	} else {
+		v->accepted = accepted & VIRTIO_FEATURES_OF_DEVICE;
+		pass_changed(v);
+	}
+	notify_complete(u);
+	unit_end(u);
+	return result;
+}
+
+/* ---- configuration space (5.13.4) ---- */
+
+static void put(unsigned char *to, uint64_t value, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		to[i] = (unsigned char)(value >> 8 * i);
+}
+
+static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
+{
+	const struct virtio *v = virtio_of(u);
+	unsigned char space[VIOMMU_VIRTIO_CONFIG_BYTES] = { 0 };
+
+	*value = 0;
+	if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || offset % bytes ||
+	    offset >= sizeof(space) || bytes > sizeof(space) - offset)
+		return VIOMMU_OK;
+	put(space + VIRTIO_CONFIG_PAGE_SIZE_MASK, v->config.page_size_mask, 8);
+	put(space + VIRTIO_CONFIG_INPUT_FIRST, v->config.input_first, 8);
+	put(space + VIRTIO_CONFIG_INPUT_LAST, v->config.input_last, 8);
+	put(space + VIRTIO_CONFIG_DOMAIN_FIRST, v->config.domain_first, 4);
+	put(space + VIRTIO_CONFIG_DOMAIN_LAST, v->config.domain_last, 4);
+	put(space + VIRTIO_CONFIG_PROBE_SIZE, v->config.probe_size, 4);
+	space[VIRTIO_CONFIG_BYPASS] = (unsigned char)v->bypass;
+	for (uint32_t i = 0; i < bytes; i++)
+		*value |= (uint64_t)space[offset + i] << 8 * i;
+	return VIOMMU_OK;
+}
+
+/* Only config.bypass can be written, with one byte (4.2.2.2: fields are accessed at their size),
+ * and only 0 and 1 to it (5.13.4.1). */
+static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value)
+{
+	struct virtio *v = virtio_of(u);
+
+	if (offset != VIRTIO_CONFIG_BYPASS || bytes != 1 ||
+	    !(v->accepted & VIOMMU_VIRTIO_F_BYPASS_CONFIG) || (value & 0xff) > 1)
+		return VIOMMU_OK;
+	virtio_settle(v);
+	v->bypass = value & 1;
+	pass_changed(v);
+	return VIOMMU_OK;
+}
+
+/* ---- creation ---- */
+
+static void free_unit(struct viommu *u)
+{
+	struct virtio *v = virtio_of(u);
+	struct viommu_vm *vm = u->vm;
+
+	unit_fini(u);
+	if (v->pool)
+		range_pool_free(v->pool);
+	virtio_regions_free(v);
+	vm_dealloc(vm, v->domain, (v->config.domains + UINT64_C(1)) * sizeof(*v->domain));
+	vm_dealloc(vm, v->bucket, v->buckets * sizeof(*v->bucket));
+	vm_dealloc(vm, v->pending, VIRTIO_PENDING_MAX * sizeof(*v->pending));
+	vm_dealloc(vm, v->event, v->config.events * sizeof(*v->event));
+	pthread_mutex_destroy(&v->event_lock);
+	vm_dealloc(vm, v, sizeof(*v));
+}
+
+const struct engine virtio_engine = {
+	.name = "virtio",
+	.last_id = UINT32_MAX,
+	.translate = virtio_translate,
+	.parse = virtio_parse,
+	.visit = virtio_visit,
+	.reg_read = reg_read,
+	.reg_write = reg_write,
+	.run = virtio_run,
+	.reset = reset,
+	.save = virtio_save,
+	.restore = virtio_restore,
+	.free = free_unit,
+	.device_bytes = sizeof(struct virtio_endpoint),
+	.device_gone = virtio_device_gone,
+};
+
+/* What a configuration may not say, as (condition, words for a person). */
+static const char *objection(const struct viommu_virtio_config *c)
+{
+	const struct {
+		bool bad;
+		const char *text;
+	} checks[] = {
+		{ c->flags, "flags: none are defined" },
+		{ (c->features & VIOMMU_VIRTIO_F_BYPASS) &&
+			  (c->features & VIOMMU_VIRTIO_F_BYPASS_CONFIG),
+		  "features: BYPASS and BYPASS_CONFIG exclude each other" },
+		{ c->bypass > 1, "bypass: 0 or 1" },
+		{ c->bypass && !(c->features & VIOMMU_VIRTIO_F_BYPASS_CONFIG),
+		  "bypass: needs the feature BYPASS_CONFIG" },
+		{ c->input_first > c->input_last, "input range: the first is above the last" },
+		{ (c->input_first || c->input_last != UINT64_MAX) &&
+			  !(c->features & VIOMMU_VIRTIO_F_INPUT_RANGE),
+		  "input range: needs the feature INPUT_RANGE" },
+		{ c->domain_first > c->domain_last, "domain range: the first is above the last" },
+		{ (c->domain_first || c->domain_last != UINT32_MAX) &&
+			  !(c->features & VIOMMU_VIRTIO_F_DOMAIN_RANGE),
+		  "domain range: needs the feature DOMAIN_RANGE" },
+		{ c->probe_size > UINT32_C(1) << 20, "probe_size: at most 2^20" },
+		{ c->domains > VIRTIO_ATTACHED_SLOT, "domains: at most 2^20 - 1" },
+		{ c->mappings > UINT32_C(1) << 26, "mappings: at most 2^26" },
+		{ c->events > UINT32_C(1) << 16, "events: at most 65536" },
+	};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(checks); i++) {
+		if (checks[i].bad)
+			return checks[i].text;
+	}
+	return NULL;
+}
+
+/* Before there is a unit: the host is the caller's. */
+static int refuse_config(const struct viommu_virtio_config *config, int result, const char *text)
+{
+	struct viommu_host host;
+
+	if (config->host && !abi_take(&host, sizeof(host), sizeof(host.size), config->host) &&
+	    host.message)
+		host.message(host.opaque, text);
+	return result;
+}
+
+static void set_default(uint32_t *field, uint32_t value)
+{
+	if (*field == 0)
+		*field = value;
+}
+
+static int take_config(struct viommu_virtio_config *c, const struct viommu_virtio_config *given)
+{
+	const char *text;
+	int result =
+		abi_take(c, sizeof(*c), offsetof(struct viommu_virtio_config, features), given);
+
+	if (result)
+		return result;
+	if (!c->features)
+		c->features = VIRTIO_FEATURES_ALL & ~VIOMMU_VIRTIO_F_BYPASS;
+	if (c->features & ~VIRTIO_FEATURES_ALL)
+		return refuse_config(c, VIOMMU_ENOTSUP, "features: an unknown bit");
+	if (!c->page_size_mask)
+		c->page_size_mask = ~bits_low(12);
+	if (!c->input_last)
+		c->input_last = UINT64_MAX;
+	if (!c->gpa_last)
+		c->gpa_last = bits_low(52);
+	set_default(&c->domain_last, UINT32_MAX);
+	set_default(&c->probe_size, 512);
+	set_default(&c->domains, 65536);
+	set_default(&c->mappings, UINT32_C(1) << 22);
+	set_default(&c->domain_mappings, c->mappings);
+	set_default(&c->events, 256);
+	text = objection(c);
+	return text ? refuse_config(c, VIOMMU_EINVAL, text) : VIOMMU_OK;
+}
+
+static void *pool_alloc(void *vm, uint64_t bytes, uint64_t align)
+{
+	return vm_alloc(vm, bytes, align);
+}
+
+static void pool_dealloc(void *vm, void *block, uint64_t bytes)
+{
+	vm_dealloc(vm, block, bytes);
+}
+
+/* In the order in which free_unit() can take it back at any point: what was not reached is NULL. */
+static int init_store(struct virtio *v)
+{
+	struct viommu_vm *vm = v->unit.vm;
+	struct range_pool_config pool = {
+		.alloc = pool_alloc,
+		.dealloc = pool_dealloc,
+		.opaque = vm,
+		/* while a state is being restored, what it has is beside what there was */
+		.items = 2 * v->config.mappings,
+	};
+
+	v->buckets = 1;
+	while (v->buckets < v->config.domains)
+		v->buckets *= 2;
+	v->domain = vm_alloc(vm, (v->config.domains + UINT64_C(1)) * sizeof(*v->domain),
+			     _Alignof(struct virtio_domain));
+	v->bucket = vm_alloc(vm, v->buckets * sizeof(*v->bucket), _Alignof(uint32_t));
+	v->pending = vm_alloc(vm, VIRTIO_PENDING_MAX * sizeof(*v->pending),
+			      _Alignof(struct virtio_pending));
+	v->event =
+		vm_alloc(vm, v->config.events * sizeof(*v->event), _Alignof(struct virtio_event));
+	if (!v->domain || !v->bucket || !v->pending || !v->event)
+		return VIOMMU_ENOMEM;
+	return range_pool_new(&pool, &v->pool);
+}
+
+int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virtio_config *given,
+		      struct viommu **out)
+{
+	struct viommu_virtio_config config;
+	struct virtio *v;
+	int result;
+
+	if (!vm || !out)
+		return VIOMMU_EINVAL;
+	result = take_config(&config, given);
+	if (result)
+		return result;
+	v = vm_alloc(vm, sizeof(*v), _Alignof(struct virtio));
+	if (!v)
+		return VIOMMU_ENOMEM;
+	v->config = config;
+	v->granule = config.page_size_mask & -config.page_size_mask;
+	v->accepted = config.features;
+	v->bypass = config.bypass;
+	virtio_decide_pass(v);
+	pthread_mutex_init(&v->event_lock, NULL);
+	result = unit_init(&v->unit, &virtio_engine, vm, config.host, config.limits);
+	if (result) {
+		pthread_mutex_destroy(&v->event_lock);
+		vm_dealloc(vm, v, sizeof(*v));
+		return result;
+	}
+	result = init_store(v);
+	if (result) {
+		free_unit(&v->unit);
+		return result;
+	}
+	*out = &v->unit;
+	return VIOMMU_OK;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * virtio_domain.c - domains and who is attached to them (5.13.6.4, 5.13.6.5).
+ *
+ * The thread that has the unit makes and frees domains, and attaches and detaches. Another thread
+ * may free an endpoint meanwhile: it only leaves the list of its domain, under devices_lock, and
+ * the domain is noted for virtio_settle().
+ */
+
+#include "range.h"
+#include "virtio_engine.h"
+
+static uint32_t *bucket_of(const struct virtio *v, uint32_t id)
+{
+	return &v->bucket[vm_hash(v->unit.vm->key, id, 0) & (v->buckets - 1)];
+}
+
+struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id)
+{
+	uint32_t at = *bucket_of(v, id);
+
+	/* some two steps: buckets are as many as domains can be, and the hash is keyed */
+	while (at && atomic_load_explicit(&v->domain[at - 1].id, memory_order_relaxed) != id)
+		at = v->domain[at - 1].next;
+	return at ? &v->domain[at - 1] : NULL;
+}
+
+struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass)
+{
+	uint32_t slot = v->domain_free ? v->domain_free - 1 : v->domain_used;
+	struct virtio_domain *d = &v->domain[slot];
+	uint32_t *bucket = bucket_of(v, id);
+
+	if (slot > v->config.domains)
+		return NULL;
+	if (v->domain_free)
+		v->domain_free = d->next;
+	else
+		v->domain_used++;
+	v->domain_count++;
+	v->incarnations += VIRTIO_ATTACHED_ONE;
+	atomic_store_explicit(&d->id, id, memory_order_relaxed);
+	d->next = *bucket;
+	*bucket = slot + 1;
+	d->granule = v->granule;
+	d->regions = NULL;
+	d->mixed = false;
+	atomic_store_explicit(&d->incarnation,
+			      v->incarnations | (pass ? VIRTIO_ATTACHED_PASS : 0) | slot,
+			      memory_order_release);
+	return d;
+}
+
+/* Nobody is attached any more. */
+void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
+{
+	uint32_t slot = (uint32_t)(d - v->domain);
+	struct domain_match match = { .id = slot,
+				      .pasid = VIOMMU_ANY_PASID,
+				      .kinds = 1U << VIRTIO_KIND_MAP };
+	uint32_t *at = bucket_of(v, atomic_load_explicit(&d->id, memory_order_relaxed));
+
+	while (*at != slot + 1)
+		at = &v->domain[*at - 1].next;
+	*at = d->next;
+	/* In this order: who finds something that is there later finds another incarnation, and who
+	 * fills the TLB from what was there before is too late. */
+	atomic_store_explicit(&d->incarnation, 0, memory_order_release);
+	domains_flush(&v->unit.domains, &match);
+	range_map_clear(v->pool, &d->map);
+	d->next = v->domain_free;
+	v->domain_free = slot + 1;
+	v->domain_count--;
+}
+
+struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *d,
+					     struct virtio_endpoint *endpoint)
+{
+	struct virtio_endpoint *next;
+
+	pthread_mutex_lock(&v->unit.devices_lock);
+	next = endpoint ? endpoint->next : d->endpoints;
+	if (next)
+		atomic_fetch_add(&next->device.users, 1);
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	if (endpoint)
+		device_put(&endpoint->device);
+	return next;
+}
+
+void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
+{
+	d->granule = v->granule;
+	d->regions = NULL;
+	d->mixed = false;
+	d->caches = false;
+	pthread_mutex_lock(&v->unit.devices_lock);
+	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
+		const struct virtio_regions *regions =
+			atomic_load_explicit(&e->regions, memory_order_relaxed);
+
+		if (e->granule > d->granule)
+			d->granule = e->granule;
+		d->caches = d->caches || e->device.config.invalidate;
+		d->mixed = d->mixed || (d->regions && regions && d->regions != regions);
+		if (regions)
+			d->regions = regions;
+	}
+	pthread_mutex_unlock(&v->unit.devices_lock);
+}
+
+/* ---- the list of a domain's endpoints, with devices_lock held ---- */
+
+static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
+{
+	e->next = d->endpoints;
+	d->endpoints = e;
+	d->endpoint_count++;
+}
+
+static void unlink_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
+{
+	struct virtio_endpoint **at = &d->endpoints;
+
+	/* at most as many steps as there are devices */
+	while (*at != e)
+		at = &(*at)->next;
+	*at = e->next;
+	d->endpoint_count--;
+}
+
+void virtio_device_gone(struct viommu *u, struct viommu_device *device)
+{
+	struct virtio_endpoint *e = virtio_endpoint_of(device);
+	struct virtio *v = virtio_of(u);
+	uint64_t attached = virtio_attached(e);
+	struct virtio_domain *d = virtio_domain_at(v, attached);
+
+	if (!attached)
+		return;
+	unlink_endpoint(d, e);
+	if (d->changed)
+		return;
+	d->changed = true;
+	d->next_changed = atomic_load_explicit(&v->changed, memory_order_relaxed);
+	atomic_store_explicit(&v->changed, (uint32_t)(d - v->domain) + 1, memory_order_release);
+}
+
+/* Takes a domain off the list of those that lost an endpoint. */
+static struct virtio_domain *take_changed(struct virtio *v, bool *empty)
+{
+	struct virtio_domain *d = NULL;
+	uint32_t slot;
+
+	pthread_mutex_lock(&v->unit.devices_lock);
+	slot = atomic_load_explicit(&v->changed, memory_order_relaxed);
+	if (slot) {
+		d = &v->domain[slot - 1];
+		atomic_store_explicit(&v->changed, d->next_changed, memory_order_relaxed);
+		d->changed = false;
+		*empty = d->endpoint_count == 0;
+	}
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	return d;
+}
+
+void virtio_settle(struct virtio *v)
+{
+	/* at most config.domains + 1 steps at a time: a domain is on the list once */
+	while (atomic_load_explicit(&v->changed, memory_order_acquire)) {
+		bool empty = false;
+		struct virtio_domain *d = take_changed(v, &empty);
+
+		if (d && empty)
+			virtio_domain_free(v, d);
+		else if (d)
+			virtio_domain_decide(v, d);
+	}
+}
+
+/* ---- attaching and detaching ---- */
+
+void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *to)
+{
+	uint64_t attached = virtio_attached(e);
+	struct virtio_domain *from = virtio_domain_at(v, attached);
+	uint64_t incarnation =
+		to ? atomic_load_explicit(&to->incarnation, memory_order_relaxed) : 0;
+	bool empty = false;
+
+	/* first what translations go by, then that it has changed */
+	atomic_store_explicit(&e->attached, incarnation, memory_order_release);
+	atomic_fetch_add(&e->device.generation, 1);
+	pthread_mutex_lock(&v->unit.devices_lock);
+	if (attached) {
+		unlink_endpoint(from, e);
+		empty = from->endpoint_count == 0 && !from->changed;
+	}
+	if (to)
+		link_endpoint(to, e);
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	if (empty)
+		virtio_domain_free(v, from);
+	else if (attached)
+		virtio_domain_decide(v, from);
+	if (to)
+		virtio_domain_decide(v, to);
+}
+
+static bool touches_region(const struct virtio *v, const struct range_map *map,
+			   const struct virtio_regions *regions)
+{
+	struct range_item item;
+
+	for (uint32_t i = 0; regions && i < regions->count; i++) {
+		if (range_map_next(v->pool, map, regions->region[i].first, &item) &&
+		    item.first <= regions->region[i].last)
+			return true;
+	}
+	return false;
+}
+
+bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t granule,
+		 const struct virtio_endpoint *e)
+{
+	struct range_item item;
+	uint64_t at = 0;
+
+	if (touches_region(v, map, atomic_load_explicit(&e->regions, memory_order_relaxed)))
+		return false;
+	if (e->granule <= granule)
+		return true;
+	/* as many steps as there are mappings; only where endpoints differ in granule */
+	while (range_map_next(v->pool, map, at, &item)) {
+		if ((item.first | (item.last + 1) | item.target) & (e->granule - 1))
+			return false;
+		at = item.last + 1;
+		if (at == 0)
+			break;
+	}
+	return true;
+}
+
+/* Whether there is room for one more domain, once the endpoint has left its own. */
+static bool has_room(struct virtio *v, const struct virtio_endpoint *e)
+{
+	uint64_t attached = virtio_attached(e);
+	bool last;
+
+	if (v->domain_count < v->config.domains)
+		return true;
+	pthread_mutex_lock(&v->unit.devices_lock);
+	last = attached && virtio_domain_at(v, attached)->endpoint_count == 1;
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	return last;
+}
+
+enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, uint32_t id,
+				 bool pass)
+{
+	struct virtio_domain *d = virtio_domain_find(v, id);
+	uint32_t was = virtio_mode(v, e);
+
+	if (d) {
+		if (virtio_is_pass(d) != pass)
+			return VIRTIO_S_INVAL;
+		if (virtio_attached(e) ==
+		    atomic_load_explicit(&d->incarnation, memory_order_relaxed))
+			return VIRTIO_S_OK;
+		if (!virtio_fits(v, &d->map, d->granule, e))
+			return VIRTIO_S_UNSUPP;
+	} else {
+		d = has_room(v, e) ? virtio_domain_new(v, id, pass) : NULL;
+		if (!d)
+			return VIRTIO_S_NOMEM;
+	}
+	virtio_move(v, e, d);
+	virtio_tell_change(v, e, was);
+	return VIRTIO_S_OK;
+}
+
+enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *e, uint32_t id)
+{
+	const struct virtio_domain *d = virtio_domain_find(v, id);
+	uint32_t was = virtio_mode(v, e);
+
+	if (!d || virtio_attached(e) != atomic_load_explicit(&d->incarnation, memory_order_relaxed))
+		return VIRTIO_S_INVAL;
+	virtio_move(v, e, NULL);
+	virtio_tell_change(v, e, was);
+	return VIRTIO_S_OK;
+}

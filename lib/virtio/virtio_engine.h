@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* virtio_engine.h - one virtio-iommu: its state, and what its files call of one another. */
+#ifndef VIRTIO_ENGINE_H
+#define VIRTIO_ENGINE_H
+
+#include "range_map.h"
+#include "unit.h"
+#include "virtio_spec.h"
+
+/* struct context.key.kind */
+enum virtio_kind { VIRTIO_KIND_PASS, VIRTIO_KIND_MAP };
+
+/*
+ * A set of reserved regions, sorted. Endpoints with equal sets have the same one: it is part of
+ * what makes two requests translate alike. A set stays until the IOMMU is freed.
+ */
+struct virtio_regions {
+	struct virtio_regions *next;
+	uint32_t id; /* not 0, which stands for no regions */
+	uint32_t count;
+	struct viommu_virtio_region region[];
+};
+
+#define VIRTIO_REGIONS_MAX 64U
+
+/*
+ * What an endpoint is attached to, in one word: 0, or the incarnation of a domain. A domain's slot
+ * may be used again, an incarnation never is: whoever has looked something up in a slot compares
+ * afterwards.
+ */
+#define VIRTIO_ATTACHED_SLOT BITS(19, 0)
+#define VIRTIO_ATTACHED_PASS BIT(20) /* a bypass domain */
+#define VIRTIO_ATTACHED_ONE  BIT(21) /* counts */
+
+struct virtio_domain;
+
+struct virtio_endpoint {
+	struct viommu_device device;
+	/* Read by everyone who translates. */
+	_Atomic uint64_t attached;
+	_Atomic(const struct virtio_regions *) regions; /* or NULL */
+	/* The thread that has the unit. */
+	uint64_t granule;
+	uint64_t mark; /* of a restore: seen already */
+	bool owes;     /* its own cache could not be told: too many were outstanding */
+	/* Under devices_lock. */
+	struct virtio_endpoint *next; /* in its domain */
+};
+
+struct virtio_domain {
+	/* Read by everyone who translates. */
+	_Atomic uint64_t incarnation; /* 0: free */
+	struct range_map map;
+	_Atomic uint32_t id;
+	/* The thread that has the unit. */
+	uint32_t next;	  /* in its bucket, or of the free ones: slot + 1 */
+	uint64_t granule; /* mappings are multiples of: the largest of the endpoints' */
+	const struct virtio_regions *regions; /* of the endpoints that have some */
+	bool mixed;			      /* they do not have all the same */
+	bool caches; /* there is an endpoint with a cache of its own */
+	bool saved;
+	/* Under devices_lock. */
+	struct virtio_endpoint *endpoints;
+	uint32_t endpoint_count;
+	uint32_t next_changed; /* slot + 1 */
+	bool changed;	       /* an endpoint was freed */
+};
+
+/* A request whose answer is in its buffer, and which someone may still have to hear of. */
+struct virtio_pending {
+	uint64_t token;	       /* the VMM's */
+	uint64_t epoch;	       /* sections older than this have to close */
+	uint64_t invalidation; /* the last one that a device has to answer */
+};
+
+#define VIRTIO_PENDING_MAX 1024U
+
+struct virtio_event {
+	uint32_t reason;
+	uint32_t flags;
+	uint32_t endpoint;
+	uint64_t address;
+};
+
+struct virtio {
+	struct viommu unit;
+	struct viommu_virtio_config config;
+	uint64_t granule;
+
+	/* Read by everyone who translates. */
+	_Atomic uint32_t pass; /* endpoints that are not attached bypass */
+	struct range_pool *pool;
+	struct virtio_domain *domain; /* config.domains + 1: one more while an endpoint changes over
+				       */
+	_Atomic(struct virtio_regions *) regions; /* all sets */
+
+	/* The thread that has the unit. */
+	uint64_t accepted;
+	uint32_t bypass;
+	uint32_t *bucket; /* by hash of the id: slot + 1 */
+	uint32_t buckets; /* a power of two */
+	uint32_t domain_count;
+	uint32_t domain_used; /* slots beyond were never used */
+	uint32_t domain_free; /* slot + 1 */
+	uint64_t incarnations;
+	uint64_t restores;
+	bool unsynced; /* this call has taken something away */
+	uint32_t owing;
+	struct virtio_pending *pending; /* a ring */
+	uint32_t pending_first;
+	uint32_t pending_count;
+
+	_Atomic uint32_t changed; /* slot + 1 of a domain that lost a freed endpoint; written under
+				     devices_lock */
+
+	pthread_mutex_t event_lock; /* guards what follows */
+	struct virtio_event *event; /* a ring of config.events */
+	uint32_t event_first;
+	uint32_t event_count;
+};
+
+extern const struct engine virtio_engine;
+
+static inline struct virtio *virtio_of(struct viommu *u)
+{
+	return (struct virtio *)u; /* unit is the first member */
+}
+
+static inline struct virtio_endpoint *virtio_endpoint_of(struct viommu_device *device)
+{
+	return (struct virtio_endpoint *)device; /* ditto */
+}
+
+static inline uint64_t virtio_attached(const struct virtio_endpoint *endpoint)
+{
+	return atomic_load_explicit(&endpoint->attached, memory_order_acquire);
+}
+
+static inline struct virtio_domain *virtio_domain_at(const struct virtio *v, uint64_t attached)
+{
+	return &v->domain[attached & VIRTIO_ATTACHED_SLOT];
+}
+
+static inline bool virtio_is_pass(const struct virtio_domain *domain)
+{
+	return atomic_load_explicit(&domain->incarnation, memory_order_relaxed) &
+	       VIRTIO_ATTACHED_PASS;
+}
+
+/* The mapping as the TLB has it. A fetch is a read, and nobody keeps dirty. */
+static inline uint8_t virtio_perm(uint32_t flags)
+{
+	unsigned user = flags & (VIOMMU_READ | VIOMMU_WRITE);
+
+	if (user & VIOMMU_READ)
+		user |= VIOMMU_EXEC;
+	return (uint8_t)(user | user << 3 | PERM_DIRTY);
+}
+
+/* ---- virtio.c ---- */
+/* Brackets a call of which there is one at a time. VIOMMU_EINVAL (not a virtio-iommu), VIOMMU_EBUSY
+ */
+int virtio_begin(struct viommu *u);
+/* How endpoints are treated that are not attached: whether that has changed. */
+bool virtio_decide_pass(struct virtio *v);
+/* Everything that the driver did. */
+void virtio_forget(struct virtio *v);
+
+/* ---- virtio_endpoint.c ---- */
+/* The property list of PROBE: at most VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL bytes. */
+uint32_t virtio_properties(const struct virtio_endpoint *endpoint, unsigned char *to);
+/* The set with this id. */
+const struct virtio_regions *virtio_regions_find(const struct virtio *v, uint32_t id);
+/* The region that has the address, or NULL; then [*first, *last] is free of regions. */
+const struct viommu_virtio_region *virtio_region_at(const struct virtio_regions *regions,
+						    uint64_t address, uint64_t *first,
+						    uint64_t *last);
+void virtio_regions_free(struct virtio *v);
+/* VIOMMU_MODE_* */
+uint32_t virtio_mode(const struct virtio *v, const struct virtio_endpoint *endpoint);
+
+/* ---- virtio_domain.c ---- */
+struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id);
+/* NULL: there are config.domains + 1. */
+struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass);
+void virtio_domain_free(struct virtio *v, struct virtio_domain *domain);
+/* Goes on from an endpoint of the domain to the next one, or the first; it is in use until the next
+ * step. */
+struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *domain,
+					     struct virtio_endpoint *endpoint);
+/* What came and went has to be taken into account. */
+void virtio_domain_decide(struct virtio *v, struct virtio_domain *domain);
+/* Whether mappings and endpoint agree. */
+bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t granule,
+		 const struct virtio_endpoint *endpoint);
+/* Attaches an endpoint, or with NULL detaches it. Nobody is told. */
+void virtio_move(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
+enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id,
+				 bool pass);
+enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id);
+/* Domains whose endpoints were freed by another thread. */
+void virtio_settle(struct virtio *v);
+void virtio_device_gone(struct viommu *u, struct viommu_device *device);
+
+/* ---- virtio_mapping.c ---- */
+enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_item *item);
+enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, uint64_t last);
+/* Whether a mapping is one that MAP can make, apart from what is in the domain. */
+enum virtio_status virtio_check_item(const struct virtio *v, uint64_t granule,
+				     const struct range_item *item);
+/* Tells listeners of every mapping of the endpoint's domain. */
+void virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *endpoint);
+
+/* ---- virtio_sync.c ---- */
+/* The endpoint may no longer use [first, last] as it was: listeners and its own cache are told. The
+ * endpoint is in use. */
+void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64_t first,
+		      uint64_t last);
+/* All of an endpoint's translations have changed. @was: its mode before */
+void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
+/* The same for every endpoint, or every one that is not attached. */
+void virtio_tell_all(struct virtio *v, bool attached_too);
+/* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
+int virtio_finish(struct virtio *v, uint64_t token);
+/* Completes what can be completed. */
+int virtio_run(struct viommu *u);
+void virtio_drop_pending(struct virtio *v);
+
+/* ---- virtio_translate.c ---- */
+int virtio_parse(struct viommu *u, struct query *q, struct context *context);
+int virtio_translate(struct viommu *u, struct query *q);
+enum pt_visit_end virtio_visit(struct viommu *u, const struct context *context,
+			       struct pt_visit *visit);
+
+/* ---- virtio_event.c ---- */
+void virtio_record(struct virtio *v, const struct virtio_event *event);
+void virtio_drop_events(struct virtio *v);
+
+/* ---- virtio_state.c ---- */
+void virtio_save(struct viommu *u, struct state_writer *state);
+int virtio_restore(struct viommu *u, struct state_reader *state);
+
+#endif

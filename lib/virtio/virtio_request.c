@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * virtio_request.c - requests of the request queue (5.13.6): from scattered buffers to one of the
+ * five, and back to a status.
+ *
+ * The tail is the last four bytes of the writable part. What cannot be understood, because there is
+ * no head, no tail, or no such type, is returned with a used length of 0 (5.13.6.1).
+ */
+
+#include <endian.h>
+#include <string.h>
+
+#include "virtio_engine.h"
+
+/* ---- scattered buffers ---- */
+
+static bool parts_valid(const struct viommu_part *part, uint32_t count)
+{
+	if (count && !part)
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		if (part[i].bytes && !part[i].base)
+			return false;
+	}
+	return true;
+}
+
+/* Saturates. */
+static uint64_t parts_bytes(const struct viommu_part *part, uint32_t count)
+{
+	uint64_t total = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if (__builtin_add_overflow(total, part[i].bytes, &total))
+			return UINT64_MAX;
+	}
+	return total;
+}
+
+/* Copies the first @bytes, reading each once. */
+static void gather(const struct viommu_part *part, unsigned char *to, uint64_t bytes)
+{
+	while (bytes) {
+		uint64_t piece = part->bytes < bytes ? part->bytes : bytes;
+
+		if (piece)
+			memcpy(to, part->base, (size_t)piece);
+		to += piece;
+		bytes -= piece;
+		part++;
+	}
+}
+
+/* Writes @bytes at an offset; from NULL: zeroes. The parts have room for them. */
+static void scatter(const struct viommu_part *part, uint64_t offset, const unsigned char *from,
+		    uint64_t bytes)
+{
+	for (; bytes; part++) {
+		uint64_t piece;
+
+		if (offset >= part->bytes) {
+			offset -= part->bytes;
+			continue;
+		}
+		piece = part->bytes - offset < bytes ? part->bytes - offset : bytes;
+		if (from) {
+			memcpy((unsigned char *)part->base + offset, from, (size_t)piece);
+			from += piece;
+		} else {
+			memset((unsigned char *)part->base + offset, 0, (size_t)piece);
+		}
+		bytes -= piece;
+		offset = 0;
+	}
+}
+
+/* ---- the five ---- */
+
+struct request {
+	unsigned char bytes[VIRTIO_READ_BYTES];
+	const struct viommu_part *writable;
+	uint64_t room; /* of the writable part, without the tail */
+};
+
+static uint32_t get32(const struct request *r, unsigned offset)
+{
+	uint32_t value;
+
+	memcpy(&value, r->bytes + offset, sizeof(value));
+	return le32toh(value);
+}
+
+static uint64_t get64(const struct request *r, unsigned offset)
+{
+	uint64_t value;
+
+	memcpy(&value, r->bytes + offset, sizeof(value));
+	return le64toh(value);
+}
+
+/* The endpoint, in use until device_put(); or NULL. */
+static struct virtio_endpoint *endpoint_get(struct virtio *v, uint32_t id)
+{
+	struct viommu_device *device = device_get(&v->unit, id);
+
+	return device ? virtio_endpoint_of(device) : NULL;
+}
+
+/* 5.13.6.4.2 */
+static enum virtio_status attach(struct virtio *v, const struct request *r)
+{
+	uint32_t domain = get32(r, VIRTIO_ATTACH_DOMAIN);
+	uint32_t flags = get32(r, VIRTIO_ATTACH_FLAGS);
+	uint32_t known = v->accepted & VIOMMU_VIRTIO_F_BYPASS_CONFIG ? VIRTIO_ATTACH_F_BYPASS : 0;
+	enum virtio_status status = VIRTIO_S_RANGE;
+	struct virtio_endpoint *e;
+
+	if (get32(r, VIRTIO_ATTACH_RESERVED) || (flags & ~known))
+		return VIRTIO_S_INVAL;
+	e = endpoint_get(v, get32(r, VIRTIO_ATTACH_ENDPOINT));
+	if (!e)
+		return VIRTIO_S_NOENT;
+	if (domain >= v->config.domain_first && domain <= v->config.domain_last)
+		status = virtio_attach(v, e, domain, flags & VIRTIO_ATTACH_F_BYPASS);
+	device_put(&e->device);
+	return status;
+}
+
+/* 5.13.6.5.2: the reserved field is ignored */
+static enum virtio_status detach(struct virtio *v, const struct request *r)
+{
+	struct virtio_endpoint *e = endpoint_get(v, get32(r, VIRTIO_DETACH_ENDPOINT));
+	enum virtio_status status;
+
+	if (!e)
+		return VIRTIO_S_NOENT;
+	status = virtio_detach(v, e, get32(r, VIRTIO_DETACH_DOMAIN));
+	device_put(&e->device);
+	return status;
+}
+
+/* 5.13.6.6.2 */
+static enum virtio_status map(struct virtio *v, const struct request *r)
+{
+	struct range_item item = { .first = get64(r, VIRTIO_MAP_FIRST),
+				   .last = get64(r, VIRTIO_MAP_LAST),
+				   .target = get64(r, VIRTIO_MAP_TARGET),
+				   .perm = get32(r, VIRTIO_MAP_FLAGS) };
+	uint32_t known = VIRTIO_MAP_F_READ | VIRTIO_MAP_F_WRITE |
+			 (v->accepted & VIOMMU_VIRTIO_F_MMIO ? VIRTIO_MAP_F_MMIO : 0);
+
+	if (item.perm & ~known)
+		return VIRTIO_S_INVAL;
+	return virtio_map(v, get32(r, VIRTIO_MAP_DOMAIN), &item);
+}
+
+/* 5.13.6.7.2: "MAY" be refused if the reserved field is not zero */
+static enum virtio_status unmap(struct virtio *v, const struct request *r)
+{
+	if (get32(r, VIRTIO_UNMAP_RESERVED))
+		return VIRTIO_S_INVAL;
+	return virtio_unmap(v, get32(r, VIRTIO_UNMAP_DOMAIN), get64(r, VIRTIO_UNMAP_FIRST),
+			    get64(r, VIRTIO_UNMAP_LAST));
+}
+
+/* 5.13.6.8.2: if there is less room than probe_size, no property is written */
+static enum virtio_status probe(struct virtio *v, const struct request *r)
+{
+	unsigned char list[VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL];
+	struct virtio_endpoint *e = endpoint_get(v, get32(r, VIRTIO_PROBE_ENDPOINT));
+	uint32_t bytes;
+
+	if (!e)
+		return VIRTIO_S_NOENT;
+	bytes = virtio_properties(e, list);
+	device_put(&e->device);
+	if (r->room < v->config.probe_size)
+		return VIRTIO_S_INVAL;
+	scatter(r->writable, 0, list, bytes);
+	scatter(r->writable, bytes, NULL, r->room - bytes);
+	return VIRTIO_S_OK;
+}
+
+static const struct {
+	enum virtio_status (*execute)(struct virtio *v, const struct request *r);
+	uint32_t bytes;	  /* of the readable part */
+	uint64_t feature; /* that has it, or 0 */
+} types[] = {
+	[VIRTIO_ATTACH] = { attach, VIRTIO_ATTACH_BYTES, 0 },
+	[VIRTIO_DETACH] = { detach, VIRTIO_DETACH_BYTES, 0 },
+	[VIRTIO_MAP] = { map, VIRTIO_MAP_BYTES, VIOMMU_VIRTIO_F_MAP_UNMAP },
+	[VIRTIO_UNMAP] = { unmap, VIRTIO_UNMAP_BYTES, VIOMMU_VIRTIO_F_MAP_UNMAP },
+	[VIRTIO_PROBE] = { probe, VIRTIO_PROBE_BYTES, VIOMMU_VIRTIO_F_PROBE },
+};
+
+/* The used length. */
+static uint32_t execute(struct virtio *v, struct request *r, const struct viommu_part *readable,
+			uint64_t readable_bytes, uint64_t writable_bytes)
+{
+	unsigned char tail[VIRTIO_TAIL_BYTES] = { VIRTIO_S_INVAL };
+	uint64_t type;
+
+	/* A chain of descriptors is at most 2^32 bytes long (2.7.4.1). */
+	if (readable_bytes < VIRTIO_HEAD_BYTES || writable_bytes < VIRTIO_TAIL_BYTES ||
+	    writable_bytes > UINT32_MAX)
+		return 0;
+	gather(readable, r->bytes,
+	       readable_bytes < sizeof(r->bytes) ? readable_bytes : sizeof(r->bytes));
+	type = bits_clamp_index(r->bytes[0], ARRAY_COUNT(types));
+	if (!types[type].execute || (types[type].feature & ~v->accepted))
+		return 0;
+	r->room = writable_bytes - VIRTIO_TAIL_BYTES;
+	if (readable_bytes >= types[type].bytes)
+		tail[0] = (unsigned char)types[type].execute(v, r);
+	scatter(r->writable, r->room, tail, sizeof(tail));
+	return (uint32_t)writable_bytes;
+}
+
+int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
+			  uint32_t readable_count, const struct viommu_part *writable,
+			  uint32_t writable_count, uint64_t token, uint32_t *written)
+{
+	struct request request = { .writable = writable };
+	struct virtio *v;
+	int result;
+
+	if (!written || !parts_valid(readable, readable_count) ||
+	    !parts_valid(writable, writable_count))
+		return VIOMMU_EINVAL;
+	result = virtio_begin(u);
+	if (result)
+		return result;
+	v = virtio_of(u);
+	if (v->pending_count == VIRTIO_PENDING_MAX) {
+		result = VIOMMU_ELIMIT;
+	} else {
+		*written = execute(v, &request, readable, parts_bytes(readable, readable_count),
+				   parts_bytes(writable, writable_count));
+		result = virtio_finish(v, token);
+	}
+	notify_complete(u);
+	unit_end(u);
+	return result;
+}
