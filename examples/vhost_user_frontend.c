@@ -238,6 +238,10 @@ int main(int argc, char **argv)
 		printf("skipped: dpdk-testpmd is not installed (Debian: dpdk-dev)\n");
 		return UNUSABLE;
 	}
+	if (o.kind == KIND_TESTPMD && child_processors() < 2) {
+		printf("skipped: dpdk-testpmd needs two processors\n");
+		return UNUSABLE;
+	}
 	signal(SIGPIPE, SIG_IGN);
 	child_pin(0);
 	return !(o.table ? run_table(&o) : run_modes(&o));

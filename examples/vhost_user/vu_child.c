@@ -19,15 +19,40 @@
 
 #define STOP_MILLISECONDS 15000
 
-void child_pin(unsigned cpu)
-{
-	cpu_set_t may, set;
+enum { PROCESSORS = 2 };
 
-	if (sched_getaffinity(0, sizeof(may), &may) || CPU_COUNT(&may) < 2 || !CPU_ISSET(cpu, &may))
-		return;
+/* The first processors that this program was given, before it kept to one of them. */
+static unsigned processor[PROCESSORS];
+static unsigned processors;
+
+unsigned child_processors(void)
+{
+	cpu_set_t may;
+
+	if (processors || sched_getaffinity(0, sizeof(may), &may))
+		return processors;
+	for (unsigned cpu = 0; cpu < CPU_SETSIZE && processors < PROCESSORS; cpu++) {
+		if (CPU_ISSET(cpu, &may))
+			processor[processors++] = cpu;
+	}
+	return processors;
+}
+
+static void give_processors(unsigned first, unsigned count)
+{
+	cpu_set_t set;
+
 	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	sched_setaffinity(0, sizeof(set), &set);
+	for (unsigned i = first; i < first + count && i < processors; i++)
+		CPU_SET(processor[i], &set);
+	if (processors == PROCESSORS)
+		sched_setaffinity(0, sizeof(set), &set);
+}
+
+void child_pin(unsigned which)
+{
+	child_processors();
+	give_processors(which, 1);
 }
 
 static bool is_program(const char *folder, size_t length, const char *name)
@@ -74,19 +99,10 @@ static void become_child(pid_t parent)
 		_exit(1);
 }
 
-/* Every processor, whatever the front end has been given: testpmd wants to choose. */
-static void unpin(void)
-{
-	cpu_set_t all;
-
-	memset(&all, 0xff, sizeof(all));
-	sched_setaffinity(0, sizeof(all), &all);
-}
-
 static void exec_testpmd(const struct vu_child *child, bool iommu, int input)
 {
-	char device[160], prefix[80];
-	char *argv[] = { TESTPMD, "-l", "0,1", "--no-huge", "-m", "1024", "--no-pci",
+	char device[160], prefix[80], cores[80];
+	char *argv[] = { TESTPMD, "--lcores", cores, "--no-huge", "-m", "1024", "--no-pci",
 			 "--no-telemetry", "--no-shconf", prefix, "--vdev", device, "--", "-i",
 			 "--total-num-mbufs=16384", "--forward-mode=macswap",
 			 "--record-core-cycles", NULL };
@@ -94,10 +110,11 @@ static void exec_testpmd(const struct vu_child *child, bool iommu, int input)
 
 	snprintf(device, sizeof(device), "net_vhost0,iface=%s,iommu-support=%d", child->socket,
 		 iommu);
+	snprintf(cores, sizeof(cores), "0@%u,1@%u", processor[0], processor[1]);
 	snprintf(prefix, sizeof(prefix), "--file-prefix=vu%d", (int)getpid());
 	if (log < 0 || dup2(input, 0) < 0 || dup2(log, 1) < 0 || dup2(log, 2) < 0)
 		_exit(1);
-	unpin();
+	give_processors(0, PROCESSORS);
 	execvp(TESTPMD, argv);
 	_exit(127);
 }
@@ -136,7 +153,6 @@ bool child_start_own(struct vu_child *child, int (*main_function)(const char *so
 	child->pid = fork();
 	if (!child->pid) {
 		become_child(parent);
-		unpin();
 		child_pin(1);
 		_exit(main_function(child->socket, opaque));
 	}

@@ -18,7 +18,10 @@ struct vu_child {
 /* Whether this machine has dpdk-testpmd. */
 bool child_has_testpmd(void);
 
-/* Starts a backend that listens at child->socket. cpus: that it may use, at least one. */
+/* How many processors there are for front end and backend; more than 2 count as 2. */
+unsigned child_processors(void);
+
+/* Starts a backend that listens at child->socket; testpmd needs 2 processors. */
 bool child_start_testpmd(struct vu_child *child, bool iommu);
 /* main_function runs in the new process, with the socket as its argument. */
 bool child_start_own(struct vu_child *child, int (*main_function)(const char *socket, void *opaque),
@@ -30,7 +33,7 @@ bool child_is_alive(struct vu_child *child);
 /* Stops it, in the way it asks for, and removes its files. Whether it ended well. */
 bool child_stop(struct vu_child *child);
 
-/* The front end keeps to the first processor, its backend to another, if there are two. */
-void child_pin(unsigned cpu);
+/* Keeps to one of the processors, if there are two: the front end to the first, its backend to the other. */
+void child_pin(unsigned which);
 
 #endif

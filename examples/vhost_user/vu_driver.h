@@ -13,6 +13,8 @@
 
 enum { DRIVER_RX, DRIVER_TX, DRIVER_LANES };
 
+enum { DRIVER_ON_WAY = 4 * QUEUE_SIZE }; /* more than can be on their way */
+
 #define DRIVER_STATIC_IOVA (UINT64_C(1) << 32) /* guest memory, if mapped as a whole */
 #define DRIVER_RINGS_IOVA  (UINT64_C(2) << 32) /* of the lanes, QUEUE_BYTES each */
 #define DRIVER_IOVA	   (UINT64_C(3) << 32) /* of the slots */
@@ -52,7 +54,9 @@ struct vu_driver {
 	unsigned pool_head, pool_count;
 	uint64_t sent, received; /* frames; a frame's number is how many were sent before */
 	uint64_t born, late;	 /* number of the first since the rings were started; older ones that came */
-	uint64_t wrong, lost; /* content that was not sent; numbers that never came */
+	/* By number: frames that have not come back. Each comes once, in any order: slots are looked at block by block. */
+	bool on_way[DRIVER_ON_WAY];
+	uint64_t wrong, lost; /* content that was not sent, or twice; numbers that never came */
 	bool stuck;	      /* nothing happens any more */
 	bool failed;	      /* the device did what it may not, or a flush did not end */
 };

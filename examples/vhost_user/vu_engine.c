@@ -149,7 +149,8 @@ bool engine_open(struct vu_engine *e, const struct vu_engine_type *type, struct 
 	struct viommu_device_config nic = { .size = sizeof(nic), .id = ENGINE_NIC };
 
 	*e = (struct vu_engine){ .type = type, .ram = ram };
-	if (!open_vm(e) || !type->open(e) || viommu_device_new(e->iommu, &nic, &e->nic)) {
+	if (!open_vm(e) || !type->open(e) || viommu_device_new(e->iommu, &nic, &e->nic) ||
+	    (type->start && !type->start(e))) {
 		fprintf(stderr, "the IOMMU cannot be set up\n");
 		return false;
 	}

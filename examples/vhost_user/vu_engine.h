@@ -39,6 +39,8 @@ struct vu_engine;
 struct vu_engine_type {
 	const char *name;
 	bool (*open)(struct vu_engine *e);
+	/* The driver finds the device. May be NULL. */
+	bool (*start)(struct vu_engine *e);
 	void (*close)(struct vu_engine *e);
 	bool (*map)(struct vu_engine *e, uint64_t iova, uint64_t gpa, uint64_t bytes, uint32_t perm);
 	void (*unmap)(struct vu_engine *e, uint64_t iova, uint64_t bytes);
