@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vhost_user_backend.c - a vhost-user network backend for any front end: every frame goes back with its MAC addresses
- * swapped. With VIRTIO_F_ACCESS_PLATFORM, each address it uses comes from libvirtiommu's device IOTLB.
+ * vhost_user_backend.c - a vhost-user network backend for any front end: every frame goes back with
+ * its MAC addresses swapped. With VIRTIO_F_ACCESS_PLATFORM, each address it uses comes from
+ * libvirtiommu's device IOTLB.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +10,9 @@
 
 #include "vu_backend.h"
 
-static const char usage[] = "vhost_user_backend [--once] SOCKET\n"
-			    "    listens at SOCKET and serves one front end after another; --once: one only\n";
+static const char usage[] =
+	"vhost_user_backend [--once] SOCKET\n"
+	"    listens at SOCKET and serves one front end after another; --once: one only\n";
 
 int main(int argc, char **argv)
 {

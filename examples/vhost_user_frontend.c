@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vhost_user_frontend.c - a guest's network driver and its VMM in one small program: drives a vhost-user backend through an
- * IOMMU of libvirtiommu, checks every frame, and measures what the IOMMU costs.
+ * vhost_user_frontend.c - a guest's network driver and its VMM in one small program: drives a
+ * vhost-user backend through an IOMMU of libvirtiommu, checks every frame, and measures what the
+ * IOMMU costs.
  *
- * Status: 0 all is as it should be; 1 something is not; 2 bad arguments; 77 dpdk-testpmd is not installed.
+ * Status: 0 all is as it should be; 1 something is not; 2 bad arguments; 77 dpdk-testpmd is not
+ * installed.
  */
 #define _GNU_SOURCE
 #include <getopt.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_backend.c - the backend's half of the vhost-user protocol. Nothing that a front end sends is trusted. */
+/* vu_backend.c - the backend's half of the vhost-user protocol. Nothing that a front end sends is
+ * trusted. */
 #define _GNU_SOURCE
 #include "vu_backend.h"
 
@@ -15,7 +16,7 @@
 #define RING_MAX 32768U
 
 enum {
-	BURSTS = 16,	  /* before messages are looked for again */
+	BURSTS = 16,	     /* before messages are looked for again */
 	MILLISECONDS = 1000, /* to wait for a message while no ring works */
 };
 

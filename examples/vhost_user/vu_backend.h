@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_backend.h - a vhost-user backend: one front end at a time, one thread for messages and rings. */
+/* vu_backend.h - a vhost-user backend: one front end at a time, one thread for messages and rings.
+ */
 #ifndef EXAMPLES_VHOST_USER_VU_BACKEND_H
 #define EXAMPLES_VHOST_USER_VU_BACKEND_H
 
@@ -7,8 +8,8 @@
 
 /* How a backend may misbehave, for tests of what a front end relies on. */
 struct vu_backend_manners {
-	/* Having used a buffer for receiving, keeps writing to it, in a section that it leaves so many milliseconds after
-	 * it was told to forget the translation. 0: does not. */
+	/* Having used a buffer for receiving, keeps writing to it, in a section that it leaves so
+	 * many milliseconds after it was told to forget the translation. 0: does not. */
 	unsigned rude_milliseconds;
 	/* And answers at once all the same, which no backend may do. */
 	bool cheats;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_child.c - starting and stopping backends. Whatever happens, they do not outlive this program. */
+/* vu_child.c - starting and stopping backends. Whatever happens, they do not outlive this program.
+ */
 #define _GNU_SOURCE
 #include "vu_child.h"
 
@@ -102,10 +103,24 @@ static void become_child(pid_t parent)
 static void exec_testpmd(const struct vu_child *child, bool iommu, int input)
 {
 	char device[160], prefix[80], cores[80];
-	char *argv[] = { TESTPMD, "--lcores", cores, "--no-huge", "-m", "1024", "--no-pci",
-			 "--no-telemetry", "--no-shconf", prefix, "--vdev", device, "--", "-i",
-			 "--total-num-mbufs=16384", "--forward-mode=macswap",
-			 "--record-core-cycles", NULL };
+	char *argv[] = { TESTPMD,
+			 "--lcores",
+			 cores,
+			 "--no-huge",
+			 "-m",
+			 "1024",
+			 "--no-pci",
+			 "--no-telemetry",
+			 "--no-shconf",
+			 prefix,
+			 "--vdev",
+			 device,
+			 "--",
+			 "-i",
+			 "--total-num-mbufs=16384",
+			 "--forward-mode=macswap",
+			 "--record-core-cycles",
+			 NULL };
 	int log = open(child->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	snprintf(device, sizeof(device), "net_vhost0,iface=%s,iommu-support=%d", child->socket,
@@ -139,7 +154,8 @@ bool child_start_testpmd(struct vu_child *child, bool iommu)
 		exec_testpmd(child, iommu, ends[0]);
 	}
 	close(ends[0]);
-	return child->pid > 0 && write(child->input, start_commands, sizeof(start_commands) - 1) > 0;
+	return child->pid > 0 &&
+	       write(child->input, start_commands, sizeof(start_commands) - 1) > 0;
 }
 
 bool child_start_own(struct vu_child *child, int (*main_function)(const char *socket, void *opaque),

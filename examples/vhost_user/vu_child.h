@@ -33,7 +33,8 @@ bool child_is_alive(struct vu_child *child);
 /* Stops it, in the way it asks for, and removes its files. Whether it ended well. */
 bool child_stop(struct vu_child *child);
 
-/* Keeps to one of the processors, if there are two: the front end to the first, its backend to the other. */
+/* Keeps to one of the processors, if there are two: the front end to the first, its backend to the
+ * other. */
 void child_pin(unsigned which);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_device.c - macswap over split rings (virtio 1.3, 2.7 and 5.1). Nothing that the driver wrote is read twice. */
+/* vu_device.c - macswap over split rings (virtio 1.3, 2.7 and 5.1). Nothing that the driver wrote
+ * is read twice. */
 #define _GNU_SOURCE
 #include "vu_device.h"
 
@@ -79,7 +80,8 @@ static int enter_ring(struct vu_device *d, struct vu_vring *r)
 
 	if (!r->started || !r->enabled || !r->size || r->broken)
 		return REFUSED;
-	r->desc = space_resolve_ring(&d->space, r->desc_at, 16 * (uint64_t)r->size, VIOMMU_READ, &a);
+	r->desc =
+		space_resolve_ring(&d->space, r->desc_at, 16 * (uint64_t)r->size, VIOMMU_READ, &a);
 	r->avail = space_resolve_ring(&d->space, r->avail_at, 6 + 2 * (uint64_t)r->size,
 				      VIOMMU_READ, &b);
 	r->used = space_resolve_ring(&d->space, r->used_at, 6 + 8 * (uint64_t)r->size, VIOMMU_WRITE,
@@ -136,8 +138,8 @@ static int gather(struct vu_device *d, struct buffer *b, const struct vring_desc
 	if (!(desc->flags & VRING_DESC_F_WRITE) != (access == VIOMMU_READ) ||
 	    (desc->flags & VRING_DESC_F_INDIRECT) || desc->len > FRAME_MAX)
 		return REFUSED;
-	result = space_resolve(&d->space, desc->addr, desc->len, access, &b->span[b->count],
-			       &count);
+	result =
+		space_resolve(&d->space, desc->addr, desc->len, access, &b->span[b->count], &count);
 	if (result != RESOLVED)
 		return result;
 	b->count += count;
@@ -225,7 +227,8 @@ static void copy_pieces(const struct buffer *to, const struct buffer *from, uint
 	scatter(to, turned, bytes);
 }
 
-/* Copies a frame and turns it round. Too short or too long: it is dropped, the buffer to receive stays. */
+/* Copies a frame and turns it round. Too short or too long: it is dropped, the buffer to receive
+ * stays. */
 static bool forward(const struct buffer *to, const struct buffer *from)
 {
 	if (from->bytes < HEADER + 2 * MAC || from->bytes > to->bytes || from->bytes > FRAME_MAX)

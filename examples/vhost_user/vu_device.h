@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_device.h - a network device on two split rings that sends every frame back with its MAC addresses swapped. */
+/* vu_device.h - a network device on two split rings that sends every frame back with its MAC
+ * addresses swapped. */
 #ifndef EXAMPLES_VHOST_USER_VU_DEVICE_H
 #define EXAMPLES_VHOST_USER_VU_DEVICE_H
 

@@ -87,6 +87,27 @@ static bool open_pool(struct vu_driver *d)
 	return true;
 }
 
+/* ---- slots without a buffer, first in first out: neighbours stay together ---- */
+
+static unsigned take_slot(struct vu_lane *l)
+{
+	unsigned id = l->free[l->free_head];
+
+	l->free_head = (l->free_head + 1) % QUEUE_SIZE;
+	l->free_count--;
+	return id;
+}
+
+static void give_slot(struct vu_lane *l, unsigned id)
+{
+	l->free[(l->free_head + l->free_count++) % QUEUE_SIZE] = (uint16_t)id;
+}
+
+unsigned driver_take_slot(struct vu_driver *d)
+{
+	return take_slot(&d->lane[DRIVER_TX]);
+}
+
 /* ---- buffers ---- */
 
 static uint32_t perm_of(const struct vu_driver *d, unsigned lane)
@@ -154,7 +175,7 @@ static void finish(struct vu_driver *d, unsigned lane, unsigned id)
 	if (lane == DRIVER_RX)
 		offer_to_receive(d, id);
 	else
-		l->free[l->free_count++] = (uint16_t)id;
+		give_slot(l, id);
 }
 
 /* ---- taking mappings away ---- */
@@ -165,8 +186,7 @@ static void unmap_block(struct vu_driver *d, unsigned lane, unsigned first)
 		if (d->lane[lane].slot[first + i].gpa != FREE)
 			engine_unmap(d->engine, driver_slot_iova(d, lane, first + i), VU_PAGE);
 	}
-	if (!engine_flush(d->engine, driver_slot_iova(d, lane, first),
-			  d->block * d->stride))
+	if (!engine_flush(d->engine, driver_slot_iova(d, lane, first), d->block * d->stride))
 		d->failed = true;
 }
 
@@ -224,7 +244,7 @@ static bool send_some(struct vu_driver *d, uint64_t until)
 
 	while (count < SEND_AT_ONCE && l->free_count && d->sent < until &&
 	       d->sent - d->received < QUEUE_SIZE && !d->failed) {
-		unsigned id = l->free[--l->free_count];
+		unsigned id = take_slot(l);
 
 		if (!prepare(d, DRIVER_TX, id)) {
 			d->failed = true;
@@ -317,7 +337,8 @@ bool driver_run(struct vu_driver *d, double seconds, uint64_t packets)
 		end = engine_now() + (uint64_t)(seconds * 1e9);
 	/* The last packets of a block may have to wait for driver_drain(). */
 	if (packets && is_dynamic(d) && d->block > 1)
-		return poll_until(d, end, until, until - (packets < QUEUE_SIZE ? packets : QUEUE_SIZE));
+		return poll_until(d, end, until,
+				  until - (packets < QUEUE_SIZE ? packets : QUEUE_SIZE));
 	return poll_until(d, end, until, until);
 }
 
@@ -326,8 +347,7 @@ bool driver_drain(struct vu_driver *d)
 {
 	uint64_t moved_at = engine_now();
 
-	while (!d->failed && d->received < d->sent &&
-	       engine_now() - moved_at < STUCK_NANOSECONDS) {
+	while (!d->failed && d->received < d->sent && engine_now() - moved_at < STUCK_NANOSECONDS) {
 		uint64_t before = d->received;
 
 		if (!poll_until(d, engine_now() + DRAIN_NANOSECONDS, 0, d->sent))
@@ -398,8 +418,8 @@ bool driver_fill(struct vu_driver *d)
 		offer_to_receive(d, i);
 	queue_publish(&d->lane[DRIVER_RX].queue);
 	tx->free_count = 0;
-	for (unsigned i = QUEUE_SIZE; i--;)
-		tx->free[tx->free_count++] = (uint16_t)i;
+	for (unsigned i = 0; i < QUEUE_SIZE; i++)
+		give_slot(tx, i);
 	if (d->strategy != DRIVER_DYNAMIC) {
 		for (unsigned i = 0; i < QUEUE_SIZE; i++)
 			prepare(d, DRIVER_TX, i);

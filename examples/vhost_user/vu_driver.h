@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vu_driver.h - a guest's network driver in small: sends numbered frames, checks every one that comes back.
+ * vu_driver.h - a guest's network driver in small: sends numbered frames, checks every one that
+ * comes back.
  *
- * Where its buffers are, as the device sees it, is its strategy: guest-physical addresses; everything mapped once; or a
- * mapping for each use, taken away in blocks of 1 (strict) or 64 buffers (batched) with one flush.
+ * Where its buffers are, as the device sees it, is its strategy: guest-physical addresses;
+ * everything mapped once; or a mapping for each use, taken away in blocks of 1 (strict) or 64
+ * buffers (batched) with one flush.
  */
 #ifndef EXAMPLES_VHOST_USER_VU_DRIVER_H
 #define EXAMPLES_VHOST_USER_VU_DRIVER_H
@@ -33,7 +35,7 @@ struct vu_lane {
 	struct vu_slot slot[QUEUE_SIZE];
 	uint16_t used_of_block[QUEUE_SIZE];
 	uint16_t free[QUEUE_SIZE]; /* slots without a buffer */
-	unsigned free_count;
+	unsigned free_head, free_count;
 };
 
 enum vu_strategy { DRIVER_PHYSICAL, DRIVER_STATIC, DRIVER_DYNAMIC };
@@ -43,9 +45,9 @@ struct vu_driver {
 	struct vu_link *link;
 	struct vu_engine *engine; /* NULL: no IOMMU */
 	enum vu_strategy strategy;
-	unsigned block;	      /* slots that are taken away with one flush */
-	/* From one slot's I/O virtual address to the next. If it is more than a page, one stays unmapped in between: DPDK
-	 * drops an entry that begins where an invalidation ends. */
+	unsigned block; /* slots that are taken away with one flush */
+	/* From one slot's I/O virtual address to the next. If it is more than a page, one stays
+	 * unmapped in between: DPDK drops an entry that begins where an invalidation ends. */
 	uint64_t stride;
 	uint32_t receive_perm; /* VIOMMU_* of a mapping for receiving */
 	unsigned frame_bytes;
@@ -53,8 +55,10 @@ struct vu_driver {
 	uint64_t *pool; /* pages that are in no slot, first in first out */
 	unsigned pool_head, pool_count;
 	uint64_t sent, received; /* frames; a frame's number is how many were sent before */
-	uint64_t born, late;	 /* number of the first since the rings were started; older ones that came */
-	/* By number: frames that have not come back. Each comes once, in any order: slots are looked at block by block. */
+	uint64_t born,
+		late; /* number of the first since the rings were started; older ones that came */
+	/* By number: frames that have not come back. Each comes once, in any order: slots are
+	 * looked at block by block. */
 	bool on_way[DRIVER_ON_WAY];
 	uint64_t wrong, lost; /* content that was not sent, or twice; numbers that never came */
 	bool stuck;	      /* nothing happens any more */
@@ -79,6 +83,9 @@ bool driver_drain(struct vu_driver *d);
 
 /* One round: takes what the device has used, sends if wanted. Whether anything happened. */
 bool driver_poll(struct vu_driver *d, uint64_t send_until);
+
+/* A free slot to send from, for who puts a descriptor there by hand. */
+unsigned driver_take_slot(struct vu_driver *d);
 
 uint64_t driver_slot_iova(const struct vu_driver *d, unsigned lane, unsigned slot);
 uint64_t driver_ring_iova(const struct vu_driver *d, unsigned lane);

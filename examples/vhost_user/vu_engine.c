@@ -52,8 +52,6 @@ static void settle(struct vu_engine *e, uint64_t *library)
 	/* As above: what a broken backend did not answer is done. */
 	viommu_vhost_acknowledged(e->vhost, outstanding);
 	*library += engine_now() - between;
-	if (e->link->broken)
-		e->link->outstanding = 0;
 }
 
 static void serve_one(struct vu_engine *e, const struct viommu_iotlb_msg *message)

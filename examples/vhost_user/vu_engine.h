@@ -2,8 +2,9 @@
 /*
  * vu_engine.h - an IOMMU, its guest driver, and what connects it with a backend.
  *
- * The guest's half (tables, invalidations) is vu_vtd.c or vu_virtio.c; vu_engine.c is what a VMM has of it: misses are
- * answered, messages sent, completions awaited. Everything is timed by what it is.
+ * The guest's half (tables, invalidations) is vu_vtd.c or vu_virtio.c; vu_engine.c is what a VMM
+ * has of it: misses are answered, messages sent, completions awaited. Everything is timed by what
+ * it is.
  */
 #ifndef EXAMPLES_VHOST_USER_VU_ENGINE_H
 #define EXAMPLES_VHOST_USER_VU_ENGINE_H
@@ -15,6 +16,10 @@
 #include "vu_ram.h"
 
 #define ENGINE_NIC 0x0010U /* requester id 00:02.0, or the endpoint's number */
+
+/* The backend remembers its translations itself. What the IOMMU remembers besides fits into a
+ * processor's cache. */
+#define ENGINE_TLB 512U
 
 /* What was recorded for the guest to read. */
 struct vu_fault {
@@ -42,7 +47,8 @@ struct vu_engine_type {
 	/* The driver finds the device. May be NULL. */
 	bool (*start)(struct vu_engine *e);
 	void (*close)(struct vu_engine *e);
-	bool (*map)(struct vu_engine *e, uint64_t iova, uint64_t gpa, uint64_t bytes, uint32_t perm);
+	bool (*map)(struct vu_engine *e, uint64_t iova, uint64_t gpa, uint64_t bytes,
+		    uint32_t perm);
 	void (*unmap)(struct vu_engine *e, uint64_t iova, uint64_t bytes);
 	/* Begins to invalidate a naturally aligned power of two that was unmapped. */
 	int (*flush)(struct vu_engine *e, uint64_t iova, uint64_t bytes);

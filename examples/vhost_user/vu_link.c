@@ -13,6 +13,8 @@
 #define ANSWER_MILLISECONDS  10000
 #define CONNECT_MILLISECONDS 20000
 
+#define OUTSTANDING_MAX 64U
+
 static bool fail(struct vu_link *link, const char *what)
 {
 	if (!link->broken)
@@ -35,17 +37,23 @@ static bool take_answer(struct vu_link *link)
 		return fail(link, "an answer to something else");
 	if (answer.number)
 		link->refused++;
+	link->answered++;
 	return true;
+}
+
+static void take_answers(struct vu_link *link)
+{
+	while (link->answered < link->outstanding && !link->broken && take_answer(link))
+		;
 }
 
 unsigned link_settle(struct vu_link *link)
 {
-	unsigned count = 0;
+	unsigned count;
 
-	while (link->outstanding && !link->broken && take_answer(link)) {
-		link->outstanding--;
-		count++;
-	}
+	take_answers(link);
+	count = link->answered;
+	link->outstanding = link->answered = 0;
 	return count;
 }
 
@@ -165,8 +173,7 @@ static bool send_memory(struct vu_link *link, const struct vu_ram *ram)
 				.fd = { ram->fd } };
 
 	m.memory.count = 1;
-	m.memory.region[0] =
-		(struct vu_region){ 0, ram->bytes, (uint64_t)(uintptr_t)ram->base, 0 };
+	m.memory.region[0] = (struct vu_region){ 0, ram->bytes, (uint64_t)(uintptr_t)ram->base, 0 };
 	return tell(link, &m);
 }
 
@@ -240,8 +247,11 @@ bool link_iotlb(struct vu_link *link, const struct viommu_iotlb_msg *message)
 {
 	struct vu_message m = { .request = VU_IOTLB_MSG, .flags = VU_NEED_REPLY };
 
-	if (link->broken || viommu_iotlb_encode(message, VIOMMU_IOTLB_FORM_USER, m.raw,
-						sizeof(m.raw), &m.bytes))
+	/* Neither side's socket may fill up: both would wait for the other to read. */
+	if (link->outstanding - link->answered >= OUTSTANDING_MAX)
+		take_answers(link);
+	if (link->broken ||
+	    viommu_iotlb_encode(message, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
 		return false;
 	if (!vu_send(link->socket, &m))
 		return fail(link, "the backend is gone");
@@ -258,9 +268,7 @@ bool link_next(struct vu_link *link, struct viommu_iotlb_msg *message)
 		return r < 0 ? fail(link, "the backend closed its channel") : false;
 	vu_drop_files(&m);
 	if (m.flags & VU_NEED_REPLY) {
-		struct vu_message answer = {
-			.request = m.request, .flags = VU_REPLY, .bytes = 8
-		};
+		struct vu_message answer = { .request = m.request, .flags = VU_REPLY, .bytes = 8 };
 
 		vu_send(link->channel, &answer);
 	}

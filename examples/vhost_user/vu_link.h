@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_link.h - a front end's connection to a vhost-user backend: negotiation, rings, device IOTLB messages. */
+/* vu_link.h - a front end's connection to a vhost-user backend: negotiation, rings, device IOTLB
+ * messages. */
 #ifndef EXAMPLES_VHOST_USER_VU_LINK_H
 #define EXAMPLES_VHOST_USER_VU_LINK_H
 
@@ -13,12 +14,14 @@ struct vu_link {
 	int channel; /* our end of the backend's request channel; -1: there is none */
 	uint64_t features;
 	uint64_t protocol;
-	unsigned outstanding; /* device IOTLB messages that the backend has not answered */
+	unsigned outstanding; /* device IOTLB messages since link_settle() */
+	unsigned answered;    /* of these, by the backend */
 	unsigned refused;     /* answered with an error */
 	bool broken;	      /* the backend is gone, or does not follow the protocol */
 };
 
-/* What a ring needs. Addresses are the front end's own, or with an IOMMU the guest's I/O virtual ones. */
+/* What a ring needs. Addresses are the front end's own, or with an IOMMU the guest's I/O virtual
+ * ones. */
 struct vu_ring_setup {
 	unsigned index;
 	uint32_t size;

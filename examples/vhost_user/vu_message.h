@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vu_message.h - messages of the vhost-user protocol on a Unix socket, with the files that go with them.
+ * vu_message.h - messages of the vhost-user protocol on a Unix socket, with the files that go with
+ * them.
  *
- * A message is a header of three 32-bit words (request, flags, bytes of payload) and the payload. Both sides use this.
+ * A message is a header of three 32-bit words (request, flags, bytes of payload) and the payload.
+ * Both sides use this.
  */
 #ifndef EXAMPLES_VHOST_USER_VU_MESSAGE_H
 #define EXAMPLES_VHOST_USER_VU_MESSAGE_H
@@ -75,7 +77,7 @@ struct vu_vring_addr {
 struct vu_region {
 	uint64_t gpa;
 	uint64_t bytes;
-	uint64_t uaddr; /* in the front end's address space */
+	uint64_t uaddr;	 /* in the front end's address space */
 	uint64_t offset; /* in the file */
 };
 
@@ -104,8 +106,8 @@ struct vu_message {
 bool vu_send(int socket, const struct vu_message *message);
 
 /*
- * Receives a message, waiting at most `milliseconds` for it to begin. 1: there is one, its files are the caller's. 0: none.
- * -1: the connection is over, or what came is no message.
+ * Receives a message, waiting at most `milliseconds` for it to begin. 1: there is one, its files
+ * are the caller's. 0: none. -1: the connection is over, or what came is no message.
  */
 int vu_receive(int socket, struct vu_message *message, int milliseconds);
 

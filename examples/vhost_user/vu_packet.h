@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_packet.h - frames whose every byte follows from a number, and what a macswap loop makes of them. */
+/* vu_packet.h - frames whose every byte follows from a number, and what a macswap loop makes of
+ * them. */
 #ifndef EXAMPLES_VHOST_USER_VU_PACKET_H
 #define EXAMPLES_VHOST_USER_VU_PACKET_H
 
@@ -15,7 +16,8 @@ enum {
 /* Writes header and frame as they are sent. */
 void packet_fill(uint8_t *buffer, uint64_t number, unsigned bytes);
 
-/* What comes back: the frame of this number with its addresses swapped. The number is left at *number whatever it is. */
+/* What comes back: the frame of this number with its addresses swapped. The number is left at
+ * *number whatever it is. */
 bool packet_check(const uint8_t *buffer, uint64_t *number, unsigned bytes);
 
 #endif

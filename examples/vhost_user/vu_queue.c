@@ -36,7 +36,8 @@ void queue_reset(struct vu_queue *q)
 	q->avail->flags = htole16(VRING_AVAIL_F_NO_INTERRUPT);
 }
 
-void queue_put(struct vu_queue *q, uint16_t id, uint64_t address, uint32_t bytes, bool device_writes)
+void queue_put(struct vu_queue *q, uint16_t id, uint64_t address, uint32_t bytes,
+	       bool device_writes)
 {
 	struct vring_desc *desc = &q->desc[id];
 

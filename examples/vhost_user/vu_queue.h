@@ -35,7 +35,8 @@ void queue_close(struct vu_queue *q);
 void queue_reset(struct vu_queue *q);
 
 /* Puts buffer `id` into the ring; the device sees it after queue_publish(). */
-void queue_put(struct vu_queue *q, uint16_t id, uint64_t address, uint32_t bytes, bool device_writes);
+void queue_put(struct vu_queue *q, uint16_t id, uint64_t address, uint32_t bytes,
+	       bool device_writes);
 void queue_publish(struct vu_queue *q);
 
 /* Takes a buffer that the device has used. */

@@ -112,7 +112,8 @@ static double median(const struct vu_result *results, unsigned runs, unsigned mo
 	return median_of(value, runs);
 }
 
-/* Each run is compared with the one without IOMMU beside it: the machine's own ups and downs are in both. */
+/* Each run is compared with the one without IOMMU beside it: the machine's own ups and downs are in
+ * both. */
 static double of_none(const struct vu_result *results, unsigned runs, unsigned mode)
 {
 	double value[REPORT_RUNS];
@@ -143,8 +144,8 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 		printf("| %s | %.0f | %.1f %% | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f | %.4f | %.4f |"
 		       " %.4f | %.4f |\n",
 		       mode_names[mode], median(results, runs, mode, rate),
-		       100 * of_none(results, runs, mode),
-		       median(results, runs, mode, work_us), median(results, runs, mode, table_us),
+		       100 * of_none(results, runs, mode), median(results, runs, mode, work_us),
+		       median(results, runs, mode, table_us),
 		       median(results, runs, mode, invalidation_us),
 		       median(results, runs, mode, miss_us),
 		       median(results, runs, mode, message_us),
@@ -167,8 +168,8 @@ static void json_run(FILE *f, const struct vu_result *r)
 static void json_medians(FILE *f, const struct vu_result *results, unsigned runs)
 {
 	for (unsigned mode = 0; mode < MODE_TIMED; mode++) {
-		fprintf(f, "%s    \"%s\": { \"of_none\": %.6f", mode ? ",\n" : "",
-			mode_names[mode], of_none(results, runs, mode));
+		fprintf(f, "%s    \"%s\": { \"of_none\": %.6f", mode ? ",\n" : "", mode_names[mode],
+			of_none(results, runs, mode));
 		for (unsigned i = 0; i < FIGURES; i++)
 			fprintf(f, ", \"%s\": %.6f", figures[i].name,
 				median(results, runs, mode, figures[i].of));
@@ -202,8 +203,8 @@ bool report_json(const char *path, const struct vu_result *results, unsigned run
 void report_line(const struct vu_result *r)
 {
 	printf("%-8s %s: %" PRIu64 " packets in %.2f s, %.0f a second, %" PRIu64 " lost, %" PRIu64
-	       " wrong; a packet: %.3f us IOMMU, %.4f misses, %.4f invalidations\n",
+	       " wrong; a packet: %.3f us IOMMU, %.4f misses, %.4f updates, %.4f invalidations\n",
 	       mode_names[r->mode], r->good ? "good" : "BAD", r->packets, r->seconds, rate(r),
-	       r->lost, r->wrong, work_us(r), misses(r), invalidations(r));
+	       r->lost, r->wrong, work_us(r), misses(r), updates(r), invalidations(r));
 	fflush(stdout);
 }

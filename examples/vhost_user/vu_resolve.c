@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_resolve.c - the backend's address spaces: the table of memory regions, and the device IOTLB on top of it. */
+/* vu_resolve.c - the backend's address spaces: the table of memory regions, and the device IOTLB on
+ * top of it. */
 #define _GNU_SOURCE
 #include "vu_resolve.h"
 
@@ -92,8 +93,8 @@ static void tell_front_end(struct vu_space *s, uint16_t type, uint64_t iova, uin
 		.type = type, .iova = iova, .size = 1, .perm = (uint16_t)access
 	};
 
-	if (s->channel >= 0 && !viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw,
-						    sizeof(m.raw), &m.bytes))
+	if (s->channel >= 0 &&
+	    !viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
 		vu_send(s->channel, &m);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_resolve.h - from the addresses that a guest gives to a backend, to the backend's own memory. */
+/* vu_resolve.h - from the addresses that a guest gives to a backend, to the backend's own memory.
+ */
 #ifndef EXAMPLES_VHOST_USER_VU_RESOLVE_H
 #define EXAMPLES_VHOST_USER_VU_RESOLVE_H
 
@@ -18,12 +19,12 @@ struct vu_mapped {
 struct vu_space {
 	struct vu_mapped mapped[VU_REGIONS];
 	unsigned count;
-	bool iommu; /* addresses are I/O virtual: ask the device IOTLB */
+	bool iommu;  /* addresses are I/O virtual: ask the device IOTLB */
 	int channel; /* to the front end; -1: none */
 	struct viommu_iotlb *iotlb;
 	struct viommu_iotlb_reader *reader;
 	struct viommu_iotlb_range range[2]; /* of the last buffer read, written; within a section */
-	bool owes; /* an invalidation has not been acknowledged yet */
+	bool owes;			    /* an invalidation has not been acknowledged yet */
 	uint64_t misses, refused;
 };
 
@@ -54,11 +55,13 @@ void space_leave(struct vu_space *s);
 int space_resolve(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
 		  struct vu_span *spans, unsigned *count);
 
-/* A ring's address: without IOMMU, it is one of the front end's own. NULL: MISSING or REFUSED, in *result. */
+/* A ring's address: without IOMMU, it is one of the front end's own. NULL: MISSING or REFUSED, in
+ * *result. */
 void *space_resolve_ring(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
 			 int *result);
 
-/* Carries out a device IOTLB message. 0: done; 1: refused; -1: the answer has to wait, see space_owed(). */
+/* Carries out a device IOTLB message. 0: done; 1: refused; -1: the answer has to wait, see
+ * space_owed(). */
 int space_message(struct vu_space *s, const struct vu_message *message);
 
 /* Whether an answer that had to wait can be given now. */

@@ -2,8 +2,9 @@
 /*
  * vu_rogue.c - a driver that gives the device addresses it has not mapped, or not for this.
  *
- * Around each address is memory with known content: none of it may change, none of it may come back in a frame. The fault has
- * to be recorded, and afterwards the same backend has to forward frames again.
+ * Around each address is memory with known content: none of it may change, none of it may come back
+ * in a frame. The fault has to be recorded, and afterwards the same backend has to forward frames
+ * again.
  */
 #define _GNU_SOURCE
 #include <endian.h>
@@ -116,7 +117,7 @@ bool rogue_send(struct vu_session *s, uint64_t address, uint32_t bytes)
 
 	if (!driver_start(&s->driver))
 		return false;
-	queue_put(&tx->queue, tx->free[--tx->free_count], address, bytes, false);
+	queue_put(&tx->queue, (uint16_t)driver_take_slot(&s->driver), address, bytes, false);
 	queue_publish(&tx->queue);
 	return true;
 }
@@ -178,7 +179,7 @@ bool rogue_recover(struct vu_child *child, struct vu_watch *w)
 struct attack {
 	const char *what;
 	bool receive;
-	bool physical;	/* the address is the page's guest-physical one */
+	bool physical; /* the address is the page's guest-physical one */
 	unsigned page;
 	unsigned offset;
 	uint32_t bytes;
@@ -220,7 +221,8 @@ struct ring_attack {
 	unsigned fault_page;
 };
 
-/* What is in the pages is no ring: a backend that reads it nevertheless finds indices out of bounds. */
+/* What is in the pages is no ring: a backend that reads it nevertheless finds indices out of
+ * bounds. */
 static const struct ring_attack ring_attacks[] = {
 	{ "a ring in unmapped memory", WATCH_UNMAPPED, WATCH_UNMAPPED, WATCH_UNMAPPED,
 	  WATCH_UNMAPPED },
@@ -246,8 +248,8 @@ bool rogue_run(struct vu_child *child, const char *socket, const struct vu_optio
 {
 	struct vu_session session;
 	struct vu_watch watch;
-	bool good = session_open(&session, socket, MODE_ROGUE, options) &&
-		    watch_open(&watch, &session);
+	bool good =
+		session_open(&session, socket, MODE_ROGUE, options) && watch_open(&watch, &session);
 
 	for (unsigned i = 0; good && i < sizeof(attacks) / sizeof(attacks[0]); i++)
 		good = attack_once(child, &watch, &attacks[i]);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vu_rude.c - a backend that does not let go at once of what it has resolved, for tests: it stays in a section, writing to a
- * buffer that it has used already. It may do so until it acknowledges the invalidation, and not a moment longer.
+ * vu_rude.c - a backend that does not let go at once of what it has resolved, for tests: it stays
+ * in a section, writing to a buffer that it has used already. It may do so until it acknowledges
+ * the invalidation, and not a moment longer.
  */
 #define _GNU_SOURCE
 #include <time.h>

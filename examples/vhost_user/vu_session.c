@@ -11,7 +11,7 @@
 
 enum { BATCH = 64 };
 
-const char *const mode_names[MODES] = { "none",  "static",   "dynamic", "batched",
+const char *const mode_names[MODES] = { "none",	 "static",   "dynamic", "batched",
 					"rogue", "unmapped", "held" };
 
 bool session_show(const char *what, bool good)
@@ -28,7 +28,8 @@ static enum vu_strategy strategy_of(enum vu_mode mode)
 				     : DRIVER_DYNAMIC;
 }
 
-/* Static: as much as the tables prove to be contiguous. Dynamic: a page lives no longer than its mapping. */
+/* Static: as much as the tables prove to be contiguous. Dynamic: a page lives no longer than its
+ * mapping. */
 static bool connect_engine(struct vu_session *s, enum vu_mode mode,
 			   const struct vu_options *options)
 {

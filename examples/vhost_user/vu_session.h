@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_session.h - one guest with one backend: everything that a mode needs, set up and taken down. */
+/* vu_session.h - one guest with one backend: everything that a mode needs, set up and taken down.
+ */
 #ifndef EXAMPLES_VHOST_USER_VU_SESSION_H
 #define EXAMPLES_VHOST_USER_VU_SESSION_H
 
@@ -7,14 +8,14 @@
 #include "vu_driver.h"
 
 enum vu_mode {
-	MODE_NONE,    /* no IOMMU */
-	MODE_STATIC,  /* guest memory is mapped once */
-	MODE_DYNAMIC, /* map, use, unmap, flush for every buffer */
-	MODE_BATCHED, /* one flush for 64 buffers */
-	MODE_TIMED,   /* so many are measured */
+	MODE_NONE,		 /* no IOMMU */
+	MODE_STATIC,		 /* guest memory is mapped once */
+	MODE_DYNAMIC,		 /* map, use, unmap, flush for every buffer */
+	MODE_BATCHED,		 /* one flush for 64 buffers */
+	MODE_TIMED,		 /* so many are measured */
 	MODE_ROGUE = MODE_TIMED, /* rings point where they may not */
-	MODE_UNMAPPED,	/* a backend tries what it could reach before */
-	MODE_HELD,	/* our backend does not let go at once */
+	MODE_UNMAPPED,		 /* a backend tries what it could reach before */
+	MODE_HELD,		 /* our backend does not let go at once */
 	MODES,
 };
 
@@ -33,7 +34,7 @@ struct vu_options {
 	uint64_t packets;
 	unsigned runs;
 	unsigned frame_bytes;
-	unsigned ahead; /* pages of read-ahead in batched mode */
+	unsigned ahead;	 /* pages of read-ahead in batched mode */
 	bool write_only; /* buffers for receiving are mapped without read permission */
 	bool neighbours; /* no unmapped page between mappings */
 	bool cheat;	 /* own backend: acknowledges before it lets go; the test has to notice */

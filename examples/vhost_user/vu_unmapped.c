@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * vu_unmapped.c - once the guest has been told that an invalidation is complete, the backend cannot touch the page.
+ * vu_unmapped.c - once the guest has been told that an invalidation is complete, the backend cannot
+ * touch the page.
  *
- * Any backend: it has used a page both ways; the page is unmapped, flushed, and gets a secret; then the driver asks for the
- * same I/O virtual address again. Our own backend, in its rude manner, keeps writing to the page in an open section: it may do so
- * until it acknowledges, which is what the guest has to wait for.
+ * Any backend: it has used a page both ways; the page is unmapped, flushed, and gets a secret; then
+ * the driver asks for the same I/O virtual address again. Our own backend, in its rude manner,
+ * keeps writing to the page in an open section: it may do so until it acknowledges, which is what
+ * the guest has to wait for.
  */
 #define _GNU_SOURCE
 #include <stdio.h>
@@ -69,7 +71,7 @@ static bool try_again(struct vu_watch *w, bool receive)
 		driver_poll(d, d->sent + 1);
 		return true;
 	}
-	queue_put(&tx->queue, tx->free[--tx->free_count], watch_iova(WATCH_WRITABLE),
+	queue_put(&tx->queue, (uint16_t)driver_take_slot(d), watch_iova(WATCH_WRITABLE),
 		  PACKET_HEADER + d->frame_bytes, false);
 	queue_publish(&tx->queue);
 	return true;

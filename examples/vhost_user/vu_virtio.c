@@ -2,8 +2,9 @@
 /*
  * vu_virtio.c - a guest's virtio-iommu driver (virtio 1.3, 5.13): requests instead of tables.
  *
- * The virtqueue that would carry them is left out: a request is built and given to the engine, as a transport would when it finds
- * it in the ring. A request that the engine keeps is complete when the callback names it.
+ * The virtqueue that would carry them is left out: a request is built and given to the engine, as a
+ * transport would when it finds it in the ring. A request that the engine keeps is complete when
+ * the callback names it.
  */
 #define _GNU_SOURCE
 #include <libvirtiommu/virtio.h>
@@ -18,8 +19,8 @@
 #define DOMAIN 1U
 
 struct guest {
-	uint64_t token;	    /* of the last request */
-	bool pending;	    /* the engine keeps it */
+	uint64_t token; /* of the last request */
+	bool pending;	/* the engine keeps it */
 	bool refused;
 };
 
@@ -115,9 +116,10 @@ static bool take_fault(struct vu_engine *e, struct vu_fault *fault)
 
 static bool open_virtio(struct vu_engine *e)
 {
-	struct viommu_virtio_config config = { .size = sizeof(config),
-					       .complete = complete,
-					       .opaque = e };
+	struct viommu_limits limits = { .size = sizeof(limits), .tlb_entries = ENGINE_TLB };
+	struct viommu_virtio_config config = {
+		.size = sizeof(config), .complete = complete, .opaque = e, .limits = &limits
+	};
 
 	e->guest = calloc(1, sizeof(struct guest));
 	return e->guest && !viommu_virtio_new(e->vm, &config, &e->iommu);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_vtd.c - a guest's VT-d driver: tables in guest memory, queued invalidation, fault records. Clauses are of the VT-d
- * specification 4.1. */
+/* vu_vtd.c - a guest's VT-d driver: tables in guest memory, queued invalidation, fault records.
+ * Clauses are of the VT-d specification 4.1. */
 #define _GNU_SOURCE
 #include <libvirtiommu/vtd.h>
 
@@ -33,11 +33,11 @@
 #define DOMAIN 1U
 
 /* 9.1, 9.3, 9.8 */
-#define PRESENT	  ((uint64_t)1)
+#define PRESENT	      ((uint64_t)1)
 #define PAGE_SIZE_BIT ((uint64_t)1 << 7)
-#define LEVELS	  4U
-#define AW	  (LEVELS - 2)
-#define ADDRESS	  0x000ffffffffff000U
+#define LEVELS	      4U
+#define AW	      (LEVELS - 2)
+#define ADDRESS	      0x000ffffffffff000U
 
 #define LARGE ((uint64_t)2 << 20)
 
@@ -188,7 +188,8 @@ static uint64_t build_tables(struct vu_engine *e)
 
 static bool open_vtd(struct vu_engine *e)
 {
-	struct viommu_vtd_config config = { .size = sizeof(config) };
+	struct viommu_limits limits = { .size = sizeof(limits), .tlb_entries = ENGINE_TLB };
+	struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
 	uint64_t root;
 
 	e->guest = calloc(1, sizeof(struct guest));

@@ -253,9 +253,8 @@ static void write_range(struct viommu_iotlb_range *range, uint64_t first,
 	range->reserved = 0;
 }
 
-static int __attribute__((noinline))
-range_slowly(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
-	     struct viommu_iotlb_range *range)
+static int __attribute__((noinline)) range_slowly(struct viommu_iotlb_reader *r, uint64_t iova,
+						  uint32_t access, struct viommu_iotlb_range *range)
 {
 	struct viommu_fragment f;
 	struct viommu_answer answer;
