@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * iotlb_world.h - what a device IOTLB is asked in the benchmarks: the same of ours and of the peers.
+ * iotlb_world.h - what a device IOTLB is asked in the benchmarks: the same of ours and of the
+ * peers.
  *
  * Ranges of 4 KiB, 64 KiB, 2 MiB and 1 GiB in turn, 2 GiB apart, and random addresses in them.
  */

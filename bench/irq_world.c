@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "counted_memory.h"
 #include "irq_world.h"
 
 /* 11.4 registers, by offset */
@@ -67,26 +68,6 @@ static void *allocate(size_t count, size_t size)
 
 /* --- the VMM --- */
 
-static void *take(void *opaque, uint64_t bytes, uint64_t align)
-{
-	struct irq_world *w = opaque;
-	void *p = NULL;
-
-	if (posix_memalign(&p, align < sizeof(p) ? sizeof(p) : (size_t)align, (size_t)bytes))
-		return NULL;
-	__builtin_memset(p, 0, (size_t)bytes);
-	w->allocated += bytes;
-	return p;
-}
-
-static void give(void *opaque, void *block, uint64_t bytes)
-{
-	struct irq_world *w = opaque;
-
-	w->allocated -= bytes;
-	free(block);
-}
-
 /* What a VMM does before it tells the kernel. */
 static void drain(void *opaque)
 {
@@ -104,9 +85,10 @@ static void drain(void *opaque)
 
 static void create(struct irq_world *w)
 {
-	struct viommu_vm_config vm = {
-		.size = sizeof(vm), .opaque = w, .alloc = take, .dealloc = give
-	};
+	struct viommu_vm_config vm = { .size = sizeof(vm),
+				       .opaque = &w->allocated,
+				       .alloc = counted_take,
+				       .dealloc = counted_give };
 	struct viommu_region region = { .size = sizeof(region),
 					.bytes = GUEST_LOW_SIZE,
 					.host = w->guest.low };

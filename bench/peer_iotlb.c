@@ -248,8 +248,8 @@ static void tree_remove(struct peer *p, struct range *r)
 	else if (r->place == &p->oldest)
 		p->newest = NULL;
 	else
-		p->newest = (struct range *)(void *)((char *)r->place -
-						     offsetof(struct range, newer));
+		p->newest =
+			(struct range *)(void *)((char *)r->place - offsetof(struct range, newer));
 	give(p, r);
 }
 
@@ -390,9 +390,8 @@ static void run_invalidate(struct bench_state *state, void *world)
 
 /* ---- rows ---- */
 
-#define RANGES(n_) .run = run_lookup, .prepare = prepare_ranges, .discard = discard, .n = n_
-#define PAGES(run_)                                                                                \
-	.run = run_, .prepare = prepare_pages, .discard = discard, .n = IOTLB_RANGES
+#define RANGES(n_)  .run = run_lookup, .prepare = prepare_ranges, .discard = discard, .n = n_
+#define PAGES(run_) .run = run_, .prepare = prepare_pages, .discard = discard, .n = IOTLB_RANGES
 
 static const struct bench templates[] = {
 	{ .name = "lookup/16", RANGES(16) },

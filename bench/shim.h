@@ -33,11 +33,14 @@ extern "C" {
 	SUITE(vtd)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
+	SUITE(memory)                                                                              \
+	SUITE(map)                                                                                 \
 	SUITE(iotlb)                                                                               \
 	SUITE(peer_glib_mutex)                                                                     \
 	SUITE(peer_sorted_list)                                                                    \
-	SUITE(peer_iotlb)                                                                          \
-	SUITE(peer_walk_always)
+	SUITE(peer_walk_always)                                                                    \
+	SUITE(peer_gtree)                                                                          \
+	SUITE(peer_iotlb)
 
 #define BENCH_DECLARE_SUITE(name) void bench_suite_##name(void);
 BENCH_SUITES(BENCH_DECLARE_SUITE)

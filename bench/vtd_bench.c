@@ -191,6 +191,36 @@ static void run_miss(struct bench_state *state, void *world)
 	}
 }
 
+#define BATCH 32U
+
+/* The pages in their order, so many at a time. */
+static void run_batch(struct bench_state *state, void *world)
+{
+	struct viommu_fragment fragments[BATCH];
+	struct viommu_request requests[BATCH];
+	struct viommu_answer answers[BATCH];
+	struct vtd_world *w = world;
+	uint64_t n = w->pages.n, k = 0;
+	uint32_t done;
+
+	enter(w->channel[0]);
+	while (bench_next_batch(state, BATCH)) {
+		int r;
+
+		for (unsigned i = 0; i < BATCH; i++) {
+			requests[i] = vtd_read(w->pages.iova[k]);
+			if (++k == n)
+				k = 0;
+		}
+		r = viommu_translate_list(w->channel[0], requests, BATCH, fragments, BATCH, answers,
+					  &done);
+		if (r != VIOMMU_OK)
+			vtd_unexpected("viommu_translate_list", r);
+		bench_use(fragments[BATCH - 1].gpa);
+	}
+	leave(w->channel[0]);
+}
+
 /* 1 MiB of pages that are nowhere contiguous, as one request. */
 static void run_sg(struct bench_state *state, void *world)
 {
@@ -360,6 +390,8 @@ static const struct bench rows[] = {
 	{ .name = "vtd/working_set/1024", PLAIN(run_order, dense, 1024) },
 	{ .name = "vtd/working_set/1025", PLAIN(run_order, dense, 1025) },
 	{ .name = "vtd/working_set/65536", PLAIN(run_order, dense, 65536) },
+	{ .name = "vtd/batch1/1000000", PLAIN(run_order, dense, 1000000) },
+	{ .name = "vtd/batch32/1000000", PLAIN(run_batch, dense, 1000000) },
 	{ .name = "vtd/sg/1MiB", PLAIN(run_sg, dense, SG_PAGES) },
 	{ .name = "vtd/invalidate/page/1000", STOPWATCH(run_invalidate_page, dense, 1000) },
 	{ .name = "vtd/invalidate/page/100000", STOPWATCH(run_invalidate_page, dense, 100000) },

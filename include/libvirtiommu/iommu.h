@@ -38,6 +38,9 @@ struct viommu_limits {
 	uint32_t channels;     /**< viommu_channel_new() refuses more; default 65536 */
 	uint32_t queue_budget; /**< commands processed by one call; default 256 */
 	uint32_t outstanding;  /**< device-TLB invalidations not yet answered; default 1024 */
+	uint32_t tables; /**< paging-structure cache, rounded up to a power of two; default 4096 */
+	/** Micro-TLB of each channel, rounded up to a power of two; default 64, at most 65536. */
+	uint32_t channel_entries;
 };
 
 /**
@@ -231,6 +234,29 @@ VIOMMU_API int viommu_translate(struct viommu_channel *channel,
 				struct viommu_answer *answer);
 
 /**
+ * Translates a list of requests, as a scatter list is: as if by viommu_translate() one after the
+ * other, but what they need from memory is fetched for many of them at a time.
+ *
+ * One at a time per handle. Fragments of one request are merged, those of different requests are
+ * not.
+ *
+ * @param channel    the channel; its PASID must be the requests'
+ * @param requests   the requests
+ * @param count      of requests
+ * @param fragments  receives those of the first request, then those of the second, ...
+ * @param max        room for fragments, at least 1
+ * @param answers    one for each request; written up to and including number *done
+ * @param done       receives how many requests have been answered with VIOMMU_OK
+ * @return VIOMMU_OK: all of them. VIOMMU_MORE, VIOMMU_FAULT, VIOMMU_INTERRUPT: what
+ * viommu_translate() said of request *done, whose fragments follow the others'; go on from there.
+ * Negative: misuse, as for viommu_translate(), of request *done; those before it are answered.
+ */
+VIOMMU_API int viommu_translate_list(struct viommu_channel *channel,
+				     const struct viommu_request *requests, uint32_t count,
+				     struct viommu_fragment *fragments, uint32_t max,
+				     struct viommu_answer *answers, uint32_t *done);
+
+/**
  * Translates as viommu_translate(), from any thread, with the shared TLB only.
  *
  * Any thread, any time.
@@ -390,7 +416,8 @@ struct viommu_listener_config {
 	void (*complete)(void *opaque);
 	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
 	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a
-	 * domain, and for each new one afterwards, in pieces that are contiguous in host memory. */
+	 * domain, and for each new one afterwards, in pieces that are contiguous in host memory.
+	 * complete follows. */
 	void (*map)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
 		    const struct viommu_fragment *fragment);
 };

@@ -352,8 +352,8 @@ struct viommu_vhost_statistics {
  * Any thread, any time.
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE
  */
-VIOMMU_API int viommu_vhost_statistics(const struct viommu_vhost *vhost,
-				       struct viommu_vhost_statistics *statistics);
+VIOMMU_API int viommu_vhost_get_statistics(struct viommu_vhost *vhost,
+					   struct viommu_vhost_statistics *statistics);
 
 #ifdef __cplusplus
 }

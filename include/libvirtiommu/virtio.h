@@ -4,7 +4,18 @@
  * The VMM owns the transport: virtqueues, feature negotiation, interrupts. Endpoints are devices
  * (viommu_device_new(), the id is the endpoint's). The configuration space is the register space:
  * viommu_reg_read() and viommu_reg_write(). viommu_reset() is a reset of the machine,
- * viommu_virtio_reset() one of the virtio device. */
+ * viommu_virtio_reset() one of the virtio device.
+ *
+ * The reason of a refused translation (struct viommu_answer) is that of the fault record: 0 unknown
+ * (the request has a PASID, or claims to be translated), 1 the endpoint is not attached, 2 nothing
+ * is mapped, or not for this access. Listeners hear of mappings as they are made
+ * (viommu_listener_config.map).
+ *
+ * A saved state has domains, mappings, who is attached to what, and fault records that wait.
+ * Requests that are pending are not part of it: their answers are in their buffers, so that whoever
+ * restores it returns these to the guest. It restores only where its endpoints exist, and have no
+ * reserved regions or page sizes that contradict its mappings; that they are described as they were
+ * (viommu_virtio_set_endpoint()) is otherwise for the VMM to see to. */
 #ifndef LIBVIRTIOMMU_VIRTIO_H
 #define LIBVIRTIOMMU_VIRTIO_H
 
@@ -95,8 +106,9 @@ VIOMMU_API int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virti
 VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepted);
 
 /**
- * Reset of the virtio device (status 0): endpoints are detached, domains gone, config.bypass stays
- * (5.13.4.1).
+ * Reset of the virtio device (status 0): endpoints are detached, domains and waiting fault records
+ * gone, config.bypass stays (5.13.4.1). Features are as before the first
+ * viommu_virtio_set_features().
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu  a virtio-iommu
@@ -112,7 +124,10 @@ struct viommu_part {
 };
 
 /**
- * Executes one request of the request queue (5.13.6).
+ * Executes one request of the request queue (5.13.6). Its tail is at the beginning of the writable
+ * part, and in PROBE behind probe_size bytes of properties, or, if there is less room than that, at
+ * its end. A request without head or tail, or of an unknown type, is not executed, and has a used
+ * length of 0; that of any other ends with the tail.
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu           a virtio-iommu
@@ -125,7 +140,7 @@ struct viommu_part {
  * @return VIOMMU_OK: done, return the buffer to the guest with *written. VIOMMU_PENDING: carried
  * out, and the answer is in the buffer, but someone may still use what it took away: keep the
  * buffer until the complete callback names its token. VIOMMU_EINVAL (not a virtio-iommu, or bad
- * arguments), VIOMMU_EBUSY; VIOMMU_ELIMIT: too many requests are pending, nothing has been done,
+ * arguments), VIOMMU_EBUSY; VIOMMU_ELIMIT: 1024 requests are pending, nothing has been done,
  * try again after viommu_run().
  */
 VIOMMU_API int viommu_virtio_request(struct viommu *iommu, const struct viommu_part *readable,

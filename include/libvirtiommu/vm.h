@@ -9,6 +9,11 @@
 extern "C" {
 #endif
 
+/** Sections cost no fence: viommu_enter() and viommu_leave() are two plain stores, and whenever an
+ * invalidation completes, the library has the kernel execute the fences for all threads of the
+ * process (membarrier(2), some microseconds). For guests whose mappings are static. */
+#define VIOMMU_VM_MEMBARRIER 1U
+
 /**
  * How to create a VM. Zero the structure, set size, fill in what is wanted.
  *
@@ -18,7 +23,7 @@ extern "C" {
  */
 struct viommu_vm_config {
 	uint32_t size;	/**< sizeof(struct viommu_vm_config) */
-	uint32_t flags; /**< 0 */
+	uint32_t flags; /**< VIOMMU_VM_* */
 	void *opaque;	/**< passed to every callback below */
 	/** Zero-filled memory, `bytes` long, aligned to `align` (a power of two, at most 4096);
 	 * NULL: exhausted. NULL callback: calloc(). Untouched pages of large blocks should cost
@@ -60,7 +65,8 @@ struct viommu_region {
  * Any thread, any time.
  * @param config  copied
  * @param vm      receives the handle
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM; VIOMMU_ENOTSUP
+ * (VIOMMU_VM_MEMBARRIER, and the kernel does not have it)
  */
 VIOMMU_API int viommu_vm_new(const struct viommu_vm_config *config, struct viommu_vm **vm);
 
@@ -90,7 +96,7 @@ VIOMMU_API int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_re
  * One at a time per handle.
  * @param vm   the VM
  * @param gpa  first byte of a region that was added
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT, VIOMMU_ENOMEM
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT
  */
 VIOMMU_API int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa);
 

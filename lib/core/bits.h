@@ -44,15 +44,32 @@ static inline uint64_t bits_low(unsigned count)
 }
 
 /*
- * @index if it is below @count, else 0, computed without a branch that a processor could
- * mispredict: for guest-chosen indices that have been bound-checked already. count > 0.
+ * All ones if @index is below @count, else 0, computed without a branch that a processor could
+ * mispredict and without what the compiler knows from earlier checks: guest-chosen indices that
+ * have been bound-checked are masked with it before they are used (speculation, design 5). @count:
+ * 1 to 2^63
  */
+static inline uint64_t bits_index_mask(uint64_t index, uint64_t count)
+{
+#ifdef VIOMMU_NO_INDEX_MASKS
+	(void)index;
+	(void)count;
+	return UINT64_MAX;
+#elif defined(__x86_64__)
+	uint64_t mask;
+
+	__asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(count) : "cc");
+	return mask;
+#else
+	__asm__("" : "+r"(index));
+	return (uint64_t)((int64_t)(~(index | (count - 1 - index))) >> 63);
+#endif
+}
+
+/* @index if it is below @count, else 0. */
 static inline uint64_t bits_clamp_index(uint64_t index, uint64_t count)
 {
-	uint64_t mask = 0 - (uint64_t)(index < count);
-
-	__asm__("" : "+r"(mask)); /* keep the compiler from turning the mask back into a branch */
-	return index & mask;
+	return index & bits_index_mask(index, count);
 }
 
 #endif

@@ -1,56 +1,28 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* channel.c - channels: sections, and the micro-TLB. */
 
+#include <stddef.h>
+#include <string.h>
+
 #include "channel.h"
-#include "mem.h"
 
 static struct micro_entry *entry_of(struct viommu_channel *channel, uint64_t iova)
 {
-	return &channel->micro[iova >> 12 & (MICRO_ENTRIES - 1)];
+	uint64_t page = iova >> 12;
+
+	return &channel->micro[(page ^ page >> 6) & channel->mask];
 }
 
 /* Another serial: no entry is valid any more. When it wraps, entries of its first use must not come
  * back. */
 static void empty(struct viommu_channel *channel)
 {
+	channel->domain = NULL;
 	if (++channel->serial == 0) {
-		for (unsigned i = 0; i < MICRO_ENTRIES; i++)
+		for (uint64_t i = 0; i <= channel->mask; i++)
 			channel->micro[i].serial = 0;
 		channel->serial = 1;
 	}
-}
-
-void channel_keep(struct viommu_channel *channel, const struct query *q)
-{
-	uint64_t first = q->iova & ~bits_low(12);
-	uint64_t gpa = q->found.gpa + (first - q->found.iova);
-	uint64_t last = q->found.iova | bits_low(q->found.size_lg2);
-	struct micro_entry *e;
-	void *writable;
-	void *host;
-
-	if (!q->cacheable || q->type != VIOMMU_AT_UNTRANSLATED || q->found.size_lg2 < 12)
-		return;
-	if (channel->domain != q->entry.domain || channel->generation != q->entry.generation ||
-	    channel->changes != q->changes) {
-		empty(channel);
-		channel->domain = q->entry.domain;
-		channel->generation = q->entry.generation;
-		channel->changes = q->changes;
-	}
-	last = first +
-	       (mem_piece(channel->device->iommu->vm, gpa, gpa + (last - first), false, &host) -
-		gpa);
-	mem_piece(channel->device->iommu->vm, gpa, gpa, true, &writable);
-	if (host != writable) /* ROM: the answer depends on the access */
-		return;
-	e = entry_of(channel, q->iova);
-	*e = (struct micro_entry){ .first = first,
-				   .last = last,
-				   .gpa = gpa,
-				   .host = host,
-				   .serial = channel->serial,
-				   .perm = q->found.perm };
 }
 
 /* Whether what the micro-TLB holds may still be used. */
@@ -62,25 +34,170 @@ static bool current(const struct viommu_channel *channel)
 	       device_generation(channel->device) == channel->generation;
 }
 
-static bool hit(struct viommu_channel *channel, const struct viommu_request *r,
-		struct viommu_fragment *f)
+/* The epoch first: what is invalidated after we looked moves it again. */
+static void catch_up(struct viommu_channel *channel)
+{
+	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
+
+	if (channel->seen == now)
+		return;
+	if (!current(channel))
+		empty(channel);
+	channel->seen = now;
+}
+
+static uint64_t grant(unsigned perm, unsigned access)
+{
+	unsigned granted = access_granted(perm, access);
+
+	return granted | (uint64_t)access_clean(perm, granted) << 32;
+}
+
+/* Of the eight combinations of read, write and fetch, those that three permission bits suffice for:
+ * a byte for each permission. A fetch is a read. */
+#define SUFFICES UINT64_C(0xfe0432000e040200)
+
+static uint32_t accepted(unsigned perm)
+{
+	unsigned user = perm & 7;
+	unsigned supervisor = perm >> 3 & 7;
+
+	if (!(perm & PERM_DIRTY)) { /* writing asks the tables */
+		user &= ~VIOMMU_WRITE;
+		supervisor &= ~VIOMMU_WRITE;
+	}
+	return (SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8;
+}
+
+void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
+		  const struct translation *found, const struct mem_place *place)
+{
+	const struct context_entry *context = &channel->entry;
+	uint64_t first = iova & ~bits_low(12);
+	uint64_t gpa = found->gpa + (first - found->iova);
+	uint64_t bytes = (found->iova | bits_low(found->size_lg2)) - first + 1;
+	struct micro_entry *e;
+
+	/* ROM: the answer depends on the access */
+	if (found->size_lg2 < 12 || (place->host & MEM_REGION_READONLY) || gpa < place->first)
+		return;
+	if (channel->domain != context->domain || channel->generation != context->generation ||
+	    channel->changes != changes) {
+		empty(channel);
+		channel->domain = context->domain;
+		channel->generation = context->generation;
+		channel->changes = changes;
+	}
+	if (bytes - 1 > place->last - gpa)
+		bytes = place->last - gpa + 1;
+	e = entry_of(channel, iova);
+	*e = (struct micro_entry){ .first = first,
+				   .bytes = bytes,
+				   .gpa = gpa,
+				   .host = mem_host(place, gpa, false),
+				   .serial = channel->serial,
+				   .accepts = accepted(found->perm),
+				   .grant = { grant(found->perm, 0),
+					      grant(found->perm, VIOMMU_PRIV) } };
+}
+
+static_assert(offsetof(struct viommu_fragment, flags) ==
+		      offsetof(struct viommu_fragment, perm) + sizeof(uint32_t),
+	      "stored together");
+
+/* Every instruction here is paid by every DMA: tests/bench counts them. */
+static inline bool hit(struct viommu_channel *channel, const struct viommu_request *r,
+		       struct viommu_fragment *f)
 {
 	const struct micro_entry *e = entry_of(channel, r->first);
-	unsigned need =
-		access_need(r->access) | (r->access & VIOMMU_WRITE ? (unsigned)PERM_DIRTY : 0);
-	uint64_t offset = r->first - e->first;
+	uint64_t first = r->first;
+	uint64_t span = r->last - first;
+	uint64_t offset;
 
-	if (!current(channel) || e->serial != channel->serial || r->first < e->first ||
-	    r->last > e->last || r->last < r->first || r->pasid != channel->pasid ||
-	    r->type != VIOMMU_AT_UNTRANSLATED || (e->perm & need) != need || !(need & PERM_ALL) ||
-	    (r->access & ~0xf))
+	__asm__("" : "+r"(e)); /* one pointer, not one address computed for each member */
+	offset = first - e->first;
+	if (atomic_load_explicit(channel->now, memory_order_acquire) != channel->seen ||
+	    e->serial != channel->serial || offset >= e->bytes || span >= e->bytes - offset ||
+	    r->pasid != channel->pasid || r->type != VIOMMU_AT_UNTRANSLATED || r->access > 15 ||
+	    !(e->accepts >> r->access & 1))
 		return false;
+	/* whoever mispredicts that the entry has it does not get beyond the entry */
+	offset &= bits_index_mask(offset, e->bytes);
 	f->gpa = e->gpa + offset;
-	f->length = r->last - r->first + 1;
-	f->host = e->host ? e->host + offset : NULL;
-	f->perm = access_granted(e->perm, r->access);
-	f->flags = (f->perm & VIOMMU_WRITE) && !(e->perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN : 0;
+	f->length = span + 1;
+	f->host = LIKELY(e->host) ? e->host + offset : NULL;
+	memcpy(&f->perm, &e->grant[r->access / VIOMMU_PRIV], sizeof(e->grant[0]));
 	return true;
+}
+
+/* What the shared TLB has of the requester's domain. */
+static enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
+			      struct viommu_fragment *f)
+{
+	const struct domain *domain = channel->entry.domain;
+	struct translation found;
+	enum cached cached;
+	uint64_t changes;
+	uint64_t tag;
+
+	if (!domain || r->type != VIOMMU_AT_UNTRANSLATED)
+		return CACHED_OTHERWISE;
+	changes = atomic_load_explicit(&domain->changes, memory_order_acquire);
+	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
+	if ((changes & 1) || device_generation(channel->device) != channel->entry.generation)
+		return CACHED_OTHERWISE;
+	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
+				  f);
+	if (cached == CACHED)
+		channel_keep(channel, r->first, changes, &found, &channel->place);
+	return cached;
+}
+
+static void begin(struct viommu_channel *channel, struct translating *t)
+{
+	t->query = (struct query){ .device = channel->device, .entry = &channel->entry };
+	t->place = &channel->place;
+	t->channel = channel;
+	t->section = NULL;
+	t->visiting = false;
+	t->missed = false;
+	channel->translating = true;
+}
+
+static void end(struct viommu_channel *channel, struct translating *t)
+{
+	bool wake = translate_close(t);
+
+	channel->translating = false;
+	if (wake)
+		unit_work(channel->device->iommu);
+}
+
+/* What the micro-TLB cannot answer. */
+static __attribute__((noinline)) int translate(struct viommu_channel *channel,
+					       const struct viommu_request *request,
+					       struct viommu_fragment *fragments, uint32_t max,
+					       struct viommu_answer *answer)
+{
+	struct translating t;
+	enum cached cached;
+	int result;
+
+	if (!translate_well_formed(request) || request->pasid != channel->pasid)
+		return VIOMMU_EINVAL;
+	if (channel->translating)
+		return VIOMMU_EBUSY;
+	catch_up(channel);
+	cached = shared_hit(channel, request, fragments);
+	if (cached == CACHED) {
+		translate_answer_one(request, answer);
+		return VIOMMU_OK;
+	}
+	begin(channel, &t);
+	t.missed = cached == CACHED_NOT;
+	result = translate_range(&t, request, fragments, max, answer);
+	end(channel, &t);
+	return result;
 }
 
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
@@ -89,10 +206,83 @@ int viommu_translate(struct viommu_channel *channel, const struct viommu_request
 	if (!channel || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments))) {
-		*answer = (struct viommu_answer){ .next = request->last + 1, .count = 1 };
+		translate_answer_one(request, answer);
 		return VIOMMU_OK;
 	}
-	return channel_translate(channel, request, fragments, max, answer);
+	return translate(channel, request, fragments, max, answer);
+}
+
+/* ---- lists ---- */
+
+/* Requests whose cache lines are fetched at a time. */
+#define LIST_GROUP 32U
+
+/* Two rounds ahead of the translation itself: the places in the caches, then, for what the TLB does
+ * not have, the entries of the tables. */
+static void prefetch(struct translating *t, const struct viommu_request *requests, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++)
+		translate_prefetch(t, requests[i].first);
+	for (uint32_t i = 0; i < count; i++)
+		translate_prefetch_entry(t, requests[i].first);
+}
+
+/* One request of a list, after those before it have taken *used fragments. */
+static int translate_one(struct translating *t, const struct viommu_request *request,
+			 struct viommu_fragment *fragments, uint32_t max, uint32_t *used,
+			 struct viommu_answer *answer)
+{
+	struct viommu_channel *channel = t->channel;
+	enum cached cached;
+	int result;
+
+	if (*used == max) {
+		*answer = (struct viommu_answer){ .next = request->first };
+		return VIOMMU_MORE;
+	}
+	if (hit(channel, request, &fragments[*used])) {
+		translate_answer_one(request, answer);
+		++*used;
+		return VIOMMU_OK;
+	}
+	if (!translate_well_formed(request) || request->pasid != channel->pasid)
+		return VIOMMU_EINVAL;
+	cached = shared_hit(channel, request, &fragments[*used]);
+	if (cached == CACHED) {
+		translate_answer_one(request, answer);
+		++*used;
+		return VIOMMU_OK;
+	}
+	t->missed = cached == CACHED_NOT;
+	result = translate_range(t, request, &fragments[*used], max - *used, answer);
+	*used += answer->count;
+	return result;
+}
+
+int viommu_translate_list(struct viommu_channel *channel, const struct viommu_request *requests,
+			  uint32_t count, struct viommu_fragment *fragments, uint32_t max,
+			  struct viommu_answer *answers, uint32_t *done)
+{
+	int result = VIOMMU_OK;
+	struct translating t;
+	uint32_t used = 0;
+	uint32_t i;
+
+	if (!channel || !requests || !fragments || !max || !answers || !done)
+		return VIOMMU_EINVAL;
+	*done = 0;
+	if (channel->translating)
+		return VIOMMU_EBUSY;
+	catch_up(channel);
+	begin(channel, &t);
+	for (i = 0; i < count && !result; i += !result) {
+		if (i % LIST_GROUP == 0)
+			prefetch(&t, &requests[i], count - i < LIST_GROUP ? count - i : LIST_GROUP);
+		result = translate_one(&t, &requests[i], fragments, max, &used, &answers[i]);
+	}
+	end(channel, &t);
+	*done = i;
+	return result;
 }
 
 int viommu_enter(struct viommu_channel *channel)
@@ -119,31 +309,61 @@ int viommu_leave(struct viommu_channel *channel)
 	return VIOMMU_OK;
 }
 
-int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viommu_channel **out)
+static uint64_t channel_bytes(uint64_t mask)
 {
-	struct viommu_channel *channel;
-	struct viommu *u;
+	return sizeof(struct viommu_channel) + (mask + 1) * sizeof(struct micro_entry);
+}
+
+static uint64_t micro_mask(uint32_t entries)
+{
+	uint64_t count = 1;
+
+	while (count < entries)
+		count *= 2;
+	return count - 1;
+}
+
+static bool take_place(struct viommu *u)
+{
 	bool full;
 
-	if (!device || !out || (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
-		return VIOMMU_EINVAL;
-	u = device->iommu;
 	pthread_mutex_lock(&u->devices_lock);
 	full = u->channel_count >= u->limits.channels;
 	u->channel_count += !full;
 	pthread_mutex_unlock(&u->devices_lock);
-	if (full)
+	return !full;
+}
+
+static void give_place(struct viommu *u)
+{
+	pthread_mutex_lock(&u->devices_lock);
+	u->channel_count--;
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viommu_channel **out)
+{
+	struct viommu_channel *channel;
+	struct viommu *u;
+	uint64_t mask;
+
+	if (!device || !out || (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	mask = micro_mask(u->limits.channel_entries);
+	if (!take_place(u))
 		return VIOMMU_ELIMIT;
-	channel = vm_alloc(u->vm, sizeof(*channel), _Alignof(struct viommu_channel));
+	channel = vm_alloc(u->vm, channel_bytes(mask), _Alignof(struct viommu_channel));
 	if (!channel) {
-		pthread_mutex_lock(&u->devices_lock);
-		u->channel_count--;
-		pthread_mutex_unlock(&u->devices_lock);
+		give_place(u);
 		return VIOMMU_ENOMEM;
 	}
+	channel->now = &u->epoch.now;
+	channel->mask = mask;
 	channel->device = device;
 	channel->pasid = pasid;
 	channel->serial = 1;
+	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
 	epoch_add(&u->epoch, &channel->section);
 	*out = channel;
@@ -159,13 +379,11 @@ int viommu_channel_free(struct viommu_channel *channel)
 		return VIOMMU_OK;
 	if (channel->open || channel->translating)
 		return VIOMMU_EBUSY;
-	u = channel->device->iommu;
 	device = channel->device;
+	u = device->iommu;
 	epoch_remove(&u->epoch, &channel->section);
-	vm_dealloc(u->vm, channel, sizeof(*channel));
-	pthread_mutex_lock(&u->devices_lock);
-	u->channel_count--;
+	vm_dealloc(u->vm, channel, channel_bytes(channel->mask));
+	give_place(u);
 	atomic_fetch_sub(&device->users, 1);
-	pthread_mutex_unlock(&u->devices_lock);
 	return VIOMMU_OK;
 }

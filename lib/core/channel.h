@@ -2,47 +2,52 @@
 /*
  * channel.h - one thread's way to DMA: a private micro-TLB in front of the shared one.
  *
- * The micro-TLB is valid as a whole for one (generation, domain, changes); when any of these moves
- * it is emptied by counting up its serial. A hit costs loads of these three, one entry, and no
- * write.
+ * The micro-TLB is valid as a whole for one (domain, generation, changes), and these are compared
+ * only when the epoch has moved since: it moves after every invalidation and before its completion.
+ * When any of them is another the micro-TLB is emptied by counting up its serial. A hit costs one
+ * load of the epoch, one entry, and no write.
  */
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
 #include "unit.h"
 
-#define MICRO_ENTRIES 64U
-
 struct micro_entry {
-	uint64_t first; /* iova */
-	uint64_t last;
+	_Alignas(64) uint64_t first; /* iova */
+	uint64_t bytes;
 	uint64_t gpa;	     /* of first */
 	unsigned char *host; /* of first, or NULL */
 	uint32_t serial;     /* of the channel when it was filled; 0: never */
-	uint32_t perm;	     /* PERM_* */
+	uint32_t accepts;    /* bit n: requests with access n, of VIOMMU_READ, ..., VIOMMU_PRIV */
+	uint64_t grant[2];   /* fragment.perm and .flags of users and supervisors */
 };
 
+static_assert(sizeof(struct micro_entry) == 64, "a cache line");
+
 struct viommu_channel {
-	struct epoch_section section;
-	struct viommu_device *device;
+	/* What a hit reads. */
+	const _Atomic uint64_t *now; /* of the epoch */
+	uint64_t seen; /* of the epoch, when the entries were last known to be valid */
+	uint64_t mask; /* entries - 1 */
+	uint32_t serial;
 	uint32_t pasid;
 	bool open;	  /* viommu_enter() was called */
 	bool translating; /* a translation is under way: refuses another from inside its callbacks
 			   */
-	uint32_t serial;
 	/* What the entries of this serial were filled under. */
+	const struct domain *domain; /* NULL: nothing is kept */
 	uint64_t generation;
 	uint64_t changes;
-	const struct domain *domain; /* NULL: nothing is kept */
-	struct micro_entry micro[MICRO_ENTRIES];
+	/* For misses. */
+	struct viommu_device *device;
+	struct context_entry entry; /* of the requester, as far as it is known */
+	struct mem_place place;	    /* of the last answer */
+	struct epoch_section section;
+	struct micro_entry micro[];
 };
 
-/* Keeps the answer of a query that this channel asked. */
-void channel_keep(struct viommu_channel *channel, const struct query *q);
-
-/* What the micro-TLB cannot answer. */
-int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
-		      struct viommu_fragment *fragments, uint32_t max,
-		      struct viommu_answer *answer);
+/* Keeps a translation that was found under channel->entry and @changes; place: where its gpa is. */
+void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
+		  const struct translation *found, const struct mem_place *place);
 
 #endif

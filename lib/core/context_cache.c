@@ -3,13 +3,15 @@
 
 #include <libvirtiommu/base.h>
 
+#include <stddef.h>
 #include <string.h>
 
 #include "context_cache.h"
 #include "seqlock.h"
 
-#define ENTRY_WORDS (sizeof(struct context_entry) / sizeof(uint64_t))
-#define WAYS	    2U
+#define ENTRY_WORDS  (sizeof(struct context_entry) / sizeof(uint64_t))
+#define DOMAIN_WORDS (offsetof(struct context_entry, context) / sizeof(uint64_t))
+#define WAYS	     2U
 
 static_assert(sizeof(struct context_entry) % sizeof(uint64_t) == 0, "copied word by word");
 
@@ -42,11 +44,13 @@ void context_cache_fini(struct context_cache *cache, struct viommu_vm *vm)
 
 static struct context_slot *first_of(const struct context_cache *cache, uint64_t who)
 {
-	return &cache->slot[vm_hash(cache->key, who, 0) & cache->mask & ~(uint64_t)(WAYS - 1)];
+	return &cache->slot[vm_hash_salted(cache->key, cache->key[1], who) & cache->mask &
+			    ~(uint64_t)(WAYS - 1)];
 }
 
-/* Copies a slot out; false if it is another's or was changed meanwhile. */
-static bool copy_out(const struct context_slot *slot, uint64_t who, struct context_entry *found)
+/* Copies the first words of a slot out; false if it is another's or was changed meanwhile. */
+static inline bool copy_out(const struct context_slot *slot, uint64_t who, unsigned words,
+			    struct context_entry *found)
 {
 	uint64_t version = seq_read_begin(&slot->version);
 	uint64_t word[ENTRY_WORDS];
@@ -54,24 +58,36 @@ static bool copy_out(const struct context_slot *slot, uint64_t who, struct conte
 	if ((version & 1) || version == 0 ||
 	    atomic_load_explicit(&slot->who, memory_order_relaxed) != who)
 		return false;
-	for (unsigned i = 0; i < ENTRY_WORDS; i++)
+	for (unsigned i = 0; i < words; i++)
 		word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
 	if (!seq_read_valid(&slot->version, version))
 		return false;
-	memcpy(found, word, sizeof(*found));
+	memcpy(found, word, words * sizeof(word[0]));
 	return true;
+}
+
+static inline bool find(const struct context_cache *cache, uint64_t who, uint64_t generation,
+			unsigned words, struct context_entry *found)
+{
+	const struct context_slot *slot = first_of(cache, who);
+
+	for (unsigned i = 0; i < WAYS; i++) {
+		if (copy_out(&slot[i], who, words, found))
+			return found->generation == generation;
+	}
+	return false;
 }
 
 bool context_cache_find(const struct context_cache *cache, uint64_t who, uint64_t generation,
 			struct context_entry *found)
 {
-	const struct context_slot *slot = first_of(cache, who);
+	return find(cache, who, generation, ENTRY_WORDS, found);
+}
 
-	for (unsigned i = 0; i < WAYS; i++) {
-		if (copy_out(&slot[i], who, found))
-			return found->generation == generation;
-	}
-	return false;
+bool context_cache_find_domain(const struct context_cache *cache, uint64_t who, uint64_t generation,
+			       struct context_entry *found)
+{
+	return find(cache, who, generation, DOMAIN_WORDS, found);
 }
 
 /* The slot that has it already, else one of the ways by turns. */

@@ -17,11 +17,12 @@ struct context {
 	uint64_t flags; /* engine's: what concerns the requester and not the translation */
 };
 
-/* A context with its place among the domains. */
+/* A context with its place among the domains: what hits need first. */
 struct context_entry {
-	struct context context;
 	struct domain *domain;
 	uint64_t generation; /* of the IOMMU's and the device's contexts, summed: both only grow */
+	struct context context;
+	uint64_t whole; /* the context is there, too; set by who asks */
 };
 
 struct context_slot;
@@ -38,6 +39,9 @@ void context_cache_fini(struct context_cache *cache, struct viommu_vm *vm);
 /* @who: device serial << 32 | (PASID + 1, or 0). True if there is an entry of this generation. */
 bool context_cache_find(const struct context_cache *cache, uint64_t who, uint64_t generation,
 			struct context_entry *found);
+/* The same, without found->context. */
+bool context_cache_find_domain(const struct context_cache *cache, uint64_t who, uint64_t generation,
+			       struct context_entry *found);
 void context_cache_add(struct context_cache *cache, uint64_t who,
 		       const struct context_entry *entry);
 

@@ -186,7 +186,7 @@ int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 	if (!other) {
 		unlink_device(u, device);
 		link_device(u, device, id);
-		atomic_fetch_add(&device->generation, 1);
+		unit_forget_device(device, false);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
 	return !other || other == device ? VIOMMU_OK : VIOMMU_EEXIST;

@@ -10,9 +10,10 @@
 #include "range.h"
 
 int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
-		 _Atomic uint64_t *generation, uint32_t count)
+		 struct table_cache *tables, _Atomic uint64_t *generation, uint32_t count)
 {
 	d->tlb = tlb;
+	d->tables = tables;
 	d->generation = generation;
 	d->count = DOMAIN_WAYS;
 	while (d->count < count)
@@ -48,16 +49,30 @@ static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 }
 
 /*
+ * An invalidation counts before it visits the caches and again when it has: while the count is odd
+ * nothing is filled, since what a cache of tables still has may already be gone from the TLB.
+ * With the lock held, which makes it the only writer. A fill compares the count under the lock of
+ * its set or slot, and announces its size under our lock: it is not necessary that others see the
+ * count before we have been there.
+ */
+static void count_change(struct domain *slot)
+{
+	uint64_t changes = atomic_load_explicit(&slot->changes, memory_order_relaxed);
+
+	atomic_store_explicit(&slot->changes, changes + 1, memory_order_release);
+}
+
+/*
  * Entries under the old tag are never found again; a fill under way under it neither. Changes are
  * counted before, for fills, and after, for whoever found an old entry in between and keeps it
  * elsewhere.
  */
 static void give_new_tag(struct domains *d, struct domain *slot)
 {
-	atomic_fetch_add(&slot->changes, 1);
+	count_change(slot);
 	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
-	atomic_fetch_add(&slot->changes, 1);
+	count_change(slot);
 }
 
 static void unchain(struct domains *d, uint32_t index)
@@ -83,6 +98,7 @@ static void take_slot(struct domains *d, uint32_t index, const struct domain_key
 		unchain(d, index);
 	}
 	slot->key = *key;
+	slot->salt = vm_hash(d->tlb->key, index, 1);
 	slot->flushes = flushes;
 	chain = chain_of(d, key->id);
 	slot->next = *chain;
@@ -136,10 +152,22 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	return slot;
 }
 
+void domains_announce(struct domains *d, struct domain *domain, unsigned size_lg2)
+{
+	pthread_mutex_lock(&d->lock);
+	atomic_fetch_or_explicit(&domain->sizes, BIT(size_lg2), memory_order_release);
+	pthread_mutex_unlock(&d->lock);
+}
+
 static bool matches(const struct domain *slot, const struct domain_match *match)
 {
 	return slot->key.id == match->id && (match->kinds >> slot->key.kind & 1) &&
 	       (match->pasid == VIOMMU_ANY_PASID || match->pasid == slot->key.pasid);
+}
+
+static bool matches_whole(const struct domain *slot, const struct domain_match *match)
+{
+	return slot->key.id == match->id && (match->whole >> slot->key.kind & 1);
 }
 
 void domains_flush(struct domains *d, const struct domain_match *match)
@@ -169,37 +197,46 @@ static uint64_t probes(uint64_t sizes, uint64_t first, uint64_t last)
 	return total;
 }
 
-static void flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last)
+static void flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last,
+			bool leaf)
 {
-	uint64_t tag = atomic_load_explicit(&slot->tag, memory_order_relaxed);
-	uint64_t sizes;
+	struct tlb_space space =
+		domain_space(slot, atomic_load_explicit(&slot->tag, memory_order_relaxed));
+	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
+	unsigned block_lg2 = domain_block_lg2(&slot->key);
+	/* tables are cached of domains only that have pages cached, too */
+	bool tables = sizes && block_lg2 && !leaf;
 
-	/* Before the sizes are read: a fill adds its size before it reads the changes. */
-	atomic_fetch_add(&slot->changes, 1);
-	sizes = atomic_load(&slot->sizes);
-	if (probes(sizes, first, last) > DOMAIN_PROBES_MAX) {
+	/* a few pages are few probes, of whatever sizes there are */
+	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW &&
+	    probes(sizes | (tables ? BIT(block_lg2) : 0), first, last) > DOMAIN_PROBES_MAX) {
 		give_new_tag(d, slot);
 		return;
 	}
+	count_change(slot);
 	for (; sizes; sizes &= sizes - 1)
-		tlb_remove(d->tlb, tag, (unsigned)__builtin_ctzll(sizes), first, last);
+		tlb_remove(d->tlb, space, (unsigned)__builtin_ctzll(sizes), first, last);
+	if (tables)
+		table_cache_remove(d->tables, space, first >> block_lg2, last >> block_lg2);
 	/* Once more, for those who found an entry before it was removed and keep it elsewhere. */
-	atomic_fetch_add(&slot->changes, 1);
+	count_change(slot);
 }
 
 void domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
-			 uint64_t last)
+			 uint64_t last, bool leaf)
 {
 	unsigned found = 0;
 
 	pthread_mutex_lock(&d->lock);
 	for (uint32_t i = *chain_of(d, match->id); i != DOMAIN_NONE; i = d->slot[i].next) {
+		if (matches_whole(&d->slot[i], match))
+			give_new_tag(d, &d->slot[i]);
 		if (!matches(&d->slot[i], match))
 			continue;
 		/* Many domains of one id: those after the first few are flushed whole, which costs
 		 * less. */
 		if (++found <= DOMAIN_PROBED_MAX)
-			flush_range(d, &d->slot[i], first, last);
+			flush_range(d, &d->slot[i], first, last, leaf);
 		else
 			give_new_tag(d, &d->slot[i]);
 	}
@@ -217,8 +254,8 @@ void translation_shrink(struct translation *block, uint64_t iova, unsigned size_
 	block->size_lg2 = (uint8_t)size_lg2;
 }
 
-bool translation_avoid(struct translation *block, uint64_t iova, bool output, uint64_t first,
-		       uint64_t last)
+bool translation_cut(struct translation *block, uint64_t iova, bool output, uint64_t first,
+		     uint64_t last)
 {
 	/* at most 64 steps: each halves the block */
 	for (;;) {

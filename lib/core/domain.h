@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "machine.h"
+#include "table_cache.h"
 #include "tlb.h"
 #include "walk.h"
 
@@ -34,10 +35,11 @@ static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 16, "n
 #define DOMAIN_NONE UINT32_MAX
 
 struct domain {
-	/* Read by everyone who translates. */
+	/* Read by everyone who translates, written under domains.lock. */
 	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
-	_Atomic uint64_t changes;	   /* counts every invalidation that concerns the domain */
-	_Atomic uint64_t sizes;		   /* bit n: the TLB may have blocks of 1 << n bytes */
+	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
+	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
+	uint64_t salt;		  /* of the place, in the TLB; constant */
 	/* Under domains.lock. */
 	uint64_t flushes; /* of the whole IOMMU, when the tag was given */
 	uint32_t next;	  /* with the same id hash */
@@ -47,6 +49,7 @@ struct domain {
 
 struct domains {
 	struct tlb *tlb;
+	struct table_cache *tables;
 	pthread_mutex_t lock; /* guards everything below, and the changes of domains */
 	struct domain *slot;
 	uint32_t *first; /* by hash of the id: index of a slot, or DOMAIN_NONE */
@@ -61,12 +64,14 @@ struct domains {
 
 /* Ranges of more pages than this of some size flush the domain instead. */
 #define DOMAIN_PROBES_MAX 64U
+/* Up to so many of the smallest size they are not counted. */
+#define DOMAIN_PROBES_FEW 8U
 
 /* Domains of one id that a range is removed from page by page. */
 #define DOMAIN_PROBED_MAX 8U
 
 int domains_init(struct domains *domains, struct viommu_vm *vm, struct tlb *tlb,
-		 _Atomic uint64_t *generation, uint32_t count);
+		 struct table_cache *tables, _Atomic uint64_t *generation, uint32_t count);
 void domains_fini(struct domains *domains, struct viommu_vm *vm);
 
 /*
@@ -75,27 +80,59 @@ void domains_fini(struct domains *domains, struct viommu_vm *vm);
  */
 struct domain *domains_get(struct domains *domains, const struct domain_key *key, uint64_t flushes);
 
+/* Before a block of a size that is not in its sizes may be cached of a domain. */
+void domains_announce(struct domains *domains, struct domain *domain, unsigned size_lg2);
+
+/* The tables that are walked first, if any. */
+static inline const struct pt_config *domain_first_config(const struct domain_key *key)
+{
+	return key->stage1.page_lg2 ? &key->stage1 : &key->stage2;
+}
+
+/* What a table of the lowest level maps, of the tables that are walked first; 0: there are none. */
+static inline unsigned domain_block_lg2(const struct domain_key *key)
+{
+	const struct pt_config *c = domain_first_config(key);
+
+	return c->page_lg2 ? pt_shift(c, 1) : 0;
+}
+
+static inline struct tlb_space domain_space(const struct domain *domain, uint64_t tag)
+{
+	return (struct tlb_space){ .tag = tag, .salt = domain->salt };
+}
+
 /* Which domains an invalidation concerns. */
 struct domain_match {
 	uint32_t id;	/* always compared */
-	uint32_t pasid; /* VIOMMU_ANY_PASID: all */
+	uint32_t pasid; /* VIOMMU_ANY_PASID: all; otherwise of those whose kind is in kinds */
 	uint32_t kinds; /* bit n: domains of kind n */
+	uint32_t whole; /* the same, of domains_flush_range(): those that are flushed whole */
 };
 
 /* Forgets all that is cached of the domains. */
 void domains_flush(struct domains *domains, const struct domain_match *match);
 
-/* Forgets what is cached of [first, last]. */
+/* Forgets what is cached of [first, last]. @leaf: tables that lead to it are as they were. */
 void domains_flush_range(struct domains *domains, const struct domain_match *match, uint64_t first,
-			 uint64_t last);
+			 uint64_t last, bool leaf);
 
 /*
  * Makes the block the largest one around iova of which no address lies in [first, last]: addresses
  * before translation, or, with @output, after it. False if iova's own 4 KiB page overlaps; the
  * block is then that page.
  */
-bool translation_avoid(struct translation *block, uint64_t iova, bool output, uint64_t first,
-		       uint64_t last);
+bool translation_cut(struct translation *block, uint64_t iova, bool output, uint64_t first,
+		     uint64_t last);
+
+static inline bool translation_avoid(struct translation *block, uint64_t iova, bool output,
+				     uint64_t first, uint64_t last)
+{
+	uint64_t base = output ? block->gpa : block->iova;
+
+	return base > last || (base | bits_low(block->size_lg2)) < first ||
+	       translation_cut(block, iova, output, first, last);
+}
 
 /* Makes the block around iova no larger than 1 << size_lg2. */
 void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2);

@@ -2,14 +2,36 @@
 /* epoch.c - sections: starting epochs and finding out whether old ones have ended. */
 
 #include <stddef.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "bits.h"
 #include "epoch.h"
 
-void epoch_init(struct epoch *epoch)
+/* membarrier(2) */
+#define MEMBARRIER_PRIVATE_EXPEDITED	      (1 << 3)
+#define MEMBARRIER_REGISTER_PRIVATE_EXPEDITED (1 << 4)
+
+bool epoch_membarrier_register(void)
 {
+	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
+}
+
+/* The other side of epoch_reader_fence(). Once registered, the call cannot fail. */
+static void writer_fence(const struct epoch *epoch)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (epoch->membarrier)
+		syscall(SYS_membarrier, MEMBARRIER_PRIVATE_EXPEDITED, 0, 0);
+}
+
+void epoch_init(struct epoch *epoch, bool membarrier)
+{
+	epoch->membarrier = membarrier;
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
 	atomic_init(&epoch->crowd, 0);
+	atomic_init(&epoch->used, 0);
 	pthread_mutex_init(&epoch->lock, NULL);
 	epoch->sections = NULL;
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
@@ -57,10 +79,14 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 	unsigned hint = visitor_hint();
 
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
-		struct epoch_section *section = &epoch->visitor[(hint + i) % EPOCH_VISITORS];
+		unsigned n = (hint + i) % EPOCH_VISITORS;
+		struct epoch_section *section = &epoch->visitor[n];
 		uint64_t idle = 0;
 		uint64_t now = atomic_load_explicit(&epoch->now, memory_order_relaxed);
 
+		/* before the section is: epoch_passed() looks only at these */
+		if (!(atomic_load_explicit(&epoch->used, memory_order_relaxed) & BIT(n)))
+			atomic_fetch_or(&epoch->used, BIT(n));
 		if (atomic_compare_exchange_strong(&section->entered, &idle, now)) {
 			atomic_thread_fence(memory_order_seq_cst);
 			return section;
@@ -85,7 +111,7 @@ uint64_t epoch_start(struct epoch *epoch)
 {
 	uint64_t target = atomic_fetch_add(&epoch->now, 1) + 1;
 
-	atomic_thread_fence(memory_order_seq_cst);
+	writer_fence(epoch);
 	return target;
 }
 
@@ -100,8 +126,11 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 {
 	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
 
-	for (unsigned i = 0; passed && i < EPOCH_VISITORS; i++)
-		passed = &epoch->visitor[i] == self || section_passed(&epoch->visitor[i], target);
+	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1) {
+		const struct epoch_section *section = &epoch->visitor[__builtin_ctzll(used)];
+
+		passed = section == self || section_passed(section, target);
+	}
 	pthread_mutex_lock(&epoch->lock);
 	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
 		passed = s == self || section_passed(s, target);
@@ -111,8 +140,11 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
 {
+	/* Nothing to ask for, in the usual case. */
+	if (epoch_passed(epoch, target, self))
+		return true;
 	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
+	writer_fence(epoch);
 	return epoch_passed(epoch, target, self);
 }
 

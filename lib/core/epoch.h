@@ -6,6 +6,12 @@
  * readers look up makes the change, starts a new epoch, and holds back the completion until no
  * section of an older epoch is left. Readers never wait; the one who completes polls epoch_passed()
  * and is woken by epoch_leave().
+ *
+ * The epoch also tells that something was invalidated: it moves after each change and before its
+ * completion, so that whoever keeps translations of his own (channel.h) has one word to compare.
+ *
+ * With membarrier, readers do without fences: who starts an epoch, or begins to wait, has the
+ * kernel make every thread of the process execute one.
  */
 #ifndef EPOCH_H
 #define EPOCH_H
@@ -21,23 +27,35 @@ struct epoch_section {
 };
 
 /* Sections for threads that have no channel, claimed for the length of one call. */
-#define EPOCH_VISITORS 64U
+#define EPOCH_VISITORS 64U /* bits of epoch.used */
 
 struct epoch {
 	_Atomic uint64_t now;	  /* starts at 1 */
+	bool membarrier;	  /* constant */
 	_Atomic uint32_t waiting; /* someone wants to be woken when a section closes */
 	_Atomic uint32_t crowd;	  /* visitors for whom there was no free section */
+	_Atomic uint64_t used;	  /* bit n: visitor n has been claimed some time */
 	pthread_mutex_t lock;	  /* guards sections */
 	struct epoch_section *sections;
 	struct epoch_section visitor[EPOCH_VISITORS];
 };
 
-void epoch_init(struct epoch *epoch);
+void epoch_init(struct epoch *epoch, bool membarrier);
+/* Makes membarrier usable in this process; false: the kernel does not have it. */
+bool epoch_membarrier_register(void);
 void epoch_fini(struct epoch *epoch);
 
 /* A section that lives as long as its owner, such as a channel's. */
 void epoch_add(struct epoch *epoch, struct epoch_section *section);
 void epoch_remove(struct epoch *epoch, struct epoch_section *section);
+
+static inline void epoch_reader_fence(const struct epoch *epoch)
+{
+	if (epoch->membarrier)
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+}
 
 static inline void epoch_enter(struct epoch *epoch, struct epoch_section *section)
 {
@@ -46,7 +64,7 @@ static inline void epoch_enter(struct epoch *epoch, struct epoch_section *sectio
 	atomic_store_explicit(&section->entered, now, memory_order_relaxed);
 	/* Pairs with the fence in epoch_start(): either it sees this section, or we see its change.
 	 */
-	atomic_thread_fence(memory_order_seq_cst);
+	epoch_reader_fence(epoch);
 }
 
 /* Returns true if someone waits: the caller then tells the host that viommu_run() is worthwhile. */
@@ -55,7 +73,7 @@ static inline bool epoch_leave(struct epoch *epoch, struct epoch_section *sectio
 	atomic_store_explicit(&section->entered, 0, memory_order_release);
 	/* Pairs with the fence in epoch_wait(): either it sees the section closed, or we see that
 	 * it waits. */
-	atomic_thread_fence(memory_order_seq_cst);
+	epoch_reader_fence(epoch);
 	return atomic_load_explicit(&epoch->waiting, memory_order_relaxed) != 0;
 }
 

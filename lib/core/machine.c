@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "mem_map.h"
 #include "range.h"
+#include "seqlock.h"
 #include "unit.h"
 
 /* Without an allocator of the VMM: calloc(), aligned by hand; the block's own address is kept just
@@ -52,25 +53,30 @@ void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes)
 		vm->config.dealloc(vm->config.opaque, block, bytes);
 }
 
-struct mem_map *mem_map_new(struct viommu_vm *vm, uint32_t count)
+static uint64_t map_bytes(uint32_t capacity)
 {
-	uint64_t bytes = sizeof(struct mem_map) + (uint64_t)count * sizeof(struct mem_region);
-	struct mem_map *map = vm_alloc(vm, bytes, _Alignof(struct mem_map));
+	return sizeof(struct mem_map) + (uint64_t)capacity * sizeof(struct mem_region);
+}
+
+struct mem_map *mem_map_new(struct viommu_vm *vm, uint32_t capacity)
+{
+	struct mem_map *map = vm_alloc(vm, map_bytes(capacity), _Alignof(struct mem_map));
 
 	if (map) {
-		map->bytes = bytes;
-		map->count = count;
+		map->capacity = capacity;
+		map->next = vm->maps;
+		vm->maps = map;
 	}
 	return map;
 }
 
-void mem_map_free_all(struct viommu_vm *vm, struct mem_map *map)
+void mem_map_free_all(struct viommu_vm *vm)
 {
-	while (map) {
-		struct mem_map *next = map->next;
+	while (vm->maps) {
+		struct mem_map *next = vm->maps->next;
 
-		vm_dealloc(vm, map, map->bytes);
-		map = next;
+		vm_dealloc(vm, vm->maps, map_bytes(vm->maps->capacity));
+		vm->maps = next;
 	}
 }
 
@@ -91,8 +97,10 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 
 	if (result)
 		return result;
-	if (config->flags || !config->alloc != !config->dealloc)
+	if ((config->flags & ~VIOMMU_VM_MEMBARRIER) || !config->alloc != !config->dealloc)
 		return VIOMMU_EINVAL;
+	if ((config->flags & VIOMMU_VM_MEMBARRIER) && !epoch_membarrier_register())
+		return VIOMMU_ENOTSUP;
 	if (!config->alloc) {
 		config->alloc = vm_default_alloc;
 		config->dealloc = vm_default_dealloc;
@@ -102,6 +110,9 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 		return VIOMMU_ENOMEM;
 	return VIOMMU_OK;
 }
+
+/* Regions there is room for at first; it doubles. */
+#define MAP_CAPACITY 8U
 
 int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 {
@@ -121,7 +132,7 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 	vm->config = config;
 	vm->key[0] = mix(config.hash_key[0]);
 	vm->key[1] = mix(config.hash_key[1] ^ vm->key[0]);
-	map = mem_map_new(vm, 0);
+	map = mem_map_new(vm, MAP_CAPACITY);
 	if (!map) {
 		config.dealloc(config.opaque, vm, sizeof(*vm));
 		return VIOMMU_ENOMEM;
@@ -140,36 +151,80 @@ int viommu_vm_free(struct viommu_vm *vm)
 		return VIOMMU_OK;
 	if (vm->iommus)
 		return VIOMMU_EBUSY;
-	mem_map_free_all(vm, vm->retired);
-	mem_map_free_all(vm, atomic_load_explicit(&vm->map, memory_order_relaxed));
+	mem_map_free_all(vm);
 	pthread_mutex_destroy(&vm->lock);
 	config = vm->config;
 	config.dealloc(config.opaque, vm, sizeof(*vm));
 	return VIOMMU_OK;
 }
 
-/* Makes @map the map of the VM. What was looked up in the old one is invalid once its sections have
- * closed. */
-static void publish(struct viommu_vm *vm, struct mem_map *map)
+static void put_region(struct mem_region *to, uint64_t first, uint64_t last, uintptr_t host)
 {
-	struct mem_map *old = atomic_exchange_explicit(&vm->map, map, memory_order_acq_rel);
+	atomic_store_explicit(&to->first, first, memory_order_relaxed);
+	atomic_store_explicit(&to->last, last, memory_order_relaxed);
+	atomic_store_explicit(&to->host, host, memory_order_relaxed);
+}
 
-	old->next = vm->retired;
-	vm->retired = old;
+static void copy_region(struct mem_region *to, const struct mem_region *from)
+{
+	put_region(to, atomic_load_explicit(&from->first, memory_order_relaxed),
+		   atomic_load_explicit(&from->last, memory_order_relaxed),
+		   atomic_load_explicit(&from->host, memory_order_relaxed));
+}
+
+static void set_count(struct mem_map *map, uint32_t count)
+{
+	atomic_store_explicit(&map->count, count, memory_order_relaxed);
+}
+
+/* Inserts a region at @at; into @bigger, if there is no room in the map. */
+static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, uint64_t first,
+		   uint64_t last, uintptr_t host)
+{
+	uint64_t version = seq_lock(&vm->map_version);
+	struct mem_map *old = atomic_load_explicit(&vm->map, memory_order_relaxed);
+	uint32_t count = atomic_load_explicit(&old->count, memory_order_relaxed);
+	struct mem_map *map = bigger ? bigger : old;
+
+	for (uint32_t i = 0; bigger && i < at; i++)
+		copy_region(&map->region[i], &old->region[i]);
+	for (uint32_t i = count; i > at; i--)
+		copy_region(&map->region[i], &old->region[i - 1]);
+	put_region(&map->region[at], first, last, host);
+	set_count(map, count + 1);
+	atomic_store_explicit(&vm->map, map, memory_order_release);
+	seq_unlock(&vm->map_version, version);
+}
+
+static void erase(struct viommu_vm *vm, uint32_t at)
+{
+	uint64_t version = seq_lock(&vm->map_version);
+	struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_relaxed);
+	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+
+	for (uint32_t i = at; i + 1 < count; i++)
+		copy_region(&map->region[i], &map->region[i + 1]);
+	set_count(map, count - 1);
+	seq_unlock(&vm->map_version, version);
+}
+
+/* What was looked up before is invalid once the sections it was looked up in have closed. */
+static void map_changed(struct viommu_vm *vm)
+{
 	pthread_mutex_lock(&vm->lock);
 	for (struct viommu *u = vm->iommus; u; u = u->next)
 		unit_map_changed(u);
 	pthread_mutex_unlock(&vm->lock);
-	viommu_vm_quiesce(vm);
 }
 
 int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given)
 {
+	struct mem_map *bigger = NULL;
 	struct viommu_region r;
-	const struct mem_map *old;
 	struct mem_map *map;
+	uint32_t count;
 	uint64_t last;
-	uint32_t at = 0;
+	uint32_t at;
 	int result;
 
 	if (!vm)
@@ -180,44 +235,39 @@ int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given
 	if ((r.flags & ~VIOMMU_REGION_READONLY) || (r.gpa | r.bytes) % 4096 || !r.host ||
 	    (uintptr_t)r.host % 16 || !range_last(r.gpa, r.bytes, &last))
 		return VIOMMU_EINVAL;
-	old = atomic_load_explicit(&vm->map, memory_order_relaxed);
-	while (at < old->count && old->region[at].last < r.gpa)
-		at++;
-	if (at < old->count && old->region[at].first <= last)
+	map = atomic_load_explicit(&vm->map, memory_order_relaxed);
+	count = atomic_load_explicit(&map->count, memory_order_relaxed);
+	at = mem_map_search(map, count, r.gpa);
+	if (at < count &&
+	    atomic_load_explicit(&map->region[at].first, memory_order_relaxed) <= last)
 		return VIOMMU_EEXIST;
-	map = mem_map_new(vm, old->count + 1);
-	if (!map)
-		return VIOMMU_ENOMEM;
-	memcpy(map->region, old->region, at * sizeof(old->region[0]));
-	map->region[at] = (struct mem_region){ .first = r.gpa,
-					       .last = last,
-					       .host = r.host,
-					       .readonly = r.flags & VIOMMU_REGION_READONLY };
-	memcpy(&map->region[at + 1], &old->region[at], (old->count - at) * sizeof(old->region[0]));
-	publish(vm, map);
+	if (count == map->capacity) {
+		bigger = mem_map_new(vm, 2 * count);
+		if (!bigger)
+			return VIOMMU_ENOMEM;
+	}
+	insert(vm, bigger, at, r.gpa, last,
+	       (uintptr_t)r.host | (r.flags & VIOMMU_REGION_READONLY ? MEM_REGION_READONLY : 0));
+	map_changed(vm);
 	return VIOMMU_OK;
 }
 
 int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa)
 {
-	const struct mem_map *old;
 	struct mem_map *map;
-	uint32_t at = 0;
+	uint32_t count;
+	uint32_t at;
 
 	if (!vm)
 		return VIOMMU_EINVAL;
-	old = atomic_load_explicit(&vm->map, memory_order_relaxed);
-	while (at < old->count && old->region[at].first != gpa)
-		at++;
-	if (at == old->count)
+	map = atomic_load_explicit(&vm->map, memory_order_relaxed);
+	count = atomic_load_explicit(&map->count, memory_order_relaxed);
+	at = mem_map_search(map, count, gpa);
+	if (at == count ||
+	    atomic_load_explicit(&map->region[at].first, memory_order_relaxed) != gpa)
 		return VIOMMU_ENOENT;
-	map = mem_map_new(vm, old->count - 1);
-	if (!map)
-		return VIOMMU_ENOMEM;
-	memcpy(map->region, old->region, at * sizeof(old->region[0]));
-	memcpy(&map->region[at], &old->region[at + 1],
-	       (old->count - at - 1) * sizeof(old->region[0]));
-	publish(vm, map);
+	erase(vm, at);
+	map_changed(vm);
 	return VIOMMU_OK;
 }
 
@@ -231,11 +281,7 @@ int viommu_vm_quiesce(struct viommu_vm *vm)
 	for (struct viommu *u = vm->iommus; passed && u; u = u->next)
 		passed = unit_map_quiet(u);
 	pthread_mutex_unlock(&vm->lock);
-	if (!passed)
-		return VIOMMU_PENDING;
-	mem_map_free_all(vm, vm->retired);
-	vm->retired = NULL;
-	return VIOMMU_OK;
+	return passed ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu)

@@ -14,8 +14,9 @@ struct mem_map;
 struct viommu_vm {
 	struct viommu_vm_config config;
 	uint64_t key[2];	       /* of the hashes, from config.hash_key */
-	_Atomic(struct mem_map *) map; /* sorted regions; replaced whole, see mem.c */
-	struct mem_map *retired;       /* maps that a section may still be reading */
+	_Atomic uint64_t map_version;  /* of the regions: seqlock.h */
+	_Atomic(struct mem_map *) map; /* the regions, see mem_map.h */
+	struct mem_map *maps;	       /* every one there was */
 	pthread_mutex_t lock;	       /* guards iommus */
 	struct viommu *iommus;
 };
@@ -40,6 +41,14 @@ static inline uint64_t vm_hash(const uint64_t key[2], uint64_t a, uint64_t b)
 	uint64_t h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ a;
 
 	product = (__uint128_t)(h ^ key[1]) * (key[0] | 1);
+	return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* The same of one word, under a salt that is secret as well: half as long. */
+static inline uint64_t vm_hash_salted(const uint64_t key[2], uint64_t salt, uint64_t a)
+{
+	__uint128_t product = (__uint128_t)(a ^ salt) * (key[0] | 1);
+
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 

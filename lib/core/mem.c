@@ -9,53 +9,65 @@
 #include "mem.h"
 #include "mem_map.h"
 #include "range.h"
+#include "seqlock.h"
 
-/* Index of the first region that ends at or after gpa; count if there is none. At most log2(count)
- * + 1 steps. */
-static uint32_t find(const struct mem_map *map, uint64_t gpa)
+/* A gap is what lies between the ends of the regions around it. */
+static void read_gap(const struct mem_map *map, uint32_t count, uint32_t i, struct mem_place *place)
 {
-	uint32_t low = 0;
-	uint32_t high = map->count;
-
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (map->region[middle].last < gpa)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
+	place->first = 0;
+	place->last = UINT64_MAX;
+	place->host = 0;
+	if (i > 0)
+		place->first =
+			atomic_load_explicit(&map->region[i - 1].last, memory_order_relaxed) + 1;
+	if (i < count)
+		place->last = atomic_load_explicit(&map->region[i].first, memory_order_relaxed) - 1;
 }
 
-static const struct mem_map *current_map(const struct viommu_vm *vm)
+static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
-	return atomic_load_explicit(&vm->map, memory_order_acquire);
+	const struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_acquire);
+	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+	uint32_t i = mem_map_search(map, count, gpa);
+	const struct mem_region *r = &map->region[i];
+
+	if (UNLIKELY(i == count || atomic_load_explicit(&r->first, memory_order_relaxed) > gpa)) {
+		read_gap(map, count, i, place);
+		return;
+	}
+	place->first = atomic_load_explicit(&r->first, memory_order_relaxed);
+	place->last = atomic_load_explicit(&r->last, memory_order_relaxed);
+	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
+}
+
+void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
+	do {
+		place->version = seq_read_begin(&vm->map_version);
+		read_map(vm, gpa, place);
+	} while (UNLIKELY(!seq_read_valid(&vm->map_version, place->version)));
 }
 
 /* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */
 static void *host_of(const struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, bool write)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
-	const struct mem_region *r;
+	struct mem_place place;
 
-	if (i == map->count)
+	mem_find(vm, gpa, &place);
+	if (place.last - gpa < bytes - 1)
 		return NULL;
-	r = &map->region[i];
-	if (gpa < r->first || r->last - gpa < bytes - 1 || (write && r->readonly))
-		return NULL;
-	return r->host + (gpa - r->first);
+	return mem_host(&place, gpa, write);
 }
 
 /* Whether a region has the address at all: ROM that is written to is not handed to the callbacks.
  */
 static bool in_region(const struct viommu_vm *vm, uint64_t gpa)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
+	struct mem_place place;
 
-	return i < map->count && gpa >= map->region[i].first;
+	mem_find(vm, gpa, &place);
+	return place.host != 0;
 }
 
 static bool outside_read(struct viommu_vm *vm, uint64_t gpa, void *to, uint32_t bytes)
@@ -80,10 +92,19 @@ static bool outside_write(struct viommu_vm *vm, uint64_t gpa, const void *from, 
 
 bool mem_load64(struct viommu_vm *vm, uint64_t gpa, uint64_t *word)
 {
-	const uint64_t *host = host_of(vm, gpa, sizeof(*host), false);
+	struct mem_place place = MEM_NOWHERE;
+
+	return mem_load64_near(vm, &place, gpa, word);
+}
+
+bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word)
+{
+	const uint64_t *host;
 	uint64_t raw;
 
-	if (LIKELY(host))
+	mem_find(vm, gpa, place);
+	host = mem_host(place, gpa, false);
+	if (LIKELY(host && place->last - gpa >= sizeof(*host) - 1))
 		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
 	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
 		return false;
@@ -107,11 +128,16 @@ static void load_pair(const void *host, uint64_t *pair)
 #endif
 }
 
-bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
+bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		   unsigned words)
 {
-	const uint64_t *host = host_of(vm, gpa, words * sizeof(*host), false);
+	const uint64_t *host = NULL;
 	unsigned i = 0;
 
+	if (!place->host || !mem_is_in(place, gpa))
+		mem_find(vm, gpa, place);
+	if (place->last - gpa >= words * sizeof(*host) - 1)
+		host = mem_host(place, gpa, false);
 	if (UNLIKELY(!host)) {
 		if (!outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
 			return false;
@@ -124,6 +150,13 @@ bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words
 	for (i = 0; i < words; i++)
 		word[i] = le64toh(word[i]);
 	return true;
+}
+
+bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
+{
+	struct mem_place place = MEM_NOWHERE;
+
+	return mem_load_near(vm, &place, gpa, word, words);
 }
 
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word)
@@ -200,16 +233,9 @@ enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 
 uint64_t mem_piece(struct viommu_vm *vm, uint64_t gpa, uint64_t last, bool write, void **host)
 {
-	const struct mem_map *map = current_map(vm);
-	uint32_t i = find(map, gpa);
-	const struct mem_region *r = &map->region[i];
+	struct mem_place place;
 
-	*host = NULL;
-	if (i == map->count || last < r->first)
-		return last;
-	if (gpa < r->first)
-		return r->first - 1;
-	if (!write || !r->readonly)
-		*host = r->host + (gpa - r->first);
-	return last < r->last ? last : r->last;
+	mem_find(vm, gpa, &place);
+	*host = mem_host(&place, gpa, write);
+	return last < place.last ? last : place.last;
 }

@@ -9,19 +9,81 @@
 #ifndef MEM_H
 #define MEM_H
 
+#include <endian.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-struct viommu_vm;
+#include "bits.h"
+#include "mem_map.h"
+
+/* A region, or the gap up to the next one. */
+struct mem_place {
+	uint64_t first;
+	uint64_t last;
+	uintptr_t host;	  /* of first, | MEM_REGION_READONLY; 0: a gap */
+	uint64_t version; /* of the map; while vm->map_version is this, the place is right */
+};
+
+/* Has no address. */
+#define MEM_NOWHERE                                                                                \
+	{                                                                                          \
+		.first = 1                                                                         \
+	}
+
+/* Where gpa is. No section is needed to ask. */
+void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+
+static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
+{
+	return gpa >= place->first && gpa <= place->last;
+}
+
+/* The same, for one who may have the place already. */
+static inline void mem_find_near(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	if (!mem_is_in(place, gpa) ||
+	    atomic_load_explicit(&vm->map_version, memory_order_acquire) != place->version)
+		mem_find(vm, gpa, place);
+}
+
+/* Host pointer to gpa, which is in the place; NULL in a gap, and for writing to ROM. */
+static inline void *mem_host(const struct mem_place *place, uint64_t gpa, bool write)
+{
+	uint64_t offset = gpa - place->first;
+
+	if (!place->host || (write && (place->host & MEM_REGION_READONLY)))
+		return NULL;
+	offset &= bits_index_mask(offset, place->last - place->first + 1);
+	return (unsigned char *)(place->host & ~(uintptr_t)MEM_REGION_READONLY) + offset;
+}
 
 /* One 64-bit word, single-copy-atomic. @gpa: a multiple of 8 */
 bool mem_load64(struct viommu_vm *vm, uint64_t gpa, uint64_t *word);
+bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word);
+
+/* The same, for one who has a place already, of this section, in which the address probably is;
+ * otherwise it becomes the place of the address. */
+static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
+				   uint64_t *word)
+{
+	const uint64_t *host;
+
+	if (UNLIKELY(!place->host || !mem_is_in(place, gpa) || place->last - gpa < 7))
+		return mem_load64_far(vm, place, gpa, word);
+	host = mem_host(place, gpa, false);
+	*word = le64toh(__atomic_load_n(host, __ATOMIC_RELAXED));
+	return true;
+}
 
 /*
  * @words 64-bit words of one structure, each read once: pairs of words that are aligned to 16 bytes
  * atomically where the host can, and in ascending order. @gpa: a multiple of 8; words <= 8
  */
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words);
+/* The same, for one who reads several structures in a section: @place is kept up to date. */
+bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		   unsigned words);
 
 /* @gpa: a multiple of 4 */
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word);

@@ -58,22 +58,29 @@ int viommu_listener_free(struct viommu_listener *listener)
 	return VIOMMU_OK;
 }
 
-static bool concerns(struct viommu *u, struct viommu_device *device, const struct notify *what)
+/* Whether something that the device, or a cache behind it, may still use was translated through a
+ * domain, or would be now. */
+static bool has_domain(struct viommu_device *device, uint32_t pasid, uint32_t id)
 {
-	struct query q = {
-		.device = device, .pasid = what->pasid, .quiet = true, .access = VIOMMU_READ
-	};
+	struct query q = { .device = device,
+			   .pasid = pasid == VIOMMU_ANY_PASID ? VIOMMU_NO_PASID : pasid,
+			   .quiet = true,
+			   .access = VIOMMU_READ };
 	struct context context;
 
-	if (what->scope == NOTIFY_ALL)
+	if (atomic_load(&device->domains) & device_domain_bit(id))
 		return true;
+	/* A device whose tables cannot be read may have had that domain. */
+	return device->iommu->engine->parse(device->iommu, &q, &context) != VIOMMU_OK ||
+	       context.key.id == id;
+}
+
+static bool concerns(struct viommu_device *device, const struct notify *what)
+{
 	if (what->scope == NOTIFY_DEVICE)
 		return ((atomic_load_explicit(&device->id, memory_order_relaxed) ^ what->id) &
 			what->id_mask) == 0;
-	if (q.pasid == VIOMMU_ANY_PASID)
-		q.pasid = VIOMMU_NO_PASID;
-	/* A device whose tables cannot be read may have had that domain. */
-	return u->engine->parse(u, &q, &context) != VIOMMU_OK || context.key.id == what->id;
+	return what->scope == NOTIFY_ALL || has_domain(device, what->pasid, what->id);
 }
 
 /* Calls tell for each device of the listener, which cannot be freed meanwhile; no lock is held. */
@@ -98,7 +105,7 @@ static void unmap_one(const struct viommu_listener *l, struct viommu_device *dev
 {
 	const struct notify *what = opaque;
 
-	if (concerns(l->iommu, device, what))
+	if (concerns(device, what))
 		l->config.unmap(l->config.opaque, device, what->pasid, what->first, what->last);
 }
 
@@ -184,6 +191,7 @@ bool notify_wants_map(const struct viommu *u, const struct viommu_device *device
 void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
 		       const struct viommu_fragment *fragment)
 {
+	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.map && hears(l, device))
 			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);

@@ -6,39 +6,31 @@
  * was in the map then, and height ends the descent.
  */
 
-#include <libvirtiommu/base.h>
+#include <stddef.h>
 
 #include "range_node.h"
 #include "range_rank.h"
 #include "seqlock.h"
 
-#define GET(field) atomic_load_explicit(&(field), memory_order_relaxed)
-
 enum look { LOOK_CHANGED, LOOK_NONE, LOOK_ITEM };
 
-/* The leaf is read in no order that a processor could foresee: all of its lines at once. */
-static inline void prefetch(const struct range_node *node)
-{
-	const char *line = (const char *)node;
-
-	for (unsigned i = 0; i < sizeof(*node); i += 64)
-		__builtin_prefetch(line + i);
-}
-
 /*
- * The item that ends at or after the address, if it is in the leaf that has the address. *high: the
- * last address of that leaf. What is answered has to be validated by the caller once more.
+ * The item that ends at or after the address, if it is in the leaf that has the address. *high, if
+ * wanted: the last address of that leaf. What is answered has to be validated by the caller once
+ * more.
  */
-static inline enum look look(const struct range_pool *pool, const struct range_map *map,
-			     uint64_t version, uint64_t address, struct range_item *item,
-			     uint64_t *high)
+static inline __attribute__((always_inline)) enum look look(const struct range_pool *pool,
+							    const struct range_map *map,
+							    uint64_t version, uint64_t address,
+							    struct range_item *item, uint64_t *high)
 {
 	uint32_t index = GET(map->root);
 	uint32_t height = GET(map->height);
 	const struct range_node *node;
 	uint32_t at;
 
-	*high = UINT64_MAX;
+	if (high)
+		*high = UINT64_MAX;
 	if (!seq_read_valid(&map->version, version))
 		return LOOK_CHANGED;
 	if (!index)
@@ -47,13 +39,13 @@ static inline enum look look(const struct range_pool *pool, const struct range_m
 		uint32_t slot = inner_rank(&node->inner, address);
 
 		index = GET(node->inner.child[slot]);
-		if (slot < INNER_KEYS && GET(node->inner.key[slot]) < *high)
+		if (high && slot < INNER_KEYS && GET(node->inner.key[slot]) < *high)
 			*high = GET(node->inner.key[slot]);
 		if (!seq_read_valid(&map->version, version))
 			return LOOK_CHANGED;
 		node = range_node(pool, index);
-		if (height == 1)
-			prefetch(node);
+		if (height <= 2)
+			range_node_prefetch(node);
 	}
 	at = leaf_rank(&node->leaf, address);
 	if (at >= LEAF_ITEMS || at >= GET(node->count))
@@ -77,8 +69,7 @@ bool range_map_find(const struct range_pool *pool, const struct range_map *map, 
 {
 	for (;; wait_a_little()) {
 		uint64_t version = seq_read_begin(&map->version);
-		uint64_t high;
-		enum look answer = look(pool, map, version, address, found, &high);
+		enum look answer = look(pool, map, version, address, found, NULL);
 
 		if (LIKELY(answer != LOOK_CHANGED && seq_read_valid(&map->version, version)))
 			return answer == LOOK_ITEM && found->first <= address;

@@ -30,9 +30,11 @@ struct range_pool_config {
 };
 
 /*
- * VIOMMU_OK, VIOMMU_ENOMEM. A pool without items has no nodes. What items cost: 27 bytes each where
- * they were added in ascending or descending order, 40 in random order, and, whatever a guest does,
- * no more than a node of 512 bytes each and what leads to it.
+ * VIOMMU_OK, VIOMMU_ENOMEM. Items cost 27 bytes each where they were added in ascending or
+ * descending order, 36 to 48 in random order; a map with a few items costs a node of 512 bytes.
+ * Of two neighbouring leaves one has more than a few items, so removing leaves no more than about
+ * 120 bytes for each item that stays. The first chunk is 8 KiB, and each twice the one before up to
+ * 1 MiB.
  */
 int range_pool_new(const struct range_pool_config *config, struct range_pool **pool);
 
@@ -55,17 +57,23 @@ struct range_item {
 	uint32_t perm;	 /* the caller's, 8 bits */
 };
 
+/* A leaf, 0: none; and addresses that are its. */
+struct range_hint {
+	uint32_t leaf;
+	uint64_t low;
+	uint64_t high;
+};
+
 /* A set of items that do not overlap. Zeroed: an empty map, which has no memory. */
 struct range_map {
 	_Atomic uint64_t version; /* odd while being changed, see seqlock.h */
 	_Atomic uint32_t root;	  /* node, 0: none */
 	_Atomic uint32_t height;  /* of the root above the leaves */
 	/* Writer only: */
-	uint32_t count;	    /* of items */
-	uint32_t leaf;	    /* used last, 0: none; it has the addresses */
-	uint64_t leaf_low;  /* from here */
-	uint64_t leaf_high; /* to here */
-	uint64_t added;	    /* first address of the item added last */
+	uint32_t count;		    /* of items */
+	struct range_hint adding;   /* the leaf that was added to last */
+	struct range_hint removing; /* the leaf that was removed from last */
+	uint64_t added;		    /* first address of the item added last */
 };
 
 /*
@@ -74,6 +82,10 @@ struct range_map {
  * changed.
  */
 int range_map_add(struct range_pool *pool, struct range_map *map, const struct range_item *item);
+
+/* Puts the items of a map that nobody else knows into an empty one of the same pool, which others may
+ * be reading. Writer only. */
+void range_map_move(struct range_map *to, struct range_map *from);
 
 /* Has memory for the next @adds items that are added to the map, whatever is removed before: they
  * will not fail by VIOMMU_ENOMEM. VIOMMU_OK, VIOMMU_ENOMEM. Writer only. */

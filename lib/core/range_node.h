@@ -22,7 +22,12 @@
 #define LEAF_ITEMS     20U
 #define INNER_KEYS     40U
 #define INNER_CHILDREN (INNER_KEYS + 1)
-#define RANK_BLOCK     4U /* both numbers of keys are multiples of it */
+
+/* Of nodes in a path: more than guests can get, even with two children in each. */
+#define RANGE_LEVELS 32U
+
+#define GET(field)	  atomic_load_explicit(&(field), memory_order_relaxed)
+#define SET(field, value) atomic_store_explicit(&(field), value, memory_order_relaxed)
 
 struct range_pair {
 	_Atomic uint64_t first;
@@ -73,10 +78,18 @@ struct range_pool {
 
 static inline struct range_node *range_node(const struct range_pool *pool, uint32_t index)
 {
-	struct range_node *chunk =
-		atomic_load_explicit(&pool->chunk[index >> CHUNK_LG2], memory_order_relaxed);
+	struct range_node *chunk = GET(pool->chunk[index >> CHUNK_LG2]);
 
 	return &chunk[index & (BIT(CHUNK_LG2) - 1)];
+}
+
+/* All lines of a node at once: no processor foresees in which order they will be used. */
+static inline void range_node_prefetch(const struct range_node *node)
+{
+	const char *line = (const char *)node;
+
+	for (unsigned i = 0; i < sizeof(*node); i += 64)
+		__builtin_prefetch(line + i);
 }
 
 /* Has @count nodes ready for range_node_take(). VIOMMU_OK, VIOMMU_ENOMEM */

@@ -33,8 +33,7 @@ static void free_chunks(struct range_pool *pool)
 	const struct range_pool_config *config = &pool->config;
 
 	for (uint32_t i = 0; i < pool->chunks; i++)
-		config->dealloc(config->opaque,
-				atomic_load_explicit(&pool->chunk[i], memory_order_relaxed),
+		config->dealloc(config->opaque, GET(pool->chunk[i]),
 				CHUNK_NODES(i) * sizeof(struct range_node));
 	pool->chunks = 0;
 	pool->spare = 0;
@@ -68,7 +67,7 @@ uint64_t range_pool_bytes(const struct range_pool *pool)
 
 static void put_unused(struct range_pool *pool, uint32_t index)
 {
-	atomic_store_explicit(&range_node(pool, index)->next, pool->unused, memory_order_relaxed);
+	SET(range_node(pool, index)->next, pool->unused);
 	pool->unused = index;
 }
 
@@ -91,7 +90,7 @@ static int add_chunk(struct range_pool *pool)
 		return VIOMMU_ENOMEM;
 	for (; fresh_left(pool); pool->fresh++) /* fewer than were asked for */
 		put_unused(pool, pool->fresh);
-	atomic_store_explicit(&pool->chunk[pool->chunks], chunk, memory_order_relaxed);
+	SET(pool->chunk[pool->chunks], chunk);
 	pool->fresh = pool->chunks++ << CHUNK_LG2;
 	pool->spare += nodes;
 	if (pool->fresh == 0) { /* no node has the index 0 */
@@ -116,12 +115,12 @@ uint32_t range_node_take(struct range_pool *pool, struct range_node **node)
 	struct range_node *n = range_node(pool, index);
 
 	if (pool->unused)
-		pool->unused = atomic_load_explicit(&n->next, memory_order_relaxed);
+		pool->unused = GET(n->next);
 	pool->spare--;
 	pool->nodes++;
-	atomic_store_explicit(&n->count, 0, memory_order_relaxed);
+	SET(n->count, 0);
 	for (unsigned i = 0; i < INNER_KEYS; i++) /* those of a leaf are fewer */
-		atomic_store_explicit(&n->inner.key[i], UINT64_MAX, memory_order_relaxed);
+		SET(n->inner.key[i], UINT64_MAX);
 	*node = n;
 	return index;
 }

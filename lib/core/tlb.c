@@ -7,8 +7,6 @@
 #include "seqlock.h"
 #include "tlb.h"
 
-#define PAGE_SIZE_LG2 BITS(5, 0)
-
 int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
 {
 	uint64_t sets = 1;
@@ -27,51 +25,20 @@ void tlb_fini(struct tlb *tlb, struct viommu_vm *vm)
 	vm_dealloc(vm, tlb->set, (tlb->mask + 1) * sizeof(*tlb->set));
 }
 
-static uint64_t page_of(uint64_t iova, unsigned size_lg2)
+void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova)
 {
-	return (iova & ~bits_low(size_lg2)) | size_lg2;
+	const struct tlb_set *set;
+
+	if (!sizes)
+		return;
+	set = tlb_set_of(tlb, salt, tlb_page(iova, (unsigned)__builtin_ctzll(sizes)));
+	__builtin_prefetch(set);
+	__builtin_prefetch((const char *)set + 64);
 }
 
-static struct tlb_set *set_of(const struct tlb *tlb, uint64_t tag, uint64_t page)
+static uint64_t load(const _Atomic uint64_t *word)
 {
-	return &tlb->set[vm_hash(tlb->key, tag, page) & tlb->mask];
-}
-
-static bool probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
-{
-	uint64_t version = seq_read_begin(&set->version);
-	bool found = false;
-
-	for (unsigned i = 0; i < TLB_WAYS && !found; i++) {
-		const struct tlb_entry *e = &set->way[i];
-
-		if (atomic_load_explicit(&e->page, memory_order_relaxed) != page ||
-		    atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
-			continue;
-		*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
-		found = true;
-	}
-	return found && seq_read_valid(&set->version, version);
-}
-
-bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
-	      struct translation *found)
-{
-	/* at most one probe a page size in use */
-	for (; sizes; sizes &= sizes - 1) {
-		unsigned size_lg2 = (unsigned)__builtin_ctzll(sizes);
-		uint64_t page = page_of(iova, size_lg2);
-		uint64_t gpa;
-
-		if (!probe(set_of(tlb, tag, page), tag, page, &gpa))
-			continue;
-		*found = (struct translation){ .iova = page & ~PAGE_SIZE_LG2,
-					       .gpa = gpa & ~PERM_BITS,
-					       .size_lg2 = (uint8_t)size_lg2,
-					       .perm = (uint8_t)(gpa & PERM_BITS) };
-		return true;
-	}
-	return false;
+	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
 static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
@@ -81,57 +48,56 @@ static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
 	atomic_store_explicit(&e->gpa, gpa, memory_order_relaxed);
 }
 
-/* The entry of the page itself, else an empty one, else the next in turn. */
+/* The entry of the page itself, else an empty one, else that of the page under another tag, which
+ * probably has died, else the next in turn. */
 static struct tlb_entry *choose(struct tlb_set *set, uint64_t version, uint64_t tag, uint64_t page)
 {
-	struct tlb_entry *chosen = &set->way[version / 2 % TLB_WAYS];
+	unsigned same = tlb_ways_with(set, page);
+	unsigned empty = 0;
 
-	for (unsigned i = 0; i < TLB_WAYS; i++) {
-		struct tlb_entry *e = &set->way[i];
-		uint64_t has = atomic_load_explicit(&e->tag, memory_order_relaxed);
-
-		if (has == tag && atomic_load_explicit(&e->page, memory_order_relaxed) == page)
-			return e;
-		if (has == 0)
-			chosen = e;
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++)
+		empty |= (unsigned)(load(&set->way[i].tag) == 0) << i;
+	for (unsigned ways = same; ways; ways &= ways - 1) {
+		if (load(&set->way[__builtin_ctz(ways)].tag) == tag)
+			return &set->way[__builtin_ctz(ways)];
 	}
-	return chosen;
+	if (empty | same)
+		return &set->way[__builtin_ctz(empty ? empty : same)];
+	return &set->way[version / 2 % TLB_WAYS];
 }
 
-void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
+void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 	     const _Atomic uint64_t *changes, uint64_t seen)
 {
-	uint64_t page = page_of(add->iova, add->size_lg2);
-	struct tlb_set *set = set_of(tlb, tag, page);
+	uint64_t page = tlb_page(add->iova, add->size_lg2);
+	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
 	uint64_t version = seq_lock(&set->version);
 
-	if (atomic_load(changes) == seen)
-		put(choose(set, version, tag, page), tag, page, add->gpa | add->perm);
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen)
+		put(choose(set, version, space.tag, page), space.tag, page, add->gpa | add->perm);
 	seq_unlock(&set->version, version);
 }
 
-static void remove_page(struct tlb *tlb, uint64_t tag, uint64_t page)
+static void remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
 {
-	struct tlb_set *set = set_of(tlb, tag, page);
+	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
 	uint64_t version = seq_lock(&set->version);
+	const struct tlb_entry *e = tlb_way_of(set, space.tag, page);
 
-	for (unsigned i = 0; i < TLB_WAYS; i++) {
-		struct tlb_entry *e = &set->way[i];
-
-		if (atomic_load_explicit(&e->tag, memory_order_relaxed) == tag &&
-		    atomic_load_explicit(&e->page, memory_order_relaxed) == page)
-			put(e, 0, 0, 0);
-	}
+	if (e)
+		put(&set->way[e - set->way], 0, 0, 0);
 	seq_unlock(&set->version, version);
 }
 
-void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last)
+void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+		uint64_t last)
 {
 	uint64_t at = first & ~bits_low(size_lg2);
 
 	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
 	for (;;) {
-		remove_page(tlb, tag, at | size_lg2);
+		remove_page(tlb, space, at | size_lg2);
 		if (last - at < BIT(size_lg2))
 			break;
 		at += BIT(size_lg2);

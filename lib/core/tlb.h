@@ -13,10 +13,12 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "bits.h"
 #include "machine.h"
+#include "seqlock.h"
 
 /* What an entry permits. User and supervisor differ only in first-stage tables with a
  * user/supervisor bit. */
@@ -62,21 +64,103 @@ int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries);
 void tlb_fini(struct tlb *tlb, struct viommu_vm *vm);
 
 /*
+ * Whose entry it is: the tag is compared, the salt decides where it is looked for. A domain keeps
+ * its salt when it gets another tag, so that what it caches anew takes the places of what has died.
+ */
+struct tlb_space {
+	uint64_t tag;
+	uint64_t salt;
+};
+
+/* How a block is written in an entry: its address | size_lg2. */
+#define TLB_SIZE_LG2 BITS(5, 0)
+
+static inline uint64_t tlb_page(uint64_t iova, unsigned size_lg2)
+{
+	return (iova & (UINT64_MAX << size_lg2)) | size_lg2;
+}
+
+static inline struct tlb_set *tlb_set_of(const struct tlb *tlb, uint64_t salt, uint64_t page)
+{
+	return &tlb->set[vm_hash_salted(tlb->key, salt, page) & tlb->mask];
+}
+
+/* Bit n: way n has the page, under whatever tag. All are looked at: which one it is cannot be
+ * predicted. */
+static inline unsigned tlb_ways_with(const struct tlb_set *set, uint64_t page)
+{
+	unsigned ways = 0;
+
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++)
+		ways |= (unsigned)(atomic_load_explicit(&set->way[i].page, memory_order_relaxed) ==
+				   page)
+			<< i;
+	return ways;
+}
+
+/* The way that has it under this tag; NULL: none. */
+static inline const struct tlb_entry *tlb_way_of(const struct tlb_set *set, uint64_t tag,
+						 uint64_t page)
+{
+	/* more than one only where domains share a set: at most TLB_WAYS rounds */
+	for (unsigned ways = tlb_ways_with(set, page); ways; ways &= ways - 1) {
+		const struct tlb_entry *e = &set->way[__builtin_ctz(ways)];
+
+		if (atomic_load_explicit(&e->tag, memory_order_relaxed) == tag)
+			return e;
+	}
+	return NULL;
+}
+
+static inline bool tlb_probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
+{
+	uint64_t version = seq_read_begin(&set->version);
+	const struct tlb_entry *e = tlb_way_of(set, tag, page);
+
+	if (!e)
+		return false;
+	*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
+	return seq_read_valid(&set->version, version);
+}
+
+/*
  * Finds the block of iova, trying the sizes of which @sizes has the bit. Any thread. A set that is
  * being changed at the moment counts as a miss.
  */
-bool tlb_find(const struct tlb *tlb, uint64_t tag, uint64_t sizes, uint64_t iova,
-	      struct translation *found);
+static inline bool tlb_find(const struct tlb *tlb, struct tlb_space space, uint64_t sizes,
+			    uint64_t iova, struct translation *found)
+{
+	/* at most one probe a page size in use */
+	for (; sizes; sizes &= sizes - 1) {
+		unsigned size_lg2 = (unsigned)__builtin_ctzll(sizes);
+		uint64_t page = tlb_page(iova, size_lg2);
+		uint64_t gpa;
+
+		if (!tlb_probe(tlb_set_of(tlb, space.salt, page), space.tag, page, &gpa))
+			continue;
+		found->iova = page & ~TLB_SIZE_LG2;
+		found->gpa = gpa & ~PERM_BITS;
+		found->size_lg2 = (uint8_t)size_lg2;
+		found->perm = (uint8_t)gpa;
+		return true;
+	}
+	return false;
+}
+
+/* Has the processor fetch what tlb_find() will look at first. */
+void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova);
 
 /*
  * Adds a translation, unless *changes is no longer @seen: the caller read it before the first table
  * load. size_lg2 must be in the sizes the domain is searched with. Any thread.
  */
-void tlb_add(struct tlb *tlb, uint64_t tag, const struct translation *add,
+void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 	     const _Atomic uint64_t *changes, uint64_t seen);
 
 /* Removes the entries of blocks of 1 << size_lg2 bytes that overlap [first, last]; the caller
  * counted a change before. */
-void tlb_remove(struct tlb *tlb, uint64_t tag, unsigned size_lg2, uint64_t first, uint64_t last);
+void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+		uint64_t last);
 
 #endif

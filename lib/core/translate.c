@@ -21,52 +21,72 @@
  * nothing else. */
 #define CONTEXT_TRIES 4U
 
-static uint64_t who(const struct query *q)
+static uint64_t who(const struct viommu_device *device, uint32_t pasid)
 {
-	return (uint64_t)q->device->serial << 32 | (uint32_t)(q->pasid + 1);
+	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
 }
 
 /*
  * Reads changes and tag of the domain, and says whether the context still stood afterwards: then
  * the tag was given to this very domain, since a domain that loses its place moves the generation
  * first. Changes first: they are counted once more after the tag has moved, so that whoever has the
- * last count has the new tag.
+ * last count has the new tag. Nothing is filled while an invalidation is under way.
  */
 static bool take_domain(struct query *q)
 {
-	q->changes = atomic_load_explicit(&q->entry.domain->changes, memory_order_acquire);
-	q->tag = atomic_load_explicit(&q->entry.domain->tag, memory_order_acquire);
-	q->cacheable = device_generation(q->device) == q->entry.generation;
+	q->changes = atomic_load_explicit(&q->entry->domain->changes, memory_order_acquire);
+	q->tag = atomic_load_explicit(&q->entry->domain->tag, memory_order_acquire);
+	q->cacheable = !(q->changes & 1) && device_generation(q->device) == q->entry->generation;
 	return q->cacheable;
 }
 
-static bool cached_context(struct viommu *u, struct query *q)
+/* Whether the entry has a context that stands. @whole: with what the tables say, not only the
+ * domain. */
+static bool known_context(struct viommu *u, struct query *q, bool whole)
 {
-	return context_cache_find(&u->contexts, who(q), device_generation(q->device), &q->entry) &&
-	       take_domain(q);
+	struct context_entry *e = q->entry;
+	uint64_t generation;
+
+	q->cacheable = false;
+	if (e->domain && (e->whole || !whole) && take_domain(q))
+		return true;
+	generation = device_generation(q->device);
+	e->domain = NULL;
+	e->whole = whole;
+	if (!(whole ? context_cache_find(&u->contexts, who(q->device, q->pasid), generation, e)
+		    : context_cache_find_domain(&u->contexts, who(q->device, q->pasid), generation,
+						e)))
+		return false;
+	return take_domain(q);
 }
 
 int unit_context(struct viommu *u, struct query *q)
 {
-	q->cacheable = false;
-	if (q->quiet)
-		return u->engine->parse(u, q, &q->entry.context);
-	if (cached_context(u, q))
+	struct context_entry *e = q->entry;
+
+	if (!q->quiet && known_context(u, q, true))
 		return VIOMMU_OK;
+	q->cacheable = false;
+	e->domain = NULL;
+	e->whole = true;
+	if (q->quiet)
+		return u->engine->parse(u, q, &e->context);
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
 		uint64_t flushes;
 		int result;
 
 		/* In this order: a flush counts itself before it moves the generation, so that
 		 * whoever has the new generation also gives the domain a new tag. */
-		q->entry.generation = device_generation(q->device);
+		e->generation = device_generation(q->device);
 		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
-		result = u->engine->parse(u, q, &q->entry.context);
+		e->domain = NULL;
+		result = u->engine->parse(u, q, &e->context);
 		if (result)
 			return result;
-		q->entry.domain = domains_get(&u->domains, &q->entry.context.key, flushes);
+		device_uses_domain(q->device, e->context.key.id);
+		e->domain = domains_get(&u->domains, &e->context.key, flushes);
 		if (take_domain(q)) {
-			context_cache_add(&u->contexts, who(q), &q->entry);
+			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
 			break;
 		}
 	}
@@ -76,63 +96,107 @@ int unit_context(struct viommu *u, struct query *q)
 
 void unit_fill(struct viommu *u, const struct query *q)
 {
+	struct domain *domain = q->entry->domain;
+
 	if (!q->cacheable || q->quiet)
 		return;
-	/* Before the changes are compared: an invalidation counts a change, then reads the sizes.
-	 */
-	if (!(atomic_load_explicit(&q->entry.domain->sizes, memory_order_acquire) &
-	      BIT(q->found.size_lg2)))
-		atomic_fetch_or(&q->entry.domain->sizes, BIT(q->found.size_lg2));
-	tlb_add(&u->tlb, q->tag, &q->found, &q->entry.domain->changes, q->changes);
+	if (UNLIKELY(!(atomic_load_explicit(&domain->sizes, memory_order_relaxed) &
+		       BIT(q->found.size_lg2))))
+		domains_announce(&u->domains, domain, q->found.size_lg2);
+	tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes, q->changes);
 }
 
-static bool permits(unsigned perm, unsigned access)
+bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
+		     struct table_place *found)
 {
-	unsigned need = access_need(access);
-
-	if (access & VIOMMU_WRITE)
-		need |= (unsigned)PERM_DIRTY;
-	return (perm & need) == need;
+	/* The version is read inside the section: what belongs to it stays until the section
+	 * ends. */
+	return q->cacheable && !q->quiet &&
+	       table_cache_find(&u->tables, domain_space(q->entry->domain, q->tag),
+				q->iova >> pt_shift(config, 1),
+				atomic_load_explicit(&u->vm->map_version, memory_order_acquire),
+				found);
 }
 
-int unit_translate(struct viommu *u, struct query *q)
+void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w)
 {
-	/* A hit without sufficient permission is asked of the tables, which also record the fault.
-	 */
-	if (q->type == VIOMMU_AT_UNTRANSLATED && cached_context(u, q) &&
-	    tlb_find(&u->tlb, q->tag,
-		     atomic_load_explicit(&q->entry.domain->sizes, memory_order_acquire), q->iova,
-		     &q->found) &&
-	    permits(q->found.perm, q->access))
-		return VIOMMU_OK;
-	return u->engine->translate(u, q);
+	struct table_place found = { .table = w->table,
+				     .gpa = w->at - (w->entry - w->table),
+				     .perm = w->table_perm };
+	uint64_t block = q->iova >> pt_shift(w->config, 1);
+	const struct domain *domain = q->entry->domain;
+	struct mem_place *memory = w->place;
+
+	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0)
+		return;
+	mem_find_near(u->vm, found.gpa, memory);
+	found.host = mem_host(memory, found.gpa, false);
+	if (!found.host || memory->last - found.gpa < bits_low(w->config->index_lg2 + 3U))
+		return;
+	table_cache_add(&u->tables, domain_space(domain, q->tag), block, memory->version, &found,
+			&domain->changes, q->changes);
+}
+
+/* One position of a request, from the caches: no section is needed. A hit without sufficient
+ * permission is none: it is asked of the tables, which also record the fault. */
+static bool cached(struct viommu *u, struct query *q)
+{
+	const struct domain *domain;
+
+	if (q->type != VIOMMU_AT_UNTRANSLATED || !known_context(u, q, false))
+		return false;
+	domain = q->entry->domain;
+	return tlb_find(&u->tlb, domain_space(domain, q->tag),
+			atomic_load_explicit(&domain->sizes, memory_order_relaxed), q->iova,
+			&q->found) &&
+	       translate_permits(q->found.perm, q->access);
+}
+
+/* From here to the end of the call tables are read. A channel's own section may be open already. */
+static void open_section(struct translating *t)
+{
+	struct epoch *epoch = &t->query.device->iommu->epoch;
+
+	if (t->section || t->visiting)
+		return;
+	if (t->channel) {
+		if (t->channel->open)
+			return;
+		t->section = &t->channel->section;
+		epoch_enter(epoch, t->section);
+	} else {
+		t->section = epoch_visit(epoch);
+		t->visiting = true;
+	}
+}
+
+bool translate_close(struct translating *t)
+{
+	struct epoch *epoch = &t->query.device->iommu->epoch;
+
+	if (t->visiting)
+		return epoch_visit_end(epoch, t->section);
+	return t->section && epoch_leave(epoch, t->section);
 }
 
 /* ---- fragments ---- */
 
-static unsigned fragment_flags(const struct query *q, unsigned granted)
-{
-	return (granted & VIOMMU_WRITE) && !(q->found.perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN
-									 : 0;
-}
-
 /* The piece of the block from q->iova, no further than last, that is contiguous in host memory too.
  */
-static struct viommu_fragment first_piece(const struct query *q, uint64_t last)
+static struct viommu_fragment first_piece(struct translating *t, uint64_t last)
 {
+	const struct query *q = &t->query;
 	unsigned granted = access_granted(q->found.perm, q->access);
-	uint64_t offset = q->iova - q->found.iova;
 	uint64_t block_last = q->found.iova | bits_low(q->found.size_lg2);
 	uint64_t length = (last < block_last ? last : block_last) - q->iova;
-	struct viommu_fragment f = { .gpa = q->found.gpa + offset,
+	struct viommu_fragment f = { .gpa = q->found.gpa + (q->iova - q->found.iova),
 				     .perm = granted,
-				     .flags = fragment_flags(q, granted) };
+				     .flags = access_clean(q->found.perm, granted) };
 
-	f.length = mem_piece(q->device->iommu->vm, f.gpa, f.gpa + length, q->access & VIOMMU_WRITE,
-			     &f.host) -
-		   f.gpa + 1;
-	if (!granted)
-		f.host = NULL;
+	mem_find_near(q->device->iommu->vm, f.gpa, t->place);
+	f.length = (length < t->place->last - f.gpa ? length : t->place->last - f.gpa) + 1;
+	if (granted)
+		f.host = mem_host(t->place, f.gpa, q->access & VIOMMU_WRITE);
 	return f;
 }
 
@@ -152,7 +216,7 @@ static bool merge(struct viommu_fragment *f, const struct viommu_fragment *next)
 	return true;
 }
 
-static bool well_formed(const struct viommu_request *r)
+bool translate_well_formed(const struct viommu_request *r)
 {
 	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
 
@@ -161,43 +225,140 @@ static bool well_formed(const struct viommu_request *r)
 	       (r->pasid == VIOMMU_NO_PASID || r->pasid < BIT(20));
 }
 
-int translate_range(struct viommu_device *device, struct viommu_channel *channel,
-		    const struct viommu_request *request, struct viommu_fragment *fragments,
-		    uint32_t max, struct viommu_answer *answer)
+/* Pages that are fetched ahead of a long request. */
+#define AHEAD 8U
+
+void translate_prefetch(const struct translating *t, uint64_t iova)
 {
-	struct query q = { .device = device,
-			   .iova = request->first,
-			   .pasid = request->pasid,
-			   .access = request->access,
-			   .type = request->type };
-	uint32_t count = 0;
-	int result = VIOMMU_MORE;
+	const struct context_entry *e = t->query.entry;
+	const struct viommu *u = t->query.device->iommu;
+
+	if (!e->domain)
+		return;
+	tlb_prefetch(&u->tlb, e->domain->salt,
+		     atomic_load_explicit(&e->domain->sizes, memory_order_relaxed), iova);
+	if (e->whole && domain_block_lg2(&e->context.key))
+		table_cache_prefetch(&u->tables, e->domain->salt,
+				     iova >> domain_block_lg2(&e->context.key));
+}
+
+void translate_prefetch_entry(const struct translating *t, uint64_t iova)
+{
+	const struct context_entry *e = t->query.entry;
+	const struct viommu *u = t->query.device->iommu;
+	struct translation found;
+	struct table_place place;
+	struct tlb_space space;
+
+	if (!e->domain || !e->whole || !domain_block_lg2(&e->context.key))
+		return;
+	space = domain_space(e->domain,
+			     atomic_load_explicit(&e->domain->tag, memory_order_relaxed));
+	if (tlb_find(&u->tlb, space, atomic_load_explicit(&e->domain->sizes, memory_order_relaxed),
+		     iova, &found))
+		return;
+	/* Only fetched, never read: no section is needed. */
+	if (table_cache_find(&u->tables, space, iova >> domain_block_lg2(&e->context.key),
+			     atomic_load_explicit(&u->vm->map_version, memory_order_relaxed),
+			     &place))
+		__builtin_prefetch(
+			place.host +
+			(pt_entry_address(domain_first_config(&e->context.key), 0, iova, 0)));
+}
+
+static int translate_blocks(struct translating *t, uint64_t last, struct viommu_fragment *fragments,
+			    uint32_t max, uint32_t *count)
+{
+	struct query *q = &t->query;
+	struct viommu *u = q->device->iommu;
 
 	for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
 		struct viommu_fragment piece;
-		int end = unit_translate(device->iommu, &q);
 
-		if (end) {
-			result = end;
-			break;
+		if (last - q->iova >= BIT(12) * AHEAD)
+			translate_prefetch(t, q->iova + BIT(12) * AHEAD);
+		if ((t->missed && i == 0) || !cached(u, q)) {
+			int end;
+
+			open_section(t);
+			end = u->engine->translate(u, q);
+			if (end)
+				return end;
 		}
-		piece = first_piece(&q, request->last);
-		if (channel)
-			channel_keep(channel, &q);
-		if (count == 0 || !merge(&fragments[count - 1], &piece)) {
-			if (count == max)
-				break;
-			fragments[count++] = piece;
+		piece = first_piece(t, last);
+		if (t->channel && q->cacheable && q->type == VIOMMU_AT_UNTRANSLATED)
+			channel_keep(t->channel, q->iova, q->changes, &q->found, t->place);
+		if (*count == 0 || !merge(&fragments[*count - 1], &piece)) {
+			if (*count == max)
+				return VIOMMU_MORE;
+			fragments[(*count)++] = piece;
 		}
-		q.iova += piece.length;
-		if (q.iova - 1 == request->last) {
-			result = VIOMMU_OK;
-			break;
-		}
+		q->iova += piece.length;
+		if (q->iova - 1 == last)
+			return VIOMMU_OK;
 	}
+	return VIOMMU_MORE;
+}
+
+int translate_range(struct translating *t, const struct viommu_request *request,
+		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+{
+	struct query *q = &t->query;
+	uint32_t count = 0;
+	int result;
+
+	q->iova = request->first;
+	q->pasid = request->pasid;
+	q->access = request->access;
+	q->type = request->type;
+	q->reason = 0;
+	q->ats = 0;
+	result = translate_blocks(t, request->last, fragments, max, &count);
 	*answer = (struct viommu_answer){
-		.next = q.iova, .count = count, .reason = q.reason, .ats = q.ats
+		.next = q->iova, .count = count, .reason = q->reason, .ats = q->ats
 	};
+	return result;
+}
+
+/* A request of one piece, from the caches. */
+static bool device_hit(struct viommu_device *device, const struct viommu_request *r,
+		       struct viommu_fragment *f)
+{
+	struct viommu *u = device->iommu;
+	uint64_t generation = device_generation(device);
+	struct mem_place place = MEM_NOWHERE;
+	struct context_entry entry;
+	struct translation found;
+	uint64_t tag;
+
+	if (r->type != VIOMMU_AT_UNTRANSLATED ||
+	    !context_cache_find_domain(&u->contexts, who(device, r->pasid), generation, &entry))
+		return false;
+	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
+	return device_generation(device) == generation &&
+	       translate_cached(u, entry.domain, tag, r, &found, &place, f) == CACHED;
+}
+
+static __attribute__((noinline)) int device_translate(struct viommu_device *device,
+						      const struct viommu_request *request,
+						      struct viommu_fragment *fragments,
+						      uint32_t max, struct viommu_answer *answer)
+{
+	struct mem_place place = MEM_NOWHERE;
+	struct context_entry entry;
+	struct translating t;
+	int result;
+
+	entry.domain = NULL;
+	t.query = (struct query){ .device = device, .entry = &entry };
+	t.place = &place;
+	t.channel = NULL;
+	t.section = NULL;
+	t.visiting = false;
+	t.missed = false;
+	result = translate_range(&t, request, fragments, max, answer);
+	if (translate_close(&t))
+		unit_work(device->iommu);
 	return result;
 }
 
@@ -205,41 +366,12 @@ int viommu_device_translate(struct viommu_device *device, const struct viommu_re
 			    struct viommu_fragment *fragments, uint32_t max,
 			    struct viommu_answer *answer)
 {
-	struct epoch_section *section;
-	struct viommu *u;
-	int result;
-
-	if (!device || !request || !fragments || !max || !answer || !well_formed(request))
+	if (!device || !request || !fragments || !max || !answer || !translate_well_formed(request))
 		return VIOMMU_EINVAL;
-	u = device->iommu;
-	section = epoch_visit(&u->epoch);
-	result = translate_range(device, NULL, request, fragments, max, answer);
-	if (epoch_visit_end(&u->epoch, section))
-		unit_work(u);
-	return result;
-}
-
-int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
-		      struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
-{
-	struct viommu *u = channel->device->iommu;
-	bool wake = false;
-	int result;
-
-	if (!well_formed(request) || request->pasid != channel->pasid)
-		return VIOMMU_EINVAL;
-	if (channel->translating)
-		return VIOMMU_EBUSY;
-	channel->translating = true;
-	if (!channel->open)
-		epoch_enter(&u->epoch, &channel->section);
-	result = translate_range(channel->device, channel, request, fragments, max, answer);
-	if (!channel->open)
-		wake = epoch_leave(&u->epoch, &channel->section);
-	channel->translating = false;
-	if (wake)
-		unit_work(u);
-	return result;
+	if (!device_hit(device, request, fragments))
+		return device_translate(device, request, fragments, max, answer);
+	translate_answer_one(request, answer);
+	return VIOMMU_OK;
 }
 
 /* ---- explanations and replays: from the tables, without a trace ---- */
@@ -282,12 +414,14 @@ int viommu_explain(struct viommu_device *device, const struct viommu_request *re
 	struct explanation explanation = { .step = step, .opaque = opaque };
 	struct pt_observer observer = { .saw = tell, .opaque = &explanation };
 	struct epoch_section *section;
+	struct context_entry entry = { .domain = NULL };
 	struct query q;
 	int result;
 
-	if (!device || !request || !step || !well_formed(request))
+	if (!device || !request || !step || !translate_well_formed(request))
 		return VIOMMU_EINVAL;
 	q = (struct query){ .device = device,
+			    .entry = &entry,
 			    .iova = request->first,
 			    .pasid = request->pasid,
 			    .access = request->access,
@@ -367,6 +501,7 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 	struct replay replay;
 	struct pt_visit visit;
 	struct query q = { .device = device, .pasid = pasid, .quiet = true, .access = VIOMMU_READ };
+	struct context context;
 	enum pt_visit_end end;
 	struct viommu *u;
 	int result;
@@ -388,8 +523,10 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 				   .budget = budget ? budget : VIOMMU_REPLAY_BUDGET_DEFAULT };
 	struct epoch_section *section = epoch_visit(&u->epoch);
 
-	result = u->engine->parse(u, &q, &q.entry.context);
-	end = result ? PT_VISIT_DONE : u->engine->visit(u, &q.entry.context, &visit);
+	result = u->engine->parse(u, &q, &context);
+	if (!result)
+		device_uses_domain(device, context.key.id);
+	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
 	if (end != PT_VISIT_STOPPED && replay_flush(&replay))
 		end = PT_VISIT_STOPPED;
 	if (epoch_visit_end(&u->epoch, section))

@@ -25,9 +25,12 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->channels, 65536);
 	set_default(&limits->queue_budget, 256);
 	set_default(&limits->outstanding, 1024);
+	set_default(&limits->tables, 4096);
+	set_default(&limits->channel_entries, 64);
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
-	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20))
+	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
+	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16))
 		result = VIOMMU_EINVAL;
 	return result;
 }
@@ -38,9 +41,11 @@ static int init_caches(struct viommu *u)
 	int result = tlb_init(&u->tlb, u->vm, u->limits.tlb_entries);
 
 	if (!result)
+		result = table_cache_init(&u->tables, u->vm, u->limits.tables);
+	if (!result)
 		result = context_cache_init(&u->contexts, u->vm, u->limits.contexts);
 	if (!result)
-		result = domains_init(&u->domains, u->vm, &u->tlb, &u->generation,
+		result = domains_init(&u->domains, u->vm, &u->tlb, &u->tables, &u->generation,
 				      u->limits.domains);
 	if (result)
 		return result;
@@ -67,7 +72,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);
 	pthread_mutex_init(&u->domains.lock, NULL);
-	epoch_init(&u->epoch);
+	epoch_init(&u->epoch, vm->config.flags & VIOMMU_VM_MEMBARRIER);
 	epoch_add(&u->epoch, &u->self);
 	result = init_caches(u);
 	vm_add_iommu(vm, u);
@@ -81,6 +86,7 @@ void unit_fini(struct viommu *u)
 	vm_remove_iommu(u->vm, u);
 	domains_fini(&u->domains, u->vm);
 	context_cache_fini(&u->contexts, u->vm);
+	table_cache_fini(&u->tables, u->vm);
 	tlb_fini(&u->tlb, u->vm);
 	vm_dealloc(u->vm, u->outstanding, u->limits.outstanding * sizeof(*u->outstanding));
 	epoch_fini(&u->epoch);
@@ -119,6 +125,15 @@ void unit_forget(struct viommu *u, bool flush)
 	if (flush)
 		atomic_fetch_add(&u->flushes, 1);
 	atomic_fetch_add(&u->generation, 1);
+	epoch_start(&u->epoch);
+}
+
+void unit_forget_device(struct viommu_device *device, bool told)
+{
+	if (told) /* before the generation: who parses again notes his domain after this */
+		atomic_store(&device->domains, 0);
+	atomic_fetch_add(&device->generation, 1);
+	epoch_start(&device->iommu->epoch);
 }
 
 void unit_map_changed(struct viommu *u)

@@ -20,6 +20,8 @@
 #include "domain.h"
 #include "epoch.h"
 #include "machine.h"
+#include "mem.h"
+#include "table_cache.h"
 #include "tlb.h"
 
 struct state_reader;
@@ -36,8 +38,10 @@ struct query {
 	bool quiet; /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
 	const struct pt_observer
 		*observer; /* quiet only: sees every structure that is read; or NULL */
+	/* The requester's context as far as it is known: whoever asks has room for it, and a
+	 * channel keeps it. */
+	struct context_entry *entry;
 	/* Read before the first table load; what is filled later is tied to them. */
-	struct context_entry entry;
 	uint64_t tag;
 	uint64_t changes;
 	bool cacheable; /* entry, tag and changes are valid, and found may be kept under them */
@@ -95,6 +99,7 @@ struct viommu_device {
 	_Atomic uint32_t id;
 	uint32_t serial;	     /* never used twice in an IOMMU */
 	_Atomic uint64_t generation; /* of its contexts */
+	_Atomic uint64_t domains;    /* it was translated through: device_domain_bit() of each */
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
 	struct viommu_device *next;  /* in its bucket, under devices_lock */
 	struct viommu_device *next_of_all;
@@ -120,6 +125,7 @@ struct viommu {
 	_Atomic uint64_t generation; /* of all contexts */
 	_Atomic uint64_t flushes;    /* of everything; counted before the generation */
 	struct tlb tlb;
+	struct table_cache tables;
 	struct context_cache contexts;
 	struct domains domains;
 	struct epoch epoch;
@@ -168,6 +174,9 @@ void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. */
 void unit_forget(struct viommu *u, bool flush);
+/* Contexts of one device are out of date. @told: its listeners will be told of everything before
+ * anyone learns that it is done. */
+void unit_forget_device(struct viommu_device *device, bool told);
 
 /* The memory map has changed (with vm->lock held), and whether everyone who used the old one has
  * left. */
@@ -183,12 +192,52 @@ int unit_context(struct viommu *u, struct query *q);
 /* Keeps q->found, which holds for all of its block, in the shared TLB. */
 void unit_fill(struct viommu *u, const struct query *q);
 
-/* One position of a request, from the caches or the engine. */
-int unit_translate(struct viommu *u, struct query *q);
+/* Where the walk can begin, from the paging-structure cache. */
+bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
+		     struct table_place *found);
+/* Keeps where a walk that came from the top has found its page, after unit_fill(). */
+void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w);
 
-int translate_range(struct viommu_device *device, struct viommu_channel *channel,
-		    const struct viommu_request *request, struct viommu_fragment *fragments,
-		    uint32_t max, struct viommu_answer *answer);
+/* One request: on its way through its pages, from the caches or the engine. */
+struct translating {
+	struct query query;
+	struct mem_place *place;	/* of the last answer */
+	struct viommu_channel *channel; /* or NULL */
+	struct epoch_section *section;	/* of this call, opened when the caches did not answer */
+	bool visiting;			/* section is a visitor's, or there was none left */
+	bool missed; /* the TLB does not have the first page: it need not be asked */
+};
+
+/* Has the processor fetch what the caches may have of an address, and in a second round the entry
+ * of the lowest table, if only that is known. */
+void translate_prefetch(const struct translating *t, uint64_t iova);
+void translate_prefetch_entry(const struct translating *t, uint64_t iova);
+
+/* Ends what translating began. True: someone waits for that. */
+bool translate_close(struct translating *t);
+
+/* What became of looking for a request in the TLB alone. */
+enum cached { CACHED, CACHED_NOT, CACHED_OTHERWISE };
+
+/* A request of one piece that the TLB has under @tag and permits; CACHED_NOT: it has no such block.
+ * Keeps nothing, opens no section. */
+static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
+					   uint64_t tag, const struct viommu_request *r,
+					   struct translation *found, struct mem_place *place,
+					   struct viommu_fragment *f);
+
+static inline void translate_answer_one(const struct viommu_request *r,
+					struct viommu_answer *answer)
+{
+	answer->next = r->last + 1;
+	answer->count = 1;
+	answer->reason = 0;
+	answer->ats = 0;
+}
+
+int translate_range(struct translating *t, const struct viommu_request *request,
+		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
+bool translate_well_formed(const struct viommu_request *request);
 
 /* PERM_* that an access needs. */
 static inline unsigned access_need(unsigned access)
@@ -202,10 +251,48 @@ static inline unsigned access_need(unsigned access)
 	return need;
 }
 
+/* Whether a cached permission suffices: for writing, dirty has to be recorded already. */
+static inline bool translate_permits(unsigned perm, unsigned access)
+{
+	unsigned need = access_need(access) | (access & VIOMMU_WRITE ? (unsigned)PERM_DIRTY : 0);
+
+	return (perm & need) == need;
+}
+
 /* The permission a fragment shows, of PERM_*. */
 static inline unsigned access_granted(unsigned perm, unsigned access)
 {
 	return (access & VIOMMU_PRIV ? perm >> 3 : perm) & (unsigned)PERM_USER;
+}
+
+/* VIOMMU_FRAGMENT_CLEAN, if it applies. */
+static inline unsigned access_clean(unsigned perm, unsigned granted)
+{
+	return (granted & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN : 0;
+}
+
+static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
+					   uint64_t tag, const struct viommu_request *r,
+					   struct translation *found, struct mem_place *place,
+					   struct viommu_fragment *f)
+{
+	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
+	unsigned granted;
+
+	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
+		return CACHED_NOT;
+	if (!translate_permits(found->perm, r->access) || (r->last ^ r->first) >> found->size_lg2)
+		return CACHED_OTHERWISE;
+	f->gpa = found->gpa + (r->first - found->iova);
+	mem_find_near(u->vm, f->gpa, place);
+	if (r->last - r->first > place->last - f->gpa)
+		return CACHED_OTHERWISE;
+	granted = access_granted(found->perm, r->access);
+	f->length = r->last - r->first + 1;
+	f->host = mem_host(place, f->gpa, r->access & VIOMMU_WRITE);
+	f->perm = granted;
+	f->flags = access_clean(found->perm, granted);
+	return CACHED;
 }
 
 /* ---- device.c ---- */
@@ -221,6 +308,19 @@ void device_put(struct viommu_device *device);
  * so, or the device has been given up (then *gave_up). */
 bool device_invalidate(struct viommu_device *device,
 		       struct viommu_device_invalidation *invalidation, bool *gave_up);
+
+/* Domains are told apart by some bits of their ids: who is told too much only forgets too much. */
+static inline uint64_t device_domain_bit(uint32_t id)
+{
+	return BIT((id ^ id >> 6 ^ id >> 12) & 63);
+}
+
+/* After its context was parsed and before what it says is used. */
+static inline void device_uses_domain(struct viommu_device *device, uint32_t id)
+{
+	if (!(atomic_load_explicit(&device->domains, memory_order_relaxed) & device_domain_bit(id)))
+		atomic_fetch_or(&device->domains, device_domain_bit(id));
+}
 
 static inline uint64_t device_generation(const struct viommu_device *device)
 {
@@ -238,8 +338,8 @@ void devices_forget_invalidations(struct viommu *u);
 
 /* ---- notify.c ---- */
 
-/* Which devices an event concerns: all, one requester, or those whose current context has a domain
- * id. */
+/* Which devices an event concerns: all, one requester, or those that were translated through a
+ * domain since their contexts were invalidated by themselves. */
 enum notify_scope { NOTIFY_ALL, NOTIFY_DEVICE, NOTIFY_DOMAIN };
 
 struct notify {

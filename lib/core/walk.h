@@ -14,6 +14,8 @@
 #include <stdint.h>
 
 #include "bits.h"
+#include "mem.h"
+#include "table_cache.h"
 #include "tlb.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -87,6 +89,8 @@ struct pt_walk {
 	uint8_t dirty;	/* PERM_* of writing: record dirty if the page permits that; 0: never */
 	bool unsnooped; /* table entries cannot be updated atomically */
 	const struct pt_observer *observer; /* of an observed walk */
+	const struct table_place *start;    /* begin in this table of the lowest level; or NULL */
+	struct mem_place *place; /* where tables probably are, kept up to date; or NULL */
 	/* out */
 	struct translation found; /* PT_OK and PT_DENIED */
 	uint8_t level;		  /* where it ended */
@@ -95,6 +99,8 @@ struct pt_walk {
 	uint8_t stage2_perm;
 	uint64_t entry; /* address of the last entry */
 	uint64_t at;	/* the same in guest-physical memory: after stage 2, if nested */
+	uint64_t table; /* it is in, and what all levels above permit, if it is a page's */
+	uint8_t table_perm;
 };
 
 struct pt_memory {
@@ -132,12 +138,14 @@ ALWAYS_INLINE uint64_t pt_entry_address(const struct pt_config *c, uint64_t tabl
 					unsigned level)
 {
 	unsigned shift = pt_shift(c, level);
-	unsigned bits = c->index_lg2;
+	uint64_t index = iova >> shift;
 
-	if (level == c->top)
-		bits = c->in_bits > shift ? c->in_bits - shift : 0;
-
-	return table + ((iova >> shift & bits_low(bits)) << c->entry_lg2);
+	/* the top table may be shorter or longer: above its input width the address has no bits */
+	if (level != c->top)
+		index &= BIT(c->index_lg2) - 1;
+	else
+		index &= c->in_bits > shift ? bits_low(c->in_bits - shift) : 0;
+	return table + (index << c->entry_lg2);
 }
 
 /* The page is found: is the access permitted, and has it left its trace? */
@@ -178,11 +186,18 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
 				  struct pt_walk *w)
 {
-	const struct pt_config *c = w->config;
+	const struct pt_config config = *w->config; /* in registers: stores to w cannot change it */
+	const struct pt_config *c = &config;
 	uint64_t table = c->root;
 	unsigned level = c->top;
 	unsigned perm = PERM_ALL | PERM_DIRTY;
 	unsigned tries = 0;
+
+	if (w->start) {
+		table = w->start->table;
+		level = 0;
+		perm = w->start->perm;
+	}
 
 	for (;;) {
 		uint64_t raw;
@@ -196,6 +211,8 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 			return end;
 		item = format->decode(c, raw, level);
 		if (item.kind == PT_LEAF) {
+			w->table = table;
+			w->table_perm = (uint8_t)perm;
 			end = pt_arrive(format, memory, w, item, raw, perm & item.perm);
 			if (end != PT_CHANGED)
 				return end;

@@ -6,10 +6,24 @@
 #include "mem.h"
 #include "walk.h"
 
+/* Loads the entry at w->at, which a walk that begins in a known table finds in host memory. */
+ALWAYS_INLINE enum pt_end pt_load_at(struct pt_walk *w, uint64_t *raw)
+{
+	if (w->start) {
+		const void *host = w->start->host + (w->entry - w->start->table);
+
+		*raw = le64toh(__atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED));
+		return PT_OK;
+	}
+	if (w->place ? mem_load64_near(w->vm, w->place, w->at, raw) : mem_load64(w->vm, w->at, raw))
+		return PT_OK;
+	return PT_LOAD_FAILED;
+}
+
 ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, uint64_t *raw)
 {
 	w->at = w->entry;
-	return mem_load64(w->vm, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+	return pt_load_at(w, raw);
 }
 
 /* Replaces the entry where it was loaded. */

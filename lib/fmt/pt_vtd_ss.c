@@ -30,7 +30,7 @@ static_assert(SS_R + SS_W + SS_X + SS_EMT + SS_IPAT + SS_PS + SS_A + SS_D + SS_I
 		      UINT64_MAX,
 	      "9.8");
 
-static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
 {
 	if (level == 0)
 		return true;
@@ -39,15 +39,15 @@ static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
 	return (level == 1 && (c->flags & PT_SS_2M)) || (level == 2 && (c->flags & PT_SS_1G));
 }
 
-static uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
+ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
 {
-	uint64_t rsvd = SS_RSVD_62 | (SS_ADDR & ~bits_low(c->out_bits));
+	uint64_t rsvd = SS_RSVD_62 | (SS_ADDR & ~(BIT(c->out_bits) - 1));
 
 	if (!page)
 		return rsvd | SS_PS | SS_SNP;
 	if (!(c->flags & PT_SS_SNP))
 		rsvd |= SS_SNP;
-	return rsvd | (SS_ADDR & bits_low(12 + 9 * level));
+	return rsvd | (SS_ADDR & (BIT(12 + 9 * level) - 1));
 }
 
 ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, unsigned level)
@@ -64,7 +64,7 @@ ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, 
 	}
 	access |= VIOMMU_EXEC;
 	item.perm |= (uint8_t)(access | access << 3);
-	item.addr = raw & SS_ADDR & bits_low(c->out_bits);
+	item.addr = raw & SS_ADDR & (BIT(c->out_bits) - 1);
 	if (!page) {
 		item.kind = PT_TABLE;
 		item.next = (uint8_t)(level - 1);

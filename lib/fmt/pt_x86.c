@@ -34,20 +34,20 @@ static_assert(FS_P + FS_RW + FS_US + FS_PWT + FS_PCD + FS_A + FS_D + FS_PS + FS_
 	      "9.7");
 #define FS_PAT_LARGE BIT(12)
 
-static uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
+ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
 {
-	uint64_t rsvd = FS_ADDR & ~bits_low(c->out_bits);
+	uint64_t rsvd = FS_ADDR & ~(BIT(c->out_bits) - 1);
 
 	if (!(c->flags & (PT_X86_NXE | PT_X86_XD_IGN)))
 		rsvd |= FS_XD;
 	if (!page)
 		return rsvd | FS_PS;
 	if (level > 0)
-		rsvd |= FS_ADDR & bits_low(12 + 9 * level) & ~FS_PAT_LARGE;
+		rsvd |= FS_ADDR & (BIT(12 + 9 * level) - 1) & ~FS_PAT_LARGE;
 	return rsvd;
 }
 
-static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
 {
 	if (level == 0)
 		return true;
@@ -56,7 +56,7 @@ static bool is_page(const struct pt_config *c, uint64_t raw, unsigned level)
 
 /* What one entry permits to users and supervisors (3.6.1); fs_fold() adds what depends on the whole
  * walk. */
-static unsigned permits(const struct pt_config *c, uint64_t raw)
+ALWAYS_INLINE unsigned permits(const struct pt_config *c, uint64_t raw)
 {
 	unsigned user = VIOMMU_READ;
 	unsigned supervisor = VIOMMU_READ;
@@ -84,7 +84,7 @@ ALWAYS_INLINE struct pt_item fs_decode(const struct pt_config *c, uint64_t raw, 
 		return item;
 	}
 	item.perm = (uint8_t)(permits(c, raw) | PERM_DIRTY);
-	item.addr = raw & FS_ADDR & bits_low(c->out_bits);
+	item.addr = raw & FS_ADDR & (BIT(c->out_bits) - 1);
 	if (!page) {
 		item.kind = PT_TABLE;
 		item.next = (uint8_t)(level - 1);
@@ -128,6 +128,7 @@ static struct pt_walk below(const struct pt_walk *w, unsigned need)
 				 .need = (uint8_t)need,
 				 .dirty = need & VIOMMU_WRITE,
 				 .unsnooped = w->unsnooped,
+				 .place = w->place,
 				 .observer = w->observer };
 }
 
@@ -153,9 +154,11 @@ ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, uint64_t *raw,
 {
 	struct pt_walk stage2 = below(w, VIOMMU_READ);
 
-	if (find_entry(w, &stage2, walk) != PT_OK)
+	if (w->start)
+		w->at = w->start->gpa + (w->entry - w->start->table);
+	else if (find_entry(w, &stage2, walk) != PT_OK)
 		return PT_STAGE2_TABLE;
-	return mem_load64(w->vm, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+	return pt_load_at(w, raw);
 }
 
 static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
@@ -236,6 +239,7 @@ ALWAYS_INLINE enum pt_end combine(struct pt_walk *w, enum pt_end end,
 				   .any = w->any & found->perm,
 				   .dirty = w->dirty & found->perm,
 				   .unsnooped = w->unsnooped,
+				   .place = w->place,
 				   .observer = w->observer };
 	end = pt_fits(w->nested, ipa) ? walk(&stage2) : PT_TOO_WIDE;
 	note_stage2(w, end, &stage2);

@@ -250,10 +250,8 @@ int viommu_vhost_free(struct viommu_vhost *v)
 	return VIOMMU_OK;
 }
 
-int viommu_vhost_statistics(const struct viommu_vhost *vhost,
-			    struct viommu_vhost_statistics *statistics)
+int viommu_vhost_get_statistics(struct viommu_vhost *v, struct viommu_vhost_statistics *statistics)
 {
-	struct viommu_vhost *v = (struct viommu_vhost *)vhost; /* for its lock */
 	struct viommu_vhost_statistics now;
 	int result;
 

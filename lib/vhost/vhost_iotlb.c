@@ -316,7 +316,7 @@ int viommu_iotlb_new(const struct viommu_iotlb_config *given, struct viommu_iotl
 		return VIOMMU_ENOMEM;
 	}
 	iotlb_misses_init(&t->misses, miss, config.misses);
-	epoch_init(&t->epoch);
+	epoch_init(&t->epoch, false);
 	*out = t;
 	return VIOMMU_OK;
 }

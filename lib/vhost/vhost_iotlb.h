@@ -8,9 +8,9 @@
  * A record belongs to its item until the item is removed: who finds the map's version unchanged
  * after reading the record has read the right one.
  *
- * `changes` is counted after ranges were taken away or made smaller, and before the call that did it
- * returns: what a reader copied is valid as long as it is what it was before the range was looked
- * up. Adding a range where there is none leaves all copies valid, and `changes` as it is.
+ * `changes` is counted after ranges were taken away or made smaller, and before the call that did
+ * it returns: what a reader copied is valid as long as it is what it was before the range was
+ * looked up. Adding a range where there is none leaves all copies valid, and `changes` as it is.
  */
 #ifndef VHOST_IOTLB_H
 #define VHOST_IOTLB_H

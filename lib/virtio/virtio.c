@@ -33,8 +33,7 @@ static void pass_changed(struct virtio *v)
 		return;
 	unit_forget(&v->unit, false);
 	virtio_tell_all(v, false);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
+	virtio_told(v);
 }
 
 void virtio_forget(struct virtio *v)
@@ -56,8 +55,7 @@ static void reset_all(struct virtio *v)
 {
 	virtio_forget(v);
 	virtio_tell_all(v, true);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
+	virtio_told(v);
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */

@@ -70,7 +70,12 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 	range_map_clear(v->pool, &d->map);
 	d->next = v->domain_free;
 	v->domain_free = slot + 1;
-	v->domain_count--;
+	/* When all are gone, slots are given out from the first on: what is saved does not tell of
+	 * what was before. */
+	if (--v->domain_count == 0) {
+		v->domain_free = 0;
+		v->domain_used = 0;
+	}
 }
 
 struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *d,
@@ -190,7 +195,7 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 
 	/* first what translations go by, then that it has changed */
 	atomic_store_explicit(&e->attached, incarnation, memory_order_release);
-	atomic_fetch_add(&e->device.generation, 1);
+	unit_forget_device(&e->device, true);
 	pthread_mutex_lock(&v->unit.devices_lock);
 	if (attached) {
 		unlink_endpoint(from, e);

@@ -179,12 +179,11 @@ static int set_endpoint(struct virtio *v, struct virtio_endpoint *endpoint,
 	}
 	endpoint->granule = given->page_size_mask & -given->page_size_mask;
 	atomic_store_explicit(&endpoint->regions, regions, memory_order_release);
-	atomic_fetch_add(&endpoint->device.generation, 1);
+	unit_forget_device(&endpoint->device, false);
 	atomic_fetch_add(&endpoint->device.users, 1);
 	virtio_tell_change(v, endpoint, virtio_mode(v, endpoint));
 	device_put(&endpoint->device);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
+	virtio_told(v);
 	return VIOMMU_OK;
 }
 

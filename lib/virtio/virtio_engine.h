@@ -57,7 +57,7 @@ struct virtio_domain {
 	uint64_t granule; /* mappings are multiples of: the largest of the endpoints' */
 	const struct virtio_regions *regions; /* of the endpoints that have some */
 	bool mixed;			      /* they do not have all the same */
-	bool caches; /* there is an endpoint with a cache of its own */
+	bool caches;			      /* there is an endpoint with a cache of its own */
 	bool saved;
 	/* Under devices_lock. */
 	struct virtio_endpoint *endpoints;
@@ -220,6 +220,8 @@ void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64
 void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
 /* The same for every endpoint, or every one that is not attached. */
 void virtio_tell_all(struct virtio *v, bool attached_too);
+/* The end of a call that nobody waits for the completion of. */
+void virtio_told(struct virtio *v);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
 int virtio_finish(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */

@@ -146,7 +146,7 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 	if (!range_map_remove(v->pool, &d->map, first, last, NULL, NULL))
 		return VIRTIO_S_OK;
 	match.id = (uint32_t)(d - v->domain);
-	domains_flush_range(&v->unit.domains, &match, first, last);
+	domains_flush_range(&v->unit.domains, &match, first, last, true);
 	v->unsynced = true;
 	if (!v->unit.listeners && !d->caches)
 		return VIRTIO_S_OK;

@@ -3,8 +3,10 @@
  * virtio_request.c - requests of the request queue (5.13.6): from scattered buffers to one of the
  * five, and back to a status.
  *
- * The tail is the last four bytes of the writable part. What cannot be understood, because there is
- * no head, no tail, or no such type, is returned with a used length of 0 (5.13.6.1).
+ * The tail is at the beginning of the writable part, and in PROBE behind probe_size bytes of
+ * properties, or, if there is less room, at its end. The used length ends with the tail, and
+ * everything before it is written (2.7.8.2). What cannot be understood, because there is no head,
+ * no tail, or no such type, is returned with a used length of 0 (5.13.6.1).
  */
 
 #include <endian.h>
@@ -79,7 +81,7 @@ static void scatter(const struct viommu_part *part, uint64_t offset, const unsig
 struct request {
 	unsigned char bytes[VIRTIO_READ_BYTES];
 	const struct viommu_part *writable;
-	uint64_t room; /* of the writable part, without the tail */
+	uint64_t room; /* for properties, before the tail */
 };
 
 static uint32_t get32(const struct request *r, unsigned offset)
@@ -170,6 +172,7 @@ static enum virtio_status probe(struct virtio *v, const struct request *r)
 	struct virtio_endpoint *e = endpoint_get(v, get32(r, VIRTIO_PROBE_ENDPOINT));
 	uint32_t bytes;
 
+	scatter(r->writable, 0, NULL, r->room);
 	if (!e)
 		return VIRTIO_S_NOENT;
 	bytes = virtio_properties(e, list);
@@ -177,7 +180,6 @@ static enum virtio_status probe(struct virtio *v, const struct request *r)
 	if (r->room < v->config.probe_size)
 		return VIRTIO_S_INVAL;
 	scatter(r->writable, 0, list, bytes);
-	scatter(r->writable, bytes, NULL, r->room - bytes);
 	return VIRTIO_S_OK;
 }
 
@@ -200,20 +202,24 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	unsigned char tail[VIRTIO_TAIL_BYTES] = { VIRTIO_S_INVAL };
 	uint64_t type;
 
-	/* A chain of descriptors is at most 2^32 bytes long (2.7.4.1). */
-	if (readable_bytes < VIRTIO_HEAD_BYTES || writable_bytes < VIRTIO_TAIL_BYTES ||
-	    writable_bytes > UINT32_MAX)
+	if (readable_bytes < VIRTIO_HEAD_BYTES || writable_bytes < VIRTIO_TAIL_BYTES)
 		return 0;
 	gather(readable, r->bytes,
 	       readable_bytes < sizeof(r->bytes) ? readable_bytes : sizeof(r->bytes));
 	type = bits_clamp_index(r->bytes[0], ARRAY_COUNT(types));
 	if (!types[type].execute || (types[type].feature & ~v->accepted))
 		return 0;
-	r->room = writable_bytes - VIRTIO_TAIL_BYTES;
+	if (type == VIRTIO_PROBE) {
+		r->room = writable_bytes - VIRTIO_TAIL_BYTES;
+		if (r->room > v->config.probe_size)
+			r->room = v->config.probe_size;
+	}
 	if (readable_bytes >= types[type].bytes)
 		tail[0] = (unsigned char)types[type].execute(v, r);
+	else
+		scatter(r->writable, 0, NULL, r->room);
 	scatter(r->writable, r->room, tail, sizeof(tail));
-	return (uint32_t)writable_bytes;
+	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
 int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,

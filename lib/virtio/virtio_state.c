@@ -342,24 +342,6 @@ static int load(struct virtio *v, struct state_reader *state, struct loaded *l)
 	return result;
 }
 
-/* Puts a map that nobody else knows in the place of an empty one, which others may be reading: they
- * find another incarnation afterwards. */
-static void move_map(struct range_map *to, struct range_map *from)
-{
-	uint64_t locked = seq_lock(&to->version);
-
-	atomic_store_explicit(&to->root, atomic_load_explicit(&from->root, memory_order_relaxed),
-			      memory_order_relaxed);
-	atomic_store_explicit(&to->height,
-			      atomic_load_explicit(&from->height, memory_order_relaxed),
-			      memory_order_relaxed);
-	to->count = from->count;
-	to->leaf = 0;
-	to->added = from->added;
-	seq_unlock(&to->version, locked);
-	*from = (struct range_map){ .count = 0 };
-}
-
 static void take_endpoints(struct virtio *v, struct state_reader *state, const struct loaded *l)
 {
 	state_find(state, "ends");
@@ -395,7 +377,7 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 
 		d->domain = virtio_domain_new(v, d->id, d->pass);
 		if (!NEVER(!d->domain))
-			move_map(&d->domain->map, &d->map);
+			range_map_move(&d->domain->map, &d->map);
 	}
 	take_endpoints(v, state, l);
 	/* Domains whose only endpoint was freed since we looked. */
@@ -408,8 +390,7 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 	take_events(v, state);
 	unit_forget(&v->unit, true);
 	virtio_tell_all(v, true);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
+	virtio_told(v);
 }
 
 int virtio_restore(struct viommu *u, struct state_reader *state)

@@ -58,6 +58,13 @@ void virtio_tell_all(struct virtio *v, bool attached_too)
 	}
 }
 
+void virtio_told(struct virtio *v)
+{
+	notify_complete(&v->unit);
+	epoch_start(&v->unit.epoch);
+	v->unsynced = false;
+}
+
 /* Devices that could not be told are told now. */
 static void pay(struct virtio *v)
 {
@@ -93,6 +100,8 @@ int virtio_finish(struct virtio *v, uint64_t token)
 	struct viommu *u = &v->unit;
 	struct virtio_pending p = { .token = token };
 
+	/* before the epoch: sections that listeners open in it are waited for */
+	notify_complete(u);
 	if (!v->unsynced)
 		return VIOMMU_OK;
 	v->unsynced = false;

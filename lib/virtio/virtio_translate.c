@@ -11,7 +11,7 @@
 
 static const struct context *context_of(const struct query *q)
 {
-	return &q->entry.context;
+	return &q->entry->context;
 }
 
 /* ---- from endpoint to context ---- */

@@ -186,9 +186,9 @@ void vtd_tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint3
 bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 			     unsigned function_mask);
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
-			  unsigned am);
+			  unsigned am, bool leaf);
 bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
-			   uint64_t address, unsigned am);
+			   uint64_t address, unsigned am, bool leaf);
 bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid);
 /* All of the table, or the IRTA latch has changed: cached entries are void, routes are told. */
 void vtd_interrupts_changed(struct vtd *v);

@@ -55,7 +55,7 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 
 		if (!device)
 			continue;
-		atomic_fetch_add(&device->generation, 1);
+		unit_forget_device(device, true);
 		device_put(device);
 	}
 	v->unsynced = true;
@@ -70,20 +70,20 @@ static struct domain_match match(uint32_t did, uint32_t pasid, uint32_t kinds)
 
 /* Drops what is cached of 1 << am pages at address, of the domains that match. */
 static void flush_pages(struct vtd *v, struct domain_match which, uint64_t address, unsigned am,
-			uint32_t told_pasid)
+			bool leaf)
 {
 	uint64_t mask = bits_low(12 + am);
 	uint64_t first = address & ~mask;
 
-	domains_flush_range(&v->unit.domains, &which, first, first | mask);
-	vtd_tell_devices(v, NOTIFY_DOMAIN, which.id, told_pasid, first, first | mask);
+	domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf);
+	vtd_tell_devices(v, NOTIFY_DOMAIN, which.id, VIOMMU_ANY_PASID, first, first | mask);
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
-			  unsigned am)
+			  unsigned am, bool leaf)
 {
 	struct domain_match all = match(did, VIOMMU_ANY_PASID, VTD_KINDS_ALL);
-	struct domain_match first = match(did, VIOMMU_ANY_PASID, VTD_KINDS_FIRST);
+	struct domain_match pages = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
 
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
@@ -99,11 +99,10 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 			return false;
 		/* The address is one of the second stage: what first stages have cached cannot be
 		 * found by it. */
-		domains_flush(&v->unit.domains, &first);
+		pages.whole = VTD_KINDS_FIRST;
 		if (v->ecap & VTD_ECAP_NEST)
 			vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-		flush_pages(v, match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND), address, am,
-			    VIOMMU_ANY_PASID);
+		flush_pages(v, pages, address, am, leaf);
 		return true;
 	default:
 		return false;
@@ -111,7 +110,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 }
 
 bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
-			   uint64_t address, unsigned am)
+			   uint64_t address, unsigned am, bool leaf)
 {
 	struct domain_match first = match(did, pasid, VTD_KINDS_FIRST);
 	struct domain_match second = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
@@ -124,7 +123,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	}
 	if (granularity != VTD_PIOTLB_PAGES || am > 51)
 		return false;
-	flush_pages(v, first, address, am, VIOMMU_ANY_PASID);
+	flush_pages(v, first, address, am, leaf);
 	return true;
 }
 

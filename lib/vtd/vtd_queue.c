@@ -193,7 +193,8 @@ static enum executed iotlb(struct vtd *v, const struct descriptor *d)
 	return check(v, vtd_invalidate_iotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 					     (uint32_t)bits_get(d->word[0], VTD_QI_DID),
 					     d->word[1] & VTD_QI_ADDR,
-					     (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+					     (unsigned)bits_get(d->word[1], VTD_QI_AM),
+					     d->word[1] & VTD_QI_IH));
 }
 
 static enum executed interrupts(struct vtd *v, const struct descriptor *d)
@@ -209,7 +210,8 @@ static enum executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
 					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
 					      (uint32_t)bits_get(d->word[0], VTD_QI_PASID),
 					      d->word[1] & VTD_QI_ADDR,
-					      (unsigned)bits_get(d->word[1], VTD_QI_AM)));
+					      (unsigned)bits_get(d->word[1], VTD_QI_AM),
+					      d->word[1] & VTD_QI_IH));
 }
 
 static enum executed pasid_cache(struct vtd *v, const struct descriptor *d)
@@ -328,23 +330,31 @@ static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
 	return 0;
 }
 
+/* The queue while it is being run: nothing that the guest does changes it meanwhile. */
+struct ring {
+	uint64_t base;
+	uint64_t mask; /* bytes - 1 */
+	uint64_t head;
+	uint64_t tail;
+	unsigned words; /* of a descriptor */
+	struct mem_place place;
+};
+
 /* Executes the descriptor at the head, and moves on. */
-static enum executed step(struct vtd *v, uint64_t head)
+static enum executed step(struct vtd *v, struct ring *ring)
 {
-	struct descriptor d = { .wide = is_wide(v) };
-	uint64_t bytes = UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS);
-	uint64_t address = (v->iqa & VTD_IQA_IQA) + head;
-	unsigned words = d.wide ? 4 : 2;
+	struct descriptor d = { .wide = ring->words == 4 };
+	uint64_t address = ring->base + ring->head;
 	enum executed executed;
 
-	if (vtd_above_haw(v, v->iqa & VTD_IQA_IQA) || vtd_above_haw(v, address) ||
-	    !mem_load(v->unit.vm, address, d.word, words))
+	if (vtd_above_haw(v, ring->base) || vtd_above_haw(v, address) ||
+	    !mem_load_near(v->unit.vm, &ring->place, address, d.word, ring->words))
 		return error(v, VTD_IQEI_FETCH);
 	executed = execute(v, &d);
 	if (executed != WAITING) /* also when software has replaced the wait that was held back */
 		v->wait_epoch = 0;
 	if (executed == DONE)
-		regs_put(&v->regs, VTD_IQH, (head + words * 8) & (bytes - 1));
+		ring->head = (ring->head + ring->words * 8) & ring->mask;
 	return executed;
 }
 
@@ -359,32 +369,62 @@ static int rest(struct vtd *v)
 	return VIOMMU_OK;
 }
 
-int vtd_queue_run(struct vtd *v)
+static bool stopped(const struct vtd *v)
 {
-	for (uint32_t i = 0;; i++) {
-		uint64_t head;
-		uint64_t tail;
-		unsigned iqei;
+	return regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE);
+}
 
-		show_device_errors(v);
-		if (!v->queue_on)
-			return VIOMMU_OK;
-		head = regs_get(&v->regs, VTD_IQH);
-		tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
-		if (head == tail || (regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE)))
+/* Runs descriptors until none is left, one is held back, or something is wrong. */
+static int run_ring(struct vtd *v, struct ring *ring)
+{
+	bool errors = v->ecap & VTD_ECAP_DT;
+
+	for (uint32_t i = 0;; i++) {
+		enum executed executed;
+
+		if (ring->head == ring->tail)
 			return rest(v);
-		iqei = queue_error(v, head, tail);
-		if (iqei) {
-			error(v, iqei);
-			return rest(v);
-		}
 		if (i == v->unit.limits.queue_budget) {
 			unit_work(&v->unit);
 			return VIOMMU_PENDING;
 		}
-		if (step(v, head) == WAITING)
+		executed = step(v, ring);
+		if (executed == WAITING)
 			return VIOMMU_PENDING;
+		if (errors)
+			show_device_errors(v);
+		if (executed == ERROR || (errors && stopped(v)))
+			return rest(v);
 	}
+}
+
+int vtd_queue_run(struct vtd *v)
+{
+	struct ring ring = { .base = v->iqa & VTD_IQA_IQA,
+			     .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
+			     .head = regs_get(&v->regs, VTD_IQH),
+			     .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
+			     .words = is_wide(v) ? 4 : 2,
+			     .place = MEM_NOWHERE };
+	unsigned iqei;
+	int result;
+
+	show_device_errors(v);
+	if (!v->queue_on)
+		return VIOMMU_OK;
+	if (ring.head == ring.tail || stopped(v))
+		return rest(v);
+	iqei = queue_error(v, ring.head, ring.tail);
+	if (iqei) {
+		error(v, iqei);
+		return rest(v);
+	}
+	result = run_ring(v, &ring);
+	regs_put(&v->regs, VTD_IQH, ring.head);
+	/* Nobody has waited for what was invalidated, but channels shall notice. */
+	if (v->unsynced && !v->wait_epoch)
+		epoch_start(&v->unit.epoch);
+	return result;
 }
 
 void vtd_queue_start(struct vtd *v)

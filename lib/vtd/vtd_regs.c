@@ -207,7 +207,8 @@ static void write_iotlb(void *engine, const struct regs_write *w)
 		done = vtd_invalidate_iotlb(v, granularity,
 					    (uint32_t)bits_get(w->written, VTD_IOTLB_DID),
 					    v->iva_value & VTD_IVA_ADDR,
-					    (unsigned)bits_get(v->iva_value, VTD_IVA_AM));
+					    (unsigned)bits_get(v->iva_value, VTD_IVA_AM),
+					    v->iva_value & VTD_IVA_IH);
 	regs_clear_bits(&v->regs, w->offset, VTD_IOTLB_IAIG);
 	regs_set_bits(&v->regs, w->offset, done ? bits_put(VTD_IOTLB_IAIG, granularity) : 0);
 	v->completion.iotlb = true;

@@ -434,6 +434,7 @@ static_assert(VTD_PID_ON + VTD_PID_SN + VTD_PID_RSVD_258 + VTD_PID_NV + VTD_PID_
 #define VTD_QI_CC_SID	   BITS(47, 32)
 #define VTD_QI_CC_FM	   BITS(49, 48)
 #define VTD_QI_AM	   BITS(5, 0) /* types 2, 6: word 1 */
+#define VTD_QI_IH	   BIT(6)     /* the same: only entries of pages have changed */
 #define VTD_QI_ADDR	   BITS(63, 12)
 #define VTD_QI_DEVTLB_SID  BITS(47, 32)
 #define VTD_QI_DEVTLB_S	   BIT(0) /* word 1 */

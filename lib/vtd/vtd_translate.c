@@ -287,7 +287,7 @@ static void set_need(const struct vtd *v, struct pt_walk *w, const struct query 
 }
 
 /* A page was found: cuts it to what holds for every address of it, and keeps it. */
-static int arrived(struct vtd *v, struct query *q, const struct context *c)
+static int arrived(struct vtd *v, struct query *q, const struct context *c, const struct pt_walk *w)
 {
 	unsigned size_lg2 = q->found.size_lg2;
 
@@ -299,10 +299,12 @@ static int arrived(struct vtd *v, struct query *q, const struct context *c)
 		return vtd_fault(v, q, 0);
 	if (q->found.size_lg2 != size_lg2)
 		make_natural(q);
-	if (q->type == VIOMMU_AT_UNTRANSLATED)
+	if (q->type == VIOMMU_AT_UNTRANSLATED) {
 		unit_fill(&v->unit, q);
-	else
+		unit_table_fill(&v->unit, q, w);
+	} else {
 		grant_translation(v, q);
+	}
 	return VIOMMU_OK;
 }
 
@@ -316,13 +318,22 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 			     .iova = q->iova,
 			     .unsnooped = c->key.flags & VTD_KEY_NO_SNOOP,
 			     .observer = q->observer };
+	struct mem_place place = MEM_NOWHERE;
+	struct table_place start;
 	unsigned reason;
 	enum pt_end end;
 
 	if (!address_fits(c, q->iova, &reason))
 		return vtd_fault(v, q, reason);
 	set_need(v, &w, q, access);
+	w.place = &place;
+	if (unit_table_find(&v->unit, q, w.config, &start))
+		w.start = &start;
 	end = walk(c, q, &w);
+	if (end != PT_OK && w.start) { /* upper levels may permit more by now */
+		w.start = NULL;
+		end = walk(c, q, &w);
+	}
 	if (end != PT_OK) {
 		if (second)
 			reason = second_stage_reason(c, end, w.level == c->key.stage2.top,
@@ -333,7 +344,7 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 	}
 	q->found = w.found;
 	q->found.perm = vtd_fold(c, w.found.perm);
-	return arrived(v, q, c);
+	return arrived(v, q, c, &w);
 }
 
 /* Refusals that need no walk (3.14, 4.2, 9.6). 0: none */
@@ -358,7 +369,8 @@ static unsigned early_reason(const struct context *c, struct query *q)
 int vtd_translate(struct viommu *u, struct query *q)
 {
 	struct vtd *v = vtd_of(u);
-	const struct context *c = &q->entry.context;
+	const struct context *c = &q->entry->context;
+	struct context own;
 	unsigned reason;
 	int result;
 
@@ -367,10 +379,13 @@ int vtd_translate(struct viommu *u, struct query *q)
 		return VIOMMU_INTERRUPT;
 	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
 		return untranslated(v, q);
-	/* A translated request ends at the context entry, which is not what the caches have. */
-	q->cacheable = false;
-	result = q->type == VIOMMU_AT_TRANSLATED ? vtd_parse(u, q, &q->entry.context)
-						 : unit_context(u, q);
+	if (q->type != VIOMMU_AT_TRANSLATED) {
+		result = unit_context(u, q);
+	} else { /* ends at the context entry, which is not what the caches have */
+		q->cacheable = false;
+		result = vtd_parse(u, q, &own);
+		c = &own;
+	}
 	if (result)
 		return vtd_fault(v, q, q->reason);
 	reason = early_reason(c, q);

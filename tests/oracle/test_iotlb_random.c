@@ -283,7 +283,8 @@ static void look_up(struct world *w)
 	assert_int_equal(viommu_iotlb_enter(reader), VIOMMU_OK);
 	result = viommu_iotlb_lookup(reader, first, last, access, got, max, &answer);
 	assert_int_equal(viommu_iotlb_leave(reader), VIOMMU_OK);
-	wanted_result = model_look_up(&w->m, first, last, access, wanted, max, &wanted_answer, &ask);
+	wanted_result =
+		model_look_up(&w->m, first, last, access, wanted, max, &wanted_answer, &ask);
 	check_eq(w->row->name, result, wanted_result);
 	check_eq(w->row->name, answer.next, wanted_answer.next);
 	check_eq(w->row->name, answer.count, wanted_answer.count);
@@ -332,8 +333,7 @@ static void run_row(const struct row *row, uint64_t seed, uint64_t operations)
 		      row->name, (unsigned long long)w.results[VIOMMU_OK],
 		      (unsigned long long)w.results[VIOMMU_FAULT],
 		      (unsigned long long)w.results[VIOMMU_PENDING],
-		      (unsigned long long)w.results[VIOMMU_MORE],
-		      (unsigned long long)w.results[4]);
+		      (unsigned long long)w.results[VIOMMU_MORE], (unsigned long long)w.results[4]);
 	for (unsigned i = 0; i < 4 && operations >= 10000; i++)
 		check_that(row->name, w.results[i] > 0 || (i == VIOMMU_MORE && row->cap == 1));
 	check_that(row->name, w.results[4] > 0 || operations < 10000 || row->cap > 33);

@@ -93,7 +93,7 @@ static struct viommu_vhost_statistics statistics(const struct backend *b)
 {
 	struct viommu_vhost_statistics s = { .size = sizeof(s) };
 
-	assert_int_equal(viommu_vhost_statistics(b->v, &s), VIOMMU_OK);
+	assert_int_equal(viommu_vhost_get_statistics(b->v, &s), VIOMMU_OK);
 	return s;
 }
 
@@ -903,6 +903,52 @@ static void test_inside(void **state)
 	unit_close(u);
 }
 
+#define FLOOD 150U
+
+static void flood(struct backend *b, const struct viommu_iotlb_msg *m)
+{
+	struct unit *u = b->u;
+
+	b->inside = NULL;
+	for (unsigned i = 0; i < FLOOD; i++)
+		row_equal(submit(u, Q_IOTLB(3, UNIT_DID), GUEST_BASE + 2 * i * GUEST_PAGE),
+			  VIOMMU_OK);
+	guest_submit_wait(&u->g);
+	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
+	row_equal(b->count, 1);
+}
+
+/* More than the queue has places for: less precise, never less. */
+static void test_full_queue(void **state)
+{
+	struct unit *u = unit_open(0, GUEST_ECAP_LEGACY);
+	struct backend *b;
+
+	(void)state;
+	unit_legacy_tables(u);
+	guest_legacy_tt(&u->g, UNIT_RID, UNIT_DID, 0, 4, 2);
+	guest_start(&u->g, VTD_TTM_LEGACY);
+	b = attach(u, 0, u->dev, NONE, 0, 0);
+	b->inside = flood;
+	row_name = "27 more invalidations than the queue holds";
+	row_equal(viommu_vhost_miss(b->v, GUEST_BASE, R), VIOMMU_OK);
+	row_equal(b->count > 10 && b->count < FLOOD, true);
+	for (unsigned i = 0; i < FLOOD; i++) {
+		uint64_t iova = GUEST_BASE + 2 * i * GUEST_PAGE;
+		bool covered = false;
+
+		for (unsigned n = 1; n < b->count; n++)
+			covered = covered || (b->log[n].iova <= iova &&
+					      iova - b->log[n].iova < b->log[n].size);
+		row_equal(covered, true);
+	}
+	row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+	row_equal(guest_waited(&u->g), true);
+	row_equal(statistics(b).outstanding, 0);
+	detach(b);
+	unit_close(u);
+}
+
 /* A guest that invalidates between translation and update: the update is made again; and when that
  * happens each time, the backend is told to forget it, and the guest waits for that. */
 struct meddler {
@@ -1207,7 +1253,7 @@ static void test_config(void **state)
 	row_equal(viommu_vhost_new(u->dev, NULL, &v), (uint64_t)VIOMMU_EINVAL);
 	row_equal(viommu_vhost_new(u->dev, &good, NULL), (uint64_t)VIOMMU_EINVAL);
 	row_equal(viommu_vhost_free(NULL), VIOMMU_OK);
-	row_equal(viommu_vhost_statistics(NULL, &s), (uint64_t)VIOMMU_EINVAL);
+	row_equal(viommu_vhost_get_statistics(NULL, &s), (uint64_t)VIOMMU_EINVAL);
 	row_name = "28 no memory: nothing is left behind";
 	for (unsigned i = 1; i <= 2; i++) {
 		u->g.no_memory_in = i;
@@ -1216,7 +1262,7 @@ static void test_config(void **state)
 	}
 	row_name = "a device that has a backend is not freed";
 	row_equal(viommu_vhost_new(u->dev, &good, &v), VIOMMU_OK);
-	row_equal(viommu_vhost_statistics(v, &s), (uint64_t)VIOMMU_ESIZE);
+	row_equal(viommu_vhost_get_statistics(v, &s), (uint64_t)VIOMMU_ESIZE);
 	row_equal(viommu_device_free(u->dev), (uint64_t)VIOMMU_EBUSY);
 	row_equal(viommu_vhost_free(v), VIOMMU_OK);
 	unit_close(u);
@@ -1240,6 +1286,7 @@ int main(void)
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_send_fails),
 		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_full_queue),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_stale_neighbours),
 		cmocka_unit_test(test_restored_completion),

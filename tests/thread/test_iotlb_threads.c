@@ -146,8 +146,7 @@ static void one_section(struct checker *c, struct viommu_iotlb_reader *reader, u
 	for (unsigned i = 0; i < n; i++)
 		if (kept[i].version < atomic_load(&c->usable[kept[i].page]))
 			world_fail(&c->w, "%s: page %u: version %llu acknowledged and in use",
-				   c->row->name, kept[i].page,
-				   (unsigned long long)kept[i].version);
+				   c->row->name, kept[i].page, (unsigned long long)kept[i].version);
 	if (viommu_iotlb_leave(reader) != VIOMMU_OK)
 		world_fail(&c->w, "%s: leave", c->row->name);
 	atomic_fetch_add_explicit(&c->sections, 1, memory_order_relaxed);
@@ -249,8 +248,8 @@ static void await_sections(struct checker *c)
 static void invalidate(struct checker *c, unsigned page, unsigned pages, bool wait)
 {
 	uint64_t version = ++c->version;
-	int result = viommu_iotlb_invalidate(c->t, BASE + page * PAGE,
-					     BASE + (page + pages) * PAGE - 1);
+	int result =
+		viommu_iotlb_invalidate(c->t, BASE + page * PAGE, BASE + (page + pages) * PAGE - 1);
 
 	for (unsigned i = page; i < page + pages; i++) {
 		atomic_store(&c->least[i], version);

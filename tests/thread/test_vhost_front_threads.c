@@ -298,7 +298,7 @@ static void close_backend(struct backend *b)
 	pthread_cond_broadcast(&b->changed);
 	pthread_mutex_unlock(&b->lock);
 	pthread_join(b->thread, NULL);
-	assert_int_equal(viommu_vhost_statistics(b->v, &now), VIOMMU_OK);
+	assert_int_equal(viommu_vhost_get_statistics(b->v, &now), VIOMMU_OK);
 	assert_int_equal(now.outstanding, 0);
 	assert_int_equal(now.updates, b->seen[VIOMMU_IOTLB_UPDATE]);
 	assert_int_equal(now.invalidations, b->seen[VIOMMU_IOTLB_INVALIDATE]);

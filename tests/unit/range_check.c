@@ -58,6 +58,32 @@ static void check_node(struct checked *c, uint32_t index, uint32_t height, uint6
 	check_node(c, atomic_load(&node->inner.child[count - 1]), height - 1, low, high);
 }
 
+static uint32_t leaf_with(const struct range_pool *pool, const struct range_map *map,
+			  uint64_t address)
+{
+	uint32_t index = atomic_load(&map->root);
+
+	for (uint32_t i = atomic_load(&map->height); i > 0; i--) {
+		const struct range_inner *inner = &range_node(pool, index)->inner;
+		uint32_t slot = 0;
+
+		while (slot < INNER_KEYS && atomic_load(&inner->key[slot]) < address)
+			slot++;
+		index = atomic_load(&inner->child[slot]);
+	}
+	return index;
+}
+
+static void check_hint(const struct range_pool *pool, const struct range_map *map,
+		       const struct range_hint *hint)
+{
+	if (!hint->leaf)
+		return;
+	check_that("hint", hint->low <= hint->high);
+	check_eq("hint", leaf_with(pool, map, hint->low), hint->leaf);
+	check_eq("hint", leaf_with(pool, map, hint->high), hint->leaf);
+}
+
 uint32_t range_check(const struct range_pool *pool, const struct range_map *map)
 {
 	uint32_t root = atomic_load(&map->root);
@@ -71,18 +97,23 @@ uint32_t range_check(const struct range_pool *pool, const struct range_map *map)
 		check_node(&c, root, height, 0, UINT64_MAX);
 	}
 	check_eq("items", c.items, map->count);
+	check_hint(pool, map, &map->adding);
+	check_hint(pool, map, &map->removing);
 	return c.nodes;
 }
 
 void range_check_pool(const struct range_pool *pool, uint32_t nodes)
 {
+	uint32_t chunks = pool->chunks;
 	uint32_t all = 0, unused = 0;
 
-	for (uint32_t i = 0; i < pool->chunks; i++)
+	for (uint32_t i = 0; i < chunks; i++)
 		all += CHUNK_NODES(i);
 	check_eq("nodes", pool->nodes, nodes);
 	check_eq("nodes and spare ones", pool->nodes + pool->spare, all ? all - 1 : 0);
 	for (uint32_t i = pool->unused; i; i = atomic_load(&range_node(pool, i)->next))
 		check_that("list of unused nodes ends", ++unused <= all);
-	check_that("unused", unused <= pool->spare);
+	if (chunks)
+		unused += ((chunks - 1) << CHUNK_LG2) + CHUNK_NODES(chunks - 1) - pool->fresh;
+	check_eq("spare nodes", unused, pool->spare);
 }

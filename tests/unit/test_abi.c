@@ -43,6 +43,7 @@ AT(viommu_host, message, 32, 8);
 AT(viommu_limits, outstanding, 28, 4);
 AT(viommu_device_config, page_response, 32, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
+AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
 #endif
 
@@ -229,7 +230,8 @@ static const struct {
 	uint32_t flags;
 	uint32_t known; /* bits of flags that are defined */
 } takers[] = {
-	{ "viommu_vm_new", new_vm, sizeof(struct viommu_vm_config), 64, false, 4, 0 },
+	{ "viommu_vm_new", new_vm, sizeof(struct viommu_vm_config), 64, false, 4,
+	  VIOMMU_VM_MEMBARRIER },
 	{ "viommu_vm_add_region", add_region, sizeof(struct viommu_region), 32, false, 4,
 	  VIOMMU_REGION_READONLY },
 	{ "viommu_vtd_new", new_vtd, sizeof(struct viommu_vtd_config), 24, false, 4, 0 },

@@ -13,6 +13,7 @@
 struct world {
 	struct guest g;
 	struct tlb tlb;
+	struct table_cache tables;
 	struct domains domains;
 	_Atomic uint64_t generation;
 };
@@ -23,13 +24,16 @@ static void setup_world(struct world *w, uint32_t count)
 	atomic_init(&w->generation, 1);
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
 	assert_int_equal(tlb_init(&w->tlb, w->g.vm, 4096), VIOMMU_OK);
-	assert_int_equal(domains_init(&w->domains, w->g.vm, &w->tlb, &w->generation, count),
+	assert_int_equal(table_cache_init(&w->tables, w->g.vm, 64), VIOMMU_OK);
+	assert_int_equal(domains_init(&w->domains, w->g.vm, &w->tlb, &w->tables, &w->generation,
+				      count),
 			 VIOMMU_OK);
 }
 
 static void end_world(struct world *w)
 {
 	domains_fini(&w->domains, w->g.vm);
+	table_cache_fini(&w->tables, w->g.vm);
 	tlb_fini(&w->tlb, w->g.vm);
 	guest_fini(&w->g);
 }
@@ -57,7 +61,7 @@ static void fill_seen(struct world *w, struct domain *d, uint64_t iova, unsigned
 	};
 
 	atomic_fetch_or(&d->sizes, BIT(lg2));
-	tlb_add(&w->tlb, tag, &t, &d->changes, seen);
+	tlb_add(&w->tlb, domain_space(d, tag), &t, &d->changes, seen);
 }
 
 static void fill(struct world *w, struct domain *d, uint64_t iova, unsigned lg2)
@@ -69,7 +73,8 @@ static bool cached(struct world *w, struct domain *d, uint64_t iova)
 {
 	struct translation t;
 
-	return tlb_find(&w->tlb, atomic_load(&d->tag), atomic_load(&d->sizes), iova, &t);
+	return tlb_find(&w->tlb, domain_space(d, atomic_load(&d->tag)), atomic_load(&d->sizes),
+			iova, &t);
 }
 
 /* ---- keys ---- */
@@ -208,17 +213,17 @@ static const struct {
 	struct domain_match match;
 	unsigned reached; /* bit n: domain n of the list below */
 } matches[] = {
-	{ "all of an id", { 7, VIOMMU_ANY_PASID, 0xf }, 0x0f },
-	{ "another id", { 8, VIOMMU_ANY_PASID, 0xf }, 0x10 },
-	{ "an id that nobody has", { 9, VIOMMU_ANY_PASID, 0xf }, 0 },
-	{ "the id only, bits above 16", { 0x10007, VIOMMU_ANY_PASID, 0xf }, 0 },
-	{ "a PASID", { 7, 5, 0xf }, 0x06 },
-	{ "without PASID", { 7, VIOMMU_NO_PASID, 0xf }, 0x01 },
-	{ "PASID 0", { 7, 0, 0xf }, 0x08 },
-	{ "a kind", { 7, VIOMMU_ANY_PASID, 1 << 1 }, 0x01 },
-	{ "two kinds", { 7, VIOMMU_ANY_PASID, 1 << 2 | 1 << 3 }, 0x0e },
-	{ "a kind of a PASID", { 7, 5, 1 << 3 }, 0x04 },
-	{ "no kind", { 7, VIOMMU_ANY_PASID, 0 }, 0 },
+	{ "all of an id", { 7, VIOMMU_ANY_PASID, 0xf, 0 }, 0x0f },
+	{ "another id", { 8, VIOMMU_ANY_PASID, 0xf, 0 }, 0x10 },
+	{ "an id that nobody has", { 9, VIOMMU_ANY_PASID, 0xf, 0 }, 0 },
+	{ "the id only, bits above 16", { 0x10007, VIOMMU_ANY_PASID, 0xf, 0 }, 0 },
+	{ "a PASID", { 7, 5, 0xf, 0 }, 0x06 },
+	{ "without PASID", { 7, VIOMMU_NO_PASID, 0xf, 0 }, 0x01 },
+	{ "PASID 0", { 7, 0, 0xf, 0 }, 0x08 },
+	{ "a kind", { 7, VIOMMU_ANY_PASID, 1 << 1, 0 }, 0x01 },
+	{ "two kinds", { 7, VIOMMU_ANY_PASID, 1 << 2 | 1 << 3, 0 }, 0x0e },
+	{ "a kind of a PASID", { 7, 5, 1 << 3, 0 }, 0x04 },
+	{ "no kind", { 7, VIOMMU_ANY_PASID, 0, 0 }, 0 },
 };
 
 static const struct {
@@ -244,7 +249,8 @@ static void who_is_meant(void **state)
 				fill(&w, d[n], 0x5000, 12);
 			}
 			if (ranged)
-				domains_flush_range(&w.domains, &matches[i].match, 0x1000, 0x1fff);
+				domains_flush_range(&w.domains, &matches[i].match, 0x1000, 0x1fff,
+						    false);
 			else
 				domains_flush(&w.domains, &matches[i].match);
 			for (size_t n = 0; n < ARRAY_COUNT(listed); n++) {
@@ -278,7 +284,7 @@ static const struct {
 
 static void ranges_of_a_domain(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
 
 	for (size_t i = 0; i < ARRAY_COUNT(ranges); i++) {
 		struct domain_key k = key(7, 1, 1);
@@ -294,7 +300,7 @@ static void ranges_of_a_domain(void **state)
 		fill(&w, d, 0x40000000, 12);
 		fill(&w, d, 0x80000000, 21);
 		fill(&w, other, 0x40000000, 12);
-		domains_flush_range(&w.domains, &match, ranges[i].first, ranges[i].last);
+		domains_flush_range(&w.domains, &match, ranges[i].first, ranges[i].last, false);
 		check_that(ranges[i].name, !cached(&w, d, ranges[i].first));
 		check_that(ranges[i].name, !cached(&w, d, ranges[i].last & BITS(47, 0)));
 		check_eq(ranges[i].name, cached(&w, d, 0x40000000), ranges[i].near_stays);
@@ -307,7 +313,7 @@ static void ranges_of_a_domain(void **state)
 static void a_page_of_a_large_page(void **state)
 {
 	static const uint64_t at[] = { 0x40000000, 0x40000fff, 0x5fffffff, 0x7ffff000, 0x7fffffff };
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
 
 	for (size_t i = 0; i < ARRAY_COUNT(at); i++) {
 		struct domain_key k = key(7, 1, 1);
@@ -321,7 +327,7 @@ static void a_page_of_a_large_page(void **state)
 		fill(&w, d, 0x80000000, 30);
 		fill(&w, d, 0x3ffff000, 12);
 		fill(&w, d, 0x80000000, 12);
-		domains_flush_range(&w.domains, &match, at[i], at[i]);
+		domains_flush_range(&w.domains, &match, at[i], at[i], false);
 		assert_false(cached(&w, d, 0x40000000));
 		assert_false(cached(&w, d, 0x7fffffff));
 		assert_true(cached(&w, d, 0x3fffffff));
@@ -336,7 +342,7 @@ static void a_page_of_a_large_page(void **state)
  * tables before it is never found after it. */
 static void fills_that_are_overtaken(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf };
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
 
 	for (unsigned step = 0; step < 3; step++) {
 		for (unsigned kind = 0; kind < 4; kind++) {
@@ -360,9 +366,11 @@ static void fills_that_are_overtaken(void **state)
 				if (kind == 0)
 					domains_flush(&w.domains, &match);
 				else if (kind == 1)
-					domains_flush_range(&w.domains, &match, 0x201000, 0x201fff);
+					domains_flush_range(&w.domains, &match, 0x201000, 0x201fff,
+							    false);
 				else if (kind == 2)
-					domains_flush_range(&w.domains, &match, 0, UINT64_MAX);
+					domains_flush_range(&w.domains, &match, 0, UINT64_MAX,
+							    false);
 				else
 					domains_get(&w.domains, &k, 2);
 			}

@@ -10,7 +10,7 @@
 static void setup_epoch(struct epoch *e)
 {
 	memset(e, 0, sizeof(*e));
-	epoch_init(e);
+	epoch_init(e, false);
 }
 
 static void nobody_inside(void **state)

@@ -166,6 +166,39 @@ static void domains_in_legacy_mode(void **state)
 	guest_fini(&g);
 }
 
+/* What was translated through a domain is told of its invalidations, also when the context entry
+ * names another by now that nobody has invalidated yet (obligation 17). */
+static void domain_of_before(void **state)
+{
+	struct viommu_request request = {
+		.first = 0x5000, .last = 0x5fff, .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ
+	};
+	struct viommu_listener *listener;
+	struct viommu_fragment fragment;
+	struct viommu_device *device;
+	struct viommu_answer answer;
+	struct ears all;
+	struct guest g;
+	uint64_t ss;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	ss = guest_table(&g);
+	guest_ss_map(&g, ss, 4, 0x5000, guest_alloc(&g, 1), 12, GUEST_RW);
+	guest_legacy(&g, 8, 5, ss, 4);
+	guest_start(&g, VTD_TTM_LEGACY);
+	device = guest_device(&g, 8);
+	listener = listen(&g, NULL, &all);
+	assert_int_equal(viommu_device_translate(device, &request, &fragment, 1, &answer),
+			 VIOMMU_OK);
+	guest_legacy(&g, 8, 6, ss, 4);
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_LOCAL, 5), 0x5000, 0, 0);
+	guest_wait(&g);
+	assert_true(told(&all, device, 0x5000, 0x5fff));
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 /* A domain that a device uses only with a PASID is one of its domains too (obligation 17). */
 static void domains_of_pasids(void **state)
 {
@@ -280,6 +313,7 @@ int main(void)
 		cmocka_unit_test(lifetime),
 		cmocka_unit_test(devices_that_come_later),
 		cmocka_unit_test(domains_in_legacy_mode),
+		cmocka_unit_test(domain_of_before),
 		cmocka_unit_test(domains_of_pasids),
 		cmocka_unit_test(replay_from_inside),
 	};

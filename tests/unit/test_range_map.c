@@ -351,7 +351,8 @@ static void pools(void **state)
 	range_pool_free(NULL);
 }
 
-/* Every nth allocation fails once: the map is as before, and the same works afterwards. */
+/* Every allocation fails once: the map is as before, and the same works afterwards. Then all goes,
+ * in another order. */
 static void failing_allocations(void **state)
 {
 	enum { ITEMS = 60000 };
@@ -379,6 +380,77 @@ static void failing_allocations(void **state)
 	}
 	assert_int_equal(failed + 1, w.blocks);
 	assert_true(failed > 8);
+	check_world(&w);
+	for (uint64_t i = 0; i < 0x10000; i++) {
+		uint64_t first = (i * 25717 & 0xffff) << 12;
+		bool had = range_map_find(w.pool, &w.map, first + 0xfff, &found);
+
+		assert_int_equal(range_map_remove(w.pool, &w.map, first, first + 0xfff, NULL, NULL),
+				 had);
+		assert_false(range_map_find(w.pool, &w.map, first, &found));
+		if (i % 4096 == 0)
+			check_world(&w);
+	}
+	assert_int_equal(w.map.count, 0);
+	assert_int_equal(failed + 1, w.blocks);
+	close_world(&w);
+}
+
+/* A leaf, the node above it and the root are full: three nodes are needed at once, or none. */
+static void reserve(struct world *w, uint32_t spare)
+{
+	struct range_map other[64] = { { .version = 0 } };
+	struct range_item item = item_of(0, 0);
+	const uint64_t full = (uint64_t)LEAF_ITEMS * INNER_CHILDREN;
+	uint32_t nodes = 0;
+	int result;
+
+	open_world(w, 2000);
+	for (uint64_t i = 0; i < full; i++)
+		assert_int_equal(add(w, i, i), VIOMMU_OK);
+	assert_int_equal(atomic_load(&w->map.height), 1);
+	w->fail_at = w->calls + 1;
+	for (; w->pool->spare > spare; nodes++)
+		assert_int_equal(range_map_add(w->pool, &other[nodes], &item), VIOMMU_OK);
+	result = add(w, full, full);
+	assert_int_equal(result, spare < 3 ? VIOMMU_ENOMEM : VIOMMU_OK);
+	range_check_pool(w->pool, range_check(w->pool, &w->map) + nodes);
+	if (result != VIOMMU_OK)
+		assert_int_equal(add(w, full, full), VIOMMU_OK);
+	assert_int_equal(atomic_load(&w->map.height), 2);
+	range_check_pool(w->pool, range_check(w->pool, &w->map) + nodes);
+	while (nodes)
+		range_map_clear(w->pool, &other[--nodes]);
+	close_world(w);
+}
+
+static void reserving(void **state)
+{
+	struct world w;
+
+	(void)state;
+	for (uint32_t spare = 0; spare < 4; spare++)
+		reserve(&w, spare);
+}
+
+/* A leaf loses addresses to the one before, for an item that ends behind what that had. */
+static void over_the_edge_of_a_leaf(void **state)
+{
+	struct range_item found;
+	struct world w;
+
+	(void)state;
+	open_world(&w, 100);
+	for (uint64_t i = 0; i <= LEAF_ITEMS; i++)
+		assert_int_equal(add(&w, i * 100, i * 100 + 9), VIOMMU_OK);
+	assert_int_equal(range_map_remove(w.pool, &w.map, 1900, 1999, NULL, NULL), 1);
+	assert_false(range_map_cuts(w.pool, &w.map, 1950, 1950));
+	assert_int_equal(add(&w, 1905, 2000), VIOMMU_EEXIST);
+	assert_int_equal(add(&w, 1905, 1955), VIOMMU_OK);
+	assert_true(range_map_cuts(w.pool, &w.map, 1950, 1960));
+	assert_true(range_map_find(w.pool, &w.map, 1955, &found));
+	check_item("over the edge", &found, 1905, 1955);
+	assert_int_equal(add(&w, 1956, 1999), VIOMMU_OK);
 	close_world(&w);
 }
 
@@ -399,6 +471,7 @@ static void memory(void **state)
 	assert_true(w.bytes - own <= 8192);
 	for (uint64_t i = 1; i < 100000; i++)
 		assert_int_equal(add(&w, i, i), VIOMMU_OK);
+	check_world(&w);
 	most = w.bytes;
 	print_message("%.1f bytes an item, %.1f of nodes\n", (double)(most - own) / 100000,
 		      (double)range_pool_bytes(w.pool) / 100000);
@@ -412,6 +485,7 @@ static void memory(void **state)
 	}
 	assert_true(range_pool_bytes(w.pool) < 32 * 100000);
 	assert_int_equal(w.bytes, most);
+	range_check_pool(w.pool, range_check(w.pool, &other));
 	range_pool_trim(w.pool);
 	assert_int_equal(w.bytes, most);
 	range_map_remove(w.pool, &other, 0, TOP, NULL, NULL);
@@ -706,6 +780,8 @@ int main(void)
 		cmocka_unit_test(cap),
 		cmocka_unit_test(pools),
 		cmocka_unit_test(failing_allocations),
+		cmocka_unit_test(reserving),
+		cmocka_unit_test(over_the_edge_of_a_leaf),
 		cmocka_unit_test(memory),
 		cmocka_unit_test(random_operations),
 	};

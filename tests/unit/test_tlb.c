@@ -29,6 +29,12 @@ static void end_world(struct world *w)
 	guest_fini(&w->g);
 }
 
+/* Every tag with a salt of its own, as if each were another domain's. */
+static struct tlb_space space(uint64_t tag)
+{
+	return (struct tlb_space){ .tag = tag, .salt = tag * 0x9e3779b97f4a7c15U };
+}
+
 static void add(struct world *w, uint64_t tag, uint64_t iova, uint64_t gpa, unsigned lg2,
 		uint64_t perm)
 {
@@ -36,12 +42,12 @@ static void add(struct world *w, uint64_t tag, uint64_t iova, uint64_t gpa, unsi
 		.iova = iova, .gpa = gpa, .size_lg2 = (uint8_t)lg2, .perm = (uint8_t)perm
 	};
 
-	tlb_add(&w->tlb, tag, &t, &w->changes, atomic_load(&w->changes));
+	tlb_add(&w->tlb, space(tag), &t, &w->changes, atomic_load(&w->changes));
 }
 
 static bool find(struct world *w, uint64_t tag, uint64_t iova, struct translation *t)
 {
-	return tlb_find(&w->tlb, tag, SIZES, iova, t);
+	return tlb_find(&w->tlb, space(tag), SIZES, iova, t);
 }
 
 static bool has(struct world *w, uint64_t tag, uint64_t iova)
@@ -99,8 +105,8 @@ static void sizes(void **state)
 		assert_true(has(&w, 7, iova + bytes - 1));
 		assert_false(has(&w, 7, iova - 1));
 		assert_false(has(&w, 7, iova + bytes));
-		assert_false(tlb_find(&w.tlb, 7, SIZES & ~bytes, iova, &t));
-		assert_false(tlb_find(&w.tlb, 7, 0, iova, &t));
+		assert_false(tlb_find(&w.tlb, space(7), SIZES & ~bytes, iova, &t));
+		assert_false(tlb_find(&w.tlb, space(7), 0, iova, &t));
 		end_world(&w);
 	}
 }
@@ -120,10 +126,10 @@ static void ends_of_the_space(void **state)
 	assert_true(find(&w, 3, UINT64_MAX, &t));
 	assert_int_equal(t.gpa, UINT64_MAX - 0xfff);
 	assert_int_equal(t.perm, 2);
-	tlb_remove(&w.tlb, 3, 12, UINT64_MAX, UINT64_MAX);
+	tlb_remove(&w.tlb, space(3), 12, UINT64_MAX, UINT64_MAX);
 	assert_false(has(&w, 3, UINT64_MAX));
 	assert_true(has(&w, 3, 0));
-	tlb_remove(&w.tlb, 3, 12, 0, 0);
+	tlb_remove(&w.tlb, space(3), 12, 0, 0);
 	assert_false(has(&w, 3, 0));
 	end_world(&w);
 }
@@ -247,11 +253,12 @@ static void remove_pages(void **state)
 				add(&w, tag, n * 0x1000U, 0, 12, 1);
 		}
 		add(&w, 1, 0, 0, 21, 1);
-		tlb_remove(&w.tlb, 1, 12, removals[i].first, removals[i].last);
+		tlb_remove(&w.tlb, space(1), 12, removals[i].first, removals[i].last);
 		for (unsigned n = 0; n < 8; n++) {
 			struct translation t;
 
-			check_eq(removals[i].name, tlb_find(&w.tlb, 1, BIT(12), n * 0x1000U, &t),
+			check_eq(removals[i].name,
+				 tlb_find(&w.tlb, space(1), BIT(12), n * 0x1000U, &t),
 				 !(removals[i].gone >> n & 1));
 			check_that(removals[i].name, has(&w, 2, n * 0x1000U));
 		}
@@ -277,7 +284,7 @@ static void remove_part_of_a_large_page(void **state)
 			add(&w, 1, 0, 0, lg2[i], 1);
 			add(&w, 1, bytes, 0, lg2[i], 1);
 			add(&w, 1, 2 * bytes, 0, lg2[i], 1);
-			tlb_remove(&w.tlb, 1, lg2[i], first, first + 0xfff);
+			tlb_remove(&w.tlb, space(1), lg2[i], first, first + 0xfff);
 			assert_true(has(&w, 1, 0));
 			assert_false(has(&w, 1, bytes));
 			assert_false(has(&w, 1, 2 * bytes - 1));
@@ -300,13 +307,13 @@ static void overtaken_fill_is_dropped(void **state)
 	setup_world(&w, 64);
 	seen = atomic_load(&w.changes);
 	atomic_fetch_add(&w.changes, 1);
-	tlb_add(&w.tlb, 1, &t, &w.changes, seen);
+	tlb_add(&w.tlb, space(1), &t, &w.changes, seen);
 	assert_false(has(&w, 1, 0x1000));
-	tlb_add(&w.tlb, 1, &t, &w.changes, seen + 1);
+	tlb_add(&w.tlb, space(1), &t, &w.changes, seen + 1);
 	assert_true(find(&w, 1, 0x1000, &found));
 	/* neither does it replace what is there */
-	tlb_add(&w.tlb, 1, &(struct translation){ .iova = 0x1000, .size_lg2 = 12 }, &w.changes,
-		seen);
+	tlb_add(&w.tlb, space(1), &(struct translation){ .iova = 0x1000, .size_lg2 = 12 },
+		&w.changes, seen);
 	assert_true(find(&w, 1, 0x1000, &found));
 	assert_int_equal(found.gpa, 0x9000);
 	end_world(&w);

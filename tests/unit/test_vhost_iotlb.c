@@ -265,11 +265,21 @@ static void boundaries(void **state)
 	static const struct {
 		uint64_t first, last;
 	} rows[] = {
-		{ 0, 0 },	     { 0, 0xfff },	     { 1, 1 },
-		{ 0x1000, 0x1fff },  { 0x1003, 0x1003 },     { 0xfff, 0x1000 },
-		{ 0, MAX / 2 },	     { MAX / 2 + 1, MAX },   { MAX, MAX },
-		{ MAX - 0xfff, MAX }, { MAX - 1, MAX - 1 },  { UINT32_MAX, UINT64_C(1) << 32 },
-		{ 1, MAX - 1 },	     { INT64_MAX, INT64_MAX }, { 0x12345, UINT64_C(1) << 63 },
+		{ 0, 0 },
+		{ 0, 0xfff },
+		{ 1, 1 },
+		{ 0x1000, 0x1fff },
+		{ 0x1003, 0x1003 },
+		{ 0xfff, 0x1000 },
+		{ 0, MAX / 2 },
+		{ MAX / 2 + 1, MAX },
+		{ MAX, MAX },
+		{ MAX - 0xfff, MAX },
+		{ MAX - 1, MAX - 1 },
+		{ UINT32_MAX, UINT64_C(1) << 32 },
+		{ 1, MAX - 1 },
+		{ INT64_MAX, INT64_MAX },
+		{ 0x12345, UINT64_C(1) << 63 },
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -323,6 +333,10 @@ static void whole_space(void **state)
 		assert_int_equal(answer.next, MAX / 2 + 1);
 		assert_int_equal(look(&rig, MAX, R), 0x2000 + MAX / 2);
 	}
+	/* each is kept once, although the highest address is always looked for in the tree */
+	for (unsigned i = 0; i < 40; i++)
+		assert_int_equal(look(&rig, MAX, R), 0x2000 + MAX / 2);
+	assert_int_equal(rig.r->cache.count, 3);
 	viommu_iotlb_invalidate(rig.t, 0, MAX);
 	assert_int_equal(look(&rig, 0, R), 0);
 	assert_int_equal(look(&rig, MAX, R), 0);
@@ -588,6 +602,27 @@ static void working_sets(void **state)
 			assert_int_equal(rig.r->cache.count, IOTLB_CACHE_SIZE);
 		rig_close(&rig);
 	}
+}
+
+/* A full cache whose last range has the highest address: nothing of it is left behind. */
+static void full_to_the_end(void **state)
+{
+	struct rig rig;
+
+	rig_open(&rig, 0, 0);
+	for (uint64_t i = 0; i < IOTLB_CACHE_SIZE - 1; i++) {
+		insert(&rig, MAX - 0x100 * i - 0xff, MAX - 0x100 * i, 0x1000 * (i + 1), 0, RW);
+		assert_int_equal(look(&rig, MAX - 0x100 * i - 0xff, R), 0x1000 * (i + 1));
+	}
+	assert_int_equal(rig.r->cache.count, IOTLB_CACHE_SIZE);
+	assert_int_equal(look(&rig, MAX, R), 0x10ff);
+	viommu_iotlb_invalidate(rig.t, MAX, MAX);
+	assert_int_equal(look(&rig, 0x5000, R), 0);
+	assert_int_equal(look(&rig, MAX - 1, R), 0x10fe);
+	assert_int_equal(look(&rig, MAX, R), 0);
+	viommu_iotlb_invalidate(rig.t, 0, MAX);
+	assert_int_equal(look(&rig, MAX, R), 0);
+	rig_close(&rig);
 }
 
 /* Ranges are added without making void what readers have; taking some away does. */
@@ -1072,6 +1107,35 @@ static void out_of_memory(void **state)
 	rig_close(&rig);
 }
 
+/* Obligation 28: an update in the middle of a range for which there is no memory. */
+static void out_of_memory_in_the_middle(void **state)
+{
+	unsigned refused = 0;
+	struct rig rig;
+
+	rig_open(&rig, 0, 0);
+	for (uint64_t n = 0; n < 600; n++)
+		insert(&rig, 0x100 * n, 0x100 * n + 0xff, 0x10000, 0, R);
+	for (uint64_t n = 0; n < 600; n++) {
+		uint64_t first = 0x100 * n + 0x40;
+		int result;
+
+		rig.asks = 0;
+		rig.fail_after = 1;
+		result = viommu_iotlb_insert(rig.t, first, first + 0xf, at(0x20000), 0, R);
+		rig.fail_after = 0;
+		if (result == VIOMMU_OK)
+			continue;
+		assert_int_equal(result, VIOMMU_ENOMEM);
+		refused++;
+		for (uint64_t i = 0; i < 0x100; i++)
+			assert_int_equal(look(&rig, 0x100 * n + i, R), 0x10000 + i);
+		insert(&rig, first, first + 0xf, 0x20000, 0, R);
+	}
+	assert_true(refused >= 2);
+	rig_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1086,6 +1150,7 @@ int main(void)
 		cmocka_unit_test(permission),
 		cmocka_unit_test(changes_are_seen),
 		cmocka_unit_test(working_sets),
+		cmocka_unit_test(full_to_the_end),
 		cmocka_unit_test(what_makes_copies_void),
 		cmocka_unit_test(eviction_order),
 		cmocka_unit_test(eviction_of_parts),
@@ -1101,6 +1166,7 @@ int main(void)
 		cmocka_unit_test(sections),
 		cmocka_unit_test(sections_of_what_is_gone),
 		cmocka_unit_test(out_of_memory),
+		cmocka_unit_test(out_of_memory_in_the_middle),
 	};
 
 	return cmocka_run_group_tests_name("unit/vhost_iotlb", tests, NULL, NULL);

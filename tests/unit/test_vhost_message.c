@@ -93,9 +93,9 @@ static void golden_bytes(void **state)
 						   .asid = 0x34333231,
 						   .perm = RW,
 						   .type = UPDATE };
-	static const uint8_t payload[32] = { 1,	   2,	 3,    4,    5,	   6,	 7,    8,    0x17,
-					     0x18, 0,	 0,    0,    0,	   0,	 0,    0x21, 0x22,
-					     0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 3,    2 };
+	static const uint8_t payload[32] = { 1,	   2,	 3,    4,    5,	   6,	 7, 8,	  0x17,
+					     0x18, 0,	 0,    0,    0,	   0,	 0, 0x21, 0x22,
+					     0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 3, 2 };
 	static const uint8_t v1[8] = { 1 };
 	static const uint8_t v2[8] = { 2, 0, 0, 0, 0x31, 0x32, 0x33, 0x34 };
 	uint8_t zero[32] = { 0 };
@@ -323,12 +323,12 @@ static void arguments(void **state)
 /* Which bytes of a message mean something. */
 static bool means(uint32_t form, unsigned type, unsigned byte)
 {
-	static const unsigned last[][2] = {
-		{ 7, 0 }, { 15, 1 }, { 23, 2 }, { 24, 3 }, { 25, 4 }
+	static const unsigned last[][2] = { { 7, 0 }, { 15, 1 }, { 23, 2 }, { 24, 3 }, { 25, 4 } };
+	static const bool has[7][5] = {
+		[MISS] = { 1, 0, 0, 1, 1 },   [FAIL] = { 1, 0, 0, 1, 1 },
+		[UPDATE] = { 1, 1, 1, 1, 1 }, [INVALIDATE] = { 1, 1, 0, 0, 1 },
+		[BEGIN] = { 0, 0, 0, 0, 1 },  [END] = { 0, 0, 0, 0, 1 }
 	};
-	static const bool has[7][5] = { [MISS] = { 1, 0, 0, 1, 1 },	  [FAIL] = { 1, 0, 0, 1, 1 },
-					[UPDATE] = { 1, 1, 1, 1, 1 },	  [INVALIDATE] = { 1, 1, 0, 0, 1 },
-					[BEGIN] = { 0, 0, 0, 0, 1 },	  [END] = { 0, 0, 0, 0, 1 } };
 
 	if (form != USER) {
 		if (byte < 4)
@@ -499,10 +499,10 @@ static void round_trip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(kernel_layout), cmocka_unit_test(golden_bytes),
-		cmocka_unit_test(every_row),	 cmocka_unit_test(forms_and_lengths),
+		cmocka_unit_test(kernel_layout),    cmocka_unit_test(golden_bytes),
+		cmocka_unit_test(every_row),	    cmocka_unit_test(forms_and_lengths),
 		cmocka_unit_test(kernel_type_word), cmocka_unit_test(arguments),
-		cmocka_unit_test(every_byte),	 cmocka_unit_test(garbage),
+		cmocka_unit_test(every_byte),	    cmocka_unit_test(garbage),
 		cmocka_unit_test(round_trip),
 	};
 

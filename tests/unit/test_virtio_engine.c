@@ -544,6 +544,11 @@ static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, u
 	};
 }
 
+static void on_gathered(void *opaque)
+{
+	*tell(opaque) = (struct told){ .what = 'c' };
+}
+
 static void expect(struct rig *r, const char *row, const char *order)
 {
 	char got[257] = "";
@@ -557,9 +562,11 @@ static void expect(struct rig *r, const char *row, const char *order)
 
 static void listeners(void **state)
 {
-	struct viommu_listener_config config = {
-		.size = sizeof(config), .unmap = on_unmap, .mode = on_mode, .map = on_map
-	};
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .unmap = on_unmap,
+						 .mode = on_mode,
+						 .map = on_map,
+						 .complete = on_gathered };
 	struct viommu_listener *listener;
 	struct rig r;
 
@@ -569,7 +576,7 @@ static void listeners(void **state)
 	assert_int_equal(viommu_listener_new(r.iommu, NULL, &config, &listener), VIOMMU_OK);
 	attach(&r, 9, 1, 0);
 	assert_int_equal(r.told[0].mode, VIOMMU_MODE_TRANSLATE);
-	expect(&r, "attach", "m");
+	expect(&r, "attach", "mc");
 	/* the end of it is not in RAM */
 	map(&r, 9, 0x10000, 0x13fff, RAM - 2 * PAGE, VIOMMU_READ);
 	assert_int_equal(r.told[0].first, 0x10000);
@@ -577,36 +584,36 @@ static void listeners(void **state)
 	assert_ptr_equal(r.told[0].fragment.host, r.ram + RAM - 2 * PAGE);
 	assert_int_equal(r.told[1].fragment.gpa, RAM);
 	assert_null(r.told[1].fragment.host);
-	expect(&r, "map", "MM");
+	expect(&r, "map", "MMc");
 	map(&r, 9, 0x20000, 0x20fff, 0, 0);
 	expect(&r, "map without access", "");
 	map(&r, 9, 0x13000, 0x14fff, 0, 3);
 	expect(&r, "map refused", "");
 	unmap(&r, 9, 0, 0x1ffff, 0);
 	assert_int_equal(r.told[0].last, 0x1ffff);
-	expect(&r, "unmap", "u");
+	expect(&r, "unmap", "uc");
 	unmap(&r, 9, 0, 0x1ffff, 0);
 	expect(&r, "unmap of nothing", "");
 	map(&r, 9, 0x1000, 0x1fff, 0x3000, 3);
 	map(&r, 9, 0x2000, 0x2fff, 0x3000, 3);
-	expect(&r, "maps", "MM");
+	expect(&r, "maps", "McMc");
 	add(&r, 2);
 	attach(&r, 9, 2, 0);
-	expect(&r, "attach to mappings", "mMM");
+	expect(&r, "attach to mappings", "mMMc");
 	attach(&r, 10, 2, 0);
-	expect(&r, "change of domain", "um");
+	expect(&r, "change of domain", "umc");
 	detach(&r, 10, 2);
 	assert_int_equal(r.told[0].last, UINT64_MAX);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BLOCK);
-	expect(&r, "detach", "um");
+	expect(&r, "detach", "umc");
 	viommu_reg_write(r.iommu, VIRTIO_CONFIG_BYPASS, 1, 1);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BYPASS);
-	expect(&r, "bypass: who is not attached", "um");
+	expect(&r, "bypass: who is not attached", "umc");
 	attach(&r, 10, 2, 1);
 	assert_int_equal(r.told[1].mode, VIOMMU_MODE_BYPASS);
-	expect(&r, "attach to bypass", "um");
+	expect(&r, "attach to bypass", "umc");
 	viommu_virtio_reset(r.iommu);
-	expect(&r, "reset", "umum");
+	expect(&r, "reset", "umumc");
 	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
 	rig_fini(&r);
 }
@@ -712,6 +719,36 @@ static void freed_endpoints(void **state)
 	rig_fini(&r);
 }
 
+/* MAP minds the regions of all endpoints of the domain, ATTACH those of its own. */
+static void regions_and_mappings(void **state)
+{
+	static const struct viommu_virtio_region region[3] = { { 0x5000, 0x5fff, 0, 0 },
+							       { 0x7000, 0x7fff, 0, 0 },
+							       { 0x9000, 0x9fff, 1, 0 } };
+	struct rig r;
+
+	rig_init(&r, NULL);
+	for (uint32_t i = 0; i < 3; i++) {
+		set_regions(add(&r, 1 + i), &region[i], 1);
+		assert_int_equal(attach(&r, 9, 1 + i, 0), VIRTIO_S_OK);
+	}
+	add(&r, 4);
+	assert_int_equal(attach(&r, 9, 4, 0), VIRTIO_S_OK);
+	for (uint32_t i = 0; i < 3; i++) {
+		uint64_t first = region[i].first;
+
+		assert_int_equal(map(&r, 9, first, first + 0xfff, 0, 1), VIRTIO_S_INVAL);
+		assert_int_equal(map(&r, 9, first - PAGE, first + 0xfff, 0, 1), VIRTIO_S_INVAL);
+		assert_int_equal(map(&r, 9, first - PAGE, first - 1, 0, 1), VIRTIO_S_OK);
+	}
+	assert_int_equal(detach(&r, 9, 2), VIRTIO_S_OK);
+	assert_int_equal(map(&r, 9, 0x7000, 0x7fff, 0, 1), VIRTIO_S_OK);
+	assert_int_equal(attach(&r, 9, 2, 0), VIRTIO_S_UNSUPP);
+	assert_int_equal(unmap(&r, 9, 0x7000, 0x7fff, 0), VIRTIO_S_OK);
+	assert_int_equal(attach(&r, 9, 2, 0), VIRTIO_S_OK);
+	rig_fini(&r);
+}
+
 static void endpoint_granule(void **state)
 {
 	struct viommu_virtio_endpoint e = { .size = sizeof(e), .page_size_mask = 0x10000 };
@@ -750,6 +787,9 @@ static void ids_again(void **state)
 
 		assert_int_equal(attach(&r, 9, 1, 0), VIRTIO_S_OK);
 		assert_int_equal(map(&r, 9, 0x1000, 0x1fff, i * PAGE, 1), VIRTIO_S_OK);
+		assert_int_equal(map(&r, 9, 0x2000, 0x2fff, 2 * i * PAGE, 1), VIRTIO_S_OK);
+		/* the first one finds no context, and so does not ask the TLB */
+		assert_int_equal(at(r.device[0], 0x2000, 1), (int64_t)(2 * i * PAGE));
 		assert_int_equal(at(r.device[0], 0x1000, 1), (int64_t)(i * PAGE));
 		assert_int_equal(viommu_translate(channel, &q, &f, 1, &answer), VIOMMU_OK);
 		assert_int_equal(f.gpa, i * PAGE);
@@ -763,6 +803,32 @@ static void ids_again(void **state)
 		assert_int_equal(at(r.device[0], 0x1000, 1), DENIED(1));
 	}
 	assert_int_equal(viommu_channel_free(channel), VIOMMU_OK);
+	rig_fini(&r);
+}
+
+static int never(void *opaque, const struct translation *page)
+{
+	fail_msg("0x%llx is shown", (unsigned long long)page->iova);
+	return 1;
+}
+
+/* Who still has the context of a domain that died finds nothing of the next one in its slot. */
+static void context_of_the_dead(void **state)
+{
+	struct pt_visit visit = { .last = UINT64_MAX, .budget = 10, .page = never };
+	struct query q = { .pasid = VIOMMU_NO_PASID, .quiet = true };
+	struct context context;
+	struct rig r;
+
+	rig_init(&r, NULL);
+	q.device = add(&r, 1);
+	add(&r, 2);
+	attach(&r, 9, 1, 0);
+	assert_int_equal(virtio_parse(r.iommu, &q, &context), VIOMMU_OK);
+	detach(&r, 9, 1);
+	attach(&r, 9, 2, 0);
+	map(&r, 9, 0x1000, 0x1fff, 0, 3);
+	assert_int_equal(virtio_visit(r.iommu, &context, &visit), PT_VISIT_DONE);
 	rig_fini(&r);
 }
 
@@ -824,6 +890,7 @@ static void round_trip(void **state)
 	assert_int_equal(viommu_restore(b.iommu, first, bytes), VIOMMU_OK);
 	second = save(b.iommu, &again);
 	assert_int_equal(again, bytes);
+	assert_memory_equal(first, second, bytes);
 	assert_int_equal(range_pool_count(virtio_of(b.iommu)->pool), 101);
 	assert_int_equal(virtio_of(b.iommu)->domain_count, 2);
 	for (uint64_t page = 0; page < 310; page++) {
@@ -856,6 +923,36 @@ static void resum(unsigned char *state, uint64_t bytes)
 	for (uint64_t i = 0; i < bytes - 16; i++)
 		total = (total << 1 | total >> 63) + state[i];
 	put(state + bytes - 8, total, 8);
+}
+
+/* A state of endpoints that are not there, or that have other regions here. */
+static void other_endpoints(void **state)
+{
+	static const struct viommu_virtio_region hole = { 0x3000, 0x3fff, 0, 0 };
+	struct rig a, b, c;
+	unsigned char *good;
+	uint64_t bytes;
+
+	rig_init(&a, NULL);
+	populate(&a);
+	good = save(a.iommu, &bytes);
+	rig_init(&b, NULL);
+	for (uint32_t id = 1; id < 3; id++) {
+		add(&b, id);
+		assert_int_equal(viommu_restore(b.iommu, good, bytes), VIOMMU_ESTATE);
+	}
+	add(&b, 3);
+	assert_int_equal(viommu_restore(b.iommu, good, bytes), VIOMMU_OK);
+	rig_init(&c, NULL);
+	add(&c, 1);
+	set_regions(add(&c, 2), &hole, 1);
+	add(&c, 3);
+	assert_int_equal(viommu_restore(c.iommu, good, bytes), VIOMMU_ESTATE);
+	assert_int_equal(range_pool_count(virtio_of(c.iommu)->pool), 0);
+	free(good);
+	rig_fini(&a);
+	rig_fini(&b);
+	rig_fini(&c);
 }
 
 /* Every byte changed, one at a time: refused whole, or taken whole. */
@@ -909,14 +1006,25 @@ static void hostile_states(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_split),	   cmocka_unit_test(not_understood),
-		cmocka_unit_test(probe_splits),	   cmocka_unit_test(regions_do_not_share),
-		cmocka_unit_test(odd_bytes),	   cmocka_unit_test(whole_ranges),
-		cmocka_unit_test(open_section),	   cmocka_unit_test(too_many_pending),
-		cmocka_unit_test(device_cache),	   cmocka_unit_test(listeners),
-		cmocka_unit_test(replay),	   cmocka_unit_test(caps),
-		cmocka_unit_test(freed_endpoints), cmocka_unit_test(endpoint_granule),
-		cmocka_unit_test(ids_again),	   cmocka_unit_test(round_trip),
+		cmocka_unit_test(every_split),
+		cmocka_unit_test(not_understood),
+		cmocka_unit_test(probe_splits),
+		cmocka_unit_test(regions_do_not_share),
+		cmocka_unit_test(odd_bytes),
+		cmocka_unit_test(whole_ranges),
+		cmocka_unit_test(open_section),
+		cmocka_unit_test(too_many_pending),
+		cmocka_unit_test(device_cache),
+		cmocka_unit_test(listeners),
+		cmocka_unit_test(replay),
+		cmocka_unit_test(caps),
+		cmocka_unit_test(freed_endpoints),
+		cmocka_unit_test(regions_and_mappings),
+		cmocka_unit_test(endpoint_granule),
+		cmocka_unit_test(ids_again),
+		cmocka_unit_test(context_of_the_dead),
+		cmocka_unit_test(round_trip),
+		cmocka_unit_test(other_endpoints),
 		cmocka_unit_test(hostile_states),
 	};
 

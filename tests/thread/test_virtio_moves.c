@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_virtio_threads.c - requests of a virtio-iommu while other threads translate (obligations 12
+ * test_virtio_moves.c - requests of a virtio-iommu while other threads translate (obligations 12
  * and 18): every answer is one that was right at some moment of its call. A translation that starts
  * after a request has returned never sees what was before.
  *
@@ -38,6 +38,7 @@ struct stress {
 	uint64_t versions;
 	_Atomic uint64_t started, complete;
 	_Atomic uint32_t stop, wrong;
+	pthread_barrier_t ready;
 	_Atomic uint64_t bad[4];
 	uint64_t random;
 	/* the model */
@@ -200,6 +201,7 @@ static void *by_device(void *opaque)
 {
 	struct stress *s = opaque;
 
+	pthread_barrier_wait(&s->ready);
 	while (!atomic_load(&s->stop)) {
 		uint64_t before = atomic_load(&s->complete);
 		struct viommu_answer answer;
@@ -217,7 +219,8 @@ static void *by_channel(void *opaque)
 	struct viommu_channel *channel;
 
 	if (viommu_channel_new(s->watched, VIOMMU_NO_PASID, &channel) != VIOMMU_OK)
-		return NULL;
+		abort();
+	pthread_barrier_wait(&s->ready);
 	while (!atomic_load(&s->stop)) {
 		uint64_t before = atomic_load(&s->complete);
 		struct viommu_answer answer;
@@ -243,7 +246,7 @@ static uint64_t steps(void)
 {
 	const char *scale = getenv("VIOMMU_TEST_SCALE");
 
-	return 20000 * (scale ? strtoull(scale, NULL, 0) : 1);
+	return 100000 * (scale ? strtoull(scale, NULL, 0) : 1);
 }
 
 static void answers_of_a_moment(void **state)
@@ -264,8 +267,10 @@ static void answers_of_a_moment(void **state)
 	s.watched = add(&s, WATCHED);
 	other = add(&s, OTHER);
 
+	pthread_barrier_init(&s.ready, NULL, 3);
 	pthread_create(&thread[0], NULL, by_device, &s);
 	pthread_create(&thread[1], NULL, by_channel, &s);
+	pthread_barrier_wait(&s.ready);
 	for (uint64_t i = 1; i <= s.versions && !atomic_load(&s.wrong); i++) {
 		step(&s, i);
 		if (i % 64 == 0)
@@ -274,6 +279,7 @@ static void answers_of_a_moment(void **state)
 	atomic_store(&s.stop, 1);
 	for (unsigned i = 0; i < 2; i++)
 		pthread_join(thread[i], NULL);
+	pthread_barrier_destroy(&s.ready);
 	if (atomic_load(&s.wrong))
 		fail_msg("versions %llu to %llu: 0x%llx", (unsigned long long)s.bad[0],
 			 (unsigned long long)s.bad[1], (unsigned long long)s.bad[2]);

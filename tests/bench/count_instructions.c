@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * count_instructions.c - does each operation n times, and 2n times, for callgrind to count;
+ * instructions.py runs it and compares. The worlds are those of bench/.
+ *
+ *	count_instructions [OPERATION...]
+ *
+ * Callgrind has to be started with --collect-atstart=no. Only what is between count() calls is
+ * collected: the operation, its request and the loop. Everything has been done once before, so that
+ * no first time is among it.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#define CALLGRIND_TOGGLE_COLLECT
+#define CALLGRIND_ZERO_STATS
+#define CALLGRIND_DUMP_STATS_AT(text) (void)(text)
+#endif
+
+#include "irq_world.h"
+#include "vtd_world.h"
+
+#define MESSAGES 32U
+
+/* Starts to collect, or stops. */
+static inline void count(void)
+{
+	CALLGRIND_TOGGLE_COLLECT;
+}
+
+static inline void use(uint64_t value)
+{
+	__asm__ volatile("" : : "r"(value));
+}
+
+/* --- worlds --- */
+
+static void *make(uint64_t pages, uint64_t stride, uint32_t devices)
+{
+	struct vtd_shape shape = { VTD_SS4, pages, stride, devices };
+
+	return vtd_world_new(&shape);
+}
+
+static void *prepare_hot(void)
+{
+	return make(GUEST_HOT, GUEST_PAGE, 1);
+}
+
+static void *prepare_scattered(void)
+{
+	return make(GUEST_SCATTERED, GUEST_SCATTERED_4, 1);
+}
+
+static void *prepare_dense(void)
+{
+	return make(GUEST_SCATTERED, GUEST_PAGE, 1);
+}
+
+static void *prepare_domains(void)
+{
+	return make(GUEST_DOMAINS, GUEST_PAGE, GUEST_DOMAINS);
+}
+
+static void *prepare_messages(void)
+{
+	return irq_world_new(MESSAGES, false, false);
+}
+
+static void *prepare_routes(void)
+{
+	return irq_world_new(MESSAGES, true, false);
+}
+
+static void discard_vtd(void *world)
+{
+	vtd_world_free(world);
+}
+
+static void discard_irq(void *world)
+{
+	irq_world_free(world);
+}
+
+/* --- operations. Each does its own n, rounded up to whole turns. --- */
+
+static void expect_ok(const char *what, int result)
+{
+	if (result != VIOMMU_OK)
+		vtd_unexpected(what, result);
+}
+
+static uint64_t ask_to_write(struct viommu_channel *channel, uint64_t iova)
+{
+	struct viommu_request request = vtd_read(iova);
+	struct viommu_fragment fragment;
+	struct viommu_answer answer;
+
+	request.access = VIOMMU_WRITE;
+	expect_ok("viommu_translate", viommu_translate(channel, &request, &fragment, 1, &answer));
+	return fragment.gpa;
+}
+
+static void channel_hit(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	expect_ok("viommu_enter", viommu_enter(w->channel[0]));
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask(w->channel[0], w->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_leave", viommu_leave(w->channel[0]));
+}
+
+static void channel_hit_write(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	expect_ok("viommu_enter", viommu_enter(w->channel[0]));
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(ask_to_write(w->channel[0], w->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_leave", viommu_leave(w->channel[0]));
+}
+
+static void device_hit(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask_device(w->device[0], w->pages.iova[i % GUEST_HOT]));
+	count();
+}
+
+/* Each page once after a flush, through a channel. */
+static void miss(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += GUEST_SCATTERED) {
+		vtd_queue_domain(w, 1);
+		vtd_finish(w);
+		expect_ok("viommu_enter", viommu_enter(w->channel[0]));
+		count();
+		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
+			use(vtd_ask(w->channel[0], w->pages.iova[i]));
+		count();
+		expect_ok("viommu_leave", viommu_leave(w->channel[0]));
+	}
+}
+
+/* The descriptors are there, with a wait behind them. */
+static void ring(struct vtd_world *w)
+{
+	int r;
+
+	vtd_queue_wait(w);
+	count();
+	r = vtd_ring(w);
+	while (r == VIOMMU_PENDING)
+		r = viommu_run(w->iommu);
+	count();
+	expect_ok("invalidation", r);
+	if (!vtd_completed(w))
+		vtd_unexpected("status", VIOMMU_PENDING);
+}
+
+/* 64 pages that are cached. */
+static void invalidate_page(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += 64) {
+		for (uint32_t i = 0; i < 64; i++)
+			use(vtd_ask_device(w->device[0], w->pages.iova[i]));
+		for (uint32_t i = 0; i < 64; i++)
+			vtd_queue_page(w, 1, w->pages.iova[i]);
+		ring(w);
+	}
+}
+
+/* 64 domains, each with a page that is cached. */
+static void invalidate_domain(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += GUEST_DOMAINS) {
+		for (uint32_t i = 0; i < GUEST_DOMAINS; i++)
+			use(vtd_ask_device(w->device[i], w->pages.iova[i]));
+		for (uint32_t i = 0; i < GUEST_DOMAINS; i++)
+			vtd_queue_domain(w, (uint16_t)(i + 1));
+		ring(w);
+	}
+}
+
+static void enter_leave(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		int entered = viommu_enter(w->channel[0]), left = viommu_leave(w->channel[0]);
+
+		if (entered || left)
+			vtd_unexpected("section", entered ? entered : left);
+	}
+	count();
+}
+
+static void irq_hit(void *world, uint32_t n)
+{
+	struct irq_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(irq_send(w, i % MESSAGES));
+	count();
+}
+
+static void irq_miss(void *world, uint32_t n)
+{
+	struct irq_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += MESSAGES) {
+		irq_queue_all(w);
+		irq_queue_wait(w);
+		irq_ring(w);
+		count();
+		for (uint32_t i = 0; i < MESSAGES; i++)
+			use(irq_send(w, i));
+		count();
+	}
+}
+
+static void route_lookup(void *world, uint32_t n)
+{
+	struct irq_world *w = world;
+	struct viommu_route_change change;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		if (viommu_routes_lookup(w->routes, i % MESSAGES, &change) != VIOMMU_OK)
+			irq_unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
+		use(change.msi.data);
+	}
+	count();
+}
+
+/* --- the table --- */
+
+struct operation {
+	const char *name;
+	void *(*prepare)(void);
+	void (*discard)(void *world);
+	void (*run)(void *world, uint32_t n);
+	uint32_t n;
+};
+
+static const struct operation operations[] = {
+	{ "channel_hit", prepare_hot, discard_vtd, channel_hit, 1024 },
+	{ "channel_hit_write", prepare_hot, discard_vtd, channel_hit_write, 1024 },
+	{ "device_hit", prepare_hot, discard_vtd, device_hit, 1024 },
+	{ "miss_ss4", prepare_scattered, discard_vtd, miss, GUEST_SCATTERED },
+	{ "miss_structure_cache_ss4", prepare_dense, discard_vtd, miss, GUEST_SCATTERED },
+	{ "invalidate_page", prepare_dense, discard_vtd, invalidate_page, 1024 },
+	{ "invalidate_domain", prepare_domains, discard_vtd, invalidate_domain, 1024 },
+	{ "enter_leave", prepare_hot, discard_vtd, enter_leave, 1024 },
+	{ "irq_hit", prepare_messages, discard_irq, irq_hit, 1024 },
+	{ "irq_miss", prepare_messages, discard_irq, irq_miss, 1024 },
+	{ "route_lookup", prepare_routes, discard_irq, route_lookup, 1024 },
+};
+
+/* Leaves "NAME N" and the instructions in callgrind's file. */
+static void dump(const struct operation *o, void *world, uint32_t n)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %u", o->name, (unsigned)n);
+	CALLGRIND_ZERO_STATS;
+	o->run(world, n);
+	CALLGRIND_DUMP_STATS_AT(text);
+}
+
+static void measure(const struct operation *o)
+{
+	void *world = o->prepare();
+
+	o->run(world, o->n);
+	dump(o, world, o->n);
+	dump(o, world, 2 * o->n);
+	o->discard(world);
+}
+
+static bool wanted(const char *name, int count, char **names)
+{
+	for (int i = 0; i < count; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return count == 0;
+}
+
+int main(int argc, char **argv)
+{
+	int measured = 0;
+
+	printf("build: %s\n", BUILD);
+	if (!RUNNING_ON_VALGRIND)
+		printf("not under valgrind, or built without its headers: nothing is counted\n");
+	for (size_t i = 0; i < sizeof(operations) / sizeof(operations[0]); i++)
+		if (wanted(operations[i].name, argc - 1, argv + 1)) {
+			measure(&operations[i]);
+			measured++;
+		}
+	return measured ? 0 : 2;
+}

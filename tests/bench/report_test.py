@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""bench/report on figures that were made up (runs.json): the tables, the page, the plots. Nothing is measured."""
+
+import contextlib
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+sys.dont_write_bytecode = True
+HERE = os.path.dirname(os.path.abspath(__file__))
+BENCH = os.path.join(HERE, "../../bench")
+sys.path.insert(0, BENCH)
+import report_svg
+from report_figures import Figures, Load, Missing, describe, parse_run
+
+# It has no extension.
+loader = importlib.machinery.SourceFileLoader("report", os.path.join(BENCH, "report"))
+report = importlib.util.module_from_spec(importlib.util.spec_from_loader("report", loader))
+loader.exec_module(report)
+
+with open(os.path.join(HERE, "runs.json")) as file:
+    RESULTS = json.load(file)
+FIGURES = Figures(RESULTS["runs"])
+
+GOOGLE = {"context": {}, "benchmarks": [
+    {"name": "a/b", "run_type": "iteration", "iterations": 5, "real_time": 9.0, "cpu_time": 8.0, "time_unit": "ns", "ns": 8.0,
+     "cached": 3.0},
+    {"name": "a/b", "run_type": "aggregate", "aggregate_name": "mean", "real_time": 9.0, "cpu_time": 8.0, "ns": 70.0},
+    {"name": "a/c", "run_type": "iteration", "error_occurred": True, "error_message": "no"},
+]}
+
+VHOST = [
+    {"backend": "b", "mode": "none", "packets_per_second": 1000, "note": "words"},
+    {"backend": "b", "mode": "none", "packets_per_second": 3000},
+    {"backend": "b", "mode": "none", "packets_per_second": 2000},
+    {"backend": "b", "mode": "static", "packets_per_second": 1900, "iommu_us_per_packet": 0.5, "misses": 7, "invalidations": 1,
+     "round_trip_us": 2.5},
+]
+
+
+def target_line(what):
+    row = next(report.target_row(t, FIGURES) for t in report.TARGETS if t.what == what)
+    return [row[2], row[4]]
+
+
+class Runs(unittest.TestCase):
+    def test_of_google_benchmark(self):
+        self.assertEqual(parse_run(GOOGLE), {"a/b": {"ns": 8.0, "cached": 3.0}})
+
+    def test_medians(self):
+        self.assertEqual(FIGURES("vtd/hit/channel/latency"), 6.5)
+        self.assertEqual(FIGURES("memory/tlb_entry", "bytes_each"), 32)
+        self.assertAlmostEqual(FIGURES.spread("vtd/hit/channel/latency"), 100 * 1.5 / 6.5)
+        self.assertRaises(Missing, FIGURES, "vtd/nothing")
+
+    def test_formula_in_each_run(self):
+        self.assertEqual(FIGURES.each(report.by_l1("vtd/hit/channel/latency")), [6.0, 6.5, 7.5])
+        self.assertEqual(FIGURES.each(report.by_l1("vtd/nothing")), [])
+
+    def test_machine_and_load(self):
+        load = Load()
+        self.assertTrue(describe(os.path.join(HERE, "../.."), "/nonexistent")["processor"])
+        self.assertGreaterEqual(load.stop()["others"], 0)
+
+
+class Targets(unittest.TestCase):
+    def test_reached_but_not_always(self):
+        self.assertEqual(target_line("hit in a channel, latency"), ["6.50", "pass (not in each run)"])
+
+    def test_missed(self):
+        self.assertEqual(target_line("hit in a channel, throughput"), ["4.00", "**miss**"])
+
+    def test_at_least(self):
+        self.assertEqual(target_line("glib_mutex: hit, 1 thread"), ["9.00", "pass"])
+
+    def test_difference(self):
+        self.assertEqual(target_line("miss, ss4, beyond ref/chain4"), ["20.0", "pass (not in each run)"])
+
+    def test_within(self):
+        self.assertEqual(target_line("page invalidation, 100000 by 1000 cached"), ["1.16", "pass"])
+
+    def test_counters(self):
+        self.assertEqual(target_line("memory of a TLB entry"), ["32", "pass"])
+        self.assertEqual(target_line("memory of an idle device"), ["300", "**miss**"])
+        self.assertEqual(target_line("index masks, instructions of a channel hit"), ["3.00", "pass"])
+
+    def test_not_measured(self):
+        self.assertEqual(target_line("domain flush, 1000 cached"), ["", "not measured: vtd/invalidate/domain/1000"])
+
+    def test_both_sides_of_every_relation(self):
+        for relation, bound, good, bad in (("at most", 3, 3, 3.1), ("at least", 3, 3, 2.9), ("within", (0.8, 1.2), 0.8, 0.79),
+                                           ("within", (0.8, 1.2), 1.2, 1.21)):
+            target = report.Target("", "", relation, bound, None)
+            self.assertTrue(report.reached(target, good))
+            self.assertFalse(report.reached(target, bad))
+
+
+class Rows(unittest.TestCase):
+    def test_ratios_to_peers(self):
+        text = report.rows_section(FIGURES)
+        # latency 6.5 against the peer's hit/latency 39, shared 11 against its hit 36
+        self.assertIn("| `vtd/hit/channel/latency` | 6.50 | 6.00 | 23 % | 6.50 | 6.00 |", text)
+        self.assertIn("| `vtd/hit/shared/1000` | 11.0 | 10.4 | 15 % | 11.0 | 3.27 |", text)
+        self.assertIn("| `vtd/hit/shared/1000000` | 200 | 190 | 15 % | 200 |  |", text)
+        self.assertIn("### peer/glib_mutex", text)
+        self.assertNotIn("masks_off", text)
+
+
+class Page(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+
+    def write(self, **options):
+        with open(report.write_report(RESULTS, self.folder.name, **options)) as page:
+            return page.read()
+
+    def edit(self, old, new):
+        path = os.path.join(self.folder.name, "performance.md")
+        with open(path) as page:
+            content = page.read()
+        self.assertIn(old, content)
+        with open(path, "w") as page:
+            page.write(content.replace(old, new))
+
+    def test_all_of_it(self):
+        page = self.write()
+        for words in ("Example 9000", "`bench/report --quick`: 3 runs", "was not idle", "| channel_hit | 103.0 |",
+                      "plots/working_set.svg", "12 of 15 targets are reached"):
+            self.assertIn(words, page)
+
+    def test_text_by_hand_survives(self):
+        self.write()
+        self.edit("## Plots\n", "## Plots\n\nWhy it is so.\n")
+        page = self.write()
+        self.assertIn("## Plots\n\nWhy it is so.\n", page)
+        self.assertEqual(page.count("| hit in a channel, latency |"), 1)
+
+    def test_removed_section_stays_away(self):
+        self.write()
+        self.edit("<!-- report:rows -->", "")
+        with contextlib.redirect_stderr(io.StringIO()) as errors:
+            self.write()
+        self.assertIn("no place for rows", errors.getvalue())
+
+    def test_vhost_stays_until_measured_again(self):
+        first = self.write(vhost=VHOST)
+        line = "| b | static | 1900 | 95.0 % | 0.5 | 7 | 1 | 2.50 |"
+        self.assertIn(line, first)
+        self.assertEqual(self.write(), first)
+
+
+class Plots(unittest.TestCase):
+    def inside(self, svg, width=report_svg.WIDTH, height=report_svg.HEIGHT):
+        root = xml.etree.ElementTree.fromstring(svg)
+        for point in (p for e in root.iter() if "points" in e.attrib for p in e.attrib["points"].split()):
+            x, y = map(float, point.split(","))
+            self.assertTrue(0 <= x <= width and 0 <= y <= height, point)
+        return svg
+
+    def test_series(self):
+        plot = report.PLOTS[0]
+        self.assertEqual(report.points(plot, FIGURES, plot.series[0][1]), [(32, 4.0), (256, 9.0), (1025, 12.0)])
+        svg = self.inside(report.draw(plot, FIGURES))
+        for words in ("glib_mutex", "ours, in a channel", "pages in use", "DRAM load"):
+            self.assertIn(words, svg)
+
+    def test_x_is_what_the_peer_really_has_cached(self):
+        plot = next(p for p in report.PLOTS if p.file == "invalidation")
+        measured = report.points(plot, FIGURES, r"peer/glib_mutex/invalidate/page/(\d+)")
+        self.assertEqual(measured, [(1000, 5000.0), (500, 2500.0)])
+
+    def test_throughput(self):
+        plot = next(p for p in report.PLOTS if p.file == "threads")
+        self.assertEqual(report.points(plot, FIGURES, plot.series[0][1]), [(1, 250.0), (2, 1000 / 2.1)])
+        self.inside(report.draw(plot, FIGURES))
+
+    def test_nothing_of_ours_no_plot(self):
+        self.assertIsNone(report.draw(next(p for p in report.PLOTS if p.file == "routes"), FIGURES))
+
+    def test_bars(self):
+        svg = report.vhost_plot(report.vhost_medians(VHOST))
+        xml.etree.ElementTree.fromstring(svg)
+        self.assertIn("1.9k, 95.0 %", svg)
+
+    def test_axes(self):
+        axis = report_svg.Axis([32, 70000], 0, 100, True)
+        self.assertEqual((axis.low, axis.high, axis.at(axis.low), axis.at(axis.high)), (20, 100000, 0, 100))
+        self.assertEqual([label for _, label in axis.ticks if label], ["100", "1k", "10k", "100k"])
+        axis = report_svg.Axis([0, 5.4e6], 0, 100, False)
+        self.assertEqual([label for _, label in axis.ticks], ["0", "2M", "4M", "6M"])
+
+
+if __name__ == "__main__":
+    unittest.main()
