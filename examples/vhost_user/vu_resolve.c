@@ -183,7 +183,7 @@ static int look_around(struct vu_space *s, uint64_t address, uint64_t bytes, uin
 {
 	struct viommu_iotlb_range *range = &s->range[access == VIOMMU_WRITE];
 
-	if (viommu_iotlb_range(s->reader, address, access, range) != VIOMMU_OK)
+	if (viommu_iotlb_get_range(s->reader, address, access, range) != VIOMMU_OK)
 		range->perm = 0;
 	spans[0] = (struct vu_span){ in_range(range, address, bytes), bytes };
 	if (!spans[0].base) /* It is in more than one piece, or not there. */

@@ -244,8 +244,8 @@ struct viommu_iotlb_range {
  * @param range   receives the range, with VIOMMU_OK only
  * @return as viommu_iotlb_lookup() of [iova, iova]
  */
-VIOMMU_API int viommu_iotlb_range(struct viommu_iotlb_reader *reader, uint64_t iova,
-				  uint32_t access, struct viommu_iotlb_range *range);
+VIOMMU_API int viommu_iotlb_get_range(struct viommu_iotlb_reader *reader, uint64_t iova,
+				      uint32_t access, struct viommu_iotlb_range *range);
 
 /* ---- VMM side: what feeds a backend's device IOTLB ---- */
 

@@ -276,8 +276,8 @@ static int __attribute__((noinline)) range_slowly(struct viommu_iotlb_reader *r,
 	return VIOMMU_OK;
 }
 
-int viommu_iotlb_range(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
-		       struct viommu_iotlb_range *range)
+int viommu_iotlb_get_range(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
+			   struct viommu_iotlb_range *range)
 {
 	const struct iotlb_piece *piece;
 

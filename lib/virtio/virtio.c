@@ -74,7 +74,6 @@ int viommu_virtio_reset(struct viommu *u)
 	if (result)
 		return result;
 	reset_all(virtio_of(u));
-	notify_complete(u);
 	unit_end(u);
 	return VIOMMU_OK;
 }
@@ -93,7 +92,6 @@ int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
 		v->accepted = accepted & VIRTIO_FEATURES_OF_DEVICE;
 		pass_changed(v);
 	}
-	notify_complete(u);
 	unit_end(u);
 	return result;
 }

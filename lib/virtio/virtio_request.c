@@ -244,7 +244,6 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 				   parts_bytes(writable, writable_count));
 		result = virtio_finish(v, token);
 	}
-	notify_complete(u);
 	unit_end(u);
 	return result;
 }

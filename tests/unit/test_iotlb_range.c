@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_iotlb_range.c - viommu_iotlb_range(): the whole range around an address agrees with lookups
+/* test_iotlb_range.c - viommu_iotlb_get_range(): the whole range around an address agrees with lookups
  * in it, with the reader's cache empty, warm and too small. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -61,7 +61,7 @@ static void check(struct rig *rig, unsigned i, unsigned at)
 	struct viommu_iotlb_range range;
 
 	memset(&range, 0xff, sizeof(range));
-	assert_int_equal(viommu_iotlb_range(rig->r, 256 * i + at, R, &range), VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_get_range(rig->r, 256 * i + at, R, &range), VIOMMU_OK);
 	assert_int_equal(range.first, 256 * i);
 	assert_int_equal(range.last, 256 * i + 63);
 	assert_ptr_equal(range.host, memory + 64 * i);
@@ -97,16 +97,16 @@ static void refusals(void **state)
 	add(&rig, 0);
 	memset(&range, 0x5a, sizeof(range));
 	before = range;
-	assert_int_equal(viommu_iotlb_range(rig.r, 64, R, &range), VIOMMU_PENDING);
-	assert_int_equal(viommu_iotlb_range(rig.r, 255, R, &range), VIOMMU_PENDING);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 64, R, &range), VIOMMU_PENDING);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 255, R, &range), VIOMMU_PENDING);
 	assert_int_equal(rig.misses, 1);
-	assert_int_equal(viommu_iotlb_range(rig.r, 0, W, &range), VIOMMU_FAULT);
-	assert_int_equal(viommu_iotlb_range(rig.r, 0, 0, &range), VIOMMU_EINVAL);
-	assert_int_equal(viommu_iotlb_range(rig.r, 0, 4, &range), VIOMMU_EINVAL);
-	assert_int_equal(viommu_iotlb_range(NULL, 0, R, &range), VIOMMU_EINVAL);
-	assert_int_equal(viommu_iotlb_range(rig.r, 0, R, NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, W, &range), VIOMMU_FAULT);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, 0, &range), VIOMMU_EINVAL);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, 4, &range), VIOMMU_EINVAL);
+	assert_int_equal(viommu_iotlb_get_range(NULL, 0, R, &range), VIOMMU_EINVAL);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, R, NULL), VIOMMU_EINVAL);
 	assert_int_equal(viommu_iotlb_leave(rig.r), VIOMMU_OK);
-	assert_int_equal(viommu_iotlb_range(rig.r, 0, R, &range), VIOMMU_EINVAL);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, R, &range), VIOMMU_EINVAL);
 	assert_int_equal(viommu_iotlb_enter(rig.r), VIOMMU_OK);
 	assert_memory_equal(&range, &before, sizeof(range));
 	rig_close(&rig);
@@ -122,9 +122,9 @@ static void what_is_left(void **state)
 	add(&rig, 1);
 	check(&rig, 1, 5);
 	assert_true(viommu_iotlb_invalidate(rig.t, 256, 256 + 15) >= 0);
-	assert_int_equal(viommu_iotlb_range(rig.r, 256 + 15, R, &range), VIOMMU_PENDING);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 256 + 15, R, &range), VIOMMU_PENDING);
 	for (unsigned turn = 0; turn < 2; turn++) {
-		assert_int_equal(viommu_iotlb_range(rig.r, 256 + 20, W, &range), VIOMMU_OK);
+		assert_int_equal(viommu_iotlb_get_range(rig.r, 256 + 20, W, &range), VIOMMU_OK);
 		assert_int_equal(range.first, 256 + 16);
 		assert_int_equal(range.last, 256 + 63);
 		assert_ptr_equal(range.host, memory + 64 + 16);
