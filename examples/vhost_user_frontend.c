@@ -176,21 +176,35 @@ static bool run_mode(struct vu_child *child, const struct vu_options *o, enum vu
 	return result.good;
 }
 
+static bool is_wanted(const struct vu_options *o, enum vu_mode wanted, enum vu_mode mode)
+{
+	if (o->all)
+		return mode != MODE_HELD || o->kind == KIND_OWN;
+	return mode == wanted;
+}
+
+/* One backend serves all modes, but for the last: its manners are another's. */
 static bool run_modes(struct vu_options *o)
 {
 	enum vu_mode wanted = o->mode;
-	struct vu_child child;
-	bool good = true;
+	struct vu_child child = { 0 };
+	bool started = false, good = true;
 
-	for (unsigned mode = 0; mode < MODES; mode++) {
-		if (o->all ? mode == MODE_HELD && o->kind != KIND_OWN : mode != wanted)
+	for (unsigned mode = 0; mode < MODES && good; mode++) {
+		if (!is_wanted(o, wanted, mode))
 			continue;
 		alarm(PATIENCE_SECONDS);
-		o->mode = (enum vu_mode)mode; /* what the backend's manners follow */
-		good &= start_backend(&child, o) && run_mode(&child, o, o->mode);
-		good &= stop_backend(&child, o);
+		o->mode = mode;
+		if (mode == MODE_HELD && started) {
+			good = stop_backend(&child, o);
+			started = false;
+		}
+		if (!started)
+			good &= start_backend(&child, o);
+		started = true;
+		good = good && run_mode(&child, o, mode);
 	}
-	return good;
+	return started && stop_backend(&child, o) && good;
 }
 
 /* One backend serves all runs, so that they differ in nothing but the mode. */
