@@ -39,7 +39,8 @@ struct viommu_limits {
 	uint32_t queue_budget; /**< commands processed by one call; default 256 */
 	uint32_t outstanding;  /**< device-TLB invalidations not yet answered; default 1024 */
 	uint32_t tables; /**< paging-structure cache, rounded up to a power of two; default 4096 */
-	/** Micro-TLB of each channel, rounded up to a power of two; default 64, at most 65536. */
+	/** Micro-TLB of each channel, 64 bytes an entry, rounded up to a power of two; default 1024,
+	 * at most 65536. */
 	uint32_t channel_entries;
 };
 

@@ -66,7 +66,7 @@ static uint32_t accepted(unsigned perm)
 		user &= ~VIOMMU_WRITE;
 		supervisor &= ~VIOMMU_WRITE;
 	}
-	return (SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8;
+	return (uint32_t)((SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8);
 }
 
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
@@ -203,7 +203,8 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
 		     struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
-	if (!channel || !request || !fragments || !max || !answer)
+	if (UNLIKELY(!channel) || UNLIKELY(!request) || UNLIKELY(!fragments) || UNLIKELY(!max) ||
+	    UNLIKELY(!answer))
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments))) {
 		translate_answer_one(request, answer);

@@ -9,7 +9,11 @@
 #ifndef CONTEXT_CACHE_H
 #define CONTEXT_CACHE_H
 
+#include <stddef.h>
+#include <string.h>
+
 #include "domain.h"
+#include "seqlock.h"
 
 /* What the tables say about a requester. */
 struct context {
@@ -25,7 +29,20 @@ struct context_entry {
 	uint64_t whole; /* the context is there, too; set by who asks */
 };
 
-struct context_slot;
+#define CONTEXT_WORDS	     (sizeof(struct context_entry) / sizeof(uint64_t))
+#define CONTEXT_DOMAIN_WORDS (offsetof(struct context_entry, context) / sizeof(uint64_t))
+#define CONTEXT_WAYS	     2U
+
+static_assert(sizeof(struct context_entry) % sizeof(uint64_t) == 0, "copied word by word");
+
+/* The version is odd while a writer has the slot. */
+struct context_slot {
+	_Alignas(128) _Atomic uint64_t version;
+	_Atomic uint64_t who;
+	_Atomic uint64_t word[CONTEXT_WORDS];
+};
+
+static_assert(sizeof(struct context_slot) == 128, "two cache lines");
 
 struct context_cache {
 	struct context_slot *slot;
@@ -36,12 +53,53 @@ struct context_cache {
 int context_cache_init(struct context_cache *cache, struct viommu_vm *vm, uint32_t entries);
 void context_cache_fini(struct context_cache *cache, struct viommu_vm *vm);
 
+static inline struct context_slot *context_slots_of(const struct context_cache *cache, uint64_t who)
+{
+	return &cache->slot[vm_hash_salted(cache->key, cache->key[1], who) & cache->mask &
+			    ~(uint64_t)(CONTEXT_WAYS - 1)];
+}
+
+/* Copies the first words of a slot out; false if it is another's or was changed meanwhile. */
+static inline bool context_copy(const struct context_slot *slot, uint64_t who, unsigned words,
+				struct context_entry *found)
+{
+	uint64_t version = seq_read_begin(&slot->version);
+	uint64_t word[CONTEXT_WORDS];
+
+	if ((version & 1) || version == 0 ||
+	    atomic_load_explicit(&slot->who, memory_order_relaxed) != who)
+		return false;
+	for (unsigned i = 0; i < words; i++)
+		word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);
+	if (!seq_read_valid(&slot->version, version))
+		return false;
+	memcpy(found, word, words * sizeof(word[0]));
+	return true;
+}
+
+static inline bool context_cache_look(const struct context_cache *cache, uint64_t who,
+				      uint64_t generation, unsigned words,
+				      struct context_entry *found)
+{
+	const struct context_slot *slot = context_slots_of(cache, who);
+
+	for (unsigned i = 0; i < CONTEXT_WAYS; i++) {
+		if (context_copy(&slot[i], who, words, found))
+			return found->generation == generation;
+	}
+	return false;
+}
+
 /* @who: device serial << 32 | (PASID + 1, or 0). True if there is an entry of this generation. */
 bool context_cache_find(const struct context_cache *cache, uint64_t who, uint64_t generation,
 			struct context_entry *found);
 /* The same, without found->context. */
-bool context_cache_find_domain(const struct context_cache *cache, uint64_t who, uint64_t generation,
-			       struct context_entry *found);
+static inline bool context_cache_find_domain(const struct context_cache *cache, uint64_t who,
+					     uint64_t generation, struct context_entry *found)
+{
+	return context_cache_look(cache, who, generation, CONTEXT_DOMAIN_WORDS, found);
+}
+
 void context_cache_add(struct context_cache *cache, uint64_t who,
 		       const struct context_entry *entry);
 

@@ -138,6 +138,7 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 		return VIOMMU_ENOMEM;
 	}
 	atomic_init(&vm->map, map);
+	atomic_init(&vm->largest[0], 1);
 	pthread_mutex_init(&vm->lock, NULL);
 	*out = vm;
 	return VIOMMU_OK;
@@ -177,6 +178,27 @@ static void set_count(struct mem_map *map, uint32_t count)
 	atomic_store_explicit(&map->count, count, memory_order_relaxed);
 }
 
+/* Most addresses are in the largest region: it is found without a search. */
+static void note_largest(struct viommu_vm *vm, const struct mem_map *map)
+{
+	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+	uint64_t most[3] = { 1, 0, 0 };
+
+	for (uint32_t i = 0; i < count; i++) {
+		const struct mem_region *r = &map->region[i];
+		uint64_t first = atomic_load_explicit(&r->first, memory_order_relaxed);
+		uint64_t last = atomic_load_explicit(&r->last, memory_order_relaxed);
+
+		if (most[2] && last - first <= most[1] - most[0])
+			continue;
+		most[0] = first;
+		most[1] = last;
+		most[2] = atomic_load_explicit(&r->host, memory_order_relaxed);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		atomic_store_explicit(&vm->largest[i], most[i], memory_order_relaxed);
+}
+
 /* Inserts a region at @at; into @bigger, if there is no room in the map. */
 static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, uint64_t first,
 		   uint64_t last, uintptr_t host)
@@ -192,6 +214,7 @@ static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, ui
 		copy_region(&map->region[i], &old->region[i - 1]);
 	put_region(&map->region[at], first, last, host);
 	set_count(map, count + 1);
+	note_largest(vm, map);
 	atomic_store_explicit(&vm->map, map, memory_order_release);
 	seq_unlock(&vm->map_version, version);
 }
@@ -205,6 +228,7 @@ static void erase(struct viommu_vm *vm, uint32_t at)
 	for (uint32_t i = at; i + 1 < count; i++)
 		copy_region(&map->region[i], &map->region[i + 1]);
 	set_count(map, count - 1);
+	note_largest(vm, map);
 	seq_unlock(&vm->map_version, version);
 }
 

@@ -16,6 +16,7 @@ struct viommu_vm {
 	uint64_t key[2];	       /* of the hashes, from config.hash_key */
 	_Atomic uint64_t map_version;  /* of the regions: seqlock.h */
 	_Atomic(struct mem_map *) map; /* the regions, see mem_map.h */
+	_Atomic uint64_t largest[3];   /* first, last and host of the largest region, asked first */
 	struct mem_map *maps;	       /* every one there was */
 	pthread_mutex_t lock;	       /* guards iommus */
 	struct viommu *iommus;

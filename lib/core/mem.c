@@ -40,7 +40,7 @@ static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place 
 	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
 }
 
-void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
 	do {
@@ -112,42 +112,25 @@ bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
 	return true;
 }
 
-/* 16 bytes at an aligned address. Processors with AVX do this in one access; others in two. */
-static void load_pair(const void *host, uint64_t *pair)
-{
-#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-	__asm__("movdqa %1, %%xmm0\n\tmovdqu %%xmm0, %0"
-		: "=m"(*(uint64_t(*)[2])pair)
-		: "m"(*(const uint64_t(*)[2])host)
-		: "xmm0");
-#else
-	const uint64_t *word = host;
-
-	pair[0] = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
-	pair[1] = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
-#endif
-}
-
-bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
-		   unsigned words)
+/* Word by word, or from the callbacks: what mem_load_near() cannot do in pairs. */
+bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		  unsigned words)
 {
 	const uint64_t *host = NULL;
-	unsigned i = 0;
 
-	if (!place->host || !mem_is_in(place, gpa))
-		mem_find(vm, gpa, place);
+	mem_find(vm, gpa, place);
 	if (place->last - gpa >= words * sizeof(*host) - 1)
 		host = mem_host(place, gpa, false);
-	if (UNLIKELY(!host)) {
-		if (!outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
-			return false;
-	} else if (((uintptr_t)host & 15) == 0) {
-		for (; i + 2 <= words; i += 2)
-			load_pair(&host[i], &word[i]);
+	if (UNLIKELY(!host) && !outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
+		return false;
+	if (host && ((uintptr_t)host & 15) == 0 && words % 2 == 0) {
+		for (unsigned i = 0; i < words; i += 2)
+			mem_load_pair(&host[i], &word[i]);
+	} else {
+		for (unsigned i = 0; host && i < words; i++)
+			word[i] = __atomic_load_n(&host[i], __ATOMIC_RELAXED);
 	}
-	for (; host && i < words; i++)
-		word[i] = __atomic_load_n(&host[i], __ATOMIC_RELAXED);
-	for (i = 0; i < words; i++)
+	for (unsigned i = 0; i < words; i++)
 		word[i] = le64toh(word[i]);
 	return true;
 }

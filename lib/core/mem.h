@@ -16,6 +16,7 @@
 
 #include "bits.h"
 #include "mem_map.h"
+#include "seqlock.h"
 
 /* A region, or the gap up to the next one. */
 struct mem_place {
@@ -31,8 +32,19 @@ struct mem_place {
 		.first = 1                                                                         \
 	}
 
+void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+
 /* Where gpa is. No section is needed to ask. */
-void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+static inline void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	place->version = seq_read_begin(&vm->map_version);
+	place->first = atomic_load_explicit(&vm->largest[0], memory_order_relaxed);
+	place->last = atomic_load_explicit(&vm->largest[1], memory_order_relaxed);
+	place->host = (uintptr_t)atomic_load_explicit(&vm->largest[2], memory_order_relaxed);
+	if (UNLIKELY(gpa < place->first || gpa > place->last ||
+		     !seq_read_valid(&vm->map_version, place->version)))
+		mem_search(vm, gpa, place);
+}
 
 static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
 {
@@ -81,9 +93,42 @@ static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place
  * atomically where the host can, and in ascending order. @gpa: a multiple of 8; words <= 8
  */
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words);
+/* 16 bytes at an aligned address. Processors with AVX do this in one access; others in two. */
+static inline void mem_load_pair(const void *host, uint64_t *pair)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	__asm__("movdqa %1, %%xmm0\n\tmovdqu %%xmm0, %0"
+		: "=m"(*(uint64_t(*)[2])pair)
+		: "m"(*(const uint64_t(*)[2])host)
+		: "xmm0");
+#else
+	const uint64_t *word = host;
+
+	pair[0] = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
+	pair[1] = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
+#endif
+}
+
+bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
+		  unsigned words);
+
 /* The same, for one who reads several structures in a section: @place is kept up to date. */
-bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
-		   unsigned words);
+static inline bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
+				 uint64_t *word, unsigned words)
+{
+	const uint64_t *host;
+
+	if (UNLIKELY(!place->host || !mem_is_in(place, gpa) ||
+		     place->last - gpa < words * sizeof(*word) - 1 || (gpa & 15) || words % 2))
+		return mem_load_far(vm, place, gpa, word, words);
+	host = mem_host(place, gpa, false);
+	for (unsigned i = 0; i < words; i += 2) {
+		mem_load_pair(&host[i], &word[i]);
+		word[i] = le64toh(word[i]);
+		word[i + 1] = le64toh(word[i + 1]);
+	}
+	return true;
+}
 
 /* @gpa: a multiple of 4 */
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word);

@@ -83,8 +83,8 @@ struct range_map {
  */
 int range_map_add(struct range_pool *pool, struct range_map *map, const struct range_item *item);
 
-/* Puts the items of a map that nobody else knows into an empty one of the same pool, which others may
- * be reading. Writer only. */
+/* Puts the items of a map that nobody else knows into an empty one of the same pool, which others
+ * may be reading. Writer only. */
 void range_map_move(struct range_map *to, struct range_map *from);
 
 /* Has memory for the next @adds items that are added to the map, whatever is removed before: they

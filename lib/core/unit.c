@@ -26,7 +26,7 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->queue_budget, 256);
 	set_default(&limits->outstanding, 1024);
 	set_default(&limits->tables, 4096);
-	set_default(&limits->channel_entries, 64);
+	set_default(&limits->channel_entries, 1024);
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
 	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||

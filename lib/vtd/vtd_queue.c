@@ -286,7 +286,7 @@ static enum executed execute(struct vtd *v, const struct descriptor *d)
 	if (!types[type].execute || (types[type].ecap & ~v->ecap) ||
 	    (types[type].scalable && legacy))
 		return error(v, VTD_IQEI_TYPE);
-	for (unsigned i = 0; i < 4; i++) {
+	for (unsigned i = 0; i < (d->wide ? 4U : 2U); i++) {
 		uint64_t defined = types[type].defined[i];
 
 		if (type == VTD_QI_WAIT && i == 0)
