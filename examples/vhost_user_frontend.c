@@ -35,7 +35,7 @@ static const char usage[] =
 	"  --frame=BYTES                 64 to 1514\n"
 	"  --ahead=PAGES                 read-ahead in batched mode (0)\n"
 	"  --write-only                  buffers for receiving are mapped without read permission\n"
-	"  --neighbours                  no unmapped page between mappings\n"
+	"  --gaps                        an unmapped page between two mappings\n"
 	"  --cheat                       our backend answers before it lets go (mode held has to notice)\n"
 	"  --json=FILE                   figures of --table for programs\n";
 
@@ -45,7 +45,7 @@ static const struct option long_options[] = {
 	{ "runs", required_argument, NULL, 'r' },    { "seconds", required_argument, NULL, 's' },
 	{ "packets", required_argument, NULL, 'p' }, { "frame", required_argument, NULL, 'f' },
 	{ "ahead", required_argument, NULL, 'a' },   { "write-only", no_argument, NULL, 'w' },
-	{ "neighbours", no_argument, NULL, 'n' },    { "cheat", no_argument, NULL, 'c' },
+	{ "gaps", no_argument, NULL, 'g' },	     { "cheat", no_argument, NULL, 'c' },
 	{ "json", required_argument, NULL, 'j' },    { NULL, 0, NULL, 0 },
 };
 
@@ -104,8 +104,8 @@ static bool set_option(struct vu_options *o, int option)
 		return true;
 	case 'w':
 		return o->write_only = true;
-	case 'n':
-		return o->neighbours = true;
+	case 'g':
+		return o->gaps = true;
 	case 'c':
 		return o->cheat = true;
 	case 'j':

@@ -46,8 +46,8 @@ struct vu_driver {
 	struct vu_engine *engine; /* NULL: no IOMMU */
 	enum vu_strategy strategy;
 	unsigned block; /* slots that are taken away with one flush */
-	/* From one slot's I/O virtual address to the next. If it is more than a page, one stays
-	 * unmapped in between: DPDK drops an entry that begins where an invalidation ends. */
+	/* From one slot's I/O virtual address to the next: a page, or two, of which one stays
+	 * unmapped. */
 	uint64_t stride;
 	uint32_t receive_perm; /* VIOMMU_* of a mapping for receiving */
 	unsigned frame_bytes;

@@ -51,7 +51,7 @@ bool session_open(struct vu_session *s, const char *socket, enum vu_mode mode,
 		.engine = s->iommu ? &s->engine : NULL,
 		.strategy = strategy_of(mode),
 		.block = mode == MODE_BATCHED ? BATCH : 1,
-		.stride = options->neighbours ? VU_PAGE : 2 * VU_PAGE,
+		.stride = options->gaps ? 2 * VU_PAGE : VU_PAGE,
 		.receive_perm = options->write_only ? VIOMMU_WRITE : VIOMMU_READ | VIOMMU_WRITE,
 		.frame_bytes = options->frame_bytes,
 	};

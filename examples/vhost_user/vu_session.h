@@ -36,7 +36,7 @@ struct vu_options {
 	unsigned frame_bytes;
 	unsigned ahead;	 /* pages of read-ahead in batched mode */
 	bool write_only; /* buffers for receiving are mapped without read permission */
-	bool neighbours; /* no unmapped page between mappings */
+	bool gaps;	 /* an unmapped page between two mappings */
 	bool cheat;	 /* own backend: acknowledges before it lets go; the test has to notice */
 	const char *json;
 };
