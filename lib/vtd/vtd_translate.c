@@ -332,6 +332,7 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 	end = walk(c, q, &w);
 	if (end != PT_OK && w.start) { /* upper levels may permit more by now */
 		w.start = NULL;
+		w.found = (struct translation){ .perm = 0 }; /* no part in the reason */
 		end = walk(c, q, &w);
 	}
 	if (end != PT_OK) {
