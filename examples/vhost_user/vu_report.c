@@ -80,7 +80,7 @@ static const struct {
 	{ "invalidation_us", invalidation_us },
 	{ "miss_us", miss_us },
 	{ "message_us", message_us },
-	{ "iommu_us", work_us },
+	{ "iommu_us_per_packet", work_us },
 	{ "library_percent", library_percent },
 	{ "misses", misses },
 	{ "updates", updates },
@@ -156,10 +156,15 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 	}
 }
 
-static void json_run(FILE *f, const struct vu_result *r)
+/* The backend's name says which IOMMU is before it. */
+static void json_run(FILE *f, const struct vu_result *r, const struct vu_result *none,
+		     const struct vu_options *options)
 {
-	fprintf(f, "{ \"mode\": \"%s\", \"good\": %s, \"seconds\": %.6f, \"packets\": %" PRIu64,
-		mode_names[r->mode], r->good ? "true" : "false", r->seconds, r->packets);
+	fprintf(f,
+		"{ \"backend\": \"%s, %s\", \"mode\": \"%s\", \"of_none\": %.6f, \"seconds\": %.6f, "
+		"\"packets\": %" PRIu64,
+		backend_name(options), options->engine->name, mode_names[r->mode],
+		rate(r) / rate(none), r->seconds, r->packets);
 	for (unsigned i = 0; i < FIGURES; i++)
 		fprintf(f, ", \"%s\": %.6f", figures[i].name, figures[i].of(r));
 	fprintf(f, " }");
@@ -187,14 +192,14 @@ bool report_json(const char *path, const struct vu_result *results, unsigned run
 		return false;
 	}
 	fprintf(f,
-		"{\n  \"backend\": \"%s\", \"engine\": \"%s\", \"frame_bytes\": %u, \"runs\": %u,\n"
+		"{\n  \"backend\": \"%s\", \"engine\": \"%s\", \"frame_bytes\": %u, \"rounds\": %u,\n"
 		"  \"medians\": {\n",
 		backend_name(options), options->engine->name, options->frame_bytes, runs);
 	json_medians(f, results, runs);
-	fprintf(f, "\n  },\n  \"each\": [\n");
+	fprintf(f, "\n  },\n  \"runs\": [\n");
 	for (unsigned i = 0; i < runs * MODE_TIMED; i++) {
 		fprintf(f, "%s    ", i ? ",\n" : "");
-		json_run(f, &results[i]);
+		json_run(f, &results[i], &results[i - i % MODE_TIMED + MODE_NONE], options);
 	}
 	fprintf(f, "\n  ]\n}\n");
 	return !fclose(f);
