@@ -249,10 +249,9 @@ static bool is_running(const struct vu_device *d)
 static bool round_of(struct vu_backend *b)
 {
 	bool served = true;
-	unsigned bursts = 0;
 
-	while (!b->held && bursts < BURSTS && device_poll(&b->device))
-		bursts++;
+	if (!b->held)
+		device_poll(&b->device, BURSTS);
 	if (rude_poll(b) && !b->manners.cheats && !answer(b, VU_IOTLB_MSG, 0))
 		return false;
 	/* An answer that is owed comes before those to later messages. */

@@ -287,15 +287,15 @@ static unsigned burst(struct vu_device *d, struct vu_vring *rx, struct vu_vring 
 	return count;
 }
 
-unsigned device_poll(struct vu_device *d)
+void device_poll(struct vu_device *d, unsigned bursts)
 {
 	struct vu_vring *rx = &d->ring[DEVICE_RX], *tx = &d->ring[DEVICE_TX];
-	unsigned count = 0;
 
 	space_enter(&d->space);
 	/* Both are asked for, even if the first is missing. */
-	if (!(enter_ring(d, rx) | enter_ring(d, tx)))
-		count = burst(d, rx, tx);
+	if (!(enter_ring(d, rx) | enter_ring(d, tx))) {
+		while (bursts-- && !rx->broken && !tx->broken && burst(d, rx, tx))
+			;
+	}
 	space_leave(&d->space);
-	return count;
 }

@@ -35,7 +35,8 @@ struct vu_device {
 bool device_open(struct vu_device *d);
 void device_close(struct vu_device *d);
 
-/* Forwards what there is, a burst at most, in one section. How many frames. */
-unsigned device_poll(struct vu_device *d);
+/* Forwards what there is, so many bursts at most, in one section: it ends before messages are looked
+ * at, which is when an invalidation could have to wait for it. */
+void device_poll(struct vu_device *d, unsigned bursts);
 
 #endif

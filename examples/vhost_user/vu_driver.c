@@ -11,7 +11,7 @@
 enum {
 	POOL = 3 * QUEUE_SIZE, /* more than slots: a page rests before it is used again */
 	SEND_AT_ONCE = 32,
-	IDLE_ROUNDS = 64, /* before a static mapping's misses are looked for */
+	IDLE_ROUNDS = 1024, /* before a static mapping's misses are looked for */
 };
 
 #define FREE		  UINT64_MAX
