@@ -812,6 +812,51 @@ static void test_region_replaced(void **state)
 	}
 }
 
+static struct {
+	struct world *w;
+	void *next;
+} swapping;
+
+/* Called when accessed has been recorded in the page's entry: the walk has found it, and nothing is filled yet. */
+static void swap_region(void *opaque, enum guest_event event)
+{
+	struct world *w = swapping.w;
+
+	if (event != GUEST_ON_DIRTY || !swapping.next)
+		return;
+	replace_region(w, swapping.next);
+	swapping.next = NULL;
+}
+
+/* The memory goes between the walk and what is kept of it. */
+static void test_region_replaced_in_a_walk(void **state)
+{
+	struct world *w = open_world(FIRST, false, 0);
+	uint64_t *host = copy_of_leaves(w, OLD);
+	void *next = copy_of_leaves(w, NEW);
+	uint64_t got;
+
+	row_name = "vm.h another region, before a walk is remembered";
+	host[0] &= ~UINT64_C(0x60);
+	add_region(w, w->leaf[0], LEAVES, host);
+	row_equal(ask(w, IOVA + BLOCK, VIOMMU_READ), target(AFTER, 0)); /* the upper entries */
+	guest_put64(&w->g, w->entry[1], guest_get64(&w->g, w->entry[1]) | 0x20);
+	swapping.w = w;
+	swapping.next = next;
+	w->g.hook = swap_region;
+	got = ask(w, page_at(0), VIOMMU_READ);
+	w->g.hook = NULL;
+	row_equal(got == target(OLD, 0) || got == target(NEW, 0), true);
+	assert_null(swapping.next);
+	row_equal(viommu_vm_quiesce(w->g.vm), VIOMMU_OK);
+	munmap(host, LEAVES * GUEST_PAGE);
+	for (unsigned i = 0; i < ROWS(fresh); i++)
+		row_equal(ask(w, page_at(fresh[i]), VIOMMU_WRITE), target(NEW, fresh[i]));
+	replace_region(w, NULL);
+	close_world(w);
+	munmap(next, LEAVES * GUEST_PAGE);
+}
+
 /* vm.h: a section that is open holds the memory back, also that of tables it has only walked; and in it the new
  * memory is used from the next translation on. */
 static void test_quiesce(void **state)
@@ -1032,6 +1077,7 @@ int main(void)
 		cmocka_unit_test(test_nested_update_of_a_moved_table),
 		cmocka_unit_test(test_tables_behind_callbacks),
 		cmocka_unit_test(test_region_replaced),
+		cmocka_unit_test(test_region_replaced_in_a_walk),
 		cmocka_unit_test(test_quiesce),
 		cmocka_unit_test(test_table_in_another_region),
 		cmocka_unit_test(test_unrelated_region),
