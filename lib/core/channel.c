@@ -66,7 +66,7 @@ static uint32_t accepted(unsigned perm)
 		user &= ~VIOMMU_WRITE;
 		supervisor &= ~VIOMMU_WRITE;
 	}
-	return (SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8;
+	return (uint32_t)((SUFFICES >> 8 * user & 0xff) | (SUFFICES >> 8 * supervisor & 0xff) << 8);
 }
 
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
