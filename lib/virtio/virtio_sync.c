@@ -105,7 +105,6 @@ int virtio_finish(struct virtio *v, uint64_t token)
 	if (!v->unsynced)
 		return VIOMMU_OK;
 	v->unsynced = false;
-	notify_complete(u);
 	p.epoch = epoch_start(&u->epoch);
 	if (!v->owing && !atomic_load(&u->outstanding_count) &&
 	    epoch_passed(&u->epoch, p.epoch, &u->self))
