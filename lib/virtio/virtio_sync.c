@@ -63,6 +63,9 @@ void virtio_told(struct virtio *v)
 	notify_complete(&v->unit);
 	epoch_start(&v->unit.epoch);
 	v->unsynced = false;
+	/* Answers that would have made run() worthwhile may have been forgotten. */
+	if (v->owing)
+		unit_work(&v->unit);
 }
 
 /* Devices that could not be told are told now. */

@@ -214,6 +214,114 @@ static void test_backend(void **state)
 	}
 }
 
+/* ---- devices with caches ---- */
+
+static const struct {
+	const char *name;
+	int (*call)(void);
+} resets[] = {
+	{ "reset of the device", device_reset },
+	{ "reset of the machine", machine_reset },
+	{ "a state is restored", restore },
+};
+
+/* The answer to the nth invalidation that was asked for. */
+static int answer(unsigned nth)
+{
+	const uint32_t id = rig->g.invalidation[nth].id;
+
+	return viommu_invalidation_done(rig->device[id], rig->g.invalidation[nth].what.token,
+					VIOMMU_OK);
+}
+
+static void begin_asking(void)
+{
+	rig->g.count[GUEST_ON_INVALIDATE] = 0;
+	rig->g.invalidate_result = VIOMMU_PENDING;
+}
+
+/* What a reset asks of devices is waited for afterwards. */
+static void test_asked_by_reset(void **state)
+{
+	for (size_t i = 0; i < VR_ROWS(resets); i++) {
+		unsigned asked;
+
+		row_name = resets[i].name;
+		open_rig(0, 16);
+		begin_asking();
+		row_equal(resets[i].call(), VIOMMU_OK);
+		asked = rig->g.count[GUEST_ON_INVALIDATE];
+		row_equal(asked, VR_ENDPOINTS);
+		rig->g.invalidate_result = VIOMMU_OK;
+		row_equal(vr_attach(rig, 7, 1, 0), ST_OK);
+		row_equal(vr_map(rig, 7, PAGE, PAGE | 0xfff, PAGE, VR_RW), ST_OK);
+		row_equal(vr_unmap(rig, 7, PAGE, PAGE | 0xfff), ST_OK);
+		row_equal(rig->result, VIOMMU_PENDING);
+		for (unsigned k = 0; k < asked; k++) {
+			row_equal(viommu_run(rig->g.iommu), VIOMMU_PENDING);
+			row_equal(rig->completions, 0);
+			row_equal(answer(k), VIOMMU_OK);
+		}
+		row_equal(viommu_run(rig->g.iommu), VIOMMU_OK);
+		row_equal(rig->completions != 0, true);
+		row_equal(rig->completed[rig->completions - 1], rig->token);
+		vr_close(rig);
+		vr_rows_run++;
+	}
+}
+
+/* Runs whenever the host was told that it is worthwhile, and answers all that is asked, but not
+ * what was asked before @from. */
+static void serve(unsigned from)
+{
+	static unsigned works;
+
+	for (works = rig->g.count[GUEST_ON_WORK] - 1; works != rig->g.count[GUEST_ON_WORK];) {
+		works = rig->g.count[GUEST_ON_WORK];
+		viommu_run(rig->g.iommu);
+		for (; from < rig->g.count[GUEST_ON_INVALIDATE]; from++)
+			answer(from);
+	}
+}
+
+/* There is room for one that is outstanding: most devices cannot be told at once. */
+static void test_no_room(void **state)
+{
+	for (size_t i = 0; i < VR_ROWS(resets); i++) {
+		for (unsigned before = 0; before < 2; before++) {
+			unsigned works, asked = 0, told_of = 0;
+
+			row_name = resets[i].name;
+			open_rig(0, 1);
+			begin_asking();
+			if (before) { /* one that is never answered, if it is forgotten */
+				unmap();
+				asked = rig->g.count[GUEST_ON_INVALIDATE];
+				row_equal(asked, 1);
+			}
+			works = rig->g.count[GUEST_ON_WORK];
+			row_equal(resets[i].call(), VIOMMU_OK);
+			row_equal(rig->g.count[GUEST_ON_WORK] > works, true);
+			if (resets[i].call == device_reset)
+				asked = 0;
+			serve(asked);
+			for (unsigned k = 0; k < rig->g.count[GUEST_ON_INVALIDATE]; k++) {
+				if (rig->g.invalidation[k].what.last == UINT64_MAX)
+					told_of |= 1U << rig->g.invalidation[k].id;
+			}
+			row_equal(told_of, 0x1e);
+			row_name = "nothing is left";
+			rig->g.invalidate_result = VIOMMU_OK;
+			row_equal(vr_attach(rig, 7, 1, 0), ST_OK);
+			row_equal(vr_map(rig, 7, PAGE, PAGE | 0xfff, PAGE, VR_RW), ST_OK);
+			row_equal(vr_unmap(rig, 7, PAGE, PAGE | 0xfff), ST_OK);
+			row_equal(rig->result, VIOMMU_OK);
+			vr_close(rig);
+			vr_rows_run++;
+		}
+	}
+}
+
 static int count_rows(void **state)
 {
 	print_message("%u rows\n", vr_rows_run);
@@ -225,6 +333,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gathering),
 		cmocka_unit_test(test_backend),
+		cmocka_unit_test(test_asked_by_reset),
+		cmocka_unit_test(test_no_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);
