@@ -89,6 +89,8 @@ struct engine {
 	uint32_t device_bytes;
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
+	/* Neighbours within 4096 bytes may be translated differently. */
+	bool byte_granular;
 };
 
 #define DEVICE_BUCKETS 256U

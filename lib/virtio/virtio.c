@@ -174,6 +174,7 @@ const struct engine virtio_engine = {
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_gone = virtio_device_gone,
+	.byte_granular = true,
 };
 
 /* What a configuration may not say, as (condition, words for a person). */
