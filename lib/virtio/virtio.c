@@ -38,17 +38,12 @@ static void pass_changed(struct virtio *v)
 
 void virtio_forget(struct virtio *v)
 {
-	struct viommu *u = &v->unit;
-
 	virtio_drop_pending(v);
 	virtio_drop_events(v);
-	for (struct viommu_device *device = device_next(u, NULL); device;
-	     device = device_next(u, device))
-		virtio_move(v, virtio_endpoint_of(device), NULL);
-	virtio_settle(v);
+	virtio_detach_all(v);
 	v->accepted = v->config.features;
 	virtio_decide_pass(v);
-	unit_forget(u, true);
+	unit_forget(&v->unit, true);
 }
 
 static void reset_all(struct virtio *v)

@@ -352,7 +352,7 @@ static void take_endpoints(struct virtio *v, struct state_reader *state, const s
 		if (!device) /* freed since we looked */
 			continue;
 		if (d && d->domain)
-			virtio_move(v, virtio_endpoint_of(device), d->domain);
+			virtio_join(v, virtio_endpoint_of(device), d->domain);
 		device_put(device);
 	}
 }
