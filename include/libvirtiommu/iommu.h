@@ -247,7 +247,8 @@ VIOMMU_API int viommu_translate(struct viommu_channel *channel,
  * @param count      of requests
  * @param fragments  receives those of the first request, then those of the second, ...
  * @param max        room for fragments, at least 1
- * @param answers    one for each request; written up to and including number *done
+ * @param answers    one for each request; written up to and including number *done, if that was
+ * not refused with a negative result
  * @param done       receives how many requests have been answered with VIOMMU_OK
  * @return VIOMMU_OK: all of them. VIOMMU_MORE, VIOMMU_FAULT, VIOMMU_INTERRUPT: what
  * viommu_translate() said of request *done, whose fragments follow the others'; go on from there.

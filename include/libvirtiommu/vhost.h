@@ -222,6 +222,31 @@ VIOMMU_API int viommu_iotlb_lookup(struct viommu_iotlb_reader *reader, uint64_t 
 				   struct viommu_fragment *fragments, uint32_t max,
 				   struct viommu_answer *answer);
 
+/** A range that a backend has been given, or what is left of one. */
+struct viommu_iotlb_range {
+	uint64_t first;	   /**< first address */
+	uint64_t last;	   /**< last address */
+	void *host;	   /**< where first is mapped here */
+	uint64_t gpa;	   /**< where first is in guest-physical memory; 0: not known */
+	uint32_t perm;	   /**< VIOMMU_READ, VIOMMU_WRITE */
+	uint32_t reserved; /**< 0 */
+};
+
+/**
+ * Looks up the whole range that has an address. Until the section is closed it may be used like
+ * the result of a lookup: where a burst's buffers are in few ranges, a comparison and an addition
+ * for each of them are enough. Takes no lock.
+ *
+ * One at a time per handle.
+ * @param reader  with an open section
+ * @param iova    address
+ * @param access  VIOMMU_READ, VIOMMU_WRITE
+ * @param range   receives the range, with VIOMMU_OK only
+ * @return as viommu_iotlb_lookup() of [iova, iova]
+ */
+VIOMMU_API int viommu_iotlb_get_range(struct viommu_iotlb_reader *reader, uint64_t iova,
+				      uint32_t access, struct viommu_iotlb_range *range);
+
 /* ---- VMM side: what feeds a backend's device IOTLB ---- */
 
 /** One backend's connection to an IOMMU of any engine. */

@@ -96,9 +96,10 @@ static void take_slot(struct domains *d, uint32_t index, const struct domain_key
 		 * of date. */
 		atomic_fetch_add(d->generation, 1);
 		unchain(d, index);
+	} else { /* once: who has found the domain before reads it without a lock */
+		slot->salt = vm_hash(d->tlb->key, index, 1);
 	}
 	slot->key = *key;
-	slot->salt = vm_hash(d->tlb->key, index, 1);
 	slot->flushes = flushes;
 	chain = chain_of(d, key->id);
 	slot->next = *chain;

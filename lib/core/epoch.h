@@ -59,7 +59,8 @@ static inline void epoch_reader_fence(const struct epoch *epoch)
 
 static inline void epoch_enter(struct epoch *epoch, struct epoch_section *section)
 {
-	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_relaxed);
+	/* acquire: with membarrier nothing else keeps what is read in the section behind it */
+	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_acquire);
 
 	atomic_store_explicit(&section->entered, now, memory_order_relaxed);
 	/* Pairs with the fence in epoch_start(): either it sees this section, or we see its change.

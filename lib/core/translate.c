@@ -100,7 +100,9 @@ void unit_fill(struct viommu *u, const struct query *q)
 
 	if (!q->cacheable || q->quiet)
 		return;
-	if (UNLIKELY(!(atomic_load_explicit(&domain->sizes, memory_order_relaxed) &
+	/* acquire: an invalidation that did not know the size has counted before who announced it
+	 */
+	if (UNLIKELY(!(atomic_load_explicit(&domain->sizes, memory_order_acquire) &
 		       BIT(q->found.size_lg2))))
 		domains_announce(&u->domains, domain, q->found.size_lg2);
 	tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes, q->changes);

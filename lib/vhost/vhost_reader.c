@@ -68,7 +68,8 @@ int viommu_iotlb_leave(struct viommu_iotlb_reader *r)
 /* ---- lookups ---- */
 
 /* The range that has @iova, from the tree. */
-static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct iotlb_piece *piece)
+static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t *first,
+			 struct iotlb_piece *piece)
 {
 	struct viommu_iotlb *t = r->iotlb;
 	struct range_item item;
@@ -93,6 +94,7 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, struct io
 	if (r->cache.changes != changes)
 		iotlb_cache_empty(&r->cache, changes);
 	iotlb_cache_keep(&r->cache, item.first, piece);
+	*first = item.first;
 	return true;
 }
 
@@ -183,11 +185,12 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 			find_in_cache(r, answer->next, answer->next, access);
 		struct viommu_fragment f;
 		struct iotlb_piece piece;
+		uint64_t start;
 		bool found = true;
 
 		if (cached)
 			piece = *cached;
-		else if (!find_in_tree(r, answer->next, &piece)) {
+		else if (!find_in_tree(r, answer->next, &start, &piece)) {
 			*ask = note_miss(r->iotlb, answer->next, access, &found);
 			if (found)
 				continue;
@@ -236,5 +239,54 @@ int viommu_iotlb_lookup(struct viommu_iotlb_reader *r, uint64_t first, uint64_t 
 		return look_up_slowly(r, first, last, access, fragments, max, answer);
 	write_fragment(fragments, piece, first, last);
 	write_answer(answer, last + 1, 1);
+	return VIOMMU_OK;
+}
+
+static void write_range(struct viommu_iotlb_range *range, uint64_t first,
+			const struct iotlb_piece *piece)
+{
+	range->first = first;
+	range->last = piece->last;
+	range->host = (void *)(uintptr_t)(piece->host + first);
+	range->gpa = piece->perm & IOTLB_GPA_KNOWN ? piece->gpa + first : 0;
+	range->perm = (uint32_t)piece->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	range->reserved = 0;
+}
+
+static int __attribute__((noinline)) range_slowly(struct viommu_iotlb_reader *r, uint64_t iova,
+						  uint32_t access, struct viommu_iotlb_range *range)
+{
+	struct viommu_fragment f;
+	struct viommu_answer answer;
+	struct iotlb_piece piece;
+	uint64_t first;
+	int result = viommu_iotlb_lookup(r, iova, iova, access, &f, 1, &answer);
+
+	if (result)
+		return result;
+	/* Taken away since: in this section, what was found may be used nevertheless. */
+	if (!find_in_tree(r, iova, &first, &piece) || (access & ~piece.perm)) {
+		first = iova;
+		piece = (struct iotlb_piece){ .last = iova,
+					      .host = (uintptr_t)f.host - iova,
+					      .gpa = f.gpa - iova,
+					      .perm = f.perm | (f.gpa ? IOTLB_GPA_KNOWN : 0) };
+	}
+	write_range(range, first, &piece);
+	return VIOMMU_OK;
+}
+
+int viommu_iotlb_get_range(struct viommu_iotlb_reader *r, uint64_t iova, uint32_t access,
+			   struct viommu_iotlb_range *range)
+{
+	const struct iotlb_piece *piece;
+
+	if (UNLIKELY(!r || !r->open || !range || !access ||
+		     (access & ~(VIOMMU_READ | VIOMMU_WRITE))))
+		return VIOMMU_EINVAL;
+	piece = find_in_cache(r, iova, iova, access);
+	if (UNLIKELY(!piece))
+		return range_slowly(r, iova, access, range);
+	write_range(range, r->cache.first[piece - r->cache.piece], piece);
 	return VIOMMU_OK;
 }

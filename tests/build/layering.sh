@@ -52,6 +52,7 @@ while read -r file; do
 	bench/map_bench.c) check_includes "$file" any bench lib/core ;; # the library does not export range maps
 	bench/*) check_includes "$file" any bench ;;
 	examples/*/*) check_includes "$file" any "$folder" ;;
+	examples/vhost_user_*.c) check_includes "$file" any examples examples/vhost_user ;;
 	examples/*) check_includes "$file" any examples "${file%.c}" ;;
 	esac
 done < <(find include lib bench examples -name '*.[ch]' -o -name '*.cc')

@@ -38,6 +38,22 @@ static void build_tree(struct checker *c, struct subject *s, unsigned i)
 		world_map(w, s->tree[i], 0, 0, 30, GUEST_RW);
 }
 
+/* Two tables of 4 KiB pages, of which one is in use: pages 0 and 1. In a region, so that they are remembered. */
+static void build_tables(struct checker *c, struct subject *s)
+{
+	struct world *w = &c->w;
+	struct viommu_region region = { .size = sizeof(region), .bytes = PAGE };
+
+	s->above = world_entry(w, s->tree[0], pages[0].iova, 1, 0);
+	s->table[0] = world_get64(w, s->above) & BITS(51, 12);
+	s->table[1] = world_alloc(w, 1);
+	for (unsigned i = 0; c->row->slow && i < 2; i++) {
+		region.gpa = s->table[i];
+		region.host = w->ram + region.gpa;
+		assert_int_equal(viommu_vm_add_region(w->vm, &region), VIOMMU_OK);
+	}
+}
+
 /* The tree that stays as it is, of the other stage of a nested translation. */
 static uint64_t build_fixed(struct checker *c)
 {
@@ -104,6 +120,8 @@ void stale_build(struct checker *c, unsigned i)
 		assert_int_equal(viommu_device_new(c->w.iommu, &config, &s->device), VIOMMU_OK);
 	build_tree(c, s, 0);
 	build_tree(c, s, 1);
+	if (c->row->upper)
+		build_tables(c, s);
 	if (c->row->mode == LEGACY)
 		build_legacy(c, s);
 	else

@@ -42,6 +42,9 @@ struct row {
 	bool tiny;
 	bool renumber; /* a thread gives devices other ids, with the same tables */
 	bool slow;     /* tables are behind callbacks that dawdle: fills race with invalidations */
+	bool upper; /* the table of the 4 KiB pages is replaced by another one, as a whole; if slow, these
+			  tables alone are in a region */
+	bool membarrier;
 };
 
 /* Someone whose translations change: a device, or a PASID of one. */
@@ -55,6 +58,9 @@ struct subject {
 	uint64_t pointer_bits;
 	uint64_t tree[2]; /* one is in use */
 	uint64_t leaf[2][PAGES];
+	uint64_t above; /* gpa of the entry that leads to the table of pages 0 and 1 */
+	uint64_t table[2];
+	unsigned table_used;
 	unsigned used;
 	_Atomic uint64_t published[PAGES];
 	_Atomic uint64_t completed[PAGES];

@@ -300,19 +300,24 @@ static void finish(struct stress *s)
 	world_close(&s->w);
 }
 
-static void run_stress(bool strict, bool tiny, bool slow, unsigned rounds)
+enum { TINY = 1, SLOW = 2, MEMBARRIER = 4 };
+
+static void run_stress(bool strict, unsigned how, unsigned rounds)
 {
+	bool tiny = how & TINY;
 	const struct world_config config = { .ttm = VTD_TTM_SCALABLE,
 					     .tiny = tiny,
-					     .slow = slow,
+					     .slow = how & SLOW,
+					     .membarrier = how & MEMBARRIER,
 					     .budget = tiny ? 2 : 0,
 					     .outstanding = tiny ? 2 : 0 };
 	static struct stress s;
 
 	memset(&s, 0, sizeof(s));
 	s.strict = strict;
+	if (!world_try_open(&s.w, &config))
+		return;
 	s.seed = world_seed();
-	world_open(&s.w, &config);
 	start(&s);
 	live(&s, rounds);
 	finish(&s);
@@ -321,25 +326,33 @@ static void run_stress(bool strict, bool tiny, bool slow, unsigned rounds)
 static void test_everything(void **state)
 {
 	(void)state;
-	run_stress(true, false, false, scaled(20000));
+	run_stress(true, 0, scaled(20000));
 }
 
 static void test_everything_tiny(void **state)
 {
 	(void)state;
-	run_stress(true, true, false, scaled(20000));
+	run_stress(true, TINY, scaled(20000));
 }
 
 static void test_everything_slow(void **state)
 {
 	(void)state;
-	run_stress(true, false, true, scaled(10000));
+	run_stress(true, SLOW, scaled(10000));
+}
+
+static void test_everything_membarrier(void **state)
+{
+	(void)state;
+	run_stress(true, MEMBARRIER, scaled(8000));
+	run_stress(true, MEMBARRIER | TINY, scaled(4000));
+	run_stress(false, MEMBARRIER, scaled(4000));
 }
 
 static void test_with_resets(void **state)
 {
 	(void)state;
-	run_stress(false, false, false, scaled(10000));
+	run_stress(false, 0, scaled(10000));
 }
 
 int main(void)
@@ -348,6 +361,7 @@ int main(void)
 		cmocka_unit_test(test_everything),
 		cmocka_unit_test(test_everything_tiny),
 		cmocka_unit_test(test_everything_slow),
+		cmocka_unit_test(test_everything_membarrier),
 		cmocka_unit_test(test_with_resets),
 	};
 

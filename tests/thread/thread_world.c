@@ -370,17 +370,25 @@ static void open_registers(struct world *w, const struct world_config *config)
 	world_command_sync(w, VTD_G_TE, 0);
 }
 
-void world_open(struct world *w, const struct world_config *config)
+bool world_try_open(struct world *w, const struct world_config *config)
 {
 	struct viommu_vm_config vm = { .size = sizeof(vm),
+				       .flags = config->membarrier ? VIOMMU_VM_MEMBARRIER : 0,
 				       .opaque = w,
 				       .read = slow_read,
 				       .write = slow_write,
 				       .cmpxchg = slow_swap };
 	struct viommu_region region = { .size = sizeof(region), .bytes = RAM_BYTES };
+	int result;
 
 	memset(w, 0, sizeof(*w));
 	watchdog();
+	result = viommu_vm_new(&vm, &w->vm);
+	if (result == VIOMMU_ENOTSUP && config->membarrier) {
+		print_message("skipped: the kernel has no membarrier\n");
+		return false;
+	}
+	assert_int_equal(result, VIOMMU_OK);
 	w->bytes = RAM_BYTES;
 	w->ram = mmap(NULL, w->bytes, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -389,13 +397,18 @@ void world_open(struct world *w, const struct world_config *config)
 	atomic_init(&w->used, PAGE);
 	pthread_mutex_init(&w->work_lock, NULL);
 	pthread_cond_init(&w->work_changed, NULL);
-	assert_int_equal(viommu_vm_new(&vm, &w->vm), VIOMMU_OK);
 	if (!config->slow)
 		assert_int_equal(viommu_vm_add_region(w->vm, &region), VIOMMU_OK);
 	open_unit(w, config);
 	w->ttm = config->ttm;
 	w->root = world_alloc(w, 1);
 	open_registers(w, config);
+	return true;
+}
+
+void world_open(struct world *w, const struct world_config *config)
+{
+	assert_true(world_try_open(w, config));
 }
 
 void world_close(struct world *w)

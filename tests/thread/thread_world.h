@@ -62,11 +62,14 @@ struct world_config {
 	bool registers; /* no queue */
 	bool tiny;	/* caches of a few entries */
 	bool slow; /* memory is behind callbacks, which give other threads a turn now and then */
+	bool membarrier;      /* VIOMMU_VM_MEMBARRIER */
 	uint32_t budget;      /* of the queue; 0: the default */
 	uint32_t outstanding; /* device-TLB invalidations; 0: the default */
 };
 
 void world_open(struct world *w, const struct world_config *config);
+/* The same; false, with a word about it, if the kernel has no membarrier. */
+bool world_try_open(struct world *w, const struct world_config *config);
 void world_close(struct world *w);
 
 /* ---- memory ---- */

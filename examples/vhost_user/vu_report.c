@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* vu_report.c - medians of runs as a table and as JSON. */
+#include "vu_report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+/* A figure of a run. */
+typedef double figure(const struct vu_result *r);
+
+static double per_packet(const struct vu_result *r, uint64_t n)
+{
+	return r->packets ? (double)n / (double)r->packets : 0;
+}
+
+static double rate(const struct vu_result *r)
+{
+	return r->seconds > 0 ? (double)r->packets / r->seconds : 0;
+}
+
+static double table_us(const struct vu_result *r)
+{
+	return per_packet(r, r->work.table) / 1e3;
+}
+
+static double invalidation_us(const struct vu_result *r)
+{
+	return per_packet(r, r->work.invalidation) / 1e3;
+}
+
+static double miss_us(const struct vu_result *r)
+{
+	return per_packet(r, r->work.miss) / 1e3;
+}
+
+static double message_us(const struct vu_result *r)
+{
+	return per_packet(r, r->work.message) / 1e3;
+}
+
+static double work_us(const struct vu_result *r)
+{
+	return table_us(r) + invalidation_us(r) + miss_us(r) + message_us(r);
+}
+
+static double library_percent(const struct vu_result *r)
+{
+	double all = work_us(r);
+
+	return all > 0 ? 100 * (invalidation_us(r) + miss_us(r)) / all : 0;
+}
+
+static double misses(const struct vu_result *r)
+{
+	return per_packet(r, r->work.misses);
+}
+
+static double updates(const struct vu_result *r)
+{
+	return per_packet(r, r->work.updates);
+}
+
+static double invalidations(const struct vu_result *r)
+{
+	return per_packet(r, r->work.invalidations);
+}
+
+static double flushes(const struct vu_result *r)
+{
+	return per_packet(r, r->work.flushes);
+}
+
+static const struct {
+	const char *name;
+	figure *of;
+} figures[] = {
+	{ "packets_per_second", rate },
+	{ "table_us", table_us },
+	{ "invalidation_us", invalidation_us },
+	{ "miss_us", miss_us },
+	{ "message_us", message_us },
+	{ "iommu_us_per_packet", work_us },
+	{ "library_percent", library_percent },
+	{ "misses", misses },
+	{ "updates", updates },
+	{ "invalidations", invalidations },
+	{ "flushes", flushes },
+};
+
+enum { FIGURES = sizeof(figures) / sizeof(figures[0]) };
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+static double median_of(double *value, unsigned count)
+{
+	qsort(value, count, sizeof(value[0]), compare);
+	return (value[(count - 1) / 2] + value[count / 2]) / 2;
+}
+
+static double median(const struct vu_result *results, unsigned runs, unsigned mode, figure *of)
+{
+	double value[REPORT_RUNS];
+
+	for (unsigned i = 0; i < runs; i++)
+		value[i] = of(&results[i * MODE_TIMED + mode]);
+	return median_of(value, runs);
+}
+
+/* Each run is compared with the one without IOMMU beside it: the machine's own ups and downs are in
+ * both. */
+static double of_none(const struct vu_result *results, unsigned runs, unsigned mode)
+{
+	double value[REPORT_RUNS];
+
+	for (unsigned i = 0; i < runs; i++)
+		value[i] = rate(&results[i * MODE_TIMED + mode]) /
+			   rate(&results[i * MODE_TIMED + MODE_NONE]);
+	return median_of(value, runs);
+}
+
+static const char *backend_name(const struct vu_options *options)
+{
+	return options->kind == KIND_TESTPMD ? "testpmd"
+	       : options->kind == KIND_OWN   ? "own"
+					     : "socket";
+}
+
+void report_table(const struct vu_result *results, unsigned runs, const struct vu_options *options)
+{
+	printf("Backend %s, engine %s, frames of %u bytes, medians of %u runs of %.1f s, interleaved.\n"
+	       "us and counts are per packet; library = invalidation + miss, without messages.\n\n",
+	       backend_name(options), options->engine->name, options->frame_bytes, runs,
+	       options->seconds);
+	printf("| mode | packets/s | of none | IOMMU us | table us | invalidation us | miss us |"
+	       " message us | library %% | misses | updates | invalidations | flushes |\n"
+	       "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n");
+	for (unsigned mode = 0; mode < MODE_TIMED; mode++) {
+		printf("| %s | %.0f | %.1f %% | %.3f | %.3f | %.3f | %.3f | %.3f | %.1f | %.4f | %.4f |"
+		       " %.4f | %.4f |\n",
+		       mode_names[mode], median(results, runs, mode, rate),
+		       100 * of_none(results, runs, mode), median(results, runs, mode, work_us),
+		       median(results, runs, mode, table_us),
+		       median(results, runs, mode, invalidation_us),
+		       median(results, runs, mode, miss_us),
+		       median(results, runs, mode, message_us),
+		       median(results, runs, mode, library_percent),
+		       median(results, runs, mode, misses), median(results, runs, mode, updates),
+		       median(results, runs, mode, invalidations),
+		       median(results, runs, mode, flushes));
+	}
+}
+
+/* The backend's name says which IOMMU is before it. */
+static void json_run(FILE *f, const struct vu_result *r, const struct vu_result *none,
+		     const struct vu_options *options)
+{
+	fprintf(f,
+		"{ \"backend\": \"%s, %s\", \"mode\": \"%s\", \"of_none\": %.6f, \"seconds\": %.6f, "
+		"\"packets\": %" PRIu64,
+		backend_name(options), options->engine->name, mode_names[r->mode],
+		rate(r) / rate(none), r->seconds, r->packets);
+	for (unsigned i = 0; i < FIGURES; i++)
+		fprintf(f, ", \"%s\": %.6f", figures[i].name, figures[i].of(r));
+	fprintf(f, " }");
+}
+
+static void json_medians(FILE *f, const struct vu_result *results, unsigned runs)
+{
+	for (unsigned mode = 0; mode < MODE_TIMED; mode++) {
+		fprintf(f, "%s    \"%s\": { \"of_none\": %.6f", mode ? ",\n" : "", mode_names[mode],
+			of_none(results, runs, mode));
+		for (unsigned i = 0; i < FIGURES; i++)
+			fprintf(f, ", \"%s\": %.6f", figures[i].name,
+				median(results, runs, mode, figures[i].of));
+		fprintf(f, " }");
+	}
+}
+
+bool report_json(const char *path, const struct vu_result *results, unsigned runs,
+		 const struct vu_options *options)
+{
+	FILE *f = fopen(path, "w");
+
+	if (!f) {
+		perror(path);
+		return false;
+	}
+	fprintf(f,
+		"{\n  \"backend\": \"%s\", \"engine\": \"%s\", \"frame_bytes\": %u, \"rounds\": %u,\n"
+		"  \"medians\": {\n",
+		backend_name(options), options->engine->name, options->frame_bytes, runs);
+	json_medians(f, results, runs);
+	fprintf(f, "\n  },\n  \"runs\": [\n");
+	for (unsigned i = 0; i < runs * MODE_TIMED; i++) {
+		fprintf(f, "%s    ", i ? ",\n" : "");
+		json_run(f, &results[i], &results[i - i % MODE_TIMED + MODE_NONE], options);
+	}
+	fprintf(f, "\n  ]\n}\n");
+	return !fclose(f);
+}
+
+void report_line(const struct vu_result *r)
+{
+	printf("%-8s %s: %" PRIu64 " packets in %.2f s, %.0f a second, %" PRIu64 " lost, %" PRIu64
+	       " wrong; a packet: %.3f us IOMMU, %.4f misses, %.4f updates, %.4f invalidations\n",
+	       mode_names[r->mode], r->good ? "good" : "BAD", r->packets, r->seconds, rate(r),
+	       r->lost, r->wrong, work_us(r), misses(r), updates(r), invalidations(r));
+	fflush(stdout);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * vhost_user_backend.c - a vhost-user network backend for any front end: every frame goes back with
+ * its MAC addresses swapped. With VIRTIO_F_ACCESS_PLATFORM, each address it uses comes from
+ * libvirtiommu's device IOTLB.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vu_backend.h"
+
+static const char usage[] =
+	"vhost_user_backend [--once] SOCKET\n"
+	"    listens at SOCKET and serves one front end after another; --once: one only\n";
+
+int main(int argc, char **argv)
+{
+	unsigned count = 0;
+	int at = 1;
+
+	if (at < argc && !strcmp(argv[at], "--once")) {
+		count = 1;
+		at++;
+	}
+	if (at + 1 != argc || argv[at][0] == '-') {
+		fputs(usage, stderr);
+		return 2;
+	}
+	return backend_listen(argv[at], count, NULL);
+}
