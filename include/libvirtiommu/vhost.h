@@ -308,7 +308,8 @@ VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
 
 /**
  * Answers a miss: translates and sends an update for as much around the address as the tables prove
- * to continue it in address, guest memory, host memory and permission. A page that is not dirty yet
+ * to continue it in address, guest memory, host memory and permission; whole pages of 4 KiB, except
+ * where a virtio-iommu has mappings or reserved regions that are not. A page that is not dirty yet
  * is sent without VIOMMU_WRITE unless the miss was a write. Where the tables refuse, the fault is
  * recorded; if it was a write and reading is granted, that is sent, otherwise nothing.
  *

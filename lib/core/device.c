@@ -283,16 +283,16 @@ bool devices_answered(struct viommu *u, uint64_t token)
 	return answered;
 }
 
-void devices_forget_invalidations(struct viommu *u)
+void devices_forget_invalidations(struct viommu *u, uint64_t token)
 {
 	pthread_mutex_lock(&u->devices_lock);
 	for (uint32_t i = 0; atomic_load(&u->outstanding_count) && i < u->limits.outstanding; i++) {
-		if (u->outstanding[i].device) {
+		if (u->outstanding[i].device && u->outstanding[i].token <= token) {
 			u->outstanding[i].device = NULL;
 			atomic_fetch_sub(&u->outstanding_count, 1);
 		}
 	}
-	u->forgotten_token = u->next_token;
+	u->forgotten_token = token;
 	pthread_mutex_unlock(&u->devices_lock);
 }
 

@@ -213,8 +213,9 @@ int viommu_reset(struct viommu *u)
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
+	/* not what the reset itself asks for */
+	devices_forget_invalidations(u, devices_last_token(u));
 	u->engine->reset(u);
-	devices_forget_invalidations(u);
 	unit_forget(u, true);
 	notify_complete(u);
 	unit_end(u);
@@ -241,15 +242,17 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 {
 	struct state_reader state;
 	int result = VIOMMU_ESTATE;
+	uint64_t token;
 
 	if (!u || !buffer)
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
+	token = devices_last_token(u);
 	if (state_open(&state, u->engine->name, buffer, bytes))
 		result = u->engine->restore(u, &state);
 	if (result >= 0) {
-		devices_forget_invalidations(u);
+		devices_forget_invalidations(u, token);
 		unit_forget(u, true);
 		notify_complete(u);
 	}

@@ -89,6 +89,8 @@ struct engine {
 	uint32_t device_bytes;
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
+	/* Neighbours within 4096 bytes may be translated differently. */
+	bool byte_granular;
 };
 
 #define DEVICE_BUCKETS 256U
@@ -333,8 +335,8 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 uint64_t devices_last_token(struct viommu *u);
 bool devices_answered(struct viommu *u, uint64_t token);
 
-/* After a reset or restore: answers to what was asked before count no more. */
-void devices_forget_invalidations(struct viommu *u);
+/* A reset or restore: answers to what was asked before, up to a token, count no more. */
+void devices_forget_invalidations(struct viommu *u, uint64_t token);
 
 /* ---- notify.c ---- */
 

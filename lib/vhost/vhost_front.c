@@ -130,11 +130,13 @@ static int begin_miss(struct viommu_vhost *v)
 	int result = VIOMMU_OK;
 
 	pthread_mutex_lock(&v->lock);
-	if (v->missing)
+	if (v->missing) {
 		result = VIOMMU_EBUSY;
-	v->missing = true;
-	v->statistics.misses += result == VIOMMU_OK;
-	v->update_result = VIOMMU_OK;
+	} else {
+		v->missing = true;
+		v->statistics.misses++;
+		v->update_result = VIOMMU_OK;
+	}
 	pthread_mutex_unlock(&v->lock);
 	return result;
 }

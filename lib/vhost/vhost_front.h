@@ -105,8 +105,8 @@ struct vhost_run {
 /* The aligned block that an update for iova may cover. */
 struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova);
 
-/* Translates the page of iova as the device does: VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT,
- * VIOMMU_ENOTSUP (no host memory). */
+/* Translates iova as the device does; the run is what that alone proves. VIOMMU_OK, VIOMMU_FAULT,
+ * VIOMMU_INTERRUPT, VIOMMU_ENOTSUP (no host memory). */
 int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access,
 		    struct vhost_run *run);
 

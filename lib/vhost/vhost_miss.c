@@ -146,7 +146,9 @@ int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access
 	const struct viommu_request request = {
 		.first = iova, .last = iova, .pasid = v->config.pasid, .access = (uint16_t)access
 	};
-	uint64_t offset = iova & (VHOST_PAGE - 1);
+	/* A page if no mapping is smaller (no region of memory is), or the byte. */
+	uint64_t proven = v->device->iommu->engine->byte_granular ? 0 : VHOST_PAGE - 1;
+	uint64_t offset = iova & proven;
 	struct viommu_fragment f;
 	struct viommu_answer answer;
 	int result = viommu_device_translate(v->device, &request, &f, 1, &answer);
@@ -159,8 +161,7 @@ int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access
 	mem_piece(v->device->iommu->vm, f.gpa, f.gpa, true, &writable);
 	if (epoch_visit_end(&v->device->iommu->epoch, section))
 		unit_work(v->device->iommu);
-	/* no mapping and no region is smaller than a page */
-	*run = (struct vhost_run){ .range = { iova - offset, iova | (VHOST_PAGE - 1) },
+	*run = (struct vhost_run){ .range = { iova - offset, iova | proven },
 				   .gpa = f.gpa - offset,
 				   .uaddr = (uint64_t)(uintptr_t)f.host - offset,
 				   .perm = usable(&f, writable) };

@@ -38,17 +38,12 @@ static void pass_changed(struct virtio *v)
 
 void virtio_forget(struct virtio *v)
 {
-	struct viommu *u = &v->unit;
-
 	virtio_drop_pending(v);
 	virtio_drop_events(v);
-	for (struct viommu_device *device = device_next(u, NULL); device;
-	     device = device_next(u, device))
-		virtio_move(v, virtio_endpoint_of(device), NULL);
-	virtio_settle(v);
+	virtio_detach_all(v);
 	v->accepted = v->config.features;
 	virtio_decide_pass(v);
-	unit_forget(u, true);
+	unit_forget(&v->unit, true);
 }
 
 static void reset_all(struct virtio *v)
@@ -174,6 +169,7 @@ const struct engine virtio_engine = {
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_gone = virtio_device_gone,
+	.byte_granular = true,
 };
 
 /* What a configuration may not say, as (condition, words for a person). */

@@ -45,6 +45,7 @@ struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass
 	d->granule = v->granule;
 	d->regions = NULL;
 	d->mixed = false;
+	d->caches = false;
 	atomic_store_explicit(&d->incarnation,
 			      v->incarnations | (pass ? VIRTIO_ATTACHED_PASS : 0) | slot,
 			      memory_order_release);
@@ -93,44 +94,56 @@ struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_dom
 	return next;
 }
 
-void virtio_domain_decide(struct virtio *v, struct virtio_domain *d)
+/* ---- what a domain's endpoints make of it, and their list, with devices_lock held ---- */
+
+static void count_in(struct virtio_domain *d, const struct virtio_endpoint *e)
+{
+	const struct virtio_regions *regions =
+		atomic_load_explicit(&e->regions, memory_order_relaxed);
+
+	if (e->granule > d->granule)
+		d->granule = e->granule;
+	d->caches = d->caches || e->device.config.invalidate;
+	d->mixed = d->mixed || (d->regions && regions && d->regions != regions);
+	if (regions)
+		d->regions = regions;
+}
+
+/* Whether a domain may be another one without the endpoint. */
+static bool counts(const struct virtio *v, const struct virtio_endpoint *e)
+{
+	return e->granule > v->granule || e->device.config.invalidate ||
+	       atomic_load_explicit(&e->regions, memory_order_relaxed);
+}
+
+/* Anew, after endpoints have left. */
+static void decide(const struct virtio *v, struct virtio_domain *d)
 {
 	d->granule = v->granule;
 	d->regions = NULL;
 	d->mixed = false;
 	d->caches = false;
-	pthread_mutex_lock(&v->unit.devices_lock);
-	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
-		const struct virtio_regions *regions =
-			atomic_load_explicit(&e->regions, memory_order_relaxed);
-
-		if (e->granule > d->granule)
-			d->granule = e->granule;
-		d->caches = d->caches || e->device.config.invalidate;
-		d->mixed = d->mixed || (d->regions && regions && d->regions != regions);
-		if (regions)
-			d->regions = regions;
-	}
-	pthread_mutex_unlock(&v->unit.devices_lock);
+	/* at most as many steps as there are devices */
+	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next)
+		count_in(d, e);
 }
-
-/* ---- the list of a domain's endpoints, with devices_lock held ---- */
 
 static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 {
 	e->next = d->endpoints;
+	e->at = &d->endpoints;
+	if (e->next)
+		e->next->at = &e->next;
 	d->endpoints = e;
 	d->endpoint_count++;
+	count_in(d, e);
 }
 
 static void unlink_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 {
-	struct virtio_endpoint **at = &d->endpoints;
-
-	/* at most as many steps as there are devices */
-	while (*at != e)
-		at = &(*at)->next;
-	*at = e->next;
+	*e->at = e->next;
+	if (e->next)
+		e->next->at = e->at;
 	d->endpoint_count--;
 }
 
@@ -164,6 +177,7 @@ static struct virtio_domain *take_changed(struct virtio *v, bool *empty)
 		atomic_store_explicit(&v->changed, d->next_changed, memory_order_relaxed);
 		d->changed = false;
 		*empty = d->endpoint_count == 0;
+		decide(v, d);
 	}
 	pthread_mutex_unlock(&v->unit.devices_lock);
 	return d;
@@ -178,8 +192,6 @@ void virtio_settle(struct virtio *v)
 
 		if (d && empty)
 			virtio_domain_free(v, d);
-		else if (d)
-			virtio_domain_decide(v, d);
 	}
 }
 
@@ -199,6 +211,8 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 	pthread_mutex_lock(&v->unit.devices_lock);
 	if (attached) {
 		unlink_endpoint(from, e);
+		if (counts(v, e))
+			decide(v, from);
 		empty = from->endpoint_count == 0 && !from->changed;
 	}
 	if (to)
@@ -206,10 +220,48 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 	pthread_mutex_unlock(&v->unit.devices_lock);
 	if (empty)
 		virtio_domain_free(v, from);
-	else if (attached)
-		virtio_domain_decide(v, from);
-	if (to)
-		virtio_domain_decide(v, to);
+}
+
+void virtio_join(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
+{
+	atomic_store_explicit(&e->attached,
+			      atomic_load_explicit(&d->incarnation, memory_order_relaxed),
+			      memory_order_release);
+	pthread_mutex_lock(&v->unit.devices_lock);
+	link_endpoint(d, e);
+	pthread_mutex_unlock(&v->unit.devices_lock);
+}
+
+static bool is_live(const struct virtio_domain *d)
+{
+	return atomic_load_explicit(&d->incarnation, memory_order_relaxed) != 0;
+}
+
+static void detach_endpoints(struct virtio *v, struct virtio_domain *d)
+{
+	pthread_mutex_lock(&v->unit.devices_lock);
+	for (struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
+		atomic_store_explicit(&e->attached, 0, memory_order_release);
+		atomic_store(&e->device.domains, 0);
+	}
+	d->endpoints = NULL;
+	d->endpoint_count = 0;
+	pthread_mutex_unlock(&v->unit.devices_lock);
+}
+
+void virtio_detach_all(struct virtio *v)
+{
+	for (uint32_t i = 0; i < v->domain_used; i++) {
+		if (is_live(&v->domain[i]))
+			detach_endpoints(v, &v->domain[i]);
+	}
+	/* in the order of virtio_move(), but once for all of them */
+	unit_forget(&v->unit, false);
+	for (uint32_t i = 0; i < v->domain_used; i++) {
+		if (is_live(&v->domain[i]) && !v->domain[i].changed)
+			virtio_domain_free(v, &v->domain[i]);
+	}
+	virtio_settle(v);
 }
 
 static bool touches_region(const struct virtio *v, const struct range_map *map,

@@ -45,6 +45,7 @@ struct virtio_endpoint {
 	bool owes;     /* its own cache could not be told: too many were outstanding */
 	/* Under devices_lock. */
 	struct virtio_endpoint *next; /* in its domain */
+	struct virtio_endpoint **at;  /* what points to this one */
 };
 
 struct virtio_domain {
@@ -188,13 +189,15 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *domain);
  * step. */
 struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *domain,
 					     struct virtio_endpoint *endpoint);
-/* What came and went has to be taken into account. */
-void virtio_domain_decide(struct virtio *v, struct virtio_domain *domain);
 /* Whether mappings and endpoint agree. */
 bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t granule,
 		 const struct virtio_endpoint *endpoint);
 /* Attaches an endpoint, or with NULL detaches it. Nobody is told. */
 void virtio_move(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
+/* Attaches an endpoint that is not attached; contexts have to be forgotten afterwards. */
+void virtio_join(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
+/* Detaches all endpoints; no domain is left. */
+void virtio_detach_all(struct virtio *v);
 enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id,
 				 bool pass);
 enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id);

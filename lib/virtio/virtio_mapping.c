@@ -143,8 +143,11 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 		return VIRTIO_S_INVAL;
 	if (range_map_cuts(v->pool, &d->map, first, last))
 		return VIRTIO_S_RANGE;
-	if (!range_map_remove(v->pool, &d->map, first, last, NULL, NULL))
+	if (!range_map_remove(v->pool, &d->map, first, last, NULL, NULL)) {
+		/* What was there may be what a request that is pending took away. */
+		v->unsynced = v->unsynced || v->pending_count;
 		return VIRTIO_S_OK;
+	}
 	match.id = (uint32_t)(d - v->domain);
 	domains_flush_range(&v->unit.domains, &match, first, last, true);
 	v->unsynced = true;

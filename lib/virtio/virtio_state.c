@@ -352,7 +352,7 @@ static void take_endpoints(struct virtio *v, struct state_reader *state, const s
 		if (!device) /* freed since we looked */
 			continue;
 		if (d && d->domain)
-			virtio_move(v, virtio_endpoint_of(device), d->domain);
+			virtio_join(v, virtio_endpoint_of(device), d->domain);
 		device_put(device);
 	}
 }
@@ -361,6 +361,9 @@ static void take_events(struct virtio *v, struct state_reader *state)
 {
 	pthread_mutex_lock(&v->event_lock);
 	state_find(state, "evts");
+	/* Who translates meanwhile has recorded that nobody was attached. */
+	v->event_first = 0;
+	v->event_count = 0;
 	while (state_left(state))
 		get_event(state, &v->event[v->event_count++]);
 	pthread_mutex_unlock(&v->event_lock);

@@ -63,6 +63,9 @@ void virtio_told(struct virtio *v)
 	notify_complete(&v->unit);
 	epoch_start(&v->unit.epoch);
 	v->unsynced = false;
+	/* Answers that would have made run() worthwhile may have been forgotten. */
+	if (v->owing)
+		unit_work(&v->unit);
 }
 
 /* Devices that could not be told are told now. */
@@ -105,7 +108,6 @@ int virtio_finish(struct virtio *v, uint64_t token)
 	if (!v->unsynced)
 		return VIOMMU_OK;
 	v->unsynced = false;
-	notify_complete(u);
 	p.epoch = epoch_start(&u->epoch);
 	if (!v->owing && !atomic_load(&u->outstanding_count) &&
 	    epoch_passed(&u->epoch, p.epoch, &u->self))

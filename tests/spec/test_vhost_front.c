@@ -830,6 +830,31 @@ static void test_send_fails(void **state)
 
 /* ---- calls from inside send ---- */
 
+/* The first update is not sent; while the second is, another miss comes and is refused. */
+static void refuse_another(struct backend *b, const struct viommu_iotlb_msg *m)
+{
+	b->answer_updates = VIOMMU_OK; /* from the next one on */
+	if (b->count == 2)
+		row_equal(viommu_vhost_miss(b->v, AT(20), R), (uint64_t)VIOMMU_EBUSY);
+}
+
+static void test_refused_inside(void **state)
+{
+	struct layout l;
+	struct unit *u = open_layout(&l);
+	struct backend *b = attach(u, 0, u->dev, NONE, GUEST_PAGE, GUEST_PAGE);
+
+	(void)state;
+	row_name = "19 a miss that is refused changes nothing of the one under way";
+	b->inside = refuse_another;
+	b->answer_updates = VIOMMU_ENOMEM;
+	row_equal(viommu_vhost_miss(b->v, AT(5), R), (uint64_t)VIOMMU_ENOMEM);
+	row_equal(b->count, 2);
+	row_equal(statistics(b).misses, 1);
+	detach(b);
+	unit_close(u);
+}
+
 static void call_everything(struct backend *b, const struct viommu_iotlb_msg *m)
 {
 	struct unit *u = b->u;
@@ -1286,6 +1311,7 @@ int main(void)
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_send_fails),
 		cmocka_unit_test(test_inside),
+		cmocka_unit_test(test_refused_inside),
 		cmocka_unit_test(test_full_queue),
 		cmocka_unit_test(test_stale),
 		cmocka_unit_test(test_stale_neighbours),

@@ -161,6 +161,38 @@ static void test_order(void **state)
 	vr_close(r);
 }
 
+/* A request that finds nothing to take away, because one that is pending has done so. */
+static void test_taken_already(void **state)
+{
+	for (size_t i = 0; i < VR_ROWS(taking); i++) {
+		struct virtio_rig *r = open_shared(0);
+		struct vr_message m = message(&taking[i].step);
+		uint64_t first;
+
+		row_name = "5.13.6.7 UNMAP of nothing, and nothing is pending";
+		row_equal(vr_unmap(r, 7, 0x100000, 0x1fffff), ST_OK);
+		row_equal(r->result, VIOMMU_OK);
+		row_name = "5.13.6.7 UNMAP of what a pending request took away";
+		row_equal(vr_unmap(r, 7, 0x1000, 0x1fff), ST_OK);
+		row_equal(viommu_enter(r->channel[1]), VIOMMU_OK);
+		row_equal(through(r->channel[1], 0), 0x10000);
+		row_equal(vr_send(r, &m), ST_OK);
+		row_equal(r->result, VIOMMU_PENDING);
+		first = r->token;
+		row_equal(vr_unmap(r, 7, 0x1000, 0x1fff), ST_OK);
+		row_equal(r->result, VIOMMU_PENDING);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		row_equal(r->completions, 0);
+		row_equal(viommu_leave(r->channel[1]), VIOMMU_OK);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+		row_equal(r->completions, 2);
+		row_equal(r->completed[0], first);
+		row_equal(r->completed[1], r->token);
+		vr_close(r);
+		vr_rows_run++;
+	}
+}
+
 /* ---- what waits for devices ---- */
 
 static bool covered(const struct virtio_rig *r, uint32_t id, uint64_t first, uint64_t last)
@@ -378,7 +410,7 @@ int main(void)
 		cmocka_unit_test(test_order),	  cmocka_unit_test(test_device),
 		cmocka_unit_test(test_both),	  cmocka_unit_test(test_limit),
 		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
-		cmocka_unit_test(test_callbacks),
+		cmocka_unit_test(test_callbacks), cmocka_unit_test(test_taken_already),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

@@ -1003,6 +1003,118 @@ static void hostile_states(void **state)
 	rig_fini(&b);
 }
 
+/* ---- many endpoints ---- */
+
+enum { MANY = 200 };
+
+/* Epochs that a call has started: with membarrier, each is a system call. */
+static uint64_t epochs(const struct rig *r)
+{
+	return atomic_load(&r->iommu->epoch.now);
+}
+
+/* Half of them in domain 7, the others in domains of their own. */
+static void attach_many(struct rig *r)
+{
+	for (uint32_t id = 1; id <= MANY; id++)
+		assert_int_equal(attach(r, id % 2 ? 7 : 1000 + id, id, 0), VIRTIO_S_OK);
+	assert_int_equal(virtio_of(r->iommu)->domain_count, 1 + MANY / 2);
+}
+
+/* The list of a domain has its endpoints, and no others. */
+static void check_list(struct rig *r, uint32_t id, uint32_t count)
+{
+	struct virtio_domain *d = virtio_domain_find(virtio_of(r->iommu), id);
+	struct virtio_endpoint **at = &d->endpoints;
+	uint32_t found = 0;
+
+	for (; *at && found <= MANY; at = &(*at)->next, found++) {
+		assert_ptr_equal((*at)->at, at);
+		assert_int_equal(virtio_attached(*at), atomic_load(&d->incarnation));
+	}
+	assert_int_equal(found, count);
+	assert_int_equal(d->endpoint_count, count);
+}
+
+static void many_endpoints(void **state)
+{
+	struct viommu_device *device[MANY];
+	unsigned char *saved;
+	uint64_t bytes, before;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, NULL);
+	for (uint32_t i = 0; i < MANY; i++)
+		device[i] = add_to(&r, r.iommu, i + 1, i % 3 == 0);
+	attach_many(&r);
+	saved = save(r.iommu, &bytes);
+	before = epochs(&r);
+	assert_int_equal(viommu_virtio_reset(r.iommu), VIOMMU_OK);
+	assert_true(epochs(&r) - before <= 4);
+	assert_int_equal(virtio_of(r.iommu)->domain_count, 0);
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(virtio_attached(virtio_endpoint_of(device[i])), 0);
+	attach_many(&r);
+	before = epochs(&r);
+	assert_int_equal(viommu_restore(r.iommu, saved, bytes), VIOMMU_OK);
+	assert_true(epochs(&r) - before <= 6);
+	assert_int_equal(virtio_of(r.iommu)->domain_count, 1 + MANY / 2);
+	check_list(&r, 7, MANY / 2);
+	/* one after the other: out of the middle, from the ends, and freed while attached */
+	for (uint32_t id = 101; id <= MANY; id += 2) {
+		assert_int_equal(detach(&r, 7, id), VIRTIO_S_OK);
+		check_list(&r, 7, (299 - id) / 2);
+	}
+	for (uint32_t id = 99; id > 3; id -= 2) {
+		assert_int_equal(attach(&r, 8, id, 0), VIRTIO_S_OK);
+		check_list(&r, 7, (id - 1) / 2);
+		check_list(&r, 8, (101 - id) / 2);
+	}
+	for (uint32_t i = 0; i < MANY; i++)
+		assert_int_equal(viommu_device_free(device[i]), VIOMMU_OK);
+	assert_int_equal(viommu_run(r.iommu), VIOMMU_OK);
+	assert_int_equal(virtio_of(r.iommu)->domain_count, 0);
+	free(saved);
+	rig_fini(&r);
+}
+
+/* A domain that is used again has nothing of what was in it before. */
+static void what_endpoints_bring(void **state)
+{
+	const struct viommu_virtio_region region = { .first = PAGE, .last = 2 * PAGE - 1 };
+	const struct viommu_virtio_endpoint e = {
+		.size = sizeof(e), .region_count = 1, .regions = &region, .page_size_mask = 0x10000
+	};
+	struct virtio_domain *d;
+	struct rig r;
+
+	(void)state;
+	rig_init(&r, NULL);
+	r.device[r.devices++] = add_to(&r, r.iommu, 1, true);
+	assert_int_equal(viommu_virtio_set_endpoint(r.device[0], &e), VIOMMU_OK);
+	add(&r, 2);
+	for (unsigned way = 0; way < 3; way++) {
+		assert_int_equal(attach(&r, 7, 2, 0), VIRTIO_S_OK);
+		assert_int_equal(attach(&r, 7, 1, 0), VIRTIO_S_OK);
+		d = virtio_domain_find(virtio_of(r.iommu), 7);
+		assert_int_equal(d->granule, 0x10000);
+		assert_true(d->caches && d->regions && !d->mixed);
+		if (way == 0) {
+			assert_int_equal(detach(&r, 7, 1), VIRTIO_S_OK);
+		} else if (way == 1) {
+			assert_int_equal(attach(&r, 8, 1, 0), VIRTIO_S_OK);
+		} else {
+			assert_int_equal(viommu_virtio_reset(r.iommu), VIOMMU_OK);
+			assert_int_equal(attach(&r, 7, 2, 0), VIRTIO_S_OK);
+		}
+		d = virtio_domain_find(virtio_of(r.iommu), 7);
+		assert_int_equal(d->granule, PAGE);
+		assert_true(!d->caches && !d->regions && !d->mixed);
+	}
+	rig_fini(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1026,6 +1138,8 @@ int main(void)
 		cmocka_unit_test(round_trip),
 		cmocka_unit_test(other_endpoints),
 		cmocka_unit_test(hostile_states),
+		cmocka_unit_test(many_endpoints),
+		cmocka_unit_test(what_endpoints_bring),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
