@@ -400,18 +400,19 @@ static int run_ring(struct vtd *v, struct ring *ring)
 
 int vtd_queue_run(struct vtd *v)
 {
-	struct ring ring = { .base = v->iqa & VTD_IQA_IQA,
-			     .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
-			     .head = regs_get(&v->regs, VTD_IQH),
-			     .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
-			     .words = is_wide(v) ? 4 : 2,
-			     .place = MEM_NOWHERE };
+	struct ring ring;
 	unsigned iqei;
 	int result;
 
 	show_device_errors(v);
 	if (!v->queue_on)
 		return VIOMMU_OK;
+	ring = (struct ring){ .base = v->iqa & VTD_IQA_IQA,
+			      .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
+			      .head = regs_get(&v->regs, VTD_IQH),
+			      .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
+			      .words = is_wide(v) ? 4 : 2,
+			      .place = MEM_NOWHERE };
 	if (ring.head == ring.tail || stopped(v))
 		return rest(v);
 	iqei = queue_error(v, ring.head, ring.tail);

@@ -150,7 +150,7 @@ class Page(unittest.TestCase):
         self.assertIn("no place for rows", errors.getvalue())
 
     def test_vhost_stays_until_measured_again(self):
-        first = self.write(vhost=VHOST)
+        first = self.write(vhost=[VHOST])
         line = "| b | static | 1900 | 95.0 % | 0.5 | 7 | 1 | 2.50 |"
         self.assertIn(line, first)
         self.assertEqual(self.write(), first)
@@ -185,7 +185,7 @@ class Plots(unittest.TestCase):
         self.assertIsNone(report.draw(next(p for p in report.PLOTS if p.file == "routes"), FIGURES))
 
     def test_bars(self):
-        svg = report.vhost_plot(report.vhost_medians(VHOST))
+        svg = report.vhost_plot(report.vhost_medians([VHOST]))
         xml.etree.ElementTree.fromstring(svg)
         self.assertIn("1.9k, 95.0 %", svg)
 

@@ -54,7 +54,7 @@ expect() { # FILE FUNCTION masked|bare
 }
 
 # Each has a host address of its own: a hit in a channel; a table entry, near and far; structures; pieces.
-core=(viommu_translate mem_load64_far mem_load_near mem_piece)
+core=(viommu_translate mem_load64_far mem_load_far mem_piece)
 for function in "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
 	expect "$library" "$function" "$built"
 done

@@ -12,6 +12,8 @@
 
 #include <sys/mman.h>
 
+#include "channel.h"
+#include "unit.h"
 #include "vtd_unit.h"
 
 #define IOVA  UNIT_IOVA
@@ -810,6 +812,51 @@ static void test_region_replaced(void **state)
 	}
 }
 
+static struct {
+	struct world *w;
+	void *next;
+} swapping;
+
+/* Called when accessed has been recorded in the page's entry: the walk has found it, and nothing is filled yet. */
+static void swap_region(void *opaque, enum guest_event event)
+{
+	struct world *w = swapping.w;
+
+	if (event != GUEST_ON_DIRTY || !swapping.next)
+		return;
+	replace_region(w, swapping.next);
+	swapping.next = NULL;
+}
+
+/* The memory goes between the walk and what is kept of it. */
+static void test_region_replaced_in_a_walk(void **state)
+{
+	struct world *w = open_world(FIRST, false, 0);
+	uint64_t *host = copy_of_leaves(w, OLD);
+	void *next = copy_of_leaves(w, NEW);
+	uint64_t got;
+
+	row_name = "vm.h another region, before a walk is remembered";
+	host[0] &= ~UINT64_C(0x60);
+	add_region(w, w->leaf[0], LEAVES, host);
+	row_equal(ask(w, IOVA + BLOCK, VIOMMU_READ), target(AFTER, 0)); /* the upper entries */
+	guest_put64(&w->g, w->entry[1], guest_get64(&w->g, w->entry[1]) | 0x20);
+	swapping.w = w;
+	swapping.next = next;
+	w->g.hook = swap_region;
+	got = ask(w, page_at(0), VIOMMU_READ);
+	w->g.hook = NULL;
+	row_equal(got == target(OLD, 0) || got == target(NEW, 0), true);
+	assert_null(swapping.next);
+	row_equal(viommu_vm_quiesce(w->g.vm), VIOMMU_OK);
+	munmap(host, LEAVES * GUEST_PAGE);
+	for (unsigned i = 0; i < ROWS(fresh); i++)
+		row_equal(ask(w, page_at(fresh[i]), VIOMMU_WRITE), target(NEW, fresh[i]));
+	replace_region(w, NULL);
+	close_world(w);
+	munmap(next, LEAVES * GUEST_PAGE);
+}
+
 /* vm.h: a section that is open holds the memory back, also that of tables it has only walked; and in it the new
  * memory is used from the next translation on. */
 static void test_quiesce(void **state)
@@ -878,6 +925,115 @@ static void test_unrelated_region(void **state)
 	close_world(w);
 }
 
+/* ---- invalidations that come while something is under way ---- */
+
+static struct {
+	struct world *w;
+	unsigned left; /* callbacks until it happens */
+	uint64_t q[2];
+} overtaking;
+
+static void overtake(void *opaque, enum guest_event event)
+{
+	struct world *w = overtaking.w;
+
+	if (event != GUEST_ON_READ || !overtaking.left || --overtaking.left)
+		return;
+	change_entry(w, 1, OTHER);
+	guest_submit(&w->g, overtaking.q[0], overtaking.q[1], 0, 0);
+	guest_ring(&w->g);
+}
+
+/* 6.5: a walk that an invalidation overtakes may answer what was, but leaves nothing of it. */
+static void test_overtaken_walk(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t q[2];
+	} rows[] = {
+		{ "6.5.2.3 a page overtakes a walk", { PAGES, IOVA } },
+		{ "6.5.2.3 a domain overtakes a walk", { Q_IOTLB(2, UNIT_DID), 0 } },
+		{ "6.5.2.3 all overtakes a walk", { Q_IOTLB(1, 0), 0 } },
+	};
+
+	for (unsigned i = 0; i < ROWS(rows) * 3; i++) {
+		struct world *w = open_world(LEGACY, true, 0);
+		uint64_t got;
+
+		row_name = rows[i / 3].name;
+		row_equal(ask(w, IOVA + BLOCK, VIOMMU_READ), target(AFTER, 0)); /* contexts */
+		overtaking.w = w;
+		overtaking.left = 1 + i % 3;
+		memcpy(overtaking.q, rows[i / 3].q, sizeof(overtaking.q));
+		w->g.hook = overtake;
+		got = where_channel(w->channel, VIOMMU_NO_PASID, page_at(0), VIOMMU_READ);
+		w->g.hook = NULL;
+		row_equal(overtaking.left, 0);
+		row_equal(got == target(OLD, 0) || got == target(NEW, 0), true);
+		for (unsigned page = 0; page < 3; page++) {
+			row_equal(ask(w, page_at(page), VIOMMU_READ), target(NEW, page));
+			row_equal(where_channel(w->channel, VIOMMU_NO_PASID, page_at(page),
+						VIOMMU_READ),
+				  target(NEW, page));
+		}
+		close_world(w);
+	}
+}
+
+/* Counts a change of every domain, as an invalidation does before it begins and when it has ended. */
+static void count_changes(struct world *w)
+{
+	struct domains *d = &w->g.iommu->domains;
+
+	for (uint32_t i = 0; i < d->count; i++)
+		atomic_fetch_add(&d->slot[i].changes, 1);
+	epoch_start(&w->g.iommu->epoch);
+}
+
+static unsigned kept(const struct viommu_channel *c)
+{
+	unsigned count = 0;
+
+	for (uint64_t i = 0; i <= c->mask; i++)
+		count += c->micro[i].serial == c->serial;
+	return count;
+}
+
+/* domain.h: while an invalidation is being done, what one cache still has may be gone from another: nothing is used
+ * to fill, and nothing is filled. */
+static void test_nothing_is_kept_meanwhile(void **state)
+{
+	for (unsigned way = 0; way < 3; way++) {
+		struct world *w = open_world(LEGACY, true, 0);
+		unsigned before;
+
+		row_name = "while an invalidation is being done";
+		row_equal(ask(w, page_at(0), VIOMMU_WRITE), target(OLD, 0));
+		row_equal(where_channel(w->channel, VIOMMU_NO_PASID, page_at(0), VIOMMU_WRITE),
+			  target(OLD, 0));
+		count_changes(w);
+		before = loads(w);
+		if (way == 0)
+			row_equal(ask(w, page_at(1), VIOMMU_WRITE), target(OLD, 1));
+		else
+			row_equal(where_channel(w->channel, VIOMMU_NO_PASID,
+						page_at(way == 1 ? 1 : 0), VIOMMU_WRITE),
+				  target(OLD, way == 1 ? 1 : 0));
+		row_equal(loads(w) - before >= 3 || way == 2, true);
+		row_equal(kept(w->channel), way == 0); /* it has not looked yet */
+		row_equal(ask(w, IOVA + BLOCK, VIOMMU_READ), target(AFTER, 0));
+		count_changes(w);
+		row_name = "and afterwards";
+		guest_put64(&w->g, w->leaf[OLD] + 8, target(NEW, 1) | GUEST_RW);
+		row_equal(ask(w, page_at(1), VIOMMU_WRITE), target(NEW, 1));
+		guest_put64(&w->g, w->leaf[AFTER], target(NEW, 7) | GUEST_RW);
+		before = loads(w);
+		row_equal(ask(w, IOVA + BLOCK, VIOMMU_READ), target(NEW, 7));
+		row_equal(loads(w) - before >= 3, true);
+		close_world(w);
+	}
+}
+
 /* ---- many ---- */
 
 /* More blocks than the cache has places, from one to many: nothing is found but its own. */
@@ -921,9 +1077,12 @@ int main(void)
 		cmocka_unit_test(test_nested_update_of_a_moved_table),
 		cmocka_unit_test(test_tables_behind_callbacks),
 		cmocka_unit_test(test_region_replaced),
+		cmocka_unit_test(test_region_replaced_in_a_walk),
 		cmocka_unit_test(test_quiesce),
 		cmocka_unit_test(test_table_in_another_region),
 		cmocka_unit_test(test_unrelated_region),
+		cmocka_unit_test(test_overtaken_walk),
+		cmocka_unit_test(test_nothing_is_kept_meanwhile),
 		cmocka_unit_test(test_conflicts),
 	};
 

@@ -352,9 +352,11 @@ static void *come_and_go(void *opaque)
 	const struct member *member = opaque;
 	struct storm *s = member->storm;
 	struct viommu_channel *channel = member->channel;
-	struct viommu_request request = {
-		.first = IOVA, .last = IOVA, .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ
-	};
+	/* an absent page: what the caches answer needs no section */
+	struct viommu_request request = { .first = IOVA + PAGE,
+					  .last = IOVA + PAGE,
+					  .pasid = VIOMMU_NO_PASID,
+					  .access = VIOMMU_READ };
 	struct viommu_fragment f;
 	struct viommu_answer answer;
 	uint64_t gpa;
@@ -365,7 +367,8 @@ static void *come_and_go(void *opaque)
 		if (channel)
 			bad = viommu_enter(channel) || dma(channel, &gpa) || viommu_leave(channel);
 		else
-			bad = viommu_device_translate(s->p.device, &request, &f, 1, &answer);
+			bad = viommu_device_translate(s->p.device, &request, &f, 1, &answer) !=
+			      VIOMMU_FAULT;
 		if (bad)
 			world_fail(&s->p.w, "refused");
 	}

@@ -43,6 +43,10 @@ static const struct {
 	{ "contexts", { .contexts = UINT32_MAX } },
 	{ "domains", { .domains = UINT32_MAX } },
 	{ "outstanding", { .outstanding = UINT32_MAX } },
+	{ "tables", { .tables = UINT32_MAX } },
+	{ "tables, one more", { .tables = (1U << 24) + 1 } },
+	{ "channel_entries", { .channel_entries = UINT32_MAX } },
+	{ "channel_entries, one more", { .channel_entries = 65537 } },
 };
 
 static void absurd_limits(void **state)

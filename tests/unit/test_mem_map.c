@@ -26,6 +26,7 @@ struct world {
 	struct entry list[MOST]; /* in no order */
 	unsigned count;
 	uint64_t random;
+	struct mem_place near; /* kept while regions come and go */
 };
 
 static struct world world;
@@ -55,6 +56,7 @@ static struct world *open_world(uint64_t seed)
 
 	memset(w, 0, sizeof(*w));
 	w->random = seed;
+	w->near = (struct mem_place)MEM_NOWHERE;
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
 	return w;
 }
@@ -137,23 +139,20 @@ static void look(struct world *w, uint64_t gpa, struct mem_place *near)
 /* Around both ends of every region, and anywhere. */
 static void look_everywhere(struct world *w)
 {
-	static struct mem_place near = MEM_NOWHERE;
-
-	near = (struct mem_place)MEM_NOWHERE;
 	for (unsigned i = 0; i < w->count; i++) {
 		const struct entry e = w->list[i];
 
-		look(w, e.first, &near);
-		look(w, e.last, &near);
-		look(w, e.first - 1, &near);
-		look(w, e.last + 1, &near);
-		look(w, e.first + (e.last - e.first) / 2, &near);
+		look(w, e.first, &w->near);
+		look(w, e.last, &w->near);
+		look(w, e.first - 1, &w->near);
+		look(w, e.last + 1, &w->near);
+		look(w, e.first + (e.last - e.first) / 2, &w->near);
 	}
 	for (unsigned i = 0; i < 200; i++)
-		look(w, next(w) % (SLOTS * UINT64_C(0x100000)), &near);
-	look(w, 0, &near);
-	look(w, UINT64_MAX, &near);
-	look(w, next(w), &near);
+		look(w, next(w) % (SLOTS * UINT64_C(0x100000)), &w->near);
+	look(w, 0, &w->near);
+	look(w, UINT64_MAX, &w->near);
+	look(w, next(w), &w->near);
 }
 
 /* A slot is 1 MiB: all of it, its start, its end, or a page in it. */

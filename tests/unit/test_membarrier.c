@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_membarrier.c - vm.h, VIOMMU_VM_MEMBARRIER: who calls the kernel, and how often. syscall() is this file's own: it
+ * counts, and answers as a row says.
+ */
+#include "check.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "bits.h"
+#include "epoch.h"
+#include "guest.h"
+
+/* membarrier(2) */
+#define EXPEDITED (1 << 3)
+#define REGISTER  (1 << 4)
+
+static struct {
+	unsigned fences;
+	unsigned registrations;
+	unsigned others;
+	bool missing;
+} kernel;
+
+long syscall(long number, ...)
+{
+	va_list arguments;
+	int command;
+
+	va_start(arguments, number);
+	command = va_arg(arguments, int);
+	va_end(arguments);
+	if (number == SYS_membarrier && command == EXPEDITED)
+		kernel.fences++;
+	else if (number == SYS_membarrier && command == REGISTER)
+		kernel.registrations++;
+	else
+		kernel.others++;
+	if (!kernel.missing)
+		return 0;
+	errno = ENOSYS;
+	return -1;
+}
+
+static void registration(void **state)
+{
+	struct viommu_vm_config config = { .size = sizeof(config), .flags = VIOMMU_VM_MEMBARRIER };
+	struct viommu_vm *vm = NULL;
+
+	memset(&kernel, 0, sizeof(kernel));
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	assert_int_equal(kernel.registrations, 1);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+	kernel.missing = true;
+	vm = NULL;
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_ENOTSUP);
+	assert_null(vm);
+	config.flags = 0;
+	kernel.registrations = 0;
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	assert_int_equal(kernel.registrations, 0);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
+/* Whoever starts an epoch, and whoever begins to wait, has everybody fenced; readers never. */
+static void epochs(void **state)
+{
+	for (unsigned membarrier = 0; membarrier < 2; membarrier++) {
+		struct epoch_section section;
+		struct epoch e;
+		uint64_t target;
+
+		memset(&kernel, 0, sizeof(kernel));
+		memset(&e, 0, sizeof(e));
+		epoch_init(&e, membarrier);
+		epoch_add(&e, &section);
+		epoch_enter(&e, &section);
+		assert_int_equal(kernel.fences, 0);
+		target = epoch_start(&e);
+		assert_int_equal(kernel.fences, membarrier);
+		assert_false(epoch_passed(&e, target, NULL));
+		assert_int_equal(kernel.fences, membarrier);
+		assert_false(epoch_wait(&e, target, NULL));
+		assert_int_equal(kernel.fences, 2 * membarrier);
+		assert_true(epoch_leave(&e, &section));
+		assert_int_equal(kernel.fences, 2 * membarrier);
+		/* nothing to wait for, nothing to ask for */
+		assert_true(epoch_wait(&e, target, NULL));
+		epoch_done(&e);
+		epoch_visit_end(&e, epoch_visit(&e));
+		assert_int_equal(kernel.fences, 2 * membarrier);
+		assert_int_equal(kernel.registrations + kernel.others, 0);
+		epoch_remove(&e, &section);
+		epoch_fini(&e);
+	}
+}
+
+/* A whole unit: translations and sections make no call, a completion does. */
+static void of_a_unit(void **state)
+{
+	struct viommu_vm_config config = { .size = sizeof(config), .flags = VIOMMU_VM_MEMBARRIER };
+	struct viommu_vtd_config vtd = { .size = sizeof(vtd) };
+	struct viommu_device_config device = { .size = sizeof(device), .id = 8 };
+	struct viommu_request r = { .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ };
+	struct viommu_channel *channel;
+	struct viommu_device *d;
+	struct viommu_fragment f;
+	struct viommu_answer a;
+	struct viommu_vm *vm;
+	struct viommu *u;
+
+	memset(&kernel, 0, sizeof(kernel));
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	assert_int_equal(viommu_vtd_new(vm, &vtd, &u), VIOMMU_OK);
+	assert_int_equal(viommu_device_new(u, &device, &d), VIOMMU_OK);
+	assert_int_equal(viommu_channel_new(d, VIOMMU_NO_PASID, &channel), VIOMMU_OK);
+	kernel.fences = 0;
+	for (unsigned i = 0; i < 10; i++) {
+		uint32_t done;
+
+		assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+		assert_int_equal(viommu_translate(channel, &r, &f, 1, &a), VIOMMU_OK);
+		assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+		assert_int_equal(viommu_translate(channel, &r, &f, 1, &a), VIOMMU_OK);
+		assert_int_equal(viommu_translate_list(channel, &r, 1, &f, 1, &a, &done),
+				 VIOMMU_OK);
+		assert_int_equal(viommu_device_translate(d, &r, &f, 1, &a), VIOMMU_OK);
+	}
+	assert_int_equal(kernel.fences, 0);
+	assert_int_equal(viommu_reg_write(u, VTD_GCMD, 4, VTD_G_RTP), VIOMMU_OK);
+	assert_int_not_equal(kernel.fences, 0);
+	assert_int_equal(viommu_channel_free(channel), VIOMMU_OK);
+	assert_int_equal(viommu_device_free(d), VIOMMU_OK);
+	assert_int_equal(viommu_free(u), VIOMMU_OK);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(registration),
+		cmocka_unit_test(epochs),
+		cmocka_unit_test(of_a_unit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
