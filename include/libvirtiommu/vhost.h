@@ -119,6 +119,8 @@ struct viommu_iotlb_config {
  * Creates a device IOTLB.
  *
  * Any thread, any time.
+ * @param config  copied
+ * @param iotlb   receives the handle
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM
  */
 VIOMMU_API int viommu_iotlb_new(const struct viommu_iotlb_config *config,
@@ -128,6 +130,7 @@ VIOMMU_API int viommu_iotlb_new(const struct viommu_iotlb_config *config,
  * Frees a device IOTLB.
  *
  * Alone: nothing else may run on this handle.
+ * @param iotlb  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY while a reader of it exists
  */
 VIOMMU_API int viommu_iotlb_free(struct viommu_iotlb *iotlb);
@@ -154,6 +157,9 @@ VIOMMU_API int viommu_iotlb_insert(struct viommu_iotlb *iotlb, uint64_t first, u
  * memory to keep two of them. Misses outstanding in its pages may be asked again.
  *
  * One at a time per handle, together with the other functions that change it.
+ * @param iotlb  the device IOTLB
+ * @param first  first address
+ * @param last   last address
  * @return VIOMMU_OK: no section uses any of it: acknowledge. VIOMMU_PENDING: sections are open,
  * see viommu_iotlb_synced(). VIOMMU_EINVAL
  */
@@ -163,6 +169,7 @@ VIOMMU_API int viommu_iotlb_invalidate(struct viommu_iotlb *iotlb, uint64_t firs
  * Whether every section that was open at the last invalidation has closed.
  *
  * One at a time per handle, together with the other functions that change it.
+ * @param iotlb  the device IOTLB
  * @return VIOMMU_OK, VIOMMU_PENDING, VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_iotlb_synced(struct viommu_iotlb *iotlb);
@@ -171,6 +178,8 @@ VIOMMU_API int viommu_iotlb_synced(struct viommu_iotlb *iotlb);
  * Creates a reader, with a small cache of its own.
  *
  * Any thread, any time.
+ * @param iotlb   the device IOTLB
+ * @param reader  receives the handle
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOMEM
  */
 VIOMMU_API int viommu_iotlb_reader_new(struct viommu_iotlb *iotlb,
@@ -180,6 +189,7 @@ VIOMMU_API int viommu_iotlb_reader_new(struct viommu_iotlb *iotlb,
  * Frees a reader.
  *
  * Alone: nothing else may run on this handle.
+ * @param reader  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY while its section is open
  */
 VIOMMU_API int viommu_iotlb_reader_free(struct viommu_iotlb_reader *reader);
@@ -188,6 +198,7 @@ VIOMMU_API int viommu_iotlb_reader_free(struct viommu_iotlb_reader *reader);
  * Opens a section: host pointers that lookups give may be used until viommu_iotlb_leave().
  *
  * One at a time per handle.
+ * @param reader  with no section open
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (already open)
  */
 VIOMMU_API int viommu_iotlb_enter(struct viommu_iotlb_reader *reader);
@@ -196,6 +207,7 @@ VIOMMU_API int viommu_iotlb_enter(struct viommu_iotlb_reader *reader);
  * Closes the section. May call the work callback.
  *
  * One at a time per handle.
+ * @param reader  with an open section
  * @return VIOMMU_OK, VIOMMU_EINVAL (also: none is open)
  */
 VIOMMU_API int viommu_iotlb_leave(struct viommu_iotlb_reader *reader);
@@ -291,7 +303,10 @@ struct viommu_vhost_config {
  * makes another one afterwards.
  *
  * One at a time per handle of the IOMMU, together with viommu_reg_write() and viommu_run().
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_ELIMIT, VIOMMU_EBUSY
+ * @param device  whose translations the backend is given
+ * @param config  copied
+ * @param vhost   receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
 				const struct viommu_vhost_config *config,
@@ -302,6 +317,7 @@ VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
  * holds back nothing from now on.
  *
  * Alone: nothing else may run on this handle; nor may a call on the IOMMU's registers.
+ * @param vhost  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY (from inside a callback)
  */
 VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
@@ -351,6 +367,8 @@ struct viommu_vhost_statistics {
  * Reads the counters.
  *
  * Any thread, any time.
+ * @param vhost       the connection
+ * @param statistics  size set; receives them
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE
  */
 VIOMMU_API int viommu_vhost_get_statistics(struct viommu_vhost *vhost,

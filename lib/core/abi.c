@@ -3,6 +3,8 @@
 
 #include <libvirtiommu/base.h>
 #include <libvirtiommu/iommu.h>
+#include <libvirtiommu/vhost.h>
+#include <libvirtiommu/virtio.h>
 
 #include <assert.h>
 #include <stddef.h>
@@ -16,6 +18,14 @@ static_assert(offsetof(struct viommu_request, type) == 22, "frozen");
 static_assert(sizeof(struct viommu_fragment) == 16 + sizeof(void *) + 8, "frozen");
 static_assert(sizeof(struct viommu_answer) == 16, "frozen");
 static_assert(offsetof(struct viommu_answer, ats) == 14, "frozen");
+static_assert(sizeof(struct viommu_part) == sizeof(void *) + 8, "frozen");
+static_assert(sizeof(struct viommu_virtio_region) == 24, "frozen");
+static_assert(offsetof(struct viommu_virtio_region, subtype) == 16, "frozen");
+static_assert(sizeof(struct viommu_iotlb_msg) == 32, "frozen");
+static_assert(offsetof(struct viommu_iotlb_msg, asid) == 24, "frozen");
+static_assert(offsetof(struct viommu_iotlb_msg, type) == 30, "frozen");
+static_assert(sizeof(struct viommu_iotlb_range) == 32 + sizeof(void *), "frozen");
+static_assert(offsetof(struct viommu_iotlb_range, perm) == 24 + sizeof(void *), "frozen");
 
 /* A size field beyond this is a mistake, not a newer caller. */
 #define ABI_SIZE_MAX 4096U
