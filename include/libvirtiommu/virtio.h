@@ -100,8 +100,9 @@ VIOMMU_API int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virti
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu     a virtio-iommu
  * @param accepted  VIOMMU_VIRTIO_F_*; other bits of the transport may be set and are ignored
- * @return VIOMMU_OK, VIOMMU_EINVAL (not a virtio-iommu, or a device-specific bit that is not
- * offered), VIOMMU_EBUSY
+ * @return VIOMMU_OK; VIOMMU_PENDING: done, and somebody still uses what is refused now (see
+ * viommu_run()). VIOMMU_EINVAL (not a virtio-iommu, or a device-specific bit that is not offered),
+ * VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepted);
 
@@ -112,8 +113,9 @@ VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepte
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu  a virtio-iommu
- * @return VIOMMU_OK, VIOMMU_EINVAL (not a virtio-iommu), VIOMMU_EBUSY. Requests that were pending
- * are never completed.
+ * @return VIOMMU_OK; VIOMMU_PENDING: done, but sections are open or devices have not answered:
+ * the guest may see status 0 when viommu_run() answers VIOMMU_OK. VIOMMU_EINVAL (not a
+ * virtio-iommu), VIOMMU_EBUSY. Requests that were pending are never completed.
  */
 VIOMMU_API int viommu_virtio_reset(struct viommu *iommu);
 

@@ -27,13 +27,13 @@ bool virtio_decide_pass(struct virtio *v)
 }
 
 /* How endpoints are treated that are not attached may have changed. */
-static void pass_changed(struct virtio *v)
+static int pass_changed(struct virtio *v)
 {
 	if (!virtio_decide_pass(v))
-		return;
+		return VIOMMU_OK;
 	unit_forget(&v->unit, false);
 	virtio_tell_all(v, false);
-	virtio_told(v);
+	return virtio_told(v);
 }
 
 void virtio_forget(struct virtio *v)
@@ -46,11 +46,11 @@ void virtio_forget(struct virtio *v)
 	unit_forget(&v->unit, true);
 }
 
-static void reset_all(struct virtio *v)
+static int reset_all(struct virtio *v)
 {
 	virtio_forget(v);
 	virtio_tell_all(v, true);
-	virtio_told(v);
+	return virtio_told(v);
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */
@@ -68,9 +68,9 @@ int viommu_virtio_reset(struct viommu *u)
 
 	if (result)
 		return result;
-	reset_all(virtio_of(u));
+	result = reset_all(virtio_of(u));
 	unit_end(u);
-	return VIOMMU_OK;
+	return result;
 }
 
 int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
@@ -85,7 +85,7 @@ int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
 		result = VIOMMU_EINVAL;
 	} else {
 		v->accepted = accepted & VIRTIO_FEATURES_OF_DEVICE;
-		pass_changed(v);
+		result = pass_changed(v);
 	}
 	unit_end(u);
 	return result;
@@ -131,8 +131,7 @@ static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 		return VIOMMU_OK;
 	virtio_settle(v);
 	v->bypass = value & 1;
-	pass_changed(v);
-	return VIOMMU_OK;
+	return pass_changed(v);
 }
 
 /* ---- creation ---- */

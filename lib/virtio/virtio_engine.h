@@ -70,6 +70,7 @@ struct virtio_domain {
 /* A request whose answer is in its buffer, and which someone may still have to hear of. */
 struct virtio_pending {
 	uint64_t token;	       /* the VMM's */
+	bool quiet;	       /* no request: nobody is told that it is complete */
 	uint64_t epoch;	       /* sections older than this have to close */
 	uint64_t invalidation; /* the last one that a device has to answer */
 };
@@ -223,8 +224,8 @@ void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64
 void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
 /* The same for every endpoint, or every one that is not attached. */
 void virtio_tell_all(struct virtio *v, bool attached_too);
-/* The end of a call that nobody waits for the completion of. */
-void virtio_told(struct virtio *v);
+/* The end of a call that is no request. VIOMMU_PENDING: somebody still uses what it took away. */
+int virtio_told(struct virtio *v);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
 int virtio_finish(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */

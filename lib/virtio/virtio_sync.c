@@ -58,16 +58,6 @@ void virtio_tell_all(struct virtio *v, bool attached_too)
 	}
 }
 
-void virtio_told(struct virtio *v)
-{
-	notify_complete(&v->unit);
-	epoch_start(&v->unit.epoch);
-	v->unsynced = false;
-	/* Answers that would have made run() worthwhile may have been forgotten. */
-	if (v->owing)
-		unit_work(&v->unit);
-}
-
 /* Devices that could not be told are told now. */
 static void pay(struct virtio *v)
 {
@@ -98,15 +88,12 @@ static bool complete(struct virtio *v, const struct virtio_pending *p)
 	       epoch_wait(&v->unit.epoch, p->epoch, &v->unit.self);
 }
 
-int virtio_finish(struct virtio *v, uint64_t token)
+/* From here on nobody begins to use what was taken away; VIOMMU_PENDING: somebody still does. */
+static int hold_back(struct virtio *v, struct virtio_pending p)
 {
 	struct viommu *u = &v->unit;
-	struct virtio_pending p = { .token = token };
 
-	/* before the epoch: sections that listeners open in it are waited for */
 	notify_complete(u);
-	if (!v->unsynced)
-		return VIOMMU_OK;
 	v->unsynced = false;
 	p.epoch = epoch_start(&u->epoch);
 	if (!v->owing && !atomic_load(&u->outstanding_count) &&
@@ -118,8 +105,36 @@ int virtio_finish(struct virtio *v, uint64_t token)
 			epoch_done(&u->epoch);
 		return VIOMMU_OK;
 	}
-	v->pending[(v->pending_first + v->pending_count++) % VIRTIO_PENDING_MAX] = p;
+	/* No request is accepted when there is no room; whatever else it is waits with the last. */
+	if (v->pending_count == VIRTIO_PENDING_MAX) {
+		struct virtio_pending *last =
+			&v->pending[(v->pending_first + v->pending_count - 1) % VIRTIO_PENDING_MAX];
+
+		last->epoch = p.epoch;
+		last->invalidation = p.invalidation;
+	} else {
+		v->pending[(v->pending_first + v->pending_count++) % VIRTIO_PENDING_MAX] = p;
+	}
 	return VIOMMU_PENDING;
+}
+
+int virtio_finish(struct virtio *v, uint64_t token)
+{
+	if (!v->unsynced) {
+		notify_complete(&v->unit);
+		return VIOMMU_OK;
+	}
+	return hold_back(v, (struct virtio_pending){ .token = token });
+}
+
+int virtio_told(struct virtio *v)
+{
+	int result = hold_back(v, (struct virtio_pending){ .quiet = true });
+
+	/* Answers that would have made run() worthwhile may have been forgotten. */
+	if (v->owing)
+		unit_work(&v->unit);
+	return result;
 }
 
 int virtio_run(struct viommu *u)
@@ -136,7 +151,7 @@ int virtio_run(struct viommu *u)
 			return VIOMMU_PENDING;
 		v->pending_first = (v->pending_first + 1) % VIRTIO_PENDING_MAX;
 		v->pending_count--;
-		if (v->config.complete)
+		if (v->config.complete && !p.quiet)
 			v->config.complete(v->config.opaque, p.token);
 	}
 	epoch_done(&u->epoch);

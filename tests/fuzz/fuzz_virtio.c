@@ -155,7 +155,10 @@ static void reset(struct virtio_fuzz *f)
 	uint64_t how = take(f, 1);
 	uint64_t value;
 
-	CHECK((how & 1 ? viommu_reset(f->iommu) : viommu_virtio_reset(f->iommu)) == VIOMMU_OK);
+	if (how & 1)
+		CHECK(viommu_reset(f->iommu) == VIOMMU_OK);
+	else
+		CHECK(viommu_virtio_reset(f->iommu) >= VIOMMU_OK); /* or a section is open */
 	vo_reset(&f->o);
 	CHECK(viommu_reg_read(f->iommu, 0x24, 1, &value) == VIOMMU_OK);
 	if (how & 1)
@@ -163,7 +166,7 @@ static void reset(struct virtio_fuzz *f)
 	f->o.bypass = value;
 	if (how & 2) {
 		f->o.accepted = f->o.config.offered & (how | 0x14);
-		CHECK(viommu_virtio_set_features(f->iommu, f->o.accepted) == VIOMMU_OK);
+		CHECK(viommu_virtio_set_features(f->iommu, f->o.accepted) >= VIOMMU_OK);
 	}
 	f->lost = false;
 	f->pending = f->completed = 0; /* never completed */

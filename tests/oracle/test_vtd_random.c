@@ -186,6 +186,22 @@ static bool structures_changed(const struct world *w)
 	return false;
 }
 
+/* The same where the image knows such an entry as something else: the request is refused in them
+ * now, and was not when the image was built. The image is given up. */
+static bool refused_since(struct world *w, const struct vo_request *req,
+			  const struct vo_answer *now)
+{
+	/* only scalable mode records anything in tables */
+	bool in_contexts = now->reason >= VO_FR_SM_ROOT_ACCESS && now->reason <= VO_FR_PASID_SRE;
+	struct vo_answer before;
+
+	if (now->ok || !in_contexts)
+		return false;
+	vt_restore(&w->oracle_mem, w->image);
+	ask_oracle(w, req, &before);
+	return before.ok || before.reason != now->reason;
+}
+
 /* Inputs that a cache key could lose (obligation 10). */
 static void change_requester(struct world *w, struct vo_request *req)
 {
@@ -244,7 +260,7 @@ static bool warm(struct world *w)
 	what = rig_differs(&w->rig, &req, &oracle, &engine, true);
 	if (!what && vt_equal(&w->oracle_mem, &w->rig.mem, w->image))
 		return true;
-	if (structures_changed(w)) {
+	if (structures_changed(w) || refused_since(w, &req, &oracle)) {
 		w->aliased++;
 		return false;
 	}

@@ -333,8 +333,12 @@ static void test_reset(void **state)
 		row_equal(through(r->channel[1], 0), 0x10000);
 		row_equal(vr_unmap(r, 7, 0, 0xfff), ST_OK);
 		row_equal(r->result, VIOMMU_PENDING);
-		row_equal(machine ? viommu_reset(r->g.iommu) : viommu_virtio_reset(r->g.iommu),
-			  VIOMMU_OK);
+		/* a driver that reads status 0 may use the memory for something else */
+		if (machine)
+			row_equal(viommu_reset(r->g.iommu), VIOMMU_OK);
+		else
+			row_equal(viommu_virtio_reset(r->g.iommu), VIOMMU_PENDING);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
 		row_equal(through(r->channel[1], 0x1000), UNMAPPED);
 		row_equal(viommu_leave(r->channel[1]), VIOMMU_OK);
 		row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
@@ -356,7 +360,7 @@ static void test_bypass(void **state)
 	row_equal(viommu_enter(r->channel[4]), VIOMMU_OK);
 	row_equal(through(r->channel[4], 0x5000), 0x5000);
 	result = vr_set_bypass(r, 0);
-	row_equal(result == VIOMMU_OK || result == VIOMMU_PENDING, true);
+	row_equal(result, VIOMMU_PENDING);
 	row_equal(vr_bypass(r), 0);
 	row_equal(through(r->channel[4], 0x5000), UNMAPPED);
 	row_equal(viommu_leave(r->channel[4]), VIOMMU_OK);

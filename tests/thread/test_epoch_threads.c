@@ -77,7 +77,8 @@ static void meet(struct duel *d, uint32_t round)
 		;
 }
 
-static void run(bool membarrier, bool visitor)
+/* How many changes were held back: how often the two met. */
+static uint64_t once(bool membarrier, bool visitor)
 {
 	const char *scale = getenv("VIOMMU_TEST_SCALE");
 	unsigned long percent = scale ? strtoul(scale, NULL, 0) : 100;
@@ -86,11 +87,6 @@ static void run(bool membarrier, bool visitor)
 	pthread_t thread;
 
 	memset(d, 0, sizeof(*d));
-	alarm(250);
-	if (membarrier && !epoch_membarrier_register()) {
-		print_message("skipped: the kernel has no membarrier\n");
-		return;
-	}
 	d->visitor = visitor;
 	epoch_init(&d->epoch, membarrier);
 	epoch_add(&d->epoch, &d->section);
@@ -115,9 +111,21 @@ static void run(bool membarrier, bool visitor)
 	print_message("%llu sections, %llu of %u changes were held back\n",
 		      (unsigned long long)d->sections, (unsigned long long)d->held, rounds);
 	assert_int_equal(d->bad, 0);
-	assert_int_not_equal(d->held, 0);
 	epoch_remove(&d->epoch, &d->section);
 	epoch_fini(&d->epoch);
+	return d->held;
+}
+
+static void run(bool membarrier, bool visitor)
+{
+	alarm(250);
+	if (membarrier && !epoch_membarrier_register()) {
+		print_message("skipped: the kernel has no membarrier\n");
+		return;
+	}
+	/* Whether they meet is the scheduler's choice: until they have. */
+	while (!once(membarrier, visitor))
+		;
 }
 
 static void test_fences(void **state)
