@@ -106,23 +106,25 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 		       struct viommu_fragment *f)
 {
 	const struct micro_entry *e = entry_of(channel, r->first);
-	uint64_t first = r->first;
-	uint64_t span = r->last - first;
+	unsigned access = r->access;
 	uint64_t offset;
+	uint64_t last;
 
 	__asm__("" : "+r"(e)); /* one pointer, not one address computed for each member */
-	offset = first - e->first;
+	offset = r->first - e->first;
+	last = r->last - e->first;
+	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
 	if (atomic_load_explicit(channel->now, memory_order_acquire) != channel->seen ||
-	    e->serial != channel->serial || offset >= e->bytes || span >= e->bytes - offset ||
-	    r->pasid != channel->pasid || r->type != VIOMMU_AT_UNTRANSLATED || r->access > 15 ||
-	    !(e->accepts >> r->access & 1))
+	    e->serial != channel->serial || offset > last || last >= e->bytes ||
+	    r->pasid != channel->pasid || r->type != VIOMMU_AT_UNTRANSLATED || access > 15 ||
+	    !(e->accepts >> access & 1))
 		return false;
-	/* whoever mispredicts that the entry has it does not get beyond the entry */
-	offset &= bits_index_mask(offset, e->bytes);
 	f->gpa = e->gpa + offset;
-	f->length = span + 1;
+	f->length = last - offset + 1;
+	/* whoever mispredicts that the entry has it gets no pointer beyond the entry */
+	offset &= bits_index_mask(offset, e->bytes);
 	f->host = LIKELY(e->host) ? e->host + offset : NULL;
-	memcpy(&f->perm, &e->grant[r->access / VIOMMU_PRIV], sizeof(e->grant[0]));
+	memcpy(&f->perm, &e->grant[access / VIOMMU_PRIV], sizeof(e->grant[0]));
 	return true;
 }
 
@@ -199,8 +201,7 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
 		     struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
-	if (UNLIKELY(!channel) || UNLIKELY(!request) || UNLIKELY(!fragments) || UNLIKELY(!max) ||
-	    UNLIKELY(!answer))
+	if (!channel || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments))) {
 		translate_answer_one(request, answer);
