@@ -43,6 +43,16 @@ static inline uint64_t bits_low(unsigned count)
 	return count >= 64 ? UINT64_MAX : BIT(count) - 1;
 }
 
+/* The least power of two that is not below @count; 1 for 0. @count: at most 2^63 */
+static inline uint64_t bits_power_of_two(uint64_t count)
+{
+	uint64_t power = 1;
+
+	while (power < count)
+		power *= 2;
+	return power;
+}
+
 /*
  * All ones if @index is below @count, else 0, computed without a branch that a processor could
  * mispredict and without what the compiler knows from earlier checks: guest-chosen indices that

@@ -312,15 +312,6 @@ static uint64_t channel_bytes(uint64_t mask)
 	return sizeof(struct viommu_channel) + (mask + 1) * sizeof(struct micro_entry);
 }
 
-static uint64_t micro_mask(uint32_t entries)
-{
-	uint64_t count = 1;
-
-	while (count < entries)
-		count *= 2;
-	return count - 1;
-}
-
 static bool take_place(struct viommu *u)
 {
 	bool full;
@@ -348,7 +339,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	if (!device || !out || (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
 		return VIOMMU_EINVAL;
 	u = device->iommu;
-	mask = micro_mask(u->limits.channel_entries);
+	mask = bits_power_of_two(u->limits.channel_entries) - 1;
 	if (!take_place(u))
 		return VIOMMU_ELIMIT;
 	channel = vm_alloc(u->vm, channel_bytes(mask), _Alignof(struct viommu_channel));

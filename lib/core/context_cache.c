@@ -11,10 +11,8 @@
 
 int context_cache_init(struct context_cache *cache, struct viommu_vm *vm, uint32_t entries)
 {
-	uint64_t slots = CONTEXT_WAYS;
+	uint64_t slots = bits_power_of_two(entries > CONTEXT_WAYS ? entries : CONTEXT_WAYS);
 
-	while (slots < entries)
-		slots *= 2;
 	cache->slot = vm_alloc(vm, slots * sizeof(*cache->slot), _Alignof(struct context_slot));
 	cache->mask = slots - 1;
 	cache->key[0] = vm->key[0];

@@ -15,9 +15,7 @@ int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
 	d->tlb = tlb;
 	d->tables = tables;
 	d->generation = generation;
-	d->count = DOMAIN_WAYS;
-	while (d->count < count)
-		d->count *= 2;
+	d->count = (uint32_t)bits_power_of_two(count > DOMAIN_WAYS ? count : DOMAIN_WAYS);
 	d->slot = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->slot), _Alignof(struct domain));
 	d->first = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->first), _Alignof(uint32_t));
 	if (!d->slot || !d->first)

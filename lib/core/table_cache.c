@@ -21,10 +21,8 @@ static_assert(sizeof(struct table_slot) == 64, "a cache line");
 
 int table_cache_init(struct table_cache *cache, struct viommu_vm *vm, uint32_t entries)
 {
-	uint64_t slots = 1;
+	uint64_t slots = bits_power_of_two(entries);
 
-	while (slots < entries)
-		slots *= 2;
 	cache->slot = vm_alloc(vm, slots * sizeof(*cache->slot), _Alignof(struct table_slot));
 	cache->mask = slots - 1;
 	cache->key[0] = vm->key[0];

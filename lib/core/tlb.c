@@ -9,10 +9,8 @@
 
 int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
 {
-	uint64_t sets = 1;
+	uint64_t sets = bits_power_of_two((entries + (uint64_t)TLB_WAYS - 1) / TLB_WAYS);
 
-	while (sets * TLB_WAYS < entries)
-		sets *= 2;
 	tlb->set = vm_alloc(vm, sets * sizeof(*tlb->set), _Alignof(struct tlb_set));
 	tlb->mask = sets - 1;
 	tlb->key[0] = vm->key[0];

@@ -120,12 +120,12 @@ void unit_msi(const struct viommu *u, uint64_t address, uint32_t data)
 		u->host.msi(u->host.opaque, address, data);
 }
 
-void unit_forget(struct viommu *u, bool flush)
+uint64_t unit_forget(struct viommu *u, bool flush)
 {
 	if (flush)
 		atomic_fetch_add(&u->flushes, 1);
 	atomic_fetch_add(&u->generation, 1);
-	epoch_start(&u->epoch);
+	return epoch_start(&u->epoch);
 }
 
 void unit_forget_device(struct viommu_device *device, bool told)
@@ -139,8 +139,7 @@ void unit_forget_device(struct viommu_device *device, bool told)
 void unit_map_changed(struct viommu *u)
 {
 	/* Channels keep host pointers with their translations, under the generation of contexts. */
-	unit_forget(u, false);
-	u->map_epoch = epoch_start(&u->epoch);
+	u->map_epoch = unit_forget(u, false);
 }
 
 bool unit_map_quiet(struct viommu *u)

@@ -174,8 +174,9 @@ void unit_end(struct viommu *u);
 void unit_work(const struct viommu *u);
 void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
-/* Contexts are out of date, and with @flush the translations of every domain too. */
-void unit_forget(struct viommu *u, bool flush);
+/* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
+ * that begins with it. */
+uint64_t unit_forget(struct viommu *u, bool flush);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
  * anyone learns that it is done. */
 void unit_forget_device(struct viommu_device *device, bool told);
@@ -240,6 +241,9 @@ static inline void translate_answer_one(const struct viommu_request *r,
 int translate_range(struct translating *t, const struct viommu_request *request,
 		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
 bool translate_well_formed(const struct viommu_request *request);
+
+/* Adds the next piece to the fragment, if it continues it in guest memory and in host memory. */
+bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *next);
 
 /* PERM_* that an access needs. */
 static inline unsigned access_need(unsigned access)

@@ -273,9 +273,7 @@ static int init_store(struct virtio *v)
 		.items = 2 * v->config.mappings,
 	};
 
-	v->buckets = 1;
-	while (v->buckets < v->config.domains)
-		v->buckets *= 2;
+	v->buckets = (uint32_t)bits_power_of_two(v->config.domains);
 	v->domain = vm_alloc(vm, (v->config.domains + UINT64_C(1)) * sizeof(*v->domain),
 			     _Alignof(struct virtio_domain));
 	v->bucket = vm_alloc(vm, v->buckets * sizeof(*v->bucket), _Alignof(uint32_t));

@@ -210,9 +210,7 @@ static int load_domains(const struct virtio *v, struct state_reader *state, stru
 	l->count = (uint32_t)(bytes / DOMAIN_BYTES);
 	if (!l->count)
 		return VIOMMU_OK;
-	l->buckets = 1;
-	while (l->buckets < l->count)
-		l->buckets *= 2;
+	l->buckets = (uint32_t)bits_power_of_two(l->count);
 	l->domain =
 		vm_alloc(v->unit.vm, l->count * sizeof(*l->domain), _Alignof(struct loaded_domain));
 	l->bucket = vm_alloc(v->unit.vm, l->buckets * sizeof(*l->bucket), _Alignof(uint32_t));

@@ -67,6 +67,24 @@ static void low_bits(void **state)
 	assert_int_equal(bits_low(200), UINT64_MAX);
 }
 
+static void powers_of_two(void **state)
+{
+	static const struct {
+		uint64_t count, power;
+	} rows[] = { { 0, 1 },
+		     { 1, 1 },
+		     { 2, 2 },
+		     { 3, 4 },
+		     { 4, 4 },
+		     { 5, 8 },
+		     { UINT32_MAX, BIT(32) },
+		     { BIT(62) + 1, BIT(63) },
+		     { BIT(63), BIT(63) } };
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++)
+		assert_int_equal(bits_power_of_two(rows[i].count), rows[i].power);
+}
+
 static void clamped_index(void **state)
 {
 	static const uint64_t edges[] = { 0, 1, 2, 63, 64, 65, 511, 512, 1 << 20 };
@@ -90,7 +108,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(get_and_put),	    cmocka_unit_test(every_mask),
 		cmocka_unit_test(too_large_is_cut), cmocka_unit_test(low_bits),
-		cmocka_unit_test(clamped_index),
+		cmocka_unit_test(powers_of_two),    cmocka_unit_test(clamped_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* explain.c - explanations and replays: from the tables, past the caches, without a trace. */
+
+#include <string.h>
+
+#include "mem.h"
+#include "range.h"
+#include "unit.h"
+
+/* ---- explanations ---- */
+
+struct explanation {
+	void (*step)(void *opaque, const struct viommu_step *step);
+	void *opaque;
+};
+
+/* Stages and levels have constant names, so that a step can be kept. */
+static const char *stage_name(const char *stage, unsigned level)
+{
+	static const char *const first[] = { "first stage, level 1", "first stage, level 2",
+					     "first stage, level 3", "first stage, level 4",
+					     "first stage, level 5", "first stage, level 6" };
+	static const char *const second[] = { "second stage, level 1", "second stage, level 2",
+					      "second stage, level 3", "second stage, level 4",
+					      "second stage, level 5", "second stage, level 6" };
+
+	if (level >= PT_LEVELS)
+		return stage;
+	if (strcmp(stage, "first stage") == 0)
+		return first[level];
+	return strcmp(stage, "second stage") == 0 ? second[level] : stage;
+}
+
+static void tell(void *opaque, const char *stage, unsigned level, uint64_t gpa, const uint64_t *raw,
+		 unsigned words)
+{
+	const struct explanation *e = opaque;
+	struct viommu_step step = { .gpa = gpa, .words = words, .what = stage_name(stage, level) };
+
+	memcpy(step.raw, raw, words * sizeof(*raw));
+	e->step(e->opaque, &step);
+}
+
+int viommu_explain(struct viommu_device *device, const struct viommu_request *request,
+		   void (*step)(void *opaque, const struct viommu_step *step), void *opaque)
+{
+	struct explanation explanation = { .step = step, .opaque = opaque };
+	struct pt_observer observer = { .saw = tell, .opaque = &explanation };
+	struct epoch_section *section;
+	struct context_entry entry = { .domain = NULL };
+	struct query q;
+	int result;
+
+	if (!device || !request || !step || !translate_well_formed(request))
+		return VIOMMU_EINVAL;
+	q = (struct query){ .device = device,
+			    .entry = &entry,
+			    .iova = request->first,
+			    .pasid = request->pasid,
+			    .access = request->access,
+			    .type = request->type,
+			    .quiet = true,
+			    .observer = &observer };
+	section = epoch_visit(&device->iommu->epoch);
+	result = device->iommu->engine->translate(device->iommu, &q);
+	if (epoch_visit_end(&device->iommu->epoch, section))
+		unit_work(device->iommu);
+	step(opaque,
+	     &(struct viommu_step){ .gpa = UINT64_MAX,
+				    .reason = q.reason,
+				    .what = result == VIOMMU_OK	     ? "translated"
+					    : result == VIOMMU_FAULT ? "refused"
+								     : "interrupt message" });
+	return result;
+}
+
+/* ---- replays ---- */
+
+/* Pages of a replay on their way to becoming ranges. */
+struct replay {
+	struct viommu_vm *vm;
+	uint64_t first;
+	uint64_t last;
+	uint64_t iova; /* of the fragment being built */
+	struct viommu_fragment fragment;
+	int (*mapped)(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
+	void *opaque;
+};
+
+static int replay_flush(struct replay *r)
+{
+	struct viommu_fragment f = r->fragment;
+
+	r->fragment.length = 0;
+	return f.length ? r->mapped(r->opaque, r->iova, &f) : 0;
+}
+
+/* Adds [first, last] of a page, piece by piece of host memory. Non-zero: stop, everything before
+ * *first is reported. */
+static int replay_page(void *opaque, const struct translation *page)
+{
+	struct replay *r = opaque;
+	uint64_t block_last = page->iova | bits_low(page->size_lg2);
+	uint64_t iova = page->iova > r->first ? page->iova : r->first;
+	uint64_t last = block_last < r->last ? block_last : r->last;
+
+	if (!range_overlaps(page->iova, block_last, r->first, r->last))
+		return 0;
+	for (;;) {
+		struct viommu_fragment f = { .gpa = page->gpa + (iova - page->iova),
+					     .perm = page->perm & (unsigned)PERM_USER };
+
+		if ((f.perm & VIOMMU_WRITE) && !(page->perm & PERM_DIRTY))
+			f.flags = VIOMMU_FRAGMENT_CLEAN;
+		f.length =
+			mem_piece(r->vm, f.gpa, f.gpa + (last - iova), false, &f.host) - f.gpa + 1;
+		if (!r->fragment.length || r->iova + r->fragment.length != iova ||
+		    !translate_merge(&r->fragment, &f)) {
+			if (replay_flush(r))
+				return 1;
+			r->iova = iova;
+			r->fragment = f;
+		}
+		if (last - iova < f.length)
+			return 0;
+		iova += f.length;
+	}
+}
+
+int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
+		  uint32_t budget,
+		  int (*mapped)(void *opaque, uint64_t iova,
+				const struct viommu_fragment *fragment),
+		  void *opaque)
+{
+	struct replay replay;
+	struct pt_visit visit;
+	struct query q = { .device = device, .pasid = pasid, .quiet = true, .access = VIOMMU_READ };
+	struct context context;
+	enum pt_visit_end end;
+	struct viommu *u;
+	int result;
+
+	if (!device || !first || !mapped || *first > last ||
+	    (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	if (!u->engine->visit)
+		return VIOMMU_ENOTSUP;
+	replay = (struct replay){
+		.vm = u->vm, .first = *first, .last = last, .mapped = mapped, .opaque = opaque
+	};
+	visit = (struct pt_visit){ .walk.vm = u->vm,
+				   .next = *first,
+				   .last = last,
+				   .page = replay_page,
+				   .opaque = &replay,
+				   .budget = budget ? budget : VIOMMU_REPLAY_BUDGET_DEFAULT };
+	struct epoch_section *section = epoch_visit(&u->epoch);
+
+	result = u->engine->parse(u, &q, &context);
+	if (!result)
+		device_uses_domain(device, context.key.id);
+	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
+	if (end != PT_VISIT_STOPPED && replay_flush(&replay))
+		end = PT_VISIT_STOPPED;
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	if (result)
+		return result;
+	*first = end == PT_VISIT_STOPPED ? replay.iova : visit.next;
+	return end == PT_VISIT_DONE ? VIOMMU_OK : VIOMMU_MORE;
+}
