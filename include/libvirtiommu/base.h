@@ -19,7 +19,7 @@ extern "C" {
 /** Version of these headers: major. */
 #define VIOMMU_VERSION_MAJOR 0
 /** Version of these headers: minor. */
-#define VIOMMU_VERSION_MINOR 1
+#define VIOMMU_VERSION_MINOR 2
 /** Version of these headers: patch. */
 #define VIOMMU_VERSION_PATCH 0
 

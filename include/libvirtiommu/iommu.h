@@ -42,6 +42,10 @@ struct viommu_limits {
 	/** Micro-TLB of each channel, 64 bytes an entry, rounded up to a power of two; default 1024,
 	 * at most 65536. */
 	uint32_t channel_entries;
+	/** Steps that one call may take before it answers VIOMMU_PENDING, whatever the guest asked
+	 * for: entries visited, routes resolved, mappings removed; default 4096. */
+	uint32_t steps;
+	uint32_t reserved; /**< 0 */
 };
 
 /**

@@ -153,6 +153,17 @@ void notify_complete(struct viommu *u)
 	}
 }
 
+bool notify_settled(struct viommu *u)
+{
+	bool settled = true;
+
+	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (l->settle)
+			settled = l->settle(l->config.opaque) && settled;
+	}
+	return settled;
+}
+
 /* ---- one device ---- */
 
 static bool hears(const struct viommu_listener *l, const struct viommu_device *device)

@@ -27,10 +27,12 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->outstanding, 1024);
 	set_default(&limits->tables, 4096);
 	set_default(&limits->channel_entries, 1024);
+	set_default(&limits->steps, 4096);
 	if (!result &&
-	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
-	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
-	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16))
+	    (limits->reserved || limits->tlb_entries > UINT32_C(1) << 28 ||
+	     limits->contexts > UINT32_C(1) << 24 || limits->domains > UINT32_C(1) << 24 ||
+	     limits->outstanding > UINT32_C(1) << 20 || limits->tables > UINT32_C(1) << 24 ||
+	     limits->channel_entries > UINT32_C(1) << 16))
 		result = VIOMMU_EINVAL;
 	return result;
 }
@@ -98,6 +100,7 @@ bool unit_begin(struct viommu *u)
 	if (atomic_exchange_explicit(&u->busy, 1, memory_order_acquire))
 		return false;
 	epoch_enter(&u->epoch, &u->self);
+	u->steps = u->limits.steps;
 	return true;
 }
 

@@ -117,6 +117,9 @@ struct viommu_listener {
 	struct viommu *iommu;
 	struct viommu_device *device; /* NULL: all */
 	struct viommu_listener_config config;
+	/* The library's own listeners: does what is left to do before a completion may be reported,
+	 * paying for it with unit_pay(). False: steps ran out, call again. Or NULL. */
+	bool (*settle)(void *opaque);
 	struct viommu_listener *next;
 };
 
@@ -137,7 +140,8 @@ struct viommu {
 	_Atomic uint32_t busy;
 	struct epoch_section self; /* of that call */
 	struct viommu_listener *listeners;
-	bool told; /* listeners have been told something since notify_complete() */
+	bool told;	/* listeners have been told something since notify_complete() */
+	uint32_t steps; /* that the call may still take: unit_pay() */
 
 	struct viommu_host host;
 	struct viommu_limits limits;
@@ -169,6 +173,18 @@ void unit_fini(struct viommu *u);
 /* Brackets a call that only one thread may make at a time. False: refused, one is under way. */
 bool unit_begin(struct viommu *u);
 void unit_end(struct viommu *u);
+
+/* One budget a call, paid by the innermost loop over anything that a guest can grow: takes @steps
+ * from what is left. False: nothing was left; stop where it can be resumed, have viommu_run() called
+ * (unit_work()), and answer VIOMMU_PENDING. The first payment of a call is always taken, so that each
+ * call gets on. */
+static inline bool unit_pay(struct viommu *u, uint32_t steps)
+{
+	if (u->steps == 0)
+		return false;
+	u->steps -= u->steps < steps ? u->steps : steps;
+	return true;
+}
 
 /* Tells the host that viommu_run() is worthwhile. No lock may be held. */
 void unit_work(const struct viommu *u);
@@ -364,6 +380,9 @@ void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
  * back; the verbs in unit.c make it once more when the engine returns. */
 void notify_complete(struct viommu *u);
+/* Before a completion is reported: whether every listener has done what it has to do by then. False:
+ * steps ran out. */
+bool notify_settled(struct viommu *u);
 
 /* The same for one device, which is in use (device_get()). */
 void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,

@@ -24,7 +24,7 @@ diff -u0 --label headers <(echo "$headers") --label static <(echo "$global") || 
 
 dynamic=$(readelf -dW "$library")
 soname=$(sed -n 's/.*(SONAME).*\[\(.*\)\]/\1/p' <<<"$dynamic")
-[ "$soname" = libvirtiommu.so.0 ] || { echo "soname is $soname"; status=1; }
+[ "$soname" = libvirtiommu.so.0.2 ] || { echo "soname is $soname"; status=1; }
 if sed -n 's/.*(NEEDED).*\[\(.*\)\]/needs \1/p' <<<"$dynamic" | grep -vE ' (libc|libpthread)\.so\.[0-9]+$'; then
 	status=1
 fi

@@ -71,7 +71,7 @@ static void absurd_limits(void **state)
 /* The smallest of everything still works. */
 static void least_limits(void **state)
 {
-	struct viommu_limits limits = { sizeof(limits), 1, 1, 1, 1, 1, 1, 1, 1, 1 };
+	struct viommu_limits limits = { sizeof(limits), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0 };
 	struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
 	struct guest g;
 	struct guest_dma d;
