@@ -414,9 +414,9 @@ struct viommu_listener_config {
 		      uint64_t last);
 	/** What the device's requests without PASID are subject to has changed. */
 	void (*mode)(void *opaque, struct viommu_device *device, uint32_t mode);
-	/** Interrupt table entries [first, last] may have changed. Only for listeners of the whole
-	 * IOMMU. */
-	void (*interrupts)(void *opaque, uint32_t first, uint32_t last);
+	/** Interrupt table entries [first, last] may have changed: those of a requester if each has
+	 * a table of its own, or of all (VIOMMU_ANY_SOURCE). Only for listeners of the whole IOMMU. */
+	void (*interrupts)(void *opaque, uint32_t source, uint32_t first, uint32_t last);
 	/** What the callbacks above have told since the last call is about to be reported to the
 	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon
 	 * it now. A section opened no later than here holds back the completion. */
@@ -431,6 +431,8 @@ struct viommu_listener_config {
 
 /** Every PASID, and requests without one. */
 #define VIOMMU_ANY_PASID (UINT32_MAX - 1)
+/** Every requester. */
+#define VIOMMU_ANY_SOURCE UINT32_MAX
 
 /**
  * Adds a listener.

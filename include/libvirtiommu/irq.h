@@ -20,7 +20,15 @@ extern "C" {
 /** The message was not remapped: it is delivered as it came. */
 #define VIOMMU_MSI_UNREMAPPED 4U
 
-/** An interrupt message, raw and decoded. */
+/** What an interrupt has become. An LPI or a vLPI has no address. */
+#define VIOMMU_MSI_KIND_MESSAGE                                                                    \
+	0U /**< a message: address and data, and what they say to an x86 local APIC */
+#define VIOMMU_MSI_KIND_LPI  1U /**< an LPI: intid, at a redistributor (cpu) */
+#define VIOMMU_MSI_KIND_VLPI 2U /**< a virtual LPI: intid, of a virtual processor (cpu) */
+/** The interrupt is stored in guest memory, and this message, address and data, is the notice of it. */
+#define VIOMMU_MSI_KIND_NOTICE 3U
+
+/** What an interrupt has become, raw and decoded. Layout is frozen: 40 bytes. */
 struct viommu_msi {
 	uint64_t address;      /**< as KVM wants it: destination bits 31:8 in address bits 63:40 */
 	uint32_t data;	       /**< message data */
@@ -33,7 +41,9 @@ struct viommu_msi {
 	uint8_t flags;		  /**< VIOMMU_MSI_POSTED, _NOTIFY, _UNREMAPPED */
 	uint16_t reason;	  /**< with VIOMMU_FAULT: the architecture's fault reason */
 	uint32_t index;		  /**< table entry used; UINT32_MAX: none */
-	uint32_t reserved;	  /**< 0 */
+	uint32_t kind;		  /**< VIOMMU_MSI_KIND_* */
+	uint32_t intid;		  /**< number of an LPI or vLPI; otherwise 0 */
+	uint32_t cpu; /**< number of the redistributor, or of the virtual processor; otherwise 0 */
 };
 
 /**

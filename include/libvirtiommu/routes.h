@@ -47,7 +47,7 @@ struct viommu_route {
  * descriptor, and a VMM that cannot do that delivers through viommu_remap_msi(). */
 #define VIOMMU_ROUTE_VALID 1U
 
-/** What has become of a route. Layout is frozen: 40 bytes. */
+/** What has become of a route. Layout is frozen: 48 bytes. */
 struct viommu_route_change {
 	uint32_t gsi;	       /**< route id */
 	uint32_t flags;	       /**< VIOMMU_ROUTE_VALID */
@@ -105,7 +105,7 @@ VIOMMU_API int viommu_routes_remove(struct viommu_routes *routes, uint32_t gsi);
  * Any thread, any time. Takes no lock.
  * @param routes  the route cache
  * @param gsi     its id
- * @param change  receives the route
+ * @param change  receives the route; after a failure, what is in it means nothing
  * @return VIOMMU_OK, VIOMMU_ENOENT (no such route), VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_routes_lookup(const struct viommu_routes *routes, uint32_t gsi,

@@ -133,12 +133,12 @@ void notify_mode(struct viommu *u, uint32_t mode)
 	}
 }
 
-void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last)
+void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last)
 {
 	u->told = true;
 	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (l->config.interrupts)
-			l->config.interrupts(l->config.opaque, first, last);
+			l->config.interrupts(l->config.opaque, source, first, last);
 	}
 }
 

@@ -376,7 +376,8 @@ struct notify {
 void notify_unmap(struct viommu *u, const struct notify *what);
 /* The mode of every device that has a listener. */
 void notify_mode(struct viommu *u, uint32_t mode);
-void notify_interrupts(struct viommu *u, uint32_t first, uint32_t last);
+/* @source: of a requester's own table, or VIOMMU_ANY_SOURCE. */
+void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
  * back; the verbs in unit.c make it once more when the engine returns. */
 void notify_complete(struct viommu *u);

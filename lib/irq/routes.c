@@ -19,7 +19,7 @@
 #define TABLE_ENTRIES 65536U
 #define CHANGE_WORDS  (sizeof(struct viommu_route_change) / sizeof(uint64_t))
 
-static_assert(sizeof(struct viommu_route_change) == 40, "frozen");
+static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
 
 /* Lists hold gsi + 1; 0 ends them. */
 struct slot {
@@ -216,7 +216,7 @@ static void tell(const struct viommu_routes *r)
 		r->config.changed(r->config.opaque);
 }
 
-static void invalidated(void *opaque, uint32_t first, uint32_t last)
+static void invalidated(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	struct viommu_routes *r = opaque;
 	struct epoch_section *section = epoch_visit(&r->iommu->epoch);
@@ -225,6 +225,7 @@ static void invalidated(void *opaque, uint32_t first, uint32_t last)
 	bool concerned;
 	uint64_t before;
 
+	(void)source; /* more routes than concerned are resolved again at worst */
 	if (last >= TABLE_ENTRIES)
 		last = TABLE_ENTRIES - 1;
 	everything = first == 0 && last == TABLE_ENTRIES - 1;
@@ -439,7 +440,6 @@ int viommu_routes_remove(struct viommu_routes *r, uint32_t gsi)
 int viommu_routes_lookup(const struct viommu_routes *r, uint32_t gsi,
 			 struct viommu_route_change *change)
 {
-	uint64_t word[CHANGE_WORDS];
 	const struct slot *s;
 	uint64_t version;
 	bool exists;
@@ -447,18 +447,16 @@ int viommu_routes_lookup(const struct viommu_routes *r, uint32_t gsi,
 	if (!r || !change || gsi >= r->config.gsis)
 		return VIOMMU_EINVAL;
 	s = &r->slot[bits_clamp_index(gsi, r->config.gsis)];
-	for (;;) {
+	do {
 		version = seq_read_begin(&s->version);
-		for (unsigned i = 0; i < CHANGE_WORDS; i++)
-			word[i] = atomic_load_explicit(&s->word[i], memory_order_relaxed);
 		exists = atomic_load_explicit(&s->exists, memory_order_relaxed);
-		if (seq_read_valid(&s->version, version))
-			break;
-	}
-	if (!exists)
-		return VIOMMU_ENOENT;
-	memcpy(change, word, sizeof(*change));
-	return VIOMMU_OK;
+		for (unsigned i = 0; exists && i < CHANGE_WORDS; i++) {
+			uint64_t word = atomic_load_explicit(&s->word[i], memory_order_relaxed);
+
+			memcpy((unsigned char *)change + i * sizeof(word), &word, sizeof(word));
+		}
+	} while (!seq_read_valid(&s->version, version));
+	return exists ? VIOMMU_OK : VIOMMU_ENOENT;
 }
 
 int viommu_routes_drain(struct viommu_routes *r, struct viommu_route_change *changes, uint32_t max,

@@ -145,7 +145,7 @@ static void drop_interrupts(struct vtd *v, uint32_t first, uint32_t last)
 {
 	v->unsynced = true;
 	vtd_irte_cache_drop(&v->irtes, first, last);
-	notify_interrupts(&v->unit, first, last);
+	notify_interrupts(&v->unit, VIOMMU_ANY_SOURCE, first, last);
 }
 
 void vtd_interrupts_changed(struct vtd *v)

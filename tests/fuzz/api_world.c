@@ -125,9 +125,9 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	reenter(false);
 }
 
-static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
+static void on_interrupts(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
-	CHECK(opaque == &api && first <= last);
+	CHECK(opaque == &api && source == VIOMMU_ANY_SOURCE && first <= last);
 	reenter(false);
 }
 

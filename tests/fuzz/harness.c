@@ -256,7 +256,8 @@ void machine_remap(struct machine *m, uint32_t source, uint64_t address, uint32_
 		return;
 	}
 	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
-	CHECK(msi.reserved == 0 && msi.delivery_mode < 8);
+	CHECK(msi.kind == VIOMMU_MSI_KIND_MESSAGE && !msi.intid && !msi.cpu &&
+	      msi.delivery_mode < 8);
 	CHECK(msi.logical <= 1 && msi.level <= 1 && msi.redirection_hint <= 1);
 	CHECK(msi.index < 65536 || msi.index == UINT32_MAX);
 	if (result == VIOMMU_FAULT) {

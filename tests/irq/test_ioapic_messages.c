@@ -59,7 +59,7 @@ static void expect_unremapped(struct rig *r, size_t i, uint32_t pin, uint64_t en
 	check_eq(messages[i].name, r->msi[0].flags, VIOMMU_MSI_UNREMAPPED);
 	check_eq(messages[i].name, r->msi[0].index, UINT32_MAX);
 	check_eq(messages[i].name, r->msi[0].reason, 0);
-	check_eq(messages[i].name, r->msi[0].reserved, 0);
+	check_eq(messages[i].name, r->msi[0].kind, VIOMMU_MSI_KIND_MESSAGE);
 }
 
 /* Without an IOMMU, behind one that does not remap, and in compatibility format behind one that

@@ -181,7 +181,7 @@ static const char *message_differs(const struct io_answer *o, const struct viomm
 		return "vector, delivery mode or level";
 	if (m->redirection_hint != o->redirection_hint)
 		return "redirection hint";
-	return m->reserved || m->reason ? "reserved or reason" : NULL;
+	return m->kind || m->intid || m->cpu || m->reason ? "kind, LPI or reason" : NULL;
 }
 
 const char *irq_differs(const struct io_answer *oracle, const struct io_request *req,

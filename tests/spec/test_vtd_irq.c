@@ -193,6 +193,9 @@ static void test_fields(void **state)
 		row_equal(msi.flags, 0);
 		row_equal(msi.reason, 0);
 		row_equal(msi.index, 1);
+		row_equal(msi.kind, VIOMMU_MSI_KIND_MESSAGE);
+		row_equal(msi.intid, 0);
+		row_equal(msi.cpu, 0);
 		row_equal(fsts(t.u), 0);
 		unit_close(t.u);
 	}

@@ -45,10 +45,11 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	e->mode = mode;
 }
 
-static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
+static void on_interrupts(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	struct trace_event *e = add(opaque, TRACE_INTERRUPTS);
 
+	assert_int_equal(source, VIOMMU_ANY_SOURCE);
 	e->first = first;
 	e->last = last;
 }

@@ -32,7 +32,7 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	reentry_event(opaque, ON_MODE);
 }
 
-static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
+static void on_interrupts(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	reentry_event(opaque, ON_INTERRUPTS);
 }

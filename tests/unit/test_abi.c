@@ -8,6 +8,7 @@
 #include "abi.h"
 #include "bits.h"
 #include "guest.h"
+#include <libvirtiommu/routes.h>
 
 /* ---- frozen layouts, from the public headers alone ---- */
 
@@ -34,7 +35,13 @@ AT(viommu_answer, next, 0, 8);
 AT(viommu_answer, count, 8, 4);
 AT(viommu_answer, reason, 12, 2);
 AT(viommu_answer, ats, 14, 2);
-static_assert(sizeof(struct viommu_msi) == 32, "every byte is named");
+static_assert(sizeof(struct viommu_msi) == 40, "frozen");
+AT(viommu_msi, index, 24, 4);
+AT(viommu_msi, kind, 28, 4);
+AT(viommu_msi, intid, 32, 4);
+AT(viommu_msi, cpu, 36, 4);
+static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
+AT(viommu_route_change, msi, 8, 40);
 static_assert(sizeof(struct viommu_page_request) == 24, "every byte is named");
 /* The first release: members that come later go behind these. */
 AT(viommu_vm_config, hash_key, 64, 16);

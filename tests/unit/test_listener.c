@@ -39,10 +39,11 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	e->mode_of = device;
 }
 
-static void on_interrupts(void *opaque, uint32_t first, uint32_t last)
+static void on_interrupts(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	struct ears *e = opaque;
 
+	assert_int_equal(source, VIOMMU_ANY_SOURCE);
 	e->interrupts++;
 }
 
