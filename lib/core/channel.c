@@ -354,6 +354,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->serial = 1;
 	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
+	channel->section.owner = device;
 	epoch_add(&u->epoch, &channel->section);
 	*out = channel;
 	return VIOMMU_OK;

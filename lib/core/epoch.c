@@ -115,27 +115,39 @@ uint64_t epoch_start(struct epoch *epoch)
 	return target;
 }
 
-static bool section_passed(const struct epoch_section *section, uint64_t target)
+static bool holds_back(const struct epoch_section *section, uint64_t target,
+		       const struct epoch_section *self, const struct epoch_filter *filter)
 {
 	uint64_t entered = atomic_load_explicit(&section->entered, memory_order_acquire);
 
-	return entered == 0 || entered >= target;
+	if (section == self || entered == 0 || entered >= target)
+		return false;
+	return !filter || filter->concerns(filter->opaque, section->owner, entered);
+}
+
+bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
+		      const struct epoch_filter *filter)
+{
+	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
+
+	pthread_mutex_lock(&epoch->lock);
+	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1)
+		passed = !holds_back(&epoch->visitor[__builtin_ctzll(used)], target, self, filter);
+	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
+		passed = !holds_back(s, target, self, filter);
+	pthread_mutex_unlock(&epoch->lock);
+	return passed;
 }
 
 bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
 {
-	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
+	return epoch_passed_for(epoch, target, self, NULL);
+}
 
-	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1) {
-		const struct epoch_section *section = &epoch->visitor[__builtin_ctzll(used)];
-
-		passed = section == self || section_passed(section, target);
-	}
-	pthread_mutex_lock(&epoch->lock);
-	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
-		passed = s == self || section_passed(s, target);
-	pthread_mutex_unlock(&epoch->lock);
-	return passed;
+void epoch_ask(struct epoch *epoch)
+{
+	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
+	writer_fence(epoch);
 }
 
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
@@ -143,8 +155,7 @@ bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section
 	/* Nothing to ask for, in the usual case. */
 	if (epoch_passed(epoch, target, self))
 		return true;
-	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
-	writer_fence(epoch);
+	epoch_ask(epoch);
 	return epoch_passed(epoch, target, self);
 }
 

@@ -4,8 +4,8 @@
  *
  * A reader marks its section with the epoch in which it entered. Whoever changes something that
  * readers look up makes the change, starts a new epoch, and holds back the completion until no
- * section of an older epoch is left. Readers never wait; the one who completes polls epoch_passed()
- * and is woken by epoch_leave().
+ * section of an older epoch is left (or none of those it concerns: struct epoch_filter). Readers
+ * never wait; the one who completes polls epoch_passed() and is woken by epoch_leave().
  *
  * The epoch also tells that something was invalidated: it moves after each change and before its
  * completion, so that whoever keeps translations of his own (channel.h) has one word to compare.
@@ -24,6 +24,14 @@
 struct epoch_section {
 	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
 	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
+	const void *owner; /* constant: the device that uses what is looked up in it; NULL: any */
+};
+
+/* Which sections a completion has to wait for, of those that are older than it. */
+struct epoch_filter {
+	/* With epoch.lock held. */
+	bool (*concerns)(void *opaque, const void *owner, uint64_t entered);
+	void *opaque;
 };
 
 /* Sections for threads that have no channel, claimed for the length of one call. */
@@ -92,6 +100,14 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 /* As epoch_passed(), and if not, asks for epoch_leave() to say so when that may have changed, until
  * epoch_done(). */
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
+
+/* The same for a completion that does not concern everybody; NULL: it does. */
+bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
+		      const struct epoch_filter *filter);
+
+/* Asks for epoch_leave() to say so when a section closes, until epoch_done(). One that has closed
+ * before did not: look again. */
+void epoch_ask(struct epoch *epoch);
 
 /* Nobody waits any more. */
 void epoch_done(struct epoch *epoch);

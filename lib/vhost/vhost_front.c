@@ -216,6 +216,7 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 	v->device = device;
 	v->config = config;
 	pthread_mutex_init(&v->lock, NULL);
+	v->section.owner = device;
 	epoch_add(&device->iommu->epoch, &v->section);
 	listener.opaque = v;
 	result = viommu_listener_new(device->iommu, device, &listener, &v->listener);

@@ -194,9 +194,53 @@ static void the_crowd_wakes_too(void **state)
 	epoch_fini(&e);
 }
 
+/* A completion that concerns one owner: his sections hold it back, and those of nobody. */
+static bool is_his(void *opaque, const void *owner, uint64_t entered)
+{
+	assert_true(entered > 0);
+	return !owner || owner == opaque;
+}
+
+static void test_owner(void **state)
+{
+	int mine, other;
+	struct epoch_section a = { .owner = &mine }, b = { .owner = &other };
+	const struct epoch_filter filter = { is_his, &mine };
+	struct epoch_section *visit;
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	epoch_add(&e, &a);
+	epoch_add(&e, &b);
+	epoch_enter(&e, &b);
+	target = epoch_start(&e);
+	assert_false(epoch_passed(&e, target, NULL));
+	assert_true(epoch_passed_for(&e, target, NULL, &filter));
+	epoch_enter(&e, &a);
+	assert_true(epoch_passed_for(&e, target, NULL, &filter)); /* younger */
+	target = epoch_start(&e);
+	assert_false(epoch_passed_for(&e, target, NULL, &filter));
+	assert_true(epoch_passed_for(&e, target, &a, &filter));
+	epoch_ask(&e);
+	assert_true(epoch_leave(&e, &a));
+	assert_true(epoch_passed_for(&e, target, NULL, &filter));
+	visit = epoch_visit(&e);
+	target = epoch_start(&e);
+	assert_false(epoch_passed_for(&e, target, NULL, &filter));
+	epoch_visit_end(&e, visit);
+	assert_true(epoch_passed_for(&e, target, NULL, &filter));
+	epoch_leave(&e, &b);
+	epoch_done(&e);
+	epoch_remove(&e, &a);
+	epoch_remove(&e, &b);
+	epoch_fini(&e);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_owner),
 		cmocka_unit_test(nobody_inside),
 		cmocka_unit_test(older_and_newer),
 		cmocka_unit_test(removal),
