@@ -8,12 +8,6 @@
 #ifndef REPLAY_DEVIATION_H
 #define REPLAY_DEVIATION_H
 
-#include <stdint.h>
-
-#include "tape.h"
-
-struct player;
-
 enum deviation {
 	DEVIATION_FRCD_PASID_FFFF,
 	DEVIATION_FRCD_RID_PASID,
@@ -35,8 +29,5 @@ struct deviation_text {
 };
 
 extern const struct deviation_text deviation_texts[DEVIATIONS];
-
-/* A register read that differs: bits of the difference that deviations account for. Counts those that do. */
-uint64_t deviation_register(struct player *player, const struct tape_line *line, uint64_t came);
 
 #endif

@@ -1,92 +1,56 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* guest_memory.c - sparse guest memory: a hash of 4 KiB pages, and a log of the library's writes. */
+/* guest_memory.c - sparse guest memory: a table of 4 KiB pages, and a log of the library's writes. */
 
 #include <stdlib.h>
 #include <string.h>
 
 #include "guest_memory.h"
+#include "table.h"
 
-#define PAGE_BYTES    4096U
-#define FIRST_BUCKETS 1024U
+#define PAGE_BYTES 4096U
 
 struct guest_page {
-	struct guest_page *next;
 	uint64_t number;
+	UT_hash_handle hh;
 	uint8_t data[PAGE_BYTES];
 };
 
-static size_t bucket_of(const struct guest_memory *m, uint64_t number)
-{
-	return (size_t)(number * 0x9e3779b97f4a7c15U >> 20) & (m->buckets - 1);
-}
-
 static struct guest_page *find_page(const struct guest_memory *m, uint64_t number)
 {
-	struct guest_page *page = m->buckets ? m->bucket[bucket_of(m, number)] : NULL;
+	struct guest_page *page;
 
-	while (page && page->number != number)
-		page = page->next;
+	HASH_FIND(hh, m->pages, &number, sizeof(number), page);
 	return page;
-}
-
-static void insert(struct guest_memory *m, struct guest_page *page)
-{
-	struct guest_page **head = &m->bucket[bucket_of(m, page->number)];
-
-	page->next = *head;
-	*head = page;
-}
-
-/* Keeps the chains short. */
-static bool grow(struct guest_memory *m)
-{
-	struct guest_page **old = m->bucket;
-	size_t count = m->buckets;
-	struct guest_page **bucket;
-
-	if (m->pages < count)
-		return true;
-	bucket = calloc(count ? 2 * count : FIRST_BUCKETS, sizeof(struct guest_page *));
-	if (!bucket)
-		return false;
-	m->bucket = bucket;
-	m->buckets = count ? 2 * count : FIRST_BUCKETS;
-	for (size_t i = 0; i < count; i++) {
-		for (struct guest_page *page = old[i], *next; page; page = next) {
-			next = page->next;
-			insert(m, page);
-		}
-	}
-	free(old);
-	return true;
 }
 
 static struct guest_page *need_page(struct guest_memory *m, uint64_t number)
 {
 	struct guest_page *page = find_page(m, number);
+	bool full = false;
 
 	if (page)
 		return page;
-	page = grow(m) ? calloc(1, sizeof(*page)) : NULL;
-	if (!page) {
-		m->exhausted = true;
-		return NULL;
+	page = calloc(1, sizeof(*page));
+	if (page) {
+		page->number = number;
+		TABLE_ADD(m->pages, number, page, full);
 	}
-	page->number = number;
-	insert(m, page);
-	m->pages++;
-	return page;
+	if (page && !full)
+		return page;
+	free(page);
+	m->exhausted = true;
+	return NULL;
 }
 
 void guest_memory_fini(struct guest_memory *m)
 {
-	for (size_t i = 0; i < m->buckets; i++) {
-		for (struct guest_page *page = m->bucket[i], *next; page; page = next) {
-			next = page->next;
-			free(page);
-		}
+	struct guest_page *page;
+	struct guest_page *next;
+
+	HASH_ITER(hh, m->pages, page, next) {
+		HASH_DEL(m->pages, page);
+		free(page);
 	}
-	free(m->bucket);
 	free(m->log);
 	memset(m, 0, sizeof(*m));
 }

@@ -20,10 +20,8 @@ struct guest_page;
 
 /* Sparse: pages that nobody wrote read as zero. Zero it before the first use. */
 struct guest_memory {
-	struct guest_page **bucket;
-	size_t buckets;
-	size_t pages;
-	struct guest_write *log; /* since guest_log_clear() */
+	struct guest_page *pages; /* by number */
+	struct guest_write *log;  /* since guest_log_clear() */
 	size_t logged;
 	size_t log_capacity;
 	bool exhausted; /* an allocation failed */

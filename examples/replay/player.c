@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* player.c - the engine of a recording, its registers, and what is counted. */
+/* player.c - takes the lines of a recording to the rows of its engine, and counts. */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -27,43 +27,128 @@ void player_deviates(struct player *p, enum deviation deviation)
 	p->deviations[deviation]++;
 }
 
-/* ---- the engine ---- */
+/* ---- headers ---- */
 
-static void on_msi(void *opaque, uint64_t address, uint32_t data)
+static const struct header_row common_headers[] = {
+	{ "engine", "*", true }, { "producer", "*", false }, { "guest", "*", false },
+	{ "note", "*", false },	 { NULL, NULL, false },
+};
+
+static const struct header_row *find_row(const struct header_row *rows, const char *name)
 {
-	struct player *p = opaque;
-
-	if (p->message_count == p->message_capacity) {
-		size_t capacity = p->message_capacity ? 2 * p->message_capacity : 16;
-		struct message *messages = realloc(p->messages, capacity * sizeof(*messages));
-
-		if (!messages) {
-			p->exhausted = true;
-			return;
-		}
-		p->messages = messages;
-		p->message_capacity = capacity;
+	for (; rows && rows->name; rows++) {
+		if (strcmp(rows->name, name) == 0)
+			return rows;
 	}
-	p->messages[p->message_count++] = (struct message){ .address = address, .data = data };
+	return NULL;
 }
 
-static void on_message(void *opaque, const char *text)
+static const struct header_row *header_row(const struct engine *engine, const char *name)
+{
+	const struct header_row *row = find_row(common_headers, name);
+
+	for (unsigned i = 0; !row && i < PARTS_MAX && engine->part[i]; i++)
+		row = find_row(engine->part[i]->headers, name);
+	return row;
+}
+
+/* Word i of a value as its row has it. */
+static bool header_word(struct words *w, const struct header_row *row, unsigned i, uint64_t *value)
+{
+	uint32_t decimal = 0;
+
+	*value = 0;
+	if (row->words[i] == 'x')
+		return words_hex(w, i, UINT64_MAX, value);
+	if (row->words[i] == 'd' && !words_decimal(w, i, UINT32_MAX, &decimal))
+		return false;
+	*value = decimal;
+	return true;
+}
+
+static bool split_value(struct words *w, char *text, size_t size, const char *value)
+{
+	snprintf(text, size, "%s", value);
+	return words_split(w, text);
+}
+
+static bool check_header(struct words *w, const struct header_row *row, const char *value)
+{
+	char text[512];
+	uint64_t number;
+
+	if (row->words[0] == '*')
+		return true;
+	if (!split_value(w, text, sizeof(text), value))
+		return false;
+	if (w->count != strlen(row->words))
+		return words_fail(w, "%u words in header %s", w->count, row->name);
+	for (unsigned i = 0; i < w->count; i++) {
+		if (!header_word(w, row, i, &number))
+			return false;
+	}
+	return true;
+}
+
+static const struct header_row *missing_header(const struct tape_header *header,
+					       const struct engine *engine)
+{
+	for (unsigned i = 0; i < PARTS_MAX && engine->part[i]; i++) {
+		const struct header_row *row = engine->part[i]->headers;
+
+		for (; row && row->name; row++) {
+			if (row->required && !tape_header_value(header, row->name))
+				return row;
+		}
+	}
+	return NULL;
+}
+
+bool player_headers(const struct tape_header *header, const struct engine *engine,
+		    struct words *words, uint64_t *number)
+{
+	const struct header_row *row;
+
+	for (unsigned i = 0; i < header->count; i++) {
+		row = header_row(engine, header->line[i].name);
+		*number = header->line[i].number;
+		if (!row)
+			return words_fail(words, "no such header or kind of line: '%.40s'",
+					  header->line[i].name);
+		if (!check_header(words, row, header->line[i].value))
+			return false;
+	}
+	row = missing_header(header, engine);
+	return !row || words_fail(words, "no header gives %s", row->name);
+}
+
+bool player_has_header(const struct player *p, const char *name)
+{
+	return tape_header_value(p->header, name) != NULL;
+}
+
+uint64_t player_header(const struct player *p, const char *name, unsigned i, uint64_t otherwise)
+{
+	const struct header_row *row = header_row(p->engine, name);
+	const char *value = tape_header_value(p->header, name);
+	static struct words words;
+	char text[512];
+	uint64_t number;
+
+	if (!row || !value || !split_value(&words, text, sizeof(text), value) || i >= words.count ||
+	    !header_word(&words, row, i, &number))
+		return otherwise;
+	return number;
+}
+
+/* ---- the guest and its engine ---- */
+
+void player_message(void *opaque, const char *text)
 {
 	const struct player *p = opaque;
 
+	fflush(stdout);
 	fprintf(stderr, "%s: %s\n", p->path, text);
-}
-
-static int new_vtd(struct player *p)
-{
-	const struct viommu_host host = {
-		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = on_message
-	};
-	const struct viommu_vtd_config config = {
-		.size = sizeof(config), .cap = p->header.cap, .ecap = p->header.ecap, .host = &host
-	};
-
-	return viommu_vtd_new(p->vm, &config, &p->iommu);
 }
 
 static int new_vm(struct player *p)
@@ -78,22 +163,31 @@ static int new_vm(struct player *p)
 	return viommu_vm_new(&config, &p->vm);
 }
 
-struct player *player_new(const char *path, const struct tape_header *header, bool verbose)
+static int start_parts(struct player *p)
+{
+	int result = VIOMMU_OK;
+
+	for (unsigned i = 0; !result && i < PARTS_MAX && p->engine->part[i]; i++) {
+		if (p->engine->part[i]->start)
+			result = p->engine->part[i]->start(p);
+	}
+	return result;
+}
+
+struct player *player_new(const char *path, const struct tape_header *header,
+			  const struct engine *engine, bool verbose)
 {
 	struct player *p = calloc(1, sizeof(*p));
 	int result = VIOMMU_ENOMEM;
 
 	if (!p)
 		goto failed;
-	p->path = path;
-	p->verbose = verbose;
-	p->header = *header;
-	p->requesters = calloc(REQUESTERS, sizeof(*p->requesters));
-	if (!p->requesters)
-		goto failed;
+	*p = (struct player){
+		.path = path, .verbose = verbose, .header = header, .engine = engine
+	};
 	result = new_vm(p);
 	if (!result)
-		result = new_vtd(p);
+		result = start_parts(p);
 	if (!result)
 		return p;
 failed:
@@ -106,135 +200,98 @@ void player_free(struct player *p)
 {
 	if (!p)
 		return;
-	player_free_requesters(p);
-	viommu_free(p->iommu);
+	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
+		if (p->engine->part[i]->stop)
+			p->engine->part[i]->stop(p);
+	}
 	viommu_vm_free(p->vm);
 	guest_memory_fini(&p->memory);
-	effects_fini(&p->written);
-	effects_fini(&p->sent);
-	history_fini(&p->history);
-	free(p->messages);
+	effects_fini(&p->effects);
 	free(p);
 }
 
-/* Does what a call has left to do. */
-static int finish(struct player *p, int result)
+int player_finish(struct viommu *iommu, int result)
 {
 	for (unsigned i = 0; result == VIOMMU_PENDING && i < RUNS_MAX; i++)
-		result = viommu_run(p->iommu);
+		result = viommu_run(iommu);
 	return result;
-}
-
-uint64_t player_register(const struct player *p, uint64_t offset, uint32_t bytes)
-{
-	uint64_t value = 0;
-
-	return viommu_reg_read(p->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
-}
-
-void *player_save(struct player *p, uint64_t *bytes)
-{
-	void *state;
-
-	*bytes = 0;
-	viommu_save(p->iommu, NULL, bytes);
-	state = malloc(*bytes ? *bytes : 1);
-	if (state && viommu_save(p->iommu, state, bytes) == VIOMMU_OK)
-		return state;
-	free(state);
-	return NULL;
-}
-
-bool player_restore(struct player *p, void *state, uint64_t bytes)
-{
-	int result = state ? viommu_restore(p->iommu, state, bytes) : VIOMMU_ENOMEM;
-
-	free(state);
-	return finish(p, result) == VIOMMU_OK;
-}
-
-bool player_drop_caches(struct player *p)
-{
-	uint64_t bytes;
-	void *state = player_save(p, &bytes);
-
-	return player_restore(p, state, bytes);
-}
-
-/* ---- R and W ---- */
-
-static void register_read(struct player *p, const struct tape_line *l)
-{
-	uint64_t value = 0;
-	int result = viommu_reg_read(p->iommu, l->at, l->bytes, &value);
-	uint64_t differs = value ^ l->value;
-	char expected[64];
-	char came[64];
-
-	if (!result && (differs & ~deviation_register(p, l, value)) == 0)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, TAPE_R, l->number, expected, result ? viommu_strerror(result) : came);
-}
-
-static void register_write(struct player *p, const struct tape_line *l)
-{
-	int result;
-
-	watch_before(p);
-	result = finish(p, viommu_reg_write(p->iommu, l->at, l->bytes, l->value));
-	watch_after(p, l);
-	if (result != VIOMMU_OK)
-		player_differ(p, TAPE_W, l->number, "the write to be served",
-			      viommu_strerror(result));
 }
 
 /* ---- lines ---- */
 
-static bool event(struct player *p, const struct tape_line *l)
+void memory_line(struct player *p, const struct tape_line *l)
 {
-	bool served = true;
-
-	guest_log_clear(&p->memory);
-	p->message_count = 0;
-	if (l->kind == TAPE_R)
-		register_read(p, l);
-	else if (l->kind == TAPE_W)
-		register_write(p, l);
-	else if (l->kind == TAPE_T)
-		dma_line(p, l);
-	else
-		served = interrupt_line(p, l);
-	p->tally[l->kind].not_yet += !served;
-	effects_settle(p, served ? l : NULL);
-	return !p->exhausted && !p->memory.exhausted && !p->history.exhausted;
+	if (!guest_store(&p->memory, l->at, l->data, l->bytes))
+		p->exhausted = true;
 }
 
-bool player_line(struct player *p, const struct tape_line *l, const char **error)
+/* Nothing can be said about the effects of this kind. */
+static void leave_out(struct player *p, enum tape_kind kind)
 {
-	p->lines++;
-	p->tally[l->kind].lines++;
-	*error = "out of memory";
-	switch (l->kind) {
-	case TAPE_M:
-		return guest_store(&p->memory, l->at, l->data, l->bytes);
-	case TAPE_WRITTEN:
-		return effects_expect(&p->written, l);
-	case TAPE_S:
-		return effects_expect(&p->sent, l);
-	case TAPE_R:
-	case TAPE_W:
-	case TAPE_T:
-	case TAPE_I:
-		return event(p, l);
-	default:
-		*error = "a line of another engine";
-		return false;
+	size_t at = 0;
+
+	while (effects_next(&p->effects, kind, &at))
+		p->tally[kind].not_yet++;
+}
+
+/* Compares what happened with what is recorded; event is NULL if it could not be served. Then memory is as recorded. */
+static void settle(struct player *p, const struct tape_line *event)
+{
+	const struct tape_line *m;
+	size_t at = 0;
+
+	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
+		const struct part *part = p->engine->part[i];
+
+		for (unsigned row = 0; row < part->line_count; row++) {
+			if (part->lines[row].role != ROLE_EFFECT)
+				continue;
+			if (event && part->lines[row].settle)
+				part->lines[row].settle(p, event);
+			else
+				leave_out(p, part->lines[row].kind);
+		}
 	}
+	while ((m = effects_next(&p->effects, TAPE_WRITTEN, &at)))
+		memory_line(p, m);
+	effects_forget(&p->effects);
+	guest_log_clear(&p->memory);
+}
+
+static void serve(struct player *p, const struct line_row *row, const struct tape_line *l)
+{
+	if (row->serve)
+		row->serve(p, l);
+	else
+		p->tally[l->kind].not_yet++;
+	if (row->role == ROLE_EVENT)
+		settle(p, row->serve ? l : NULL);
+}
+
+bool player_line(struct player *p, struct words *w, uint64_t number)
+{
+	struct tape_line line = { .number = number };
+	const struct line_row *row;
+
+	if (!tape_kind_find(w->word[0], &line.kind))
+		return words_fail(w, "no such kind of line: '%.40s'", w->word[0]);
+	row = engine_row(p->engine, line.kind);
+	if (!row)
+		return words_fail(w, "a line of another engine");
+	if (!row->parse(w, &line))
+		return false;
+	p->lines++;
+	p->tally[line.kind].lines++;
+	if (row->role != ROLE_EFFECT)
+		serve(p, row, &line);
+	else if (!effects_add(&p->effects, &line))
+		p->exhausted = true;
+	if (p->exhausted || p->memory.exhausted)
+		return words_fail(w, "out of memory");
+	return true;
 }
 
 bool player_end(const struct player *p)
 {
-	return p->written.count == 0 && p->sent.count == 0;
+	return p->effects.count == 0;
 }

@@ -123,16 +123,17 @@ raw 'another version' 'not a tape' 'tape 2\n'
 raw 'no end of line' 'cut off' 'tape 1'
 raw 'nothing but a first line' 'no events' 'tape 1\n'
 raw 'no engine' 'which engine' 'tape 1\nR 0 4 10\n'
-raw 'no capabilities' 'cap and ecap' 'tape 1\nengine vtd\nR 0 4 10\n'
+raw 'no capabilities' 'no header gives cap' 'tape 1\nengine vtd\nR 0 4 10\n'
 raw 'unknown header' "3: no such header or kind of line: 'colour'" 'tape 1\nengine vtd\ncolour blue\nR 0 4 10\n'
 raw 'header without a value' 'neither a header' 'tape 1\nengine\nR 0 4 10\n'
+raw 'header with a word too many' '3: 2 words in header cap' 'tape 1\nengine vtd\ncap 12 13\nR 0 4 10\n'
 raw 'header that is no number' 'not a hexadecimal' 'tape 1\nengine vtd\ncap 0x12\nR 0 4 10\n'
-bad 'unknown kind' "6: no such kind of line: 'X'" 'R 0 4 10\nX 1 2 3\n'
+bad 'unknown kind' "6: no such kind of line: 'Y'" 'R 0 4 10\nY 1 2 3\n'
 bad 'header among events' "6: no such kind of line: 'note'" 'R 0 4 10\nnote late\n'
 bad 'line of another engine' '5: a line of another engine' 'GW 0 4 10\n'
 bad 'too few fields' '5: 3 fields' 'R 0 4\n'
 bad 'too many fields' '5: 5 fields' 'R 0 4 10 1\n'
-bad 'far too many fields' 'too many fields' 'R 0 4 10 1 2 3 4 5 6 7 8 9\n'
+bad 'far too many fields' 'too many fields' "R$(printf ' 1%.0s' {1..300})\n"
 bad 'empty field' 'an empty field' 'R  4 10\n'
 bad 'empty line' 'an empty field' 'R 0 4 10\n\n'
 bad 'trailing space' 'an empty field' 'R 0 4 10 \n'
@@ -188,8 +189,15 @@ expect 'no file' 2 'usage: replay'
 expect 'unknown option' 2 'usage: replay' -x legacy.tape
 expect 'missing file' 2 'missing.tape:0: No such file' missing.tape
 expect 'a folder' 2 '\.:[0-9]*: Is a directory' .
-printf 'tape 1\nengine smmuv3\nGR 0 4 0\n' >"$tmp/other.tape"
-expect 'another engine' 1 'engine smmuv3: not supported' "$tmp/other.tape"
+printf 'tape 1\nengine gart\nGR 0 4 0\n' >"$tmp/other.tape"
+expect 'another engine' 1 'engine gart: not supported' "$tmp/other.tape"
+printf 'tape 1\nengine amdvi\nefr 0\nM 0 0011\nm 4 00\nW 0 8 0\nT 10 ffffffff 0 1 0 1 0 fff\n' >"$tmp/other.tape"
+expect 'an engine that does not exist yet' 3 'W: 1, mismatches 0, not yet 1
+T: 1, mismatches 0, not yet 1
+m: 1, mismatches 0, not yet 1
+4 lines, 0 mismatches, 0 deviations, 3 not yet: as recorded, as far' "$tmp/other.tape"
+expect 'such an engine among mismatches' 1 'all 2 files: .*DIFFERENT' "$tmp/other.tape" stale.tape
+expect 'such an engine among recordings' 3 'all 2 files: 69 lines, .*, 3 not yet' legacy.tape "$tmp/other.tape"
 printf 'tape 1\nengine vtd\ncap ffffffffffffffff\necap ffffffffffffffff\nR 0 4 0\n' >"$tmp/other.tape"
 expect 'capabilities that are refused' 1 '.*other.tape: no engine' "$tmp/other.tape"
 expect 'a bad file among good ones' 2 'all 2 files: 65 lines, .*NOT READABLE' legacy.tape missing.tape

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * interrupt.c - interrupt requests (I). Delivered as the recording says, with faults recorded or without.
+ * play_vtd_irq.c - interrupt requests (I). Delivered as the recording says, with faults recorded or without.
  *
  * Each is resolved first, which records nothing: what the answer will be decides whether a deviation has to be
  * accounted for before the engine records a fault that the recorder did not.
@@ -9,7 +9,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "player.h"
+#include "play_vtd.h"
 
 #define REG_GSTS	     0x1cU
 #define GSTS_IRES	     (1U << 25)
@@ -24,8 +24,8 @@ struct delivery {
 
 static uint32_t requester(const struct player *p, const struct tape_line *l)
 {
-	if (l->rid == ANY_REQUESTER && p->header.has_ioapic)
-		return (uint32_t)p->header.ioapic & 0xffff;
+	if (l->rid == ANY_REQUESTER)
+		return (uint32_t)player_header(p, "ioapic", 0, ANY_REQUESTER) & 0xffff;
 	return l->rid;
 }
 
@@ -33,8 +33,8 @@ static struct delivery ask(struct player *p, const struct tape_line *l, uint32_t
 {
 	struct delivery d = { 0 };
 
-	d.result = viommu_remap_msi(p->iommu, requester(p, l), l->at, (uint32_t)l->value, flags,
-				    &d.msi);
+	d.result = viommu_remap_msi(p->vtd->iommu, requester(p, l), l->at, (uint32_t)l->value,
+				    flags, &d.msi);
 	return d;
 }
 
@@ -71,7 +71,7 @@ static bool cfis_never(struct player *p, const struct tape_line *l, const struct
 		return false;
 	if (d->result != VIOMMU_FAULT || d->msi.reason != REASON_COMPATIBILITY)
 		return false;
-	if (!(player_register(p, REG_GSTS, 4) & GSTS_IRES))
+	if (!(vtd_register(p, REG_GSTS, 4) & GSTS_IRES))
 		return false;
 	player_deviates(p, DEVIATION_CFIS_NEVER);
 	return true;
@@ -89,13 +89,14 @@ static struct history_answer answer_of(const struct player *p, const struct tape
 					.tag = msi->index };
 }
 
-/* As cached_by_us() of dma.c: our answer is an earlier one, and the recording has what the table says now. */
+/* As cached_by_us() of play_vtd_dma.c: our answer is an earlier one, and the recording has what the table says now. */
 static bool cached_by_us(struct player *p, const struct tape_line *l, const struct delivery *d)
 {
 	struct history_answer answer = answer_of(p, l, &d->msi);
 	struct delivery again;
 
-	if (d->result != VIOMMU_OK || !history_has(&p->history, &answer) || !player_drop_caches(p))
+	if (d->result != VIOMMU_OK || !history_has(&p->vtd->history, &answer) ||
+	    !vtd_drop_caches(p))
 		return false;
 	again = ask(p, l, VIOMMU_MSI_RESOLVE);
 	if (!agrees(l, &again))
@@ -106,26 +107,23 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, const stru
 
 /* ---- the line ---- */
 
-bool interrupt_line(struct player *p, const struct tape_line *l)
+void vtd_interrupt_line(struct player *p, const struct tape_line *l)
 {
 	struct delivery d = ask(p, l, VIOMMU_MSI_RESOLVE);
 	struct history_answer answer;
 	bool right;
 
-	if (d.result == VIOMMU_ENOTSUP)
-		return false;
 	right = agrees(l, &d);
 	if (!right && cfis_never(p, l, &d))
-		return true;
+		return;
 	if (!right && !cached_by_us(p, l, &d)) {
 		differ(p, l, &d);
-		return true;
+		return;
 	}
 	d = ask(p, l, l->record ? 0 : VIOMMU_MSI_RESOLVE);
 	if (!agrees(l, &d))
 		differ(p, l, &d);
 	answer = answer_of(p, l, &d.msi);
 	if (d.result == VIOMMU_OK && !(d.msi.flags & VIOMMU_MSI_UNREMAPPED))
-		history_add(&p->history, &answer);
-	return true;
+		history_add(&p->vtd->history, &answer);
 }

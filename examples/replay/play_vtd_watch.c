@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * watch.c - follows the guest's invalidations, so that the history knows which answers may still be cached.
+ * play_vtd_watch.c - follows the guest's invalidations, so that the history knows which answers may still be cached.
  *
  * What was processed is seen from outside: the queue's head before and after a register write, and the command
  * registers that were written. Clauses 6.5.1 (registers) and 6.5.2 (descriptors).
  */
 
-#include "player.h"
+#include "play_vtd.h"
 
 #define REG_GCMD 0x18U
 #define REG_CCMD 0x28U
@@ -25,12 +25,12 @@
 /* The invalidate address register; the IOTLB register follows it. */
 static uint64_t reg_iva(const struct player *p)
 {
-	return (p->header.ecap >> 8 & 0x3ff) * 16;
+	return (p->vtd->ecap >> 8 & 0x3ff) * 16;
 }
 
 static void forget_all(struct player *p, bool interrupts)
 {
-	history_forget(&p->history, &(struct history_match){ .interrupt = interrupts });
+	history_forget(&p->vtd->history, &(struct history_match){ .interrupt = interrupts });
 }
 
 /* 2^am pages around an address. */
@@ -54,8 +54,8 @@ static void contexts(struct player *p, uint32_t granularity, uint32_t did, uint3
 				   .rid = sid,
 				   .rid_mask = ignored[function_mask] };
 
-	history_forget(&p->history, &m);
-	player_forget_domains(p);
+	history_forget(&p->vtd->history, &m);
+	vtd_forget_domains(p);
 }
 
 /* Granularity of the IOTLB: 1 all, 2 a domain, 3 pages. */
@@ -67,7 +67,7 @@ static void iotlb(struct player *p, uint32_t granularity, uint32_t did, uint64_t
 	if (granularity == 3)
 		set_pages(&m, address, am);
 	if (granularity != 0)
-		history_forget(&p->history, &m);
+		history_forget(&p->vtd->history, &m);
 }
 
 /* Granularity with PASID: 2 all of it, 3 pages. Requests without PASID use one too, so that it is not compared. */
@@ -78,12 +78,12 @@ static void pasid_iotlb(struct player *p, uint32_t granularity, uint32_t did, ui
 
 	if (granularity == 3)
 		set_pages(&m, address, am);
-	history_forget(&p->history, &m);
+	history_forget(&p->vtd->history, &m);
 }
 
 static void interrupts(struct player *p, bool by_index, uint32_t index, uint32_t im)
 {
-	history_forget(&p->history,
+	history_forget(&p->vtd->history,
 		       &(struct history_match){ .interrupt = true,
 						.by_tag = by_index,
 						.tag = index,
@@ -119,7 +119,7 @@ static void descriptor(struct player *p, uint64_t low, uint64_t high)
 /* Descriptors in [from, to) of the ring. */
 static void queue(struct player *p, uint64_t from, uint64_t to)
 {
-	uint64_t iqa = player_register(p, REG_IQA, 8);
+	uint64_t iqa = vtd_register(p, REG_IQA, 8);
 	uint64_t bytes = 4096ULL << (iqa & 7);
 	uint64_t step = iqa & 0x800 ? 32 : 16;
 
@@ -134,7 +134,7 @@ static void queue(struct player *p, uint64_t from, uint64_t to)
 
 void watch_before(struct player *p)
 {
-	p->watch.head = player_register(p, REG_IQH, 8);
+	p->vtd->watch.head = vtd_register(p, REG_IQH, 8);
 }
 
 /* A command register is acted on when its upper half is written. */
@@ -158,27 +158,27 @@ static void registers(struct player *p, const struct tape_line *w)
 {
 	uint64_t upper = w->bytes == 8 ? w->value : w->value << 32;
 
-	keep(&p->watch.address, w, reg_iva(p));
-	keep(&p->watch.command, w, REG_CCMD);
+	keep(&p->vtd->watch.address, w, reg_iva(p));
+	keep(&p->vtd->watch.command, w, REG_CCMD);
 	if (commands(w, REG_CCMD) && upper >> 63) {
-		uint64_t value = p->watch.command;
+		uint64_t value = p->vtd->watch.command;
 
 		contexts(p, BITS_OF(upper, 62, 61), BITS_OF(value, 15, 0), BITS_OF(value, 31, 16),
 			 BITS_OF(upper, 33, 32));
 	}
 	if (commands(w, reg_iva(p) + 8) && upper >> 63)
 		iotlb(p, BITS_OF(upper, 61, 60), BITS_OF(upper, 47, 32),
-		      p->watch.address & ~0xfffULL, BITS_OF(p->watch.address, 5, 0));
+		      p->vtd->watch.address & ~0xfffULL, BITS_OF(p->vtd->watch.address, 5, 0));
 }
 
 /* The engine drops all that it has cached when tables are set or remapping is switched. */
 static void global_command(struct player *p, uint32_t command)
 {
-	uint32_t status = (uint32_t)player_register(p, GSTS, 4);
+	uint32_t status = (uint32_t)vtd_register(p, GSTS, 4);
 
 	if (command & GCMD_SRTP || !(status & GCMD_TE)) {
 		forget_all(p, false);
-		player_forget_domains(p);
+		vtd_forget_domains(p);
 	}
 	if (command & GCMD_SIRTP || !(status & GCMD_IRE))
 		forget_all(p, true);
@@ -186,13 +186,13 @@ static void global_command(struct player *p, uint32_t command)
 
 void watch_after(struct player *p, const struct tape_line *w)
 {
-	uint64_t head = player_register(p, REG_IQH, 8);
+	uint64_t head = vtd_register(p, REG_IQH, 8);
 
 	if (w->at == REG_GCMD)
 		global_command(p, (uint32_t)w->value);
 	else
 		registers(p, w);
 	/* Enabling the queue starts it at 0. */
-	if (head != p->watch.head)
-		queue(p, w->at == REG_GCMD ? 0 : p->watch.head, head);
+	if (head != p->vtd->watch.head)
+		queue(p, w->at == REG_GCMD ? 0 : p->vtd->watch.head, head);
 }

@@ -1,40 +1,60 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* requester.c - devices and channels, made when the recording first names them. */
+/* play_vtd_source.c - devices and channels, made when the recording first names them. */
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "player.h"
+#include "play_vtd.h"
+#include "table.h"
 
-static int new_device(struct player *p, uint32_t rid)
+struct requester {
+	uint32_t rid;
+	struct viommu_device *device;
+	struct source *sources;
+	UT_hash_handle hh;
+};
+
+static struct requester *find(const struct player *p, uint32_t rid)
 {
-	struct viommu_device_config config = { .size = sizeof(config), .id = rid };
+	struct requester *r;
 
-	if (p->requesters[rid].device)
-		return VIOMMU_OK;
-	return viommu_device_new(p->iommu, &config, &p->requesters[rid].device);
+	HASH_FIND(hh, p->vtd->requesters, &rid, sizeof(rid), r);
+	return r;
 }
 
-struct source *player_source(struct player *p, uint32_t rid, uint32_t pasid, int *result)
+static struct requester *new_requester(struct player *p, uint32_t rid, int *result)
 {
-	struct requester *r = &p->requesters[rid];
-	struct source *s = r->sources;
+	struct viommu_device_config config = { .size = sizeof(config), .id = rid };
+	struct requester *r = malloc(sizeof(*r));
+	bool full = false;
 
-	while (s && s->pasid != pasid)
-		s = s->next;
-	if (s)
-		return s;
-	*result = new_device(p, rid);
-	if (*result)
+	*result = VIOMMU_ENOMEM;
+	if (!r)
 		return NULL;
-	s = malloc(sizeof(*s));
-	if (!s) {
+	*r = (struct requester){ .rid = rid };
+	*result = viommu_device_new(p->vtd->iommu, &config, &r->device);
+	if (!*result)
+		TABLE_ADD(p->vtd->requesters, rid, r, full);
+	if (full) {
+		viommu_device_free(r->device);
 		*result = VIOMMU_ENOMEM;
-		return NULL;
 	}
+	if (!*result)
+		return r;
+	free(r);
+	return NULL;
+}
+
+static struct source *new_source(struct requester *r, uint32_t pasid, int *result)
+{
+	struct source *s = malloc(sizeof(*s));
+
+	*result = VIOMMU_ENOMEM;
+	if (!s)
+		return NULL;
 	*s = (struct source){ .next = r->sources,
 			      .device = r->device,
-			      .rid = rid,
+			      .rid = r->rid,
 			      .pasid = pasid,
 			      .domain = DOMAIN_UNKNOWN };
 	*result = viommu_channel_new(r->device, pasid, &s->channel);
@@ -46,11 +66,35 @@ struct source *player_source(struct player *p, uint32_t rid, uint32_t pasid, int
 	return s;
 }
 
-void player_free_requesters(struct player *p)
+struct source *vtd_source(struct player *p, uint32_t rid, uint32_t pasid, int *result)
 {
-	for (unsigned i = 0; p->requesters && i < REQUESTERS; i++) {
-		struct requester *r = &p->requesters[i];
+	struct requester *r = find(p, rid);
+	struct source *s;
 
+	if (!r)
+		r = new_requester(p, rid, result);
+	if (!r)
+		return NULL;
+	s = r->sources;
+	while (s && s->pasid != pasid)
+		s = s->next;
+	return s ? s : new_source(r, pasid, result);
+}
+
+const struct source *vtd_sources(const struct player *p, uint32_t rid)
+{
+	const struct requester *r = find(p, rid);
+
+	return r ? r->sources : NULL;
+}
+
+void vtd_free_requesters(struct player *p)
+{
+	struct requester *r;
+	struct requester *next;
+
+	HASH_ITER(hh, p->vtd->requesters, r, next) {
+		HASH_DEL(p->vtd->requesters, r);
 		while (r->sources) {
 			struct source *s = r->sources;
 
@@ -59,15 +103,14 @@ void player_free_requesters(struct player *p)
 			free(s);
 		}
 		viommu_device_free(r->device);
+		free(r);
 	}
-	free(p->requesters);
-	p->requesters = NULL;
 }
 
-void player_forget_domains(struct player *p)
+void vtd_forget_domains(struct player *p)
 {
-	for (unsigned i = 0; i < REQUESTERS; i++) {
-		for (struct source *s = p->requesters[i].sources; s; s = s->next)
+	for (struct requester *r = p->vtd->requesters; r; r = r->hh.next) {
+		for (struct source *s = r->sources; s; s = s->next)
 			s->domain = DOMAIN_UNKNOWN;
 	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * dma.c - translations (T).
+ * play_vtd_dma.c - translations (T).
  *
  * An answer is right if it grants what the recording granted and leads to the same address. The whole page of the
  * recording, and the way without a channel, have to give the same answer. An interrupt message (VIOMMU_INTERRUPT) is no
@@ -15,7 +15,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "player.h"
+#include "play_vtd.h"
 
 /* Larger pages are not looked at as a whole. */
 #define PAGE_MAX (1ULL << 30)
@@ -212,7 +212,7 @@ static void remember(const struct dma *d, const struct outcome *o)
 	struct history_answer answer = page_of(d, o->to, o->perm, d->line->mask);
 
 	if (o->perm && !d->line->index)
-		history_add(&d->player->history, &answer);
+		history_add(&d->player->vtd->history, &answer);
 }
 
 /* Whether this answer was given before, and nobody has invalidated it. */
@@ -224,7 +224,7 @@ static bool was_answered(const struct dma *d, uint64_t to, uint32_t perm)
 		struct history_answer answer = page_of(d, to, perm, page_masks[i]);
 
 		if (((d->line->at ^ to) & page_masks[i]) == 0 &&
-		    history_has(&d->player->history, &answer))
+		    history_has(&d->player->vtd->history, &answer))
 			return true;
 	}
 	return false;
@@ -260,7 +260,7 @@ static bool cached_by_us(const struct dma *d, const struct outcome *o)
 	struct outcome again;
 
 	if (!was_answered(d, o->to, o->perm) || !agrees(d->line, &d->tables) ||
-	    !player_drop_caches(d->player))
+	    !vtd_drop_caches(d->player))
 		return false;
 	again = ask(d->player, d->source, &d->request);
 	if (!same(&again, &d->tables))
@@ -290,8 +290,8 @@ static void undo(const struct dma *d, void *before, uint64_t bytes)
 {
 	if (!before)
 		return;
-	player_restore(d->player, before, bytes);
-	d->player->message_count = 0;
+	vtd_restore(d->player, before, bytes);
+	d->player->vtd->message_count = 0;
 }
 
 /* ---- the whole page, and without a channel ---- */
@@ -342,7 +342,7 @@ static void check_page(const struct dma *d, const struct outcome *o)
 	if (d->line->mask >= PAGE_MAX)
 		return;
 	if (!granted_now(d->source, request))
-		before = player_save(d->player, &bytes);
+		before = vtd_save(d->player, &bytes);
 	expected.to -= d->line->at - request.first;
 	page = ask(d->player, d->source, &request);
 	if (!same(&page, &expected) || page.length != request.last - request.first + 1)
@@ -402,7 +402,7 @@ static void serve(const struct dma *d)
 
 	/* The recorder may know better than the tables. Then our fault is to be undone. */
 	if (d->line->perm && d->tables.perm == 0 && !d->line->index)
-		before = player_save(d->player, &bytes);
+		before = vtd_save(d->player, &bytes);
 	o = ask(d->player, d->source, &d->request);
 	if (!agrees(d->line, &o)) {
 		disagree(d, &o, before, bytes);
@@ -413,12 +413,12 @@ static void serve(const struct dma *d)
 		look_closer(d, &o);
 }
 
-void dma_line(struct player *p, const struct tape_line *l)
+void vtd_dma_line(struct player *p, const struct tape_line *l)
 {
 	struct dma d = { .player = p, .line = l, .request = request_of(l) };
 	int result = VIOMMU_OK;
 
-	d.source = player_source(p, l->rid, l->pasid, &result);
+	d.source = vtd_source(p, l->rid, l->pasid, &result);
 	if (!d.source) {
 		player_differ(p, TAPE_T, l->number, "a device and a channel",
 			      viommu_strerror(result));
