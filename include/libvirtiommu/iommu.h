@@ -88,8 +88,8 @@ struct viommu_device_config {
 	uint32_t reserved; /**< 0 */
 	void *opaque;	   /**< passed to the callbacks */
 	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when
-	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. NULL: the device has
-	 * no such cache. */
+	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. Anything else: it
+	 * failed, as with VIOMMU_FAULT there. NULL: the device has no such cache. */
 	int (*invalidate)(void *opaque, const struct viommu_device_invalidation *invalidation);
 	/** The guest answered a page request group. */
 	void (*page_response)(void *opaque, const struct viommu_page_response *response);
@@ -337,7 +337,8 @@ VIOMMU_API int viommu_request_page(struct viommu_device *device,
  * @param device  the device
  * @param token   of the invalidation
  * @param status  VIOMMU_OK: dropped; VIOMMU_FAULT: the device did not answer in time (an ATS
- * time-out)
+ * time-out). An engine that cannot tell the guest so (virtio.h) keeps what waits for it pending,
+ * until VIOMMU_OK is reported, the device is freed, or a reset.
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT (no such invalidation is outstanding; reported to
  * the guest where the architecture has a way to)
  */

@@ -11,6 +11,13 @@
  * is mapped, or not for this access. Listeners hear of mappings as they are made
  * (viommu_listener_config.map).
  *
+ * A request that takes something away is complete when those that it concerns have let go of it:
+ * ATTACH and DETACH the endpoint, UNMAP the endpoints that are attached to the domain, or were when
+ * they began to use what they still use. Sections of their channels and backends have to close, and
+ * their own caches to be invalidated; what fails to (viommu_invalidation_done()) holds the request
+ * back, and no other endpoint's. Requests of different domains may be completed out of order. A
+ * reset concerns everybody, and requests wait for it.
+ *
  * A saved state has domains, mappings, who is attached to what, and fault records that wait.
  * Requests that are pending are not part of it: their answers are in their buffers, so that whoever
  * restores it returns these to the guest. It restores only where its endpoints exist, and have no

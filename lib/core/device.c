@@ -230,9 +230,10 @@ static bool remove_outstanding(struct viommu_device *device, uint64_t token, int
 
 	pthread_mutex_lock(&u->devices_lock);
 	o = find_outstanding(u, device, token);
-	if (o) {
+	/* Where the architecture has no way to say that it failed, it stays outstanding. */
+	if (o && (status == VIOMMU_OK || u->engine->timed_out)) {
 		/* first what went wrong, then that it is over: nobody may see only the latter */
-		if (status != VIOMMU_OK && u->engine->timed_out)
+		if (status != VIOMMU_OK)
 			u->engine->timed_out(u, device);
 		o->device = NULL;
 		atomic_fetch_sub(&u->outstanding_count, 1);
@@ -256,8 +257,10 @@ bool device_invalidate(struct viommu_device *device,
 	result = device->config.invalidate(device->config.opaque, invalidation);
 	if (result == VIOMMU_PENDING)
 		return false;
-	remove_outstanding(device, invalidation->token, VIOMMU_OK);
-	return true;
+	/* whatever else it says, it has not dropped it */
+	remove_outstanding(device, invalidation->token,
+			   result == VIOMMU_OK ? VIOMMU_OK : VIOMMU_FAULT);
+	return result == VIOMMU_OK;
 }
 
 uint64_t devices_last_token(struct viommu *u)
@@ -270,17 +273,19 @@ uint64_t devices_last_token(struct viommu *u)
 	return token;
 }
 
-bool devices_answered(struct viommu *u, uint64_t token)
+void devices_each_outstanding(struct viommu *u,
+			      void (*see)(void *opaque, struct viommu_device *device,
+					  uint64_t token),
+			      void *opaque)
 {
-	bool answered = true;
-
 	if (!atomic_load(&u->outstanding_count))
-		return true;
+		return;
 	pthread_mutex_lock(&u->devices_lock);
-	for (uint32_t i = 0; answered && i < u->limits.outstanding; i++)
-		answered = !u->outstanding[i].device || u->outstanding[i].token > token;
+	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
+		if (u->outstanding[i].device)
+			see(opaque, u->outstanding[i].device, u->outstanding[i].token);
+	}
 	pthread_mutex_unlock(&u->devices_lock);
-	return answered;
 }
 
 void devices_forget_invalidations(struct viommu *u, uint64_t token)

@@ -72,8 +72,8 @@ struct engine {
 	int (*restore)(struct viommu *u, struct state_reader *state);
 	int (*request_page)(struct viommu *u, struct viommu_device *device,
 			    const struct viommu_page_request *request);
-	/* A device has not answered an invalidation in time; from any thread, with devices_lock
-	 * held. */
+	/* A device has not answered an invalidation in time, or has said that it failed; from any
+	 * thread, with devices_lock held. NULL: what failed stays outstanding. */
 	void (*timed_out)(struct viommu *u, struct viommu_device *device);
 	/* A device has answered what it was not asked. */
 	void (*unexpected)(struct viommu *u, struct viommu_device *device);
@@ -350,10 +350,13 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 	       atomic_load_explicit(&device->generation, memory_order_acquire);
 }
 
-/* The last invalidation that a device was told of, and whether it and all before it have been
- * answered. */
+/* The last invalidation that a device was told of, and those that have not been answered; @see is
+ * called with devices_lock held. */
 uint64_t devices_last_token(struct viommu *u);
-bool devices_answered(struct viommu *u, uint64_t token);
+void devices_each_outstanding(struct viommu *u,
+			      void (*see)(void *opaque, struct viommu_device *device,
+					  uint64_t token),
+			      void *opaque);
 
 /* A reset or restore: answers to what was asked before, up to a token, count no more. */
 void devices_forget_invalidations(struct viommu *u, uint64_t token);

@@ -33,7 +33,7 @@ static int pass_changed(struct virtio *v)
 		return VIOMMU_OK;
 	unit_forget(&v->unit, false);
 	virtio_tell_all(v, false);
-	return virtio_told(v);
+	return virtio_told(v, false);
 }
 
 void virtio_forget(struct virtio *v)
@@ -50,7 +50,7 @@ static int reset_all(struct virtio *v)
 {
 	virtio_forget(v);
 	virtio_tell_all(v, true);
-	return virtio_told(v);
+	return virtio_told(v, true);
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */

@@ -154,6 +154,8 @@ void virtio_device_gone(struct viommu *u, struct viommu_device *device)
 	uint64_t attached = virtio_attached(e);
 	struct virtio_domain *d = virtio_domain_at(v, attached);
 
+	if (e->at_owing)
+		virtio_unlink_owing(v, e);
 	if (!attached)
 		return;
 	unlink_endpoint(d, e);
@@ -243,6 +245,7 @@ static void detach_endpoints(struct virtio *v, struct virtio_domain *d)
 	for (struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
 		atomic_store_explicit(&e->attached, 0, memory_order_release);
 		atomic_store(&e->device.domains, 0);
+		e->left = 0; /* requests wait for all until nobody uses what there was */
 	}
 	d->endpoints = NULL;
 	d->endpoint_count = 0;
@@ -317,6 +320,7 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, ui
 {
 	struct virtio_domain *d = virtio_domain_find(v, id);
 	uint32_t was = virtio_mode(v, e);
+	uint64_t from;
 
 	if (d) {
 		if (virtio_is_pass(d) != pass)
@@ -331,8 +335,12 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, ui
 		if (!d)
 			return VIRTIO_S_NOMEM;
 	}
+	from = virtio_attached(e);
 	virtio_move(v, e, d);
 	virtio_tell_change(v, e, was);
+	if (from)
+		virtio_note_left(v, e, from);
+	virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
 	return VIRTIO_S_OK;
 }
 
@@ -340,10 +348,14 @@ enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *e, ui
 {
 	const struct virtio_domain *d = virtio_domain_find(v, id);
 	uint32_t was = virtio_mode(v, e);
+	uint64_t from;
 
 	if (!d || virtio_attached(e) != atomic_load_explicit(&d->incarnation, memory_order_relaxed))
 		return VIRTIO_S_INVAL;
+	from = virtio_attached(e);
 	virtio_move(v, e, NULL);
 	virtio_tell_change(v, e, was);
+	virtio_note_left(v, e, from);
+	virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
 	return VIRTIO_S_OK;
 }

@@ -183,7 +183,7 @@ static int set_endpoint(struct virtio *v, struct virtio_endpoint *endpoint,
 	atomic_fetch_add(&endpoint->device.users, 1);
 	virtio_tell_change(v, endpoint, virtio_mode(v, endpoint));
 	device_put(&endpoint->device);
-	virtio_told(v);
+	virtio_told(v, false);
 	return VIOMMU_OK;
 }
 

@@ -34,6 +34,24 @@ struct virtio_regions {
 
 struct virtio_domain;
 
+/* The oldest of some uses of what may have been taken away: of a section, its epoch, and of an
+ * invalidation that has not been answered, its token. UINT64_MAX: there is none. */
+struct virtio_use {
+	uint64_t epoch;
+	uint64_t token;
+};
+
+#define VIRTIO_USES 1024U
+
+/* virtio_use.c: as they were when they were gathered. */
+struct virtio_uses {
+	uint64_t gathered; /* how often */
+	struct virtio_use all;
+	struct virtio_use anybody;  /* of who is no endpoint in particular */
+	struct virtio_use left[64]; /* of domains that their endpoints have left */
+	struct virtio_use endpoint[VIRTIO_USES];
+};
+
 struct virtio_endpoint {
 	struct viommu_device device;
 	/* Read by everyone who translates. */
@@ -42,10 +60,18 @@ struct virtio_endpoint {
 	/* The thread that has the unit. */
 	uint64_t granule;
 	uint64_t mark; /* of a restore: seen already */
+	/* What it may still use of domains that it has left: bits of them, since when nobody begins
+	 * to, and the last invalidation that was asked for meanwhile. */
+	uint64_t left;
+	uint64_t moved;
+	uint64_t moved_token;
 	bool owes;     /* its own cache could not be told: too many were outstanding */
+	uint64_t paid; /* the invalidation that stands for those which could not be asked for */
 	/* Under devices_lock. */
-	struct virtio_endpoint *next; /* in its domain */
-	struct virtio_endpoint **at;  /* what points to this one */
+	struct virtio_endpoint *next_owing; /* of those that owe */
+	struct virtio_endpoint **at_owing;  /* NULL: it does not */
+	struct virtio_endpoint *next;	    /* in its domain */
+	struct virtio_endpoint **at;	    /* what points to this one */
 };
 
 struct virtio_domain {
@@ -60,6 +86,8 @@ struct virtio_domain {
 	bool mixed;			      /* they do not have all the same */
 	bool caches;			      /* there is an endpoint with a cache of its own */
 	bool saved;
+	uint64_t gathered; /* of virtio.uses, when use was last written */
+	struct virtio_use use;
 	/* Under devices_lock. */
 	struct virtio_endpoint *endpoints;
 	uint32_t endpoint_count;
@@ -67,12 +95,16 @@ struct virtio_domain {
 	bool changed;	       /* an endpoint was freed */
 };
 
+/* Who has to have let go before something is complete. */
+enum virtio_scope { VIRTIO_ALL, VIRTIO_DOMAIN, VIRTIO_ENDPOINT };
+
 /* A request whose answer is in its buffer, and which someone may still have to hear of. */
 struct virtio_pending {
 	uint64_t token;	       /* the VMM's */
-	bool quiet;	       /* no request: nobody is told that it is complete */
-	uint64_t epoch;	       /* sections older than this have to close */
+	uint64_t epoch;	       /* sections older than this have to close; never 0 */
 	uint64_t invalidation; /* the last one that a device has to answer */
+	enum virtio_scope scope;
+	uint64_t concerns; /* incarnation of the domain, or serial of the endpoint's device */
 };
 
 #define VIRTIO_PENDING_MAX 1024U
@@ -106,11 +138,17 @@ struct virtio {
 	uint32_t domain_free; /* slot + 1 */
 	uint64_t incarnations;
 	uint64_t restores;
-	bool unsynced; /* this call has taken something away */
-	uint32_t owing;
-	struct virtio_pending *pending; /* a ring */
-	uint32_t pending_first;
+	bool unsynced;			/* this call has taken something away */
+	struct virtio_pending taking;	/* scope and concerns: from whom */
+	struct virtio_pending *pending; /* in the order in which they came */
 	uint32_t pending_count;
+	struct virtio_pending
+		quiet; /* no request: nobody is told that it is complete; epoch 0: none */
+	struct virtio_pending barrier; /* a reset: requests wait for it */
+	struct virtio_uses uses;
+
+	struct virtio_endpoint *owing; /* under devices_lock */
+	_Atomic uint32_t owers;
 
 	_Atomic uint32_t changed; /* slot + 1 of a domain that lost a freed endpoint; written under
 				     devices_lock */
@@ -147,6 +185,31 @@ static inline bool virtio_is_pass(const struct virtio_domain *domain)
 {
 	return atomic_load_explicit(&domain->incarnation, memory_order_relaxed) &
 	       VIRTIO_ATTACHED_PASS;
+}
+
+/* With devices_lock held. */
+static inline void virtio_link_owing(struct virtio *v, struct virtio_endpoint *e)
+{
+	e->next_owing = v->owing;
+	e->at_owing = &v->owing;
+	if (e->next_owing)
+		e->next_owing->at_owing = &e->next_owing;
+	v->owing = e;
+	atomic_fetch_add(&v->owers, 1);
+}
+
+static inline void virtio_unlink_owing(struct virtio *v, struct virtio_endpoint *e)
+{
+	*e->at_owing = e->next_owing;
+	if (e->next_owing)
+		e->next_owing->at_owing = e->at_owing;
+	e->at_owing = NULL;
+	atomic_fetch_sub(&v->owers, 1);
+}
+
+static inline void virtio_take_from(struct virtio *v, enum virtio_scope scope, uint64_t concerns)
+{
+	v->taking = (struct virtio_pending){ .scope = scope, .concerns = concerns };
 }
 
 /* The mapping as the TLB has it. A fetch is a read, and nobody keeps dirty. */
@@ -224,13 +287,21 @@ void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64
 void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
 /* The same for every endpoint, or every one that is not attached. */
 void virtio_tell_all(struct virtio *v, bool attached_too);
-/* The end of a call that is no request. VIOMMU_PENDING: somebody still uses what it took away. */
-int virtio_told(struct virtio *v);
+/* The end of a call that is no request. VIOMMU_PENDING: somebody still uses what it took away. With
+ * @barrier, later requests wait for it. */
+int virtio_told(struct virtio *v, bool barrier);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
 int virtio_finish(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */
 int virtio_run(struct viommu *u);
 void virtio_drop_pending(struct virtio *v);
+
+/* ---- virtio_use.c ---- */
+/* Takes down who uses what, and whether that holds back a completion. */
+void virtio_gather_uses(struct virtio *v);
+bool virtio_in_use(struct virtio *v, const struct virtio_pending *p);
+/* The endpoint has left a domain, and its own cache has been told. */
+void virtio_note_left(struct virtio *v, struct virtio_endpoint *endpoint, uint64_t incarnation);
 
 /* ---- virtio_translate.c ---- */
 int virtio_parse(struct viommu *u, struct query *q, struct context *context);

@@ -143,6 +143,8 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 		return VIRTIO_S_INVAL;
 	if (range_map_cuts(v->pool, &d->map, first, last))
 		return VIRTIO_S_RANGE;
+	virtio_take_from(v, VIRTIO_DOMAIN,
+			 atomic_load_explicit(&d->incarnation, memory_order_relaxed));
 	if (!range_map_remove(v->pool, &d->map, first, last, NULL, NULL)) {
 		/* What was there may be what a request that is pending took away. */
 		v->unsynced = v->unsynced || v->pending_count;

@@ -391,7 +391,7 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 	take_events(v, state);
 	unit_forget(&v->unit, true);
 	virtio_tell_all(v, true);
-	virtio_told(v);
+	virtio_told(v, true);
 }
 
 int virtio_restore(struct viommu *u, struct state_reader *state)

@@ -2,12 +2,16 @@
 /*
  * virtio_sync.c - what was taken away: who is told of it, and when a request is complete.
  *
- * A request is complete when nobody uses what it took away any more: listeners have been told,
- * devices have answered, and sections that were open at the time have closed. Until then its buffer
- * stays with us (5.13.6.7: after completion of UNMAP, endpoints do not access the mapping).
+ * A request is complete when nobody uses what it took away any more: listeners have been told, and
+ * of the endpoints that it concerns (virtio_use.c), devices have answered and sections that were
+ * open at the time have closed. Until then its buffer stays with us (5.13.6.7: after completion of
+ * UNMAP, endpoints do not access the mapping). A reset or a restored state concerns all, and
+ * requests that come after it wait for it.
  */
 
 #include "virtio_engine.h"
+
+/* ---- devices ---- */
 
 /* Tells a device to drop a range of its own cache. If no more can be noted, it is told of
  * everything later. */
@@ -21,9 +25,49 @@ static void invalidate(struct virtio *v, struct virtio_endpoint *e, uint64_t fir
 	if (e->owes)
 		return;
 	device_invalidate(&e->device, &invalidation, &gave_up);
-	if (gave_up) {
-		e->owes = true;
-		v->owing++;
+	if (!gave_up)
+		return;
+	e->owes = true;
+	pthread_mutex_lock(&v->unit.devices_lock);
+	virtio_link_owing(v, e);
+	pthread_mutex_unlock(&v->unit.devices_lock);
+}
+
+/* The first of those that owe, in use until device_put(); or NULL. */
+static struct virtio_endpoint *take_owing(struct virtio *v)
+{
+	struct virtio_endpoint *e;
+
+	pthread_mutex_lock(&v->unit.devices_lock);
+	e = v->owing;
+	if (e) {
+		virtio_unlink_owing(v, e);
+		atomic_fetch_add(&e->device.users, 1);
+	}
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	return e;
+}
+
+static bool owing(const struct virtio *v)
+{
+	return atomic_load_explicit(&v->owers, memory_order_relaxed) != 0;
+}
+
+/* Devices that could not be told are told now, as long as there is room. */
+static void pay(struct virtio *v)
+{
+	struct virtio_endpoint *e;
+
+	while (owing(v) && unit_pay(&v->unit, 1) && (e = take_owing(v)) != NULL) {
+		bool again;
+
+		e->owes = false;
+		invalidate(v, e, 0, UINT64_MAX);
+		e->paid = devices_last_token(&v->unit);
+		again = e->owes;
+		device_put(&e->device);
+		if (again)
+			return;
 	}
 }
 
@@ -58,83 +102,104 @@ void virtio_tell_all(struct virtio *v, bool attached_too)
 	}
 }
 
-/* Devices that could not be told are told now. */
-static void pay(struct virtio *v)
-{
-	struct viommu *u = &v->unit;
-	uint32_t owing = v->owing;
-	uint64_t token;
+/* ---- completion ---- */
 
-	if (!owing)
-		return;
-	v->owing = 0; /* counted again: devices may have been freed */
-	for (struct viommu_device *device = device_next(u, NULL); device;
-	     device = device_next(u, device)) {
-		struct virtio_endpoint *e = virtio_endpoint_of(device);
-
-		if (!e->owes)
-			continue;
-		e->owes = false;
-		invalidate(v, e, 0, UINT64_MAX);
-	}
-	token = devices_last_token(u);
-	for (uint32_t i = 0; i < v->pending_count; i++)
-		v->pending[(v->pending_first + i) % VIRTIO_PENDING_MAX].invalidation = token;
-}
-
+/* Whether nothing is left in use, or nothing that concerns the request. */
 static bool complete(struct virtio *v, const struct virtio_pending *p)
 {
-	return !v->owing && devices_answered(&v->unit, p->invalidation) &&
-	       epoch_wait(&v->unit.epoch, p->epoch, &v->unit.self);
+	struct viommu *u = &v->unit;
+
+	if (!notify_settled(u)) {
+		unit_work(u);
+		return false;
+	}
+	if (!owing(v) && !atomic_load(&u->outstanding_count) &&
+	    epoch_passed(&u->epoch, p->epoch, &u->self))
+		return true;
+	if (p->scope != VIRTIO_ALL && v->barrier.epoch)
+		return false;
+	virtio_gather_uses(v);
+	return !virtio_in_use(v, p);
 }
 
-/* From here on nobody begins to use what was taken away; VIOMMU_PENDING: somebody still does. */
-static int hold_back(struct virtio *v, struct virtio_pending p)
+static bool anything_pending(const struct virtio *v)
+{
+	return v->pending_count || v->quiet.epoch || v->barrier.epoch;
+}
+
+/* From here on nobody begins to use what was taken away. True: nobody does. */
+static bool hold_back(struct virtio *v, struct virtio_pending *p)
 {
 	struct viommu *u = &v->unit;
 
 	notify_complete(u);
 	v->unsynced = false;
-	p.epoch = epoch_start(&u->epoch);
-	if (!v->owing && !atomic_load(&u->outstanding_count) &&
-	    epoch_passed(&u->epoch, p.epoch, &u->self))
-		return VIOMMU_OK;
-	p.invalidation = devices_last_token(u);
-	if (complete(v, &p)) {
-		if (!v->pending_count)
-			epoch_done(&u->epoch);
-		return VIOMMU_OK;
-	}
-	/* No request is accepted when there is no room; whatever else it is waits with the last. */
-	if (v->pending_count == VIRTIO_PENDING_MAX) {
-		struct virtio_pending *last =
-			&v->pending[(v->pending_first + v->pending_count - 1) % VIRTIO_PENDING_MAX];
-
-		last->epoch = p.epoch;
-		last->invalidation = p.invalidation;
-	} else {
-		v->pending[(v->pending_first + v->pending_count++) % VIRTIO_PENDING_MAX] = p;
-	}
-	return VIOMMU_PENDING;
+	p->epoch = epoch_start(&u->epoch);
+	p->invalidation = devices_last_token(u);
+	if (complete(v, p))
+		return true;
+	epoch_ask(&u->epoch);
+	if (!complete(v, p))
+		return false;
+	if (!anything_pending(v))
+		epoch_done(&u->epoch);
+	return true;
 }
 
 int virtio_finish(struct virtio *v, uint64_t token)
 {
+	struct virtio_pending p = { .token = token,
+				    .scope = v->taking.scope,
+				    .concerns = v->taking.concerns };
+
 	if (!v->unsynced) {
 		notify_complete(&v->unit);
 		return VIOMMU_OK;
 	}
-	return hold_back(v, (struct virtio_pending){ .token = token });
+	if (hold_back(v, &p))
+		return VIOMMU_OK;
+	v->pending[v->pending_count++] = p; /* there is room: else it would not have begun */
+	return VIOMMU_PENDING;
 }
 
-int virtio_told(struct virtio *v)
+int virtio_told(struct virtio *v, bool barrier)
 {
-	int result = hold_back(v, (struct virtio_pending){ .quiet = true });
+	struct virtio_pending p = { .scope = VIRTIO_ALL };
 
+	if (hold_back(v, &p))
+		p.epoch = 0;
+	/* who waits for the last of them waits for all */
+	*(barrier ? &v->barrier : &v->quiet) = p;
+	if (!p.epoch)
+		return VIOMMU_OK;
 	/* Answers that would have made run() worthwhile may have been forgotten. */
-	if (v->owing)
+	if (owing(v))
 		unit_work(&v->unit);
-	return result;
+	return VIOMMU_PENDING;
+}
+
+/* Whatever is in use no more, in order. */
+static void complete_some(struct virtio *v)
+{
+	uint32_t left = 0;
+
+	virtio_gather_uses(v);
+	if (v->barrier.epoch && !virtio_in_use(v, &v->barrier))
+		v->barrier.epoch = 0;
+	if (v->quiet.epoch && !virtio_in_use(v, &v->quiet))
+		v->quiet.epoch = 0;
+	if (v->barrier.epoch)
+		return;
+	/* at most VIRTIO_PENDING_MAX steps */
+	for (uint32_t i = 0; i < v->pending_count; i++) {
+		const struct virtio_pending p = v->pending[i];
+
+		if (virtio_in_use(v, &p))
+			v->pending[left++] = p;
+		else if (v->config.complete)
+			v->config.complete(v->config.opaque, p.token);
+	}
+	v->pending_count = left;
 }
 
 int virtio_run(struct viommu *u)
@@ -143,23 +208,26 @@ int virtio_run(struct viommu *u)
 
 	virtio_settle(v);
 	pay(v);
-	/* at most VIRTIO_PENDING_MAX steps */
-	while (v->pending_count) {
-		struct virtio_pending p = v->pending[v->pending_first];
-
-		if (!complete(v, &p))
-			return VIOMMU_PENDING;
-		v->pending_first = (v->pending_first + 1) % VIRTIO_PENDING_MAX;
-		v->pending_count--;
-		if (v->config.complete && !p.quiet)
-			v->config.complete(v->config.opaque, p.token);
+	if (anything_pending(v) && !notify_settled(u)) {
+		unit_work(u);
+		return VIOMMU_PENDING;
 	}
+	if (anything_pending(v))
+		complete_some(v);
+	if (anything_pending(v)) {
+		epoch_ask(&u->epoch);
+		complete_some(v);
+	}
+	if (anything_pending(v))
+		return VIOMMU_PENDING;
 	epoch_done(&u->epoch);
-	return v->owing ? VIOMMU_PENDING : VIOMMU_OK;
+	return owing(v) ? VIOMMU_PENDING : VIOMMU_OK;
 }
 
 void virtio_drop_pending(struct virtio *v)
 {
 	v->pending_count = 0;
+	v->quiet.epoch = 0;
+	v->barrier.epoch = 0;
 	epoch_done(&v->unit.epoch);
 }

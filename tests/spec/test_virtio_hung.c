@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_virtio_hung.c - an endpoint that does not let go, or says that it failed to: requests that
+ * concern it wait until the VMM declares it dead, those of strangers do not (obligations 34, 41).
+ */
+#include "check.h"
+
+#include <string.h>
+
+#include "trace.h"
+#include "virtio_rig.h"
+
+/* Endpoint 2 hangs. It shares domain 7 with endpoint 1; 3 and 4 are strangers in domain 8. */
+static struct virtio_rig *open_two(void)
+{
+	const struct viommu_virtio_config config = { .size = 0 };
+	struct virtio_rig *r = vr_open(&config);
+
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_attach(r, 7, 2, 0), ST_OK);
+	row_equal(vr_attach(r, 8, 3, 0), ST_OK);
+	row_equal(vr_attach(r, 8, 4, 0), ST_OK);
+	for (uint64_t i = 0; i < 8; i++) {
+		row_equal(vr_map(r, 7, i << 12, i << 12 | 0xfff, (16 + i) << 12, 3), ST_OK);
+		row_equal(vr_map(r, 8, i << 12, i << 12 | 0xfff, (32 + i) << 12, 3), ST_OK);
+	}
+	r->completions = 0;
+	return r;
+}
+
+/* ---- ways to hang ---- */
+
+/* A section that is not closed: of a channel, as of a backend. */
+static void hang_section(struct virtio_rig *r)
+{
+	row_equal(viommu_enter(r->channel[2]), VIOMMU_OK);
+}
+
+static void unhang_section(struct virtio_rig *r)
+{
+	row_equal(viommu_leave(r->channel[2]), VIOMMU_OK);
+}
+
+/* Invalidations of its own cache that are not answered, or refused. */
+static int how_refused;
+
+static void hang_device(struct virtio_rig *r)
+{
+	r->g.count[GUEST_ON_INVALIDATE] = 0;
+	r->g.invalidate_result = how_refused;
+	row_equal(vr_unmap(r, 7, 0x7000, 0x7fff), ST_OK);
+	row_equal(r->result, VIOMMU_PENDING);
+	/* endpoint 1 answers, late */
+	for (unsigned i = 0; i < r->g.count[GUEST_ON_INVALIDATE]; i++) {
+		if (r->g.invalidation[i].id == 1)
+			row_equal(viommu_invalidation_done(
+					  r->device[1], r->g.invalidation[i].what.token, VIOMMU_OK),
+				  VIOMMU_OK);
+	}
+	r->g.invalidate_result = VIOMMU_OK;
+}
+
+static void unhang_device(struct virtio_rig *r)
+{
+	guest_drop(&r->g); /* the VMM takes it away, and the others with it */
+}
+
+static const struct {
+	const char *name;
+	void (*hang)(struct virtio_rig *r);
+	void (*unhang)(struct virtio_rig *r);
+	int how;
+	unsigned before; /* requests that are pending by then */
+} ways[] = {
+	{ "41 a section stays open", hang_section, unhang_section, 0, 0 },
+	{ "41 an invalidation is not answered", hang_device, unhang_device, VIOMMU_PENDING, 1 },
+	{ "34 invalidate answers VIOMMU_FAULT", hang_device, unhang_device, VIOMMU_FAULT, 1 },
+	{ "34 invalidate answers VIOMMU_MORE", hang_device, unhang_device, VIOMMU_MORE, 1 },
+	{ "34 invalidate answers VIOMMU_ENOMEM", hang_device, unhang_device, VIOMMU_ENOMEM, 1 },
+	{ "34 invalidate answers -100", hang_device, unhang_device, -100, 1 },
+};
+
+static void each_way(void (*test)(struct virtio_rig *r, unsigned before))
+{
+	for (size_t i = 0; i < VR_ROWS(ways); i++) {
+		struct virtio_rig *r = open_two();
+		unsigned before = ways[i].before;
+
+		row_name = ways[i].name;
+		how_refused = ways[i].how;
+		ways[i].hang(r);
+		test(r, before);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		before = r->completions;
+		ways[i].unhang(r);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+		row_equal(r->completions > before, true);
+		vr_close(r);
+		vr_rows_run++;
+	}
+}
+
+static void at_once(struct virtio_rig *r, unsigned status)
+{
+	row_equal(status, ST_OK);
+	row_equal(r->result, VIOMMU_OK);
+}
+
+static void waits(struct virtio_rig *r, unsigned status)
+{
+	row_equal(status, ST_OK);
+	row_equal(r->result, VIOMMU_PENDING);
+}
+
+/* Strangers do what they like, for longer than requests can be pending. */
+static void strangers(struct virtio_rig *r)
+{
+	unsigned completions = r->completions;
+
+	for (unsigned i = 0; i < 1100; i++) {
+		at_once(r, vr_unmap(r, 8, 0x1000, 0x1fff));
+		at_once(r, vr_map(r, 8, 0x1000, 0x1fff, 0x50000, 3));
+	}
+	at_once(r, vr_unmap(r, 8, 0x100000, 0x1fffff)); /* finds nothing */
+	at_once(r, vr_attach(r, 9, 4, 0));
+	at_once(r, vr_detach(r, 9, 4));
+	at_once(r, vr_attach(r, 8, 4, 0));
+	row_equal(r->completions, completions);
+}
+
+static void strangers_go_on(struct virtio_rig *r, unsigned before)
+{
+	waits(r, vr_unmap(r, 7, 0, 0xfff));
+	strangers(r);
+	/* nor does run() complete what concerns it */
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 0);
+	strangers(r);
+}
+
+static void test_strangers(void **state)
+{
+	each_way(strangers_go_on);
+}
+
+/* What a stranger waits for, for a reason of his own, is complete before. */
+static void out_of_order(struct virtio_rig *r, unsigned before)
+{
+	uint64_t token;
+
+	waits(r, vr_unmap(r, 7, 0, 0xfff));
+	row_equal(viommu_enter(r->channel[3]), VIOMMU_OK);
+	waits(r, vr_unmap(r, 8, 0, 0xfff));
+	token = r->token;
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 0);
+	row_equal(viommu_leave(r->channel[3]), VIOMMU_OK);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 1);
+	row_equal(r->completed[0], token);
+}
+
+static void test_out_of_order(void **state)
+{
+	each_way(out_of_order);
+}
+
+/* It leaves the domain, and still uses what it had there. */
+static void leaves(struct virtio_rig *r, unsigned before)
+{
+	row_equal(viommu_enter(r->channel[2]), before ? VIOMMU_OK : VIOMMU_EBUSY);
+	waits(r, vr_detach(r, 7, 2));
+	waits(r, vr_unmap(r, 7, 0x1000, 0x1fff));
+	row_equal(vr_attach(r, 10, 2, 0), ST_OK);
+	row_equal(vr_map(r, 10, 0, 0xfff, 0x60000, 3), ST_OK);
+	waits(r, vr_attach(r, 11, 2, 0));
+	waits(r, vr_unmap(r, 7, 0x2000, 0x2fff)); /* three moves later */
+	strangers(r);
+	/* the slot of the domain that it left is another's now: of one that it never had */
+	at_once(r, vr_attach(r, 12, 4, 0));
+	row_equal(vr_map(r, 12, 0, 0xfff, 0x60000, 3), ST_OK);
+	at_once(r, vr_unmap(r, 12, 0, 0xfff));
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 0);
+	if (before)
+		row_equal(viommu_leave(r->channel[2]), VIOMMU_OK);
+}
+
+static void test_leaves(void **state)
+{
+	each_way(leaves);
+}
+
+/* A section that was opened after it left does not hold back what it left. */
+static void test_left_before(void **state)
+{
+	struct virtio_rig *r = open_two();
+
+	row_name = "41 a section in another domain";
+	at_once(r, vr_attach(r, 10, 2, 0));
+	hang_section(r);
+	at_once(r, vr_unmap(r, 7, 0, 0xfff));
+	waits(r, vr_detach(r, 10, 2));
+	at_once(r, vr_unmap(r, 7, 0x1000, 0x1fff));
+	unhang_section(r);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(r->completions, 1);
+	row_name = "41 it has let go: what it left is forgotten";
+	at_once(r, vr_attach(r, 7, 2, 0));
+	at_once(r, vr_attach(r, 10, 2, 0));
+	hang_section(r);
+	waits(r, vr_attach(r, 11, 2, 0));
+	at_once(r, vr_unmap(r, 7, 0x2000, 0x2fff));
+	unhang_section(r);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	vr_close(r);
+}
+
+/* A reset concerns all, and what comes after it waits for it. */
+static void reset_waits(struct virtio_rig *r, unsigned before)
+{
+	row_equal(viommu_enter(r->channel[3]), VIOMMU_OK);
+	row_equal(viommu_virtio_reset(r->g.iommu), VIOMMU_PENDING);
+	row_equal(vr_attach(r, 8, 4, 0), ST_OK);
+	row_equal(vr_map(r, 8, 0, 0xfff, 0x60000, 3), ST_OK);
+	waits(r, vr_unmap(r, 8, 0, 0xfff));
+	row_equal(viommu_leave(r->channel[3]), VIOMMU_OK);
+}
+
+static void test_reset(void **state)
+{
+	each_way(reset_waits);
+}
+
+static void bypass_waits(struct virtio_rig *r, unsigned before)
+{
+	waits(r, vr_unmap(r, 7, 0, 0xfff));
+	row_equal(vr_set_bypass(r, 1) >= VIOMMU_OK, true);
+	row_equal(vr_set_bypass(r, 0), VIOMMU_PENDING);
+	strangers(r);
+}
+
+static void test_bypass(void **state)
+{
+	each_way(bypass_waits);
+}
+
+static int count_rows(void **state)
+{
+	print_message("%u rows\n", vr_rows_run);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_strangers), cmocka_unit_test(test_out_of_order),
+		cmocka_unit_test(test_leaves),	  cmocka_unit_test(test_left_before),
+		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, count_rows);
+}
