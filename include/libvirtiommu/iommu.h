@@ -88,8 +88,8 @@ struct viommu_device_config {
 	uint32_t reserved; /**< 0 */
 	void *opaque;	   /**< passed to the callbacks */
 	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when
-	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. Anything else: it
-	 * failed, as with VIOMMU_FAULT there. NULL: the device has no such cache. */
+	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. Anything else: it has
+	 * not, as viommu_invalidation_done() with VIOMMU_FAULT. NULL: the device has no such cache. */
 	int (*invalidate)(void *opaque, const struct viommu_device_invalidation *invalidation);
 	/** The guest answered a page request group. */
 	void (*page_response)(void *opaque, const struct viommu_page_response *response);
@@ -118,6 +118,16 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
  * own callback
  */
 VIOMMU_API int viommu_device_free(struct viommu_device *device);
+
+/**
+ * Says that a device is dead, or has been reset: it uses nothing any more that it was told before, and what
+ * it still owes (invalidations without an answer) is given up. Completions that waited for it go on.
+ *
+ * Any thread, any time. May call the host's work callback.
+ * @param device  the device; it can be used again afterwards
+ * @return VIOMMU_OK, VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_device_fail(struct viommu_device *device);
 
 /**
  * Gives a requester another id, as when a guest renumbers buses. Translations that start afterwards
@@ -337,8 +347,9 @@ VIOMMU_API int viommu_request_page(struct viommu_device *device,
  * @param device  the device
  * @param token   of the invalidation
  * @param status  VIOMMU_OK: dropped; VIOMMU_FAULT: the device did not answer in time (an ATS
- * time-out). An engine that cannot tell the guest so (virtio.h) keeps what waits for it pending,
- * until VIOMMU_OK is reported, the device is freed, or a reset.
+ * time-out). Where the architecture has no way to tell the guest so (virtio), the invalidation stays
+ * outstanding until it is answered with VIOMMU_OK, or the device is freed or given up
+ * (viommu_device_fail())
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT (no such invalidation is outstanding; reported to
  * the guest where the architecture has a way to)
  */

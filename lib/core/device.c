@@ -128,26 +128,72 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 	return VIOMMU_OK;
 }
 
-/* Whatever the device still owed is given up. With devices_lock held. Returns how many. */
-static uint32_t drop_outstanding(struct viommu *u, const struct viommu_device *device)
-{
-	uint32_t dropped = 0;
+/* ---- invalidations that have not been answered ---- */
 
-	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
-		if (u->outstanding[i].device == device) {
-			u->outstanding[i].device = NULL;
-			dropped++;
-		}
+static struct outstanding *outstanding_at(struct viommu *u, uint32_t place)
+{
+	return &u->outstanding[place - 1];
+}
+
+/* The place of a token is the device's word, hence the mask. */
+static struct outstanding *find_outstanding(struct viommu *u, const struct viommu_device *device,
+					    uint64_t token)
+{
+	uint64_t place = token & bits_low(OUTSTANDING_PLACES);
+	struct outstanding *o;
+
+	if (place >= u->outstanding_used)
+		return NULL;
+	o = &u->outstanding[bits_clamp_index(place, u->outstanding_used)];
+	return o->device == device && o->token == token ? o : NULL;
+}
+
+static uint32_t take_place(struct viommu *u)
+{
+	uint32_t place = u->outstanding_free;
+
+	if (place)
+		u->outstanding_free = outstanding_at(u, place)->next;
+	else if (u->outstanding_used < u->limits.outstanding)
+		place = ++u->outstanding_used;
+	return place;
+}
+
+/* With devices_lock held. */
+static void drop_outstanding(struct viommu *u, struct outstanding *o)
+{
+	uint32_t place = (uint32_t)(o - u->outstanding) + 1;
+
+	*(o->previous ? &outstanding_at(u, o->previous)->next : &u->outstanding_first) = o->next;
+	*(o->next ? &outstanding_at(u, o->next)->previous : &u->outstanding_last) = o->previous;
+	*o = (struct outstanding){ .next = u->outstanding_free };
+	u->outstanding_free = place;
+	atomic_fetch_sub(&u->outstanding_count, 1);
+}
+
+/* Whatever the device still owed is given up. With devices_lock held. Whether there was any. */
+static bool give_up(struct viommu *u, const struct viommu_device *device)
+{
+	bool any = false;
+
+	/* at most limits.outstanding steps */
+	for (uint32_t at = u->outstanding_first, next; at; at = next) {
+		struct outstanding *o = outstanding_at(u, at);
+
+		next = o->next;
+		if (o->device != device)
+			continue;
+		drop_outstanding(u, o);
+		any = true;
 	}
-	atomic_fetch_sub(&u->outstanding_count, dropped);
-	return dropped;
+	return any;
 }
 
 int viommu_device_free(struct viommu_device *device)
 {
 	struct viommu_device **at;
 	struct viommu *u;
-	uint32_t dropped = 0;
+	bool owed;
 
 	if (!device)
 		return VIOMMU_OK;
@@ -164,11 +210,26 @@ int viommu_device_free(struct viommu_device *device)
 	u->device_count--;
 	if (u->engine->device_gone)
 		u->engine->device_gone(u, device);
-	if (atomic_load(&u->outstanding_count))
-		dropped = drop_outstanding(u, device);
+	owed = give_up(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
 	vm_dealloc(u->vm, device, device_bytes(u));
-	if (dropped)
+	if (owed)
+		unit_work(u);
+	return VIOMMU_OK;
+}
+
+int viommu_device_fail(struct viommu_device *device)
+{
+	struct viommu *u;
+	bool owed;
+
+	if (!device)
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	pthread_mutex_lock(&u->devices_lock);
+	owed = give_up(u, device);
+	pthread_mutex_unlock(&u->devices_lock);
+	if (owed)
 		unit_work(u);
 	return VIOMMU_OK;
 }
@@ -194,50 +255,49 @@ int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 
 /* ---- device-TLB invalidations ---- */
 
-static struct outstanding *find_outstanding(struct viommu *u, const struct viommu_device *device,
-					    uint64_t token)
-{
-	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
-		if (u->outstanding[i].device == device &&
-		    (!device || u->outstanding[i].token == token))
-			return &u->outstanding[i];
-	}
-	return NULL;
-}
-
 /* Notes that the device owes an answer, before it is asked: it may give it from another thread at
  * once. */
 static bool add_outstanding(struct viommu_device *device, uint64_t *token)
 {
 	struct viommu *u = device->iommu;
-	struct outstanding *o;
+	uint32_t place;
 
 	pthread_mutex_lock(&u->devices_lock);
-	o = find_outstanding(u, NULL, 0);
-	if (o) {
-		*token = ++u->next_token;
-		*o = (struct outstanding){ .device = device, .token = *token };
+	place = take_place(u);
+	if (place) {
+		u->last_token = ((u->last_token >> OUTSTANDING_PLACES) + 1) << OUTSTANDING_PLACES |
+				(place - 1);
+		*token = u->last_token;
+		*outstanding_at(u, place) = (struct outstanding){ .device = device,
+								  .token = *token,
+								  .previous = u->outstanding_last };
+		*(u->outstanding_last ? &outstanding_at(u, u->outstanding_last)->next
+				      : &u->outstanding_first) = place;
+		u->outstanding_last = place;
 		atomic_fetch_add(&u->outstanding_count, 1);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
-	return o != NULL;
+	return place != 0;
 }
 
-static bool remove_outstanding(struct viommu_device *device, uint64_t token, int status)
+/* What a device did about an invalidation. One that was not done is over only where the guest can be
+ * told so: the device may still use what it was to drop. False: nobody asked. */
+static bool take_answer(struct viommu_device *device, uint64_t token, int status)
 {
 	struct viommu *u = device->iommu;
 	struct outstanding *o;
+	bool over = true;
 
 	pthread_mutex_lock(&u->devices_lock);
 	o = find_outstanding(u, device, token);
-	/* Where the architecture has no way to say that it failed, it stays outstanding. */
-	if (o && (status == VIOMMU_OK || u->engine->timed_out)) {
+	if (o && status != VIOMMU_OK) {
+		over = u->engine->timed_out != NULL;
 		/* first what went wrong, then that it is over: nobody may see only the latter */
-		if (status != VIOMMU_OK)
+		if (over)
 			u->engine->timed_out(u, device);
-		o->device = NULL;
-		atomic_fetch_sub(&u->outstanding_count, 1);
 	}
+	if (o && over)
+		drop_outstanding(u, o);
 	pthread_mutex_unlock(&u->devices_lock);
 	return o != NULL;
 }
@@ -255,11 +315,8 @@ bool device_invalidate(struct viommu_device *device,
 		return false;
 	}
 	result = device->config.invalidate(device->config.opaque, invalidation);
-	if (result == VIOMMU_PENDING)
-		return false;
-	/* whatever else it says, it has not dropped it */
-	remove_outstanding(device, invalidation->token,
-			   result == VIOMMU_OK ? VIOMMU_OK : VIOMMU_FAULT);
+	if (result != VIOMMU_PENDING)
+		take_answer(device, invalidation->token, result);
 	return result == VIOMMU_OK;
 }
 
@@ -268,9 +325,21 @@ uint64_t devices_last_token(struct viommu *u)
 	uint64_t token;
 
 	pthread_mutex_lock(&u->devices_lock);
-	token = u->next_token;
+	token = u->last_token;
 	pthread_mutex_unlock(&u->devices_lock);
 	return token;
+}
+
+bool devices_answered(struct viommu *u, uint64_t token)
+{
+	bool answered;
+
+	if (!atomic_load(&u->outstanding_count))
+		return true;
+	pthread_mutex_lock(&u->devices_lock);
+	answered = !u->outstanding_first || outstanding_at(u, u->outstanding_first)->token > token;
+	pthread_mutex_unlock(&u->devices_lock);
+	return answered;
 }
 
 void devices_each_outstanding(struct viommu *u,
@@ -278,12 +347,14 @@ void devices_each_outstanding(struct viommu *u,
 					  uint64_t token),
 			      void *opaque)
 {
+	const struct outstanding *o;
+
 	if (!atomic_load(&u->outstanding_count))
 		return;
 	pthread_mutex_lock(&u->devices_lock);
-	for (uint32_t i = 0; i < u->limits.outstanding; i++) {
-		if (u->outstanding[i].device)
-			see(opaque, u->outstanding[i].device, u->outstanding[i].token);
+	for (uint32_t at = u->outstanding_first; at; at = o->next) {
+		o = outstanding_at(u, at);
+		see(opaque, o->device, o->token);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
 }
@@ -291,12 +362,9 @@ void devices_each_outstanding(struct viommu *u,
 void devices_forget_invalidations(struct viommu *u, uint64_t token)
 {
 	pthread_mutex_lock(&u->devices_lock);
-	for (uint32_t i = 0; atomic_load(&u->outstanding_count) && i < u->limits.outstanding; i++) {
-		if (u->outstanding[i].device && u->outstanding[i].token <= token) {
-			u->outstanding[i].device = NULL;
-			atomic_fetch_sub(&u->outstanding_count, 1);
-		}
-	}
+	/* at most limits.outstanding steps */
+	while (u->outstanding_first && outstanding_at(u, u->outstanding_first)->token <= token)
+		drop_outstanding(u, outstanding_at(u, u->outstanding_first));
 	u->forgotten_token = token;
 	pthread_mutex_unlock(&u->devices_lock);
 }
@@ -313,17 +381,20 @@ static bool forgotten(struct viommu *u, uint64_t token)
 
 int viommu_invalidation_done(struct viommu_device *device, uint64_t token, int status)
 {
+	struct viommu *u;
+
 	if (!device || (status != VIOMMU_OK && status != VIOMMU_FAULT))
 		return VIOMMU_EINVAL;
-	if (!remove_outstanding(device, token, status)) {
-		if (forgotten(device->iommu, token))
+	u = device->iommu;
+	if (!take_answer(device, token, status)) {
+		if (forgotten(u, token))
 			return VIOMMU_ENOENT;
-		if (device->iommu->engine->unexpected)
-			device->iommu->engine->unexpected(device->iommu, device);
-		unit_work(device->iommu);
+		if (u->engine->unexpected)
+			u->engine->unexpected(u, device);
+		unit_work(u);
 		return VIOMMU_ENOENT;
 	}
-	unit_work(device->iommu);
+	unit_work(u);
 	return VIOMMU_OK;
 }
 

@@ -72,8 +72,9 @@ struct engine {
 	int (*restore)(struct viommu *u, struct state_reader *state);
 	int (*request_page)(struct viommu *u, struct viommu_device *device,
 			    const struct viommu_page_request *request);
-	/* A device has not answered an invalidation in time, or has said that it failed; from any
-	 * thread, with devices_lock held. NULL: what failed stays outstanding. */
+	/* A device has not dropped what an invalidation named; from any thread, with devices_lock
+	 * held. NULL: the architecture cannot say so, and what the device owes is pending until it
+	 * answers, is freed, or is given up (viommu_device_fail()). */
 	void (*timed_out)(struct viommu *u, struct viommu_device *device);
 	/* A device has answered what it was not asked. */
 	void (*unexpected)(struct viommu *u, struct viommu_device *device);
@@ -107,10 +108,15 @@ struct viommu_device {
 	struct viommu_device *next_of_all;
 };
 
-/* A device-TLB invalidation that has not been answered. */
+/* Device-TLB invalidations that have not been answered, oldest first; under devices_lock. A token is a
+ * number that grows, and below it the place of the entry: found without a search. */
+#define OUTSTANDING_PLACES 20 /* bits: limits.outstanding is at most that many */
+
 struct outstanding {
 	struct viommu_device *device; /* NULL: free */
 	uint64_t token;
+	uint32_t previous; /* place + 1; 0: none */
+	uint32_t next;	   /* the same; of free entries, too */
 };
 
 struct viommu_listener {
@@ -154,8 +160,12 @@ struct viommu {
 	uint32_t channel_count;
 	uint32_t next_serial;
 	struct outstanding *outstanding; /* limits.outstanding of them */
+	uint32_t outstanding_first;	 /* place + 1; the oldest */
+	uint32_t outstanding_last;
+	uint32_t outstanding_free; /* those that were in use once */
+	uint32_t outstanding_used; /* how many were */
 	_Atomic uint32_t outstanding_count;
-	uint64_t next_token;
+	uint64_t last_token;
 	uint64_t forgotten_token; /* this and older ones were dropped by a reset */
 
 	/* Under vm->lock. */
@@ -350,9 +360,10 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 	       atomic_load_explicit(&device->generation, memory_order_acquire);
 }
 
-/* The last invalidation that a device was told of, and those that have not been answered; @see is
- * called with devices_lock held. */
+/* The last invalidation that a device was told of; whether it and all before it have been answered; and
+ * those that have not been, oldest first: @see is called with devices_lock held. */
 uint64_t devices_last_token(struct viommu *u);
+bool devices_answered(struct viommu *u, uint64_t token);
 void devices_each_outstanding(struct viommu *u,
 			      void (*see)(void *opaque, struct viommu_device *device,
 					  uint64_t token),

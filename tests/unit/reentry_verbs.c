@@ -81,6 +81,11 @@ static int set_id(struct reentry *r)
 	return result ? result : viommu_device_set_id(r->other, OTHER);
 }
 
+static int fail_device(struct reentry *r)
+{
+	return viommu_device_fail(r->other);
+}
+
 static int explain(struct reentry *r)
 {
 	return viommu_explain(r->own, &read_page, reentry_step, r);
@@ -241,6 +246,7 @@ const struct verb verbs[] = {
 	{ "viommu_channel_new", WORKS, new_channel },
 	{ "viommu_device_new", WORKS, new_device },
 	{ "viommu_device_set_id", WORKS, set_id },
+	{ "viommu_device_fail", WORKS, fail_device },
 	{ "viommu_explain", WORKS, explain },
 	{ "viommu_replay", WORKS, replay },
 	{ "viommu_request_page", MAY_BE_UNDER_WAY, request_page },

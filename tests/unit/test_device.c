@@ -253,6 +253,65 @@ static void answers_of_devices(void **state)
 	guest_fini(&g);
 }
 
+/* Whatever is neither "done" nor "later" is a time-out (6.5.2.10). */
+static void refusals_are_time_outs(void **state)
+{
+	static const int results[] = { VIOMMU_FAULT, VIOMMU_MORE, VIOMMU_ENOMEM, -100, 77 };
+	struct guest g;
+
+	setup_limited(&g, 0, 0, 0);
+	guest_device(&g, 8);
+	guest_start(&g, VTD_TTM_LEGACY);
+	for (unsigned i = 0; i < sizeof(results) / sizeof(results[0]); i++) {
+		g.invalidate_result = results[i];
+		guest_submit(&g, GUEST_DEVTLB(8), 0x5000, 0, 0);
+		guest_submit_wait(&g);
+		guest_ring(&g);
+		assert_int_equal(guest_read32(&g, VTD_FSTS) & 0xff, VTD_FSTS_ITE);
+		assert_int_equal(guest_read64(&g, VTD_IQERCD), UINT64_C(8) << 32);
+		assert_false(guest_waited(&g));
+		guest_write32(&g, VTD_FSTS, (uint32_t)VTD_FSTS_ITE);
+		g.invalidate_result = VIOMMU_OK;
+		guest_wait(&g);
+	}
+	guest_fini(&g);
+}
+
+/* A device that is given up owes nothing, and can be used again. */
+static void a_device_that_is_given_up(void **state)
+{
+	struct viommu_device *device, *other;
+	struct guest g;
+	unsigned works;
+
+	setup_limited(&g, 0, 0, 0);
+	device = guest_device(&g, 8);
+	other = guest_device(&g, 16);
+	guest_start(&g, VTD_TTM_LEGACY);
+	assert_int_equal(viommu_device_fail(NULL), VIOMMU_EINVAL);
+	works = g.count[GUEST_ON_WORK];
+	assert_int_equal(viommu_device_fail(device), VIOMMU_OK);
+	assert_int_equal(g.count[GUEST_ON_WORK], works);
+	g.invalidate_result = VIOMMU_PENDING;
+	for (unsigned i = 0; i < 3; i++)
+		guest_submit(&g, GUEST_DEVTLB(i == 1 ? 16 : 8), 0x5000, 0, 0);
+	guest_submit_wait(&g);
+	assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
+	assert_int_equal(viommu_device_fail(device), VIOMMU_OK);
+	assert_int_equal(g.count[GUEST_ON_WORK], works + 1);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_PENDING);
+	assert_int_equal(viommu_invalidation_done(other, g.invalidation[1].what.token, VIOMMU_OK),
+			 VIOMMU_OK);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+	assert_true(guest_waited(&g));
+	assert_int_equal(guest_read32(&g, VTD_FSTS) & 0xff, 0);
+	g.invalidate_result = VIOMMU_OK;
+	guest_submit(&g, GUEST_DEVTLB(8), 0x5000, 0, 0);
+	guest_wait(&g);
+	assert_int_equal(g.count[GUEST_ON_INVALIDATE], 4);
+	guest_fini(&g);
+}
+
 /* A device that goes away owes nothing any more; the host is told that the queue can go on. */
 static void a_device_that_goes_away(void **state)
 {
@@ -379,6 +438,8 @@ int main(void)
 		cmocka_unit_test(cap_on_devices),
 		cmocka_unit_test(cap_on_channels),
 		cmocka_unit_test(cap_on_outstanding_invalidations),
+		cmocka_unit_test(refusals_are_time_outs),
+		cmocka_unit_test(a_device_that_is_given_up),
 		cmocka_unit_test(answers_of_devices),
 		cmocka_unit_test(a_device_that_goes_away),
 		cmocka_unit_test(many_devices),

@@ -479,6 +479,43 @@ static void too_many_pending(void **state)
 	rig_fini(&r);
 }
 
+/* 5.13.6.7: the guest cannot be told of a time-out, so what a device has not dropped is not complete: until
+ * it answers after all, or the VMM says that it is dead, or frees it. */
+static void device_that_refuses(void **state)
+{
+	static const int answers[] = { VIOMMU_FAULT, VIOMMU_MORE, VIOMMU_ENOMEM, -100,
+				       VIOMMU_PENDING };
+	struct rig r;
+
+	for (unsigned i = 0; i < 3 * ARRAY_COUNT(answers); i++) {
+		rig_init(&r, NULL);
+		r.device[r.devices++] = add_to(&r, r.iommu, 1, true);
+		assert_int_equal(attach(&r, 9, 1, 0), VIRTIO_S_OK);
+		assert_int_equal(map(&r, 9, 0, 0xfff, 0x1000, 3), VIRTIO_S_OK);
+		r.answer = answers[i / 3];
+		assert_int_equal(unmap(&r, 9, 0, 0xfff, 1), VIRTIO_S_OK);
+		assert_int_equal(result_of, VIOMMU_PENDING);
+		assert_int_equal(viommu_invalidation_done(r.device[0], r.invalidation[0].token,
+							  VIOMMU_FAULT),
+				 VIOMMU_OK);
+		assert_int_equal(viommu_run(r.iommu), VIOMMU_PENDING);
+		assert_int_equal(r.completions, 0);
+		if (i % 3 == 0) {
+			assert_int_equal(viommu_invalidation_done(
+						 r.device[0], r.invalidation[0].token, VIOMMU_OK),
+					 VIOMMU_OK);
+		} else if (i % 3 == 1) {
+			assert_int_equal(viommu_device_fail(r.device[0]), VIOMMU_OK);
+		} else {
+			assert_int_equal(viommu_device_free(r.device[0]), VIOMMU_OK);
+			r.devices = 0;
+		}
+		assert_int_equal(viommu_run(r.iommu), VIOMMU_OK);
+		assert_int_equal(r.completions, 1);
+		rig_fini(&r);
+	}
+}
+
 /* The device's own cache: asked for what went, and waited for. */
 static void device_cache(void **state)
 {
@@ -1127,6 +1164,7 @@ int main(void)
 		cmocka_unit_test(open_section),
 		cmocka_unit_test(too_many_pending),
 		cmocka_unit_test(device_cache),
+		cmocka_unit_test(device_that_refuses),
 		cmocka_unit_test(listeners),
 		cmocka_unit_test(replay),
 		cmocka_unit_test(caps),
