@@ -74,7 +74,7 @@ long=$(find lib -name '*.[ch]' -exec awk '
 
 # Sources, scripts, build files.
 without=$(find include lib tests bench examples docs cmake scripts .ci CMakeLists.txt .clang-format pkg-config.in \
-	-type f ! -path '*/corpus/*' ! -path '*/tapes/*' ! -name '*.tape' ! -name '*.md' \
+	-type f ! -path '*/corpus/*' ! -path '*/tapes/*' ! -name '*.tape' ! -name '*.state' ! -name '*.md' \
 	-exec awk 'FNR <= 3 && /SPDX-License-Identifier: BSD-3-Clause/ { has[FILENAME] = 1 }
 		END { for (i = 1; i < ARGC; i++) if (!(ARGV[i] in has)) print ARGV[i] }' {} +)
 [ -z "$without" ] || bad "no SPDX line:" $without
