@@ -29,7 +29,7 @@ struct viommu_rvid;
  * @name Limits of a configuration
  * @{
  */
-#define VIOMMU_RVIC_CPUS_MAX	  512U /**< CPUs */
+#define VIOMMU_RVIC_CPUS_MAX	  512U	/**< CPUs */
 #define VIOMMU_RVIC_TRUSTED_MIN	  32U	/**< trusted interrupts; a multiple of 32 */
 #define VIOMMU_RVIC_UNTRUSTED_MIN 32U	/**< untrusted interrupts; a multiple of 32 */
 #define VIOMMU_RVIC_TOTAL_MAX	  2048U /**< both together */
