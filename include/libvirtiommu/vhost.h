@@ -267,6 +267,14 @@ struct viommu_vhost;
 /** How far viommu_vhost_miss() looks around the address asked for, when 0 is given. */
 #define VIOMMU_VHOST_REACH_DEFAULT (UINT64_C(1) << 30)
 
+/**
+ * @name Ranges of a connection's configuration
+ * @{
+ */
+#define VIOMMU_VHOST_RANGES_DEFAULT 4096U      /**< when 0 is given */
+#define VIOMMU_VHOST_RANGES_MAX	    (1U << 20) /**< cap */
+/** @} */
+
 /** How to connect a backend. Zero the structure, set size, fill in what is wanted. */
 struct viommu_vhost_config {
 	uint32_t size;	/**< sizeof(struct viommu_vhost_config) */
@@ -278,7 +286,8 @@ struct viommu_vhost_config {
 	 * VIOMMU_VHOST_REACH_DEFAULT; 1: no further than the page of 4 KiB. */
 	uint64_t reach;
 	/** After an update, how many bytes beyond it are looked up and sent too, without faults and
-	 * without recording accessed or dirty (read-ahead); at most 15 further updates a miss. */
+	 * without recording accessed or dirty (read-ahead), up to the first that has been sent
+	 * already; at most 15 further updates a miss. */
 	uint64_t ahead;
 	void *opaque; /**< passed to send */
 	/** Sends a message to the backend: VIOMMU_OK: it has been acted upon; VIOMMU_PENDING:
@@ -290,6 +299,11 @@ struct viommu_vhost_config {
 	 * or the one that calls viommu_vhost_miss(), whose messages whoever is sending sends too.
 	 */
 	int (*send)(void *opaque, const struct viommu_iotlb_msg *message);
+	/** Ranges that are remembered as sent, at most; 0: VIOMMU_VHOST_RANGES_DEFAULT, up to
+	 * VIOMMU_VHOST_RANGES_MAX. With more of them, neighbours are taken for one, and what is
+	 * between them may be invalidated in vain. */
+	uint32_t ranges;
+	uint32_t reserved; /**< 0 */
 };
 
 /**
@@ -297,6 +311,7 @@ struct viommu_vhost_config {
  * is sent as VIOMMU_IOTLB_INVALIDATE before the guest learns that it is complete, and the guest
  * learns it when the backend has acknowledged. Nothing is sent for ranges of which the backend was
  * sent nothing, and ranges that touch are sent as one. The whole space is sent in two halves.
+ * Updates never overlap what the backend was sent and not told to forget.
  *
  * What the VMM itself changes is not an invalidation: before it removes a region that the backend
  * may have (viommu_vm_remove_region()) or gives the device another id, it frees the connection, and
@@ -324,10 +339,15 @@ VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
 
 /**
  * Answers a miss: translates and sends an update for as much around the address as the tables prove
- * to continue it in address, guest memory, host memory and permission; whole pages of 4 KiB, except
- * where a virtio-iommu has mappings or reserved regions that are not. A page that is not dirty yet
- * is sent without VIOMMU_WRITE unless the miss was a write. Where the tables refuse, the fault is
- * recorded; if it was a write and reading is granted, that is sent, otherwise nothing.
+ * to continue it in address, guest memory, host memory and permission, in one region; whole pages of
+ * 4 KiB, except where a virtio-iommu has mappings or reserved regions that are not. What has been
+ * sent of it is left out, unless it is the address itself: then an invalidation precedes the update,
+ * because backends do not replace what they have. They do not all ask again either when a range lacks
+ * a permission, so they are given what the tables grant at once: a page that may be written and is not
+ * dirty is made dirty, as by an ATS request without "no write", and no other page like that is sent
+ * with it. Where the tables refuse, the fault is recorded; if it was a write and reading is granted,
+ * that is sent, otherwise nothing. At most viommu_limits.steps entries of tables are looked at besides
+ * the translation: if they do not suffice, the update is smaller.
  *
  * One at a time per handle.
  * @param vhost   the connection
@@ -337,8 +357,8 @@ VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
  * refused and recorded. VIOMMU_INTERRUPT: not memory. VIOMMU_ENOTSUP: the address is not in a
  * registered region, or ROM that is to be written: no backend can reach it. VIOMMU_EINVAL.
  * VIOMMU_EBUSY: another call is under way, or too many messages wait for a send that does not
- * return: ask again. VIOMMU_ENOENT: the connection is broken, see send. Or what send returned, if
- * negative
+ * return: ask again. VIOMMU_ENOENT: the connection is broken, see send. VIOMMU_ENOMEM: nothing was
+ * sent. Or what send returned, if negative
  */
 VIOMMU_API int viommu_vhost_miss(struct viommu_vhost *vhost, uint64_t iova, uint32_t access);
 

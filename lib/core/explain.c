@@ -127,26 +127,20 @@ static int replay_page(void *opaque, const struct translation *page)
 	}
 }
 
-int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
-		  uint32_t budget,
-		  int (*mapped)(void *opaque, uint64_t iova,
-				const struct viommu_fragment *fragment),
-		  void *opaque)
+int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
+		     uint32_t *budget,
+		     int (*mapped)(void *opaque, uint64_t iova,
+				   const struct viommu_fragment *fragment),
+		     void *opaque)
 {
 	struct replay replay;
 	struct pt_visit visit;
 	struct query q = { .device = device, .pasid = pasid, .quiet = true, .access = VIOMMU_READ };
 	struct context context;
 	enum pt_visit_end end;
-	struct viommu *u;
+	struct viommu *u = device->iommu;
 	int result;
 
-	if (!device || !first || !mapped || *first > last ||
-	    (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
-		return VIOMMU_EINVAL;
-	u = device->iommu;
-	if (!u->engine->visit)
-		return VIOMMU_ENOTSUP;
 	replay = (struct replay){
 		.vm = u->vm, .first = *first, .last = last, .mapped = mapped, .opaque = opaque
 	};
@@ -155,7 +149,7 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 				   .last = last,
 				   .page = replay_page,
 				   .opaque = &replay,
-				   .budget = budget ? budget : VIOMMU_REPLAY_BUDGET_DEFAULT };
+				   .budget = *budget };
 	struct epoch_section *section = epoch_visit(&u->epoch);
 
 	result = u->engine->parse(u, &q, &context);
@@ -166,8 +160,25 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 		end = PT_VISIT_STOPPED;
 	if (epoch_visit_end(&u->epoch, section))
 		unit_work(u);
+	*budget = visit.budget;
 	if (result)
 		return result;
 	*first = end == PT_VISIT_STOPPED ? replay.iova : visit.next;
 	return end == PT_VISIT_DONE ? VIOMMU_OK : VIOMMU_MORE;
+}
+
+int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
+		  uint32_t budget,
+		  int (*mapped)(void *opaque, uint64_t iova,
+				const struct viommu_fragment *fragment),
+		  void *opaque)
+{
+	if (!device || !first || !mapped || *first > last ||
+	    (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
+		return VIOMMU_EINVAL;
+	if (!device->iommu->engine->visit)
+		return VIOMMU_ENOTSUP;
+	if (!budget)
+		budget = VIOMMU_REPLAY_BUDGET_DEFAULT;
+	return translate_replay(device, pasid, first, last, &budget, mapped, opaque);
 }

@@ -327,6 +327,16 @@ static inline enum cached translate_cached(const struct viommu *u, const struct 
 	return CACHED;
 }
 
+/* ---- explain.c ---- */
+
+/* viommu_replay(), of arguments that are valid. *budget: entries that may be looked at, and what is
+ * left of them. */
+int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
+		     uint32_t *budget,
+		     int (*mapped)(void *opaque, uint64_t iova,
+				   const struct viommu_fragment *fragment),
+		     void *opaque);
+
 /* ---- device.c ---- */
 
 /* The device with this id, in use until device_put(); or NULL. */

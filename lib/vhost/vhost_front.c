@@ -2,9 +2,11 @@
 /* vhost_front.c - the VMM's side of a device IOTLB: its life, what it is told, and misses.
  * vhost_front.h says why it is right. */
 
+#include <stddef.h>
 #include <string.h>
 
 #include "abi.h"
+#include "machine.h"
 #include "range.h"
 #include "vhost_front.h"
 
@@ -71,20 +73,39 @@ static void begin_try(struct viommu_vhost *v, const struct vhost_range *block, b
 		unit_work(v->device->iommu);
 }
 
-/* VIOMMU_MORE: invalidated meanwhile, try again. */
-static int end_try(struct viommu_vhost *v, const struct vhost_message *update, uint32_t count)
+/* Takes the lock. VIOMMU_OK: the record has memory for an update. VIOMMU_ENOMEM */
+static int lock_with_memory(struct viommu_vhost *v)
 {
-	int result = VIOMMU_OK;
-
 	pthread_mutex_lock(&v->lock);
+	while (!vhost_sent_reserve(&v->sent)) {
+		uint64_t bytes = v->sent.wanted;
+		void *block;
+
+		pthread_mutex_unlock(&v->lock);
+		block = vm_alloc(v->sent.vm, bytes, VHOST_SENT_ALIGN);
+		pthread_mutex_lock(&v->lock);
+		if (!block)
+			return VIOMMU_ENOMEM;
+		vhost_sent_lay_ready(&v->sent, block, bytes);
+	}
+	return VIOMMU_OK;
+}
+
+/* VIOMMU_MORE: invalidated meanwhile, try again. */
+static int end_try(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run,
+		   uint32_t count)
+{
+	int result = lock_with_memory(v);
+
 	if (v->broken)
 		result = VIOMMU_ENOENT;
-	else if (v->stale && !v->last_try)
+	else if (!result && v->stale && !v->last_try)
 		result = VIOMMU_MORE;
-	else if (!vhost_update(v, update, count))
+	else if (!result && !vhost_update(v, iova, run, count))
 		result = VIOMMU_EBUSY;
-	else if (v->stale) /* nothing is complete before this is acknowledged: the hold is open */
-		vhost_invalidate(v, update[0].range.first, update[count - 1].range.last);
+	else if (!result && v->stale) /* nothing is complete before this is acknowledged: the hold
+					 is open */
+		vhost_invalidate(v, run[0].range.first, run[count - 1].range.last);
 	if (v->stale && result == VIOMMU_OK)
 		vhost_gathered(v);
 	pthread_mutex_unlock(&v->lock);
@@ -94,26 +115,23 @@ static int end_try(struct viommu_vhost *v, const struct vhost_message *update, u
 static int try(struct viommu_vhost *v, uint64_t iova, uint32_t access, bool last_try)
 {
 	const struct vhost_range block = vhost_block(v, iova);
-	struct vhost_message update[VHOST_UPDATES];
-	struct vhost_run run;
+	struct vhost_run run[VHOST_UPDATES];
 	uint32_t count = 1;
 	uint64_t end;
 	int result;
 
 	begin_try(v, &block, last_try);
-	result = vhost_translate(v, iova, access, &run);
+	result = vhost_translate(v, iova, access, &run[0]);
 	if (result)
 		return result;
-	vhost_widen(v, &block, &run);
-	update[0] =
-		(struct vhost_message){ .range = run.range, .uaddr = run.uaddr, .perm = run.perm };
-	if (v->config.ahead && run.range.last != UINT64_MAX) {
-		if (!range_add(run.range.last, v->config.ahead, &end))
+	vhost_widen(v, &block, &run[0]);
+	if (v->config.ahead && run[0].range.last != UINT64_MAX) {
+		if (!range_add(run[0].range.last, v->config.ahead, &end))
 			end = UINT64_MAX;
 		count +=
-			vhost_read_ahead(v, run.range.last + 1, end, &update[1], VHOST_UPDATES - 1);
+			vhost_read_ahead(v, run[0].range.last + 1, end, &run[1], VHOST_UPDATES - 1);
 	}
-	return end_try(v, update, count);
+	return end_try(v, iova, run, count);
 }
 
 static int answer(struct viommu_vhost *v, uint64_t iova, uint32_t access)
@@ -136,6 +154,7 @@ static int begin_miss(struct viommu_vhost *v)
 		v->missing = true;
 		v->statistics.misses++;
 		v->update_result = VIOMMU_OK;
+		v->looks = v->device->iommu->limits.steps;
 	}
 	pthread_mutex_unlock(&v->lock);
 	return result;
@@ -159,7 +178,7 @@ int viommu_vhost_miss(struct viommu_vhost *v, uint64_t iova, uint32_t access)
 	vhost_send_and_unlock(v, true);
 	if (result == VIOMMU_OK) {
 		pthread_mutex_lock(&v->lock);
-		result = v->update_result;
+		result = v->broken ? VIOMMU_ENOENT : v->update_result;
 		pthread_mutex_unlock(&v->lock);
 	}
 	return result;
@@ -188,7 +207,9 @@ int viommu_vhost_acknowledged(struct viommu_vhost *v, uint32_t count)
 
 static bool valid(const struct viommu_vhost_config *config)
 {
-	return !config->flags && config->send && !(config->reach & (config->reach - 1)) &&
+	return !config->flags && config->send && !config->reserved &&
+	       config->ranges <= VIOMMU_VHOST_RANGES_MAX &&
+	       !(config->reach & (config->reach - 1)) &&
 	       (config->pasid == VIOMMU_NO_PASID || config->pasid < BIT(20));
 }
 
@@ -205,29 +226,39 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 
 	if (!device || !out)
 		return VIOMMU_EINVAL;
-	result = abi_take(&config, sizeof(config), sizeof(config), given);
+	result = abi_take(&config, sizeof(config), offsetof(struct viommu_vhost_config, ranges),
+			  given);
 	if (result)
 		return result;
 	if (!valid(&config))
 		return VIOMMU_EINVAL;
+	if (!config.ranges)
+		config.ranges = VIOMMU_VHOST_RANGES_DEFAULT;
 	v = vm_alloc(device->iommu->vm, sizeof(*v), _Alignof(struct viommu_vhost));
 	if (!v)
 		return VIOMMU_ENOMEM;
 	v->device = device;
 	v->config = config;
+	result = vhost_sent_init(&v->sent, device->iommu->vm, config.ranges);
+	if (result)
+		goto no_record;
 	pthread_mutex_init(&v->lock, NULL);
 	v->section.owner = device;
 	epoch_add(&device->iommu->epoch, &v->section);
 	listener.opaque = v;
 	result = viommu_listener_new(device->iommu, device, &listener, &v->listener);
-	if (result) {
-		epoch_remove(&device->iommu->epoch, &v->section);
-		pthread_mutex_destroy(&v->lock);
-		vm_dealloc(device->iommu->vm, v, sizeof(*v));
-		return result;
-	}
+	if (result)
+		goto no_listener;
 	*out = v;
 	return VIOMMU_OK;
+
+no_listener:
+	epoch_remove(&device->iommu->epoch, &v->section);
+	pthread_mutex_destroy(&v->lock);
+	vhost_sent_fini(&v->sent);
+no_record:
+	vm_dealloc(device->iommu->vm, v, sizeof(*v));
+	return result;
 }
 
 int viommu_vhost_free(struct viommu_vhost *v)
@@ -247,6 +278,7 @@ int viommu_vhost_free(struct viommu_vhost *v)
 	wake = v->holding && epoch_leave(&u->epoch, &v->section);
 	epoch_remove(&u->epoch, &v->section);
 	pthread_mutex_destroy(&v->lock);
+	vhost_sent_fini(&v->sent);
 	vm_dealloc(u->vm, v, sizeof(*v));
 	if (wake)
 		unit_work(u);

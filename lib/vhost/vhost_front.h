@@ -4,7 +4,7 @@
  * back completions meanwhile.
  *
  * What must be true: when the guest learns that an invalidation is complete, the backend has no
- * translation that the tables did not grant after it. It rests on four rules.
+ * translation that the tables did not grant after it. It rests on five rules.
  *
  * 1. Messages go through one queue, in order, one sender at a time; whoever adds some while another
  *    thread sends leaves them to it.
@@ -15,7 +15,11 @@
  * 3. From the moment an invalidation is told that has to be sent until the backend has acted upon
  *    it, a section is open (the hold). The listener runs before the epoch of the completion starts,
  *    so the completion waits for the section.
- * 4. The section stays open until nothing is left, also of what was told after it was opened. That
+ * 4. An update overlaps nothing that the backend may have: what it does is removed by an invalidation
+ *    before it, in the same queue. Backends ignore updates of what they know (DPDK), refuse them
+ *    (vdpa), or find the old range first (Linux). The record has the range all the time, so nobody
+ *    waits for that invalidation: one of the guest's goes out behind the update.
+ * 5. The section stays open until nothing is left, also of what was told after it was opened. That
  *    is more than a completion needs to wait for; less would take a section a message. It ends: who
  *    waits for a completion sends no more invalidations, and updates do not count.
  */
@@ -31,11 +35,19 @@
 #define VHOST_UPDATES 16U /* of one miss */
 #define VHOST_PAGE    UINT64_C(4096)
 
-/* perm 0: an invalidation */
-struct vhost_message {
+/* Addresses that go on in guest memory, in host memory, in one region, and in permission. */
+struct vhost_run {
 	struct vhost_range range;
-	uint64_t uaddr;
+	uint64_t gpa;	 /* of range.first */
+	uint64_t uaddr;	 /* the same */
+	uint64_t region; /* first address of the region */
 	uint32_t perm;
+};
+
+/* What is to be sent: an update, or with perm 0 an invalidation. */
+struct vhost_message {
+	struct vhost_run run;
+	bool ours; /* an invalidation that makes room for the update behind it */
 };
 
 struct viommu_vhost {
@@ -72,6 +84,7 @@ struct viommu_vhost {
 	bool missing;
 	bool stale;	   /* something of neighbourhood was invalidated */
 	bool last_try;	   /* hold until the update is sent, right or wrong */
+	uint32_t looks;	   /* table entries that it may still look at without being asked */
 	int update_result; /* of send, if negative */
 	struct vhost_range neighbourhood;
 };
@@ -87,20 +100,15 @@ void vhost_invalidate(struct viommu_vhost *v, uint64_t first, uint64_t last);
 /* What was gathered goes to the queue. False: there was no place yet. */
 bool vhost_gathered(struct viommu_vhost *v);
 
-/* Adds updates, as many as there is place for behind what was gathered; returns how many. */
-uint32_t vhost_update(struct viommu_vhost *v, const struct vhost_message *update, uint32_t count);
+/* Adds the answer to a miss of iova behind what was gathered, run[0], and of the others what has not
+ * been sent, up to the first that has, or as there is place. False: no place for the answer. */
+bool vhost_update(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run,
+		  uint32_t count);
 
 /* Sends what is queued, unless someone else does, and unlocks. @miss: the miss ends with this. */
 void vhost_send_and_unlock(struct viommu_vhost *v, bool miss);
 
 /* ---- vhost_miss.c ---- */
-
-struct vhost_run {
-	struct vhost_range range;
-	uint64_t gpa;	/* of range.first */
-	uint64_t uaddr; /* the same */
-	uint32_t perm;
-};
 
 /* The aligned block that an update for iova may cover. */
 struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova);
@@ -110,15 +118,14 @@ struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova);
 int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access,
 		    struct vhost_run *run);
 
-/* Makes the run as large as the tables prove it to be within the block. */
-void vhost_widen(const struct viommu_vhost *v, const struct vhost_range *block,
-		 struct vhost_run *run);
+/* Makes the run as large as the tables prove it to be within the block, or as v->looks suffice. */
+void vhost_widen(struct viommu_vhost *v, const struct vhost_range *block, struct vhost_run *run);
 
 /* Whether the tables, asked without a trace, let the page of iova be read. */
-bool vhost_readable(const struct viommu_vhost *v, uint64_t iova);
+bool vhost_readable(struct viommu_vhost *v, uint64_t iova);
 
-/* Updates for what is mapped in [first, last], at most max; returns how many. */
-uint32_t vhost_read_ahead(const struct viommu_vhost *v, uint64_t first, uint64_t last,
-			  struct vhost_message *update, uint32_t max);
+/* What is mapped in [first, last], at most max runs; returns how many. */
+uint32_t vhost_read_ahead(struct viommu_vhost *v, uint64_t first, uint64_t last,
+			  struct vhost_run *run, uint32_t max);
 
 #endif

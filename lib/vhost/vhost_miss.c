@@ -5,9 +5,8 @@
 #include "range.h"
 #include "vhost_front.h"
 
-/* Table entries that one look at the tables may cost, and bytes of the first such look. */
-#define LOOK_BUDGET 16384U
-#define LOOK_FIRST  (UINT64_C(64) << 10)
+/* Bytes of the first look at the tables around an address. */
+#define LOOK_FIRST (UINT64_C(64) << 10)
 
 struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova)
 {
@@ -21,13 +20,13 @@ struct vhost_range vhost_block(const struct viommu_vhost *v, uint64_t iova)
 }
 
 /* Whether b goes on where a ends: address, guest memory, host memory and permission (obligation
- * 32). */
+ * 32); in one region, because regions are mapped, and removed, one by one. */
 static bool joins(const struct vhost_run *a, const struct vhost_run *b)
 {
 	uint64_t length = a->range.last - a->range.first + 1;
 
 	return a->range.last + 1 == b->range.first && a->gpa + length == b->gpa &&
-	       a->uaddr + length == b->uaddr && a->perm == b->perm;
+	       a->uaddr + length == b->uaddr && a->region == b->region && a->perm == b->perm;
 }
 
 /* ---- the tables, in pieces of one host mapping ---- */
@@ -36,48 +35,55 @@ struct look {
 	struct viommu_vm *vm;
 	/* Non-zero: enough has been seen. */
 	int (*piece)(struct look *look, const struct vhost_run *piece);
-	struct vhost_run *run;
-	struct vhost_message *update;
+	struct vhost_run *run; /* of collect(): max of them */
 	uint32_t count;
 	uint32_t max;
 };
 
-/* What a backend may do without asking again: not write to what is not recorded as dirty, nor to
- * ROM. 0 where there is no host memory. */
+/* What a backend may do without asking again: not write to ROM. 0 where there is no host memory, and
+ * where a write is granted and would have to be recorded first: some backends do not ask again when
+ * a range lacks a permission, so the page is sent when it is asked for, with all it is granted. */
 static uint32_t usable(const struct viommu_fragment *f, const void *writable)
 {
 	uint32_t perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
 
-	if ((f->flags & VIOMMU_FRAGMENT_CLEAN) || !writable)
+	if (!writable)
 		perm &= ~VIOMMU_WRITE;
+	else if (f->flags & VIOMMU_FRAGMENT_CLEAN)
+		return 0;
 	return f->host ? perm : 0;
 }
 
-/* Regions of RAM and ROM may be neighbours in host memory. At most as many steps as regions. */
+/* In pieces of one region. At most as many steps as regions. */
 static int split(void *opaque, uint64_t iova, const struct viommu_fragment *f)
 {
 	struct look *look = opaque;
-	uint64_t gpa_last = f->gpa + f->length - 1;
 
 	for (uint64_t done = 0; done < f->length;) {
-		struct vhost_run piece = { .range.first = iova + done, .gpa = f->gpa + done };
-		void *writable;
-		uint64_t last = mem_piece(look->vm, piece.gpa, gpa_last, true, &writable);
+		struct vhost_run piece = { .range.first = iova + done,
+					   .gpa = f->gpa + done,
+					   .uaddr = (uint64_t)(uintptr_t)f->host + done };
+		uint64_t bytes = f->length - done;
+		struct mem_place place;
 
-		piece.range.last = piece.range.first + (last - piece.gpa);
-		piece.uaddr = (uint64_t)(uintptr_t)f->host + done;
-		piece.perm = usable(f, writable);
+		mem_find(look->vm, piece.gpa, &place);
+		if (bytes - 1 > place.last - piece.gpa)
+			bytes = place.last - piece.gpa + 1;
+		piece.range.last = piece.range.first + (bytes - 1);
+		piece.region = place.first;
+		piece.perm = usable(f, mem_host(&place, piece.gpa, true));
 		if (look->piece(look, &piece))
 			return 1;
-		done += last - piece.gpa + 1;
+		done += bytes;
 	}
 	return 0;
 }
 
-static void look_at(const struct viommu_vhost *v, uint64_t first, uint64_t last, struct look *look)
+static void look_at(struct viommu_vhost *v, uint64_t first, uint64_t last, struct look *look)
 {
 	look->vm = v->device->iommu->vm;
-	viommu_replay(v->device, v->config.pasid, &first, last, LOOK_BUDGET, split, look);
+	if (v->looks)
+		translate_replay(v->device, v->config.pasid, &first, last, &v->looks, split, look);
 }
 
 /* ---- a run ---- */
@@ -101,7 +107,7 @@ static int keep_last(struct look *look, const struct vhost_run *piece)
 	return 0;
 }
 
-static void widen_up(const struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
+static void widen_up(struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
 {
 	for (uint64_t bytes = LOOK_FIRST; run->range.last != limit; bytes *= 4) {
 		struct look look = { .piece = grow_up, .run = run };
@@ -114,7 +120,7 @@ static void widen_up(const struct viommu_vhost *v, uint64_t limit, struct vhost_
 	}
 }
 
-static void widen_down(const struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
+static void widen_down(struct viommu_vhost *v, uint64_t limit, struct vhost_run *run)
 {
 	for (uint64_t bytes = LOOK_FIRST; run->range.first != limit; bytes *= 4) {
 		struct vhost_run below;
@@ -132,39 +138,55 @@ static void widen_down(const struct viommu_vhost *v, uint64_t limit, struct vhos
 	}
 }
 
-void vhost_widen(const struct viommu_vhost *v, const struct vhost_range *block,
-		 struct vhost_run *run)
+void vhost_widen(struct viommu_vhost *v, const struct vhost_range *block, struct vhost_run *run)
 {
-	/* Looks grow with what they find, so that small mappings cost little; each is bounded. */
+	/* Looks grow with what they find, so that small mappings cost little. */
 	widen_up(v, block->last, run);
 	widen_down(v, block->first, run);
+}
+
+/* Translates iova as the device does. */
+static int translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access,
+		     struct viommu_fragment *f)
+{
+	const struct viommu_request request = {
+		.first = iova, .last = iova, .pasid = v->config.pasid, .access = (uint16_t)access
+	};
+	struct viommu_answer answer;
+
+	return viommu_device_translate(v->device, &request, f, 1, &answer);
 }
 
 int vhost_translate(const struct viommu_vhost *v, uint64_t iova, uint32_t access,
 		    struct vhost_run *run)
 {
-	const struct viommu_request request = {
-		.first = iova, .last = iova, .pasid = v->config.pasid, .access = (uint16_t)access
-	};
 	/* A page if no mapping is smaller (no region of memory is), or the byte. */
 	uint64_t proven = v->device->iommu->engine->byte_granular ? 0 : VHOST_PAGE - 1;
 	uint64_t offset = iova & proven;
 	struct viommu_fragment f;
-	struct viommu_answer answer;
-	int result = viommu_device_translate(v->device, &request, &f, 1, &answer);
-	struct epoch_section *section;
-	void *writable;
+	struct mem_place place;
+	int result = translate(v, iova, access, &f);
 
 	if (result)
 		return result;
-	section = epoch_visit(&v->device->iommu->epoch);
-	mem_piece(v->device->iommu->vm, f.gpa, f.gpa, true, &writable);
-	if (epoch_visit_end(&v->device->iommu->epoch, section))
-		unit_work(v->device->iommu);
+	mem_find(v->device->iommu->vm, f.gpa, &place);
+	if ((f.flags & VIOMMU_FRAGMENT_CLEAN) && mem_host(&place, f.gpa, true)) {
+		/* As ATS has it, where a request that does not say "no write" makes a page dirty
+		 * that may be written: the device does not ask before it writes. */
+		struct viommu_fragment dirty;
+
+		if (translate(v, iova, access | VIOMMU_WRITE, &dirty) == VIOMMU_OK &&
+		    dirty.gpa == f.gpa)
+			f = dirty;
+		else
+			f.perm &= ~VIOMMU_WRITE;
+		f.flags = 0;
+	}
 	*run = (struct vhost_run){ .range = { iova - offset, iova | proven },
 				   .gpa = f.gpa - offset,
 				   .uaddr = (uint64_t)(uintptr_t)f.host - offset,
-				   .perm = usable(&f, writable) };
+				   .region = place.first,
+				   .perm = usable(&f, mem_host(&place, f.gpa, true)) };
 	return run->perm ? VIOMMU_OK : VIOMMU_ENOTSUP;
 }
 
@@ -176,7 +198,7 @@ static int note_readable(struct look *look, const struct vhost_run *piece)
 	return 1;
 }
 
-bool vhost_readable(const struct viommu_vhost *v, uint64_t iova)
+bool vhost_readable(struct viommu_vhost *v, uint64_t iova)
 {
 	struct look look = { .piece = note_readable };
 
@@ -188,25 +210,20 @@ static int collect(struct look *look, const struct vhost_run *piece)
 {
 	if (!piece->perm)
 		return 0;
-	if (look->count && joins(look->run, piece)) {
-		look->run->range.last = piece->range.last;
-		look->update[look->count - 1].range.last = piece->range.last;
+	if (look->count && joins(&look->run[look->count - 1], piece)) {
+		look->run[look->count - 1].range.last = piece->range.last;
 		return 0;
 	}
 	if (look->count == look->max)
 		return 1;
-	*look->run = *piece;
-	look->update[look->count++] = (struct vhost_message){ .range = piece->range,
-							      .uaddr = piece->uaddr,
-							      .perm = piece->perm };
+	look->run[look->count++] = *piece;
 	return 0;
 }
 
-uint32_t vhost_read_ahead(const struct viommu_vhost *v, uint64_t first, uint64_t last,
-			  struct vhost_message *update, uint32_t max)
+uint32_t vhost_read_ahead(struct viommu_vhost *v, uint64_t first, uint64_t last,
+			  struct vhost_run *run, uint32_t max)
 {
-	struct vhost_run run = { .perm = 0 };
-	struct look look = { .piece = collect, .run = &run, .update = update, .max = max };
+	struct look look = { .piece = collect, .run = run, .max = max };
 
 	look_at(v, first, last, &look);
 	return look.count;

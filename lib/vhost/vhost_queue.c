@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vhost_queue.c - messages to a backend: in order, by one sender at a time; and the hold. */
 
+#include <stddef.h>
+
+#include "range.h"
 #include "vhost_front.h"
 
 bool vhost_hold(struct viommu_vhost *v)
@@ -17,10 +20,16 @@ bool vhost_hold(struct viommu_vhost *v)
 	return false;
 }
 
+/* Whether it is an invalidation that a guest waits for. */
+static bool told(const struct vhost_message *message)
+{
+	return message->run.perm == 0 && !message->ours;
+}
+
 static void push(struct viommu_vhost *v, const struct vhost_message *message)
 {
 	v->queue[(v->head + v->count++) % VHOST_QUEUE] = *message;
-	v->invalidations += message->perm == 0;
+	v->invalidations += told(message);
 }
 
 bool vhost_gathered(struct viommu_vhost *v)
@@ -30,7 +39,7 @@ bool vhost_gathered(struct viommu_vhost *v)
 	v->due = v->count == VHOST_QUEUE;
 	if (v->due)
 		return false;
-	push(v, &(struct vhost_message){ .range = v->gathered });
+	push(v, &(struct vhost_message){ .run.range = v->gathered });
 	v->gathering = false;
 	return true;
 }
@@ -46,21 +55,80 @@ void vhost_invalidate(struct viommu_vhost *v, uint64_t first, uint64_t last)
 		v->gathering = true;
 		v->gathered = (struct vhost_range){ first, last };
 	}
-	vhost_sent_remove(&v->sent, first, last);
+	vhost_sent_remove(&v->sent, first, last, NULL);
 	vhost_hold(v); /* opens it: nobody is to be woken */
 }
 
-uint32_t vhost_update(struct viommu_vhost *v, const struct vhost_message *update, uint32_t count)
+/* The part of the run in the range. */
+static struct vhost_message cut(const struct vhost_run *run, const struct vhost_range *range)
 {
-	uint32_t added = 0;
+	struct vhost_message m = { .run = *run };
 
-	if (v->broken || !vhost_gathered(v))
-		return 0;
-	for (; added < count && v->count < VHOST_QUEUE; added++) {
-		push(v, &update[added]);
-		vhost_sent_add(&v->sent, update[added].range.first, update[added].range.last);
+	m.run.range = *range;
+	m.run.gpa += range->first - run->range.first;
+	m.run.uaddr += range->first - run->range.first;
+	return m;
+}
+
+static void push_update(struct viommu_vhost *v, const struct vhost_message *m)
+{
+	push(v, m);
+	vhost_sent_add(&v->sent, &m->run.range, m->run.gpa, m->run.perm);
+}
+
+/* A backend that asks for what it was sent has lost it, or wants more permission. */
+static bool push_answer(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run)
+{
+	struct vhost_range range = run->range;
+	bool known = vhost_sent_fit(&v->sent, iova, &range);
+	struct vhost_message before = { .ours = true };
+	struct vhost_message m = cut(run, &range);
+
+	if (VHOST_QUEUE - v->count < (known ? 2 : 1))
+		return false;
+	if (known) {
+		vhost_sent_remove(&v->sent, range.first, range.last, &before.run.range);
+		push(v, &before);
 	}
-	return added;
+	push_update(v, &m);
+	return true;
+}
+
+/* False: that is enough. */
+static bool push_ahead(struct viommu_vhost *v, const struct vhost_run *run)
+{
+	struct vhost_range range = run->range;
+	struct vhost_message m;
+
+	if (v->count == VHOST_QUEUE || !vhost_sent_reserve(&v->sent) ||
+	    vhost_sent_fit(&v->sent, range.first, &range))
+		return false;
+	m = cut(run, &range);
+	push_update(v, &m);
+	return range.last == run->range.last;
+}
+
+bool vhost_update(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run,
+		  uint32_t count)
+{
+	if (!vhost_gathered(v) || !push_answer(v, iova, run))
+		return false;
+	for (uint32_t i = 1; i < count && push_ahead(v, &run[i]); i++)
+		;
+	return true;
+}
+
+/* An update was not sent: the backend does not have it, unless another one is on its way. */
+static void not_sent(struct viommu_vhost *v, const struct vhost_range *range)
+{
+	for (uint32_t i = 0; i < v->count; i++) {
+		const struct vhost_run *run = &v->queue[(v->head + i) % VHOST_QUEUE].run;
+
+		if (run->perm &&
+		    range_overlaps(run->range.first, run->range.last, range->first, range->last))
+			return;
+	}
+	vhost_sent_remove(&v->sent, range->first, range->last, NULL);
 }
 
 /* Gives up the lock while it sends. */
@@ -69,21 +137,21 @@ static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint
 {
 	const struct viommu_iotlb_msg message = { .iova = first,
 						  .size = last - first + 1,
-						  .uaddr = m->uaddr,
+						  .uaddr = m->run.uaddr,
 						  .asid = v->config.asid,
-						  .perm = (uint16_t)m->perm,
-						  .type = m->perm ? VIOMMU_IOTLB_UPDATE
-								  : VIOMMU_IOTLB_INVALIDATE };
+						  .perm = (uint16_t)m->run.perm,
+						  .type = m->run.perm ? VIOMMU_IOTLB_UPDATE
+								      : VIOMMU_IOTLB_INVALIDATE };
 	int result;
 
 	/* Counted first: it may be acknowledged before send returns. */
 	v->issued++;
-	*(m->perm ? &v->statistics.updates : &v->statistics.invalidations) += 1;
+	*(m->run.perm ? &v->statistics.updates : &v->statistics.invalidations) += 1;
 	pthread_mutex_unlock(&v->lock);
 	result = v->config.send(v->config.opaque, &message);
 	pthread_mutex_lock(&v->lock);
 	if (result == VIOMMU_PENDING) {
-		if (!m->perm)
+		if (told(m))
 			v->must_reach = v->issued;
 		return;
 	}
@@ -91,10 +159,12 @@ static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint
 		v->issued--;
 	if (result == VIOMMU_OK)
 		return;
-	if (m->perm)
+	if (m->run.perm) {
 		v->update_result = result < 0 ? result : VIOMMU_EINVAL;
-	else
+		not_sent(v, &m->run.range);
+	} else {
 		v->broken = true;
+	}
 }
 
 static void send_first(struct viommu_vhost *v)
@@ -105,14 +175,14 @@ static void send_first(struct viommu_vhost *v)
 	v->head = (v->head + 1) % VHOST_QUEUE;
 	v->count--;
 	/* 2^64 bytes are not a size that a message can have */
-	if (m.range.first == 0 && m.range.last == UINT64_MAX) {
+	if (m.run.range.first == 0 && m.run.range.last == UINT64_MAX) {
 		send_one(v, &m, 0, half);
 		if (!v->broken)
 			send_one(v, &m, half + 1, UINT64_MAX);
 	} else {
-		send_one(v, &m, m.range.first, m.range.last);
+		send_one(v, &m, m.run.range.first, m.run.range.last);
 	}
-	v->invalidations -= m.perm == 0;
+	v->invalidations -= told(&m);
 	if (v->due)
 		vhost_gathered(v);
 }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#include "machine.h"
 #include "vhost_sent.h"
 
 #define SPACE 1024U
@@ -23,61 +24,126 @@ static unsigned choose(unsigned n)
 /* The whole of it at 0, in the middle, and at the end of the address space. */
 static const uint64_t bases[] = { 0, UINT64_C(1) << 40, UINT64_MAX - (SPACE - 1) };
 
-static void check_shape(const struct vhost_sent *sent)
+enum { MAX_RANGES = 64 };
+
+/* Memory is laid ready as the connection does it. */
+static void make_room(struct vhost_sent *sent, struct viommu_vm *vm)
 {
-	assert_true(sent->count <= VHOST_SENT_MAX);
-	for (uint32_t i = 0; i < sent->count; i++) {
-		assert_true(sent->range[i].first <= sent->range[i].last);
-		for (uint32_t j = 0; j < i; j++)
-			assert_true(!vhost_range_touches(&sent->range[i], sent->range[j].first,
-							 sent->range[j].last));
-	}
+	while (!vhost_sent_reserve(sent))
+		vhost_sent_lay_ready(sent, vm_alloc(vm, sent->wanted, VHOST_SENT_ALIGN),
+				     sent->wanted);
+}
+
+/* What is removed was there, and it is said how much; what is around an address overlaps nothing
+ * else. */
+static void check_fit(const struct vhost_sent *sent, uint64_t base, const bool *there, bool exact)
+{
+	uint64_t iova = base + choose(SPACE);
+	struct vhost_range range = { base, base + (SPACE - 1) };
+	bool known = vhost_sent_fit(sent, iova, &range);
+
+	assert_true(known || !there[iova - base]);
+	assert_true(!exact || known == there[iova - base]);
+	assert_true(range.first <= iova && iova <= range.last);
+	if (known)
+		return;
+	assert_true(!vhost_sent_any(sent, range.first, range.last));
+	assert_true(range.first == base || vhost_sent_any(sent, range.first - 1, iova));
+	assert_true(range.last == base + (SPACE - 1) || vhost_sent_any(sent, iova, range.last + 1));
+}
+
+static void add(struct vhost_sent *sent, const struct vhost_range *range, uint64_t gpa)
+{
+	struct vhost_range removed;
+
+	vhost_sent_remove(sent, range->first, range->last, &removed);
+	assert_true(!vhost_sent_any(sent, range->first, range->last));
+	vhost_sent_add(sent, range, gpa, 1 + choose(3));
 }
 
 static void any_order(void **state)
 {
 	const char *seed = getenv("VIOMMU_SEED");
+	struct viommu_vm_config config = { .size = sizeof(config) };
+	struct viommu_vm *vm;
 	bool full = false;
 
 	(void)state;
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
 	state_of_random = seed ? strtoull(seed, NULL, 0) | 1 : 1;
 	print_message("VIOMMU_SEED=%ju\n", (uintmax_t)state_of_random);
 	for (unsigned round = 0; round < 3 * 8; round++) {
 		uint64_t base = bases[round % 3];
-		struct vhost_sent sent = { .count = 0 };
 		bool there[SPACE] = { false };
-		bool exact = true; /* until it has been full */
+		struct vhost_sent sent;
+		bool exact = true; /* until it has been full, or without memory */
 
-		for (unsigned step = 0; step < 400; step++) {
+		assert_int_equal(vhost_sent_init(&sent, vm, round % 2 ? MAX_RANGES : 1024), 0);
+		for (unsigned step = 0; step < 600; step++) {
 			unsigned first = choose(SPACE);
 			unsigned last = first + choose(choose(64) ? 4 : 300);
-			bool add = choose(3) != 0;
+			bool adds = choose(3) != 0;
+			struct vhost_range range;
 
 			last = last < SPACE ? last : SPACE - 1;
-			(add ? vhost_sent_add : vhost_sent_remove)(&sent, base + first,
-								   base + last);
+			range = (struct vhost_range){ base + first, base + last };
+			if (adds || choose(2))
+				make_room(&sent, vm);
+			else
+				exact = exact && vhost_sent_reserve(&sent);
+			if (adds)
+				add(&sent, &range, choose(2) ? base + first : choose(999));
+			else
+				vhost_sent_remove(&sent, range.first, range.last, NULL);
 			for (unsigned i = first; i <= last; i++)
-				there[i] = add;
-			exact = exact && sent.count < VHOST_SENT_MAX;
-			check_shape(&sent);
+				there[i] = adds;
+			exact = exact && sent.map.count < sent.max;
+			assert_true(sent.map.count <= sent.max);
 			for (unsigned i = 0; i < SPACE; i++) {
 				bool known = vhost_sent_any(&sent, base + i, base + i);
 
 				assert_true(known || !there[i]);
 				assert_true(!exact || known == there[i]);
 			}
+			check_fit(&sent, base, there, exact);
 		}
-		full = full || !exact;
-		vhost_sent_remove(&sent, 0, UINT64_MAX);
-		assert_int_equal(sent.count, 0);
+		full = full || (round % 2 && !exact);
+		vhost_sent_remove(&sent, 0, UINT64_MAX, NULL);
+		assert_int_equal(sent.map.count, 0);
+		vhost_sent_fini(&sent);
 	}
 	assert_true(full);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
+/* What goes on is one range, so that a ring that is mapped page by page costs one. */
+static void joined(void **state)
+{
+	struct viommu_vm_config config = { .size = sizeof(config) };
+	struct viommu_vm *vm;
+	struct vhost_sent sent;
+
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	assert_int_equal(vhost_sent_init(&sent, vm, 8), VIOMMU_OK);
+	make_room(&sent, vm);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x1fff }, 0x5000, 3);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x3000, 0x3fff }, 0x7000, 3);
+	assert_int_equal(sent.map.count, 2);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x2000, 0x2fff }, 0x6000, 3);
+	assert_int_equal(sent.map.count, 1);
+	make_room(&sent, vm);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x4000, 0x4fff }, 0x9000, 3);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0, 0xfff }, 0x4000, 1);
+	assert_int_equal(sent.map.count, 3);
+	vhost_sent_fini(&sent);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order),
+		cmocka_unit_test(joined),
 	};
 
 	return cmocka_run_group_tests_name("vhost_sent", tests, NULL, NULL);

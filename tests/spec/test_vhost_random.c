@@ -1,0 +1,357 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* test_vhost_random.c - guests and backends that do anything in any order (obligations 31, 35). */
+
+#include "vhost_backend.h"
+
+/* ---- anything in any order ---- */
+
+/* What the backend has, the tables grant. @all: also what has not been invalidated since. */
+static void check_known(struct backend *b, const struct layout *l, const bool *changed)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (!b->page[i].uaddr || changed[i])
+			continue;
+		row_equal(b->page[i].uaddr, host(b->u, target(l, i)));
+		row_equal(b->page[i].perm & ~l->perm[i], 0);
+	}
+}
+
+static void change(struct unit *u, struct layout *l, bool *changed)
+{
+	unsigned first = choose(PAGES);
+	unsigned count = 1 + choose(8);
+
+	for (unsigned i = first; i < first + count && i < PAGES; i++) {
+		l->target[i] = choose(4) ? i + choose(2) * 3 : choose(2 * PAGES);
+		l->perm[i] = choose(5) ? RW : choose(4);
+		map(u, l, i);
+		changed[i] = true;
+	}
+}
+
+static void invalidate(struct unit *u, bool *changed, const bool *before)
+{
+	if (choose(16) == 0) {
+		guest_submit(&u->g, Q_IOTLB(2, UNIT_DID), 0, 0, 0);
+		for (unsigned i = 0; i < PAGES; i++)
+			changed[i] = false;
+		return;
+	}
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (before[i] && choose(8)) {
+			guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), AT(i), 0, 0);
+			changed[i] = false;
+		}
+	}
+}
+
+static void test_any_order(void **state)
+{
+	unsigned rounds = random_rounds(4000);
+	bool changed[PAGES] = { false };
+	struct layout l;
+	struct unit *u = open_layout(&l);
+	struct backend *b = attach(u, 0, u->dev, NONE, 16 * GUEST_PAGE, 4 * GUEST_PAGE);
+
+	(void)state;
+	row_name = "31 the backend has nothing that the tables do not grant";
+	for (unsigned r = 0; r < rounds; r++) {
+		bool before[PAGES];
+
+		for (unsigned i = choose(4); i > 0; i--)
+			viommu_vhost_miss(b->v, AT(choose(PAGES)), 1 + choose(3));
+		change(u, &l, changed);
+		for (unsigned i = choose(3); i > 0; i--)
+			viommu_vhost_miss(b->v, AT(choose(PAGES)), 1 + choose(3));
+		for (unsigned i = 0; i < PAGES; i++)
+			before[i] = changed[i];
+		b->answer = choose(2) ? VIOMMU_OK : VIOMMU_PENDING;
+		b->answer_updates = choose(2) ? VIOMMU_OK : VIOMMU_PENDING;
+		invalidate(u, changed, before);
+		guest_submit_wait(&u->g);
+		guest_ring(&u->g);
+		while (!guest_waited(&u->g)) {
+			row_equal(b->unacknowledged > 0, true);
+			row_equal(viommu_vhost_acknowledged(b->v, 1), VIOMMU_OK);
+			b->unacknowledged--;
+			viommu_run(u->g.iommu);
+		}
+		acknowledge(b);
+		check_known(b, &l, changed);
+		b->count = 0;
+		guest_take_faults(&u->g);
+	}
+	print_message("%ju updates, %ju invalidations, %ju without a message of their own\n",
+		      (uintmax_t)statistics(b).updates, (uintmax_t)statistics(b).invalidations,
+		      (uintmax_t)statistics(b).coalesced);
+	detach(b);
+	unit_close(u);
+}
+
+/* ---- backends that are not ours ---- */
+
+enum kind { LINUX, DPDK, VDPA };
+
+struct entry {
+	uint64_t first;
+	uint64_t last;
+	uint64_t uaddr;
+	uint32_t perm;
+};
+
+/* As their rules are publicly known. Linux vhost: ranges may overlap, the one that begins lowest is
+ * found first, and one that lacks the permission is an error, not a miss. DPDK: an update whose first
+ * address is known is ignored; a range that lacks the permission is a miss. vdpa: an update that
+ * overlaps is an error. All: an invalidation takes whole ranges. They may forget what they like. */
+struct peer {
+	enum kind kind;
+	struct viommu_vhost *v;
+	struct entry entry[4 * PAGES];
+	unsigned count;
+	bool late; /* acts when it is asked to */
+	struct viommu_iotlb_msg wire[LOG];
+	unsigned sent;
+	unsigned acted;
+};
+
+static struct peer peer;
+
+static void forget(struct peer *p, uint64_t first, uint64_t last)
+{
+	for (unsigned i = 0; i < p->count;) {
+		if (p->entry[i].first <= last && p->entry[i].last >= first)
+			p->entry[i] = p->entry[--p->count];
+		else
+			i++;
+	}
+}
+
+static void learn(struct peer *p, const struct entry *e)
+{
+	for (unsigned i = 0; i < p->count; i++) {
+		if (p->kind == DPDK && p->entry[i].first == e->first)
+			return;
+		row_equal(p->kind == VDPA && p->entry[i].first <= e->last &&
+				  p->entry[i].last >= e->first,
+			  false);
+	}
+	assert_true(p->count < ROWS(p->entry));
+	p->entry[p->count++] = *e;
+}
+
+static void act(struct peer *p, const struct viommu_iotlb_msg *m)
+{
+	uint64_t last = m->iova + (m->size - 1);
+
+	if (m->type == VIOMMU_IOTLB_INVALIDATE)
+		forget(p, m->iova, last);
+	else
+		learn(p, &(struct entry){ m->iova, last, m->uaddr, m->perm });
+}
+
+static int peer_send(void *opaque, const struct viommu_iotlb_msg *m)
+{
+	struct peer *p = opaque;
+
+	if (!p->late) {
+		act(p, m);
+		return VIOMMU_OK;
+	}
+	assert_true(p->sent < LOG);
+	p->wire[p->sent++] = *m;
+	return VIOMMU_PENDING;
+}
+
+static void catch_up(struct peer *p)
+{
+	while (p->acted < p->sent) {
+		act(p, &p->wire[p->acted++]);
+		row_equal(viommu_vhost_acknowledged(p->v, 1), VIOMMU_OK);
+	}
+	p->acted = 0;
+	p->sent = 0;
+}
+
+static const struct entry *lookup(const struct peer *p, uint64_t iova)
+{
+	const struct entry *found = NULL;
+
+	for (unsigned i = 0; i < p->count; i++) {
+		const struct entry *e = &p->entry[i];
+
+		if (e->first <= iova && iova <= e->last && (!found || e->first < found->first))
+			found = e;
+	}
+	return found;
+}
+
+/* What becomes of an access. It asks no more than three times: it was evicted meanwhile, it lacked a
+ * permission. */
+static bool allowed(struct peer *p, uint64_t iova, uint32_t access, uint64_t *uaddr)
+{
+	for (unsigned asked = 0;; asked++) {
+		const struct entry *e = lookup(p, iova);
+
+		if (e && (e->perm & access) == access) {
+			*uaddr = e->uaddr + (iova - e->first);
+			return true;
+		}
+		if (e && p->kind == LINUX)
+			return false;
+		row_equal(asked < 3, true);
+		if (viommu_vhost_miss(p->v, iova, access) == VIOMMU_FAULT) {
+			catch_up(p);
+			return false;
+		}
+		catch_up(p);
+	}
+}
+
+struct scene {
+	struct unit *u;
+	bool first_stage;
+	struct layout l;
+	bool owed[PAGES]; /* an invalidation */
+};
+
+static void scene_map(struct scene *s, unsigned i)
+{
+	uint64_t perm = s->l.perm[i];
+
+	if (!s->first_stage) {
+		map(s->u, &s->l, i);
+		return;
+	}
+	if (perm == W)
+		perm = s->l.perm[i] = RW;
+	guest_put64(&s->u->g, guest_entry(&s->u->g, s->u->fs, 4, AT(i), 0, 7),
+		    perm ? target(&s->l, i) | 5 | (perm & W) : 0);
+}
+
+/* What an invalidation is not needed for: a new page, and more permission (not for Linux, which would
+ * keep the old one). */
+static void scene_change(struct scene *s, enum kind kind)
+{
+	unsigned i = choose(PAGES);
+	uint64_t perm = s->l.perm[i];
+
+	s->l.perm[i] = choose(4) ? RW : choose(4);
+	if (choose(3) == 0)
+		s->l.target[i] = choose(2) ? i : choose(2 * PAGES);
+	else if (perm && (perm & ~s->l.perm[i]) == 0 && kind != LINUX)
+		perm = 0;
+	scene_map(s, i);
+	s->owed[i] = s->owed[i] || perm;
+}
+
+static void scene_invalidate(struct scene *s, struct peer *p)
+{
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (s->owed[i])
+			guest_submit(&s->u->g,
+				     s->first_stage ? Q_PIOTLB(3, UNIT_DID, UNIT_PASID)
+						    : Q_IOTLB(3, UNIT_DID),
+				     AT(i), 0, 0);
+		s->owed[i] = false;
+	}
+	guest_submit_wait(&s->u->g);
+	guest_ring(&s->u->g);
+	for (unsigned turns = 0; !guest_waited(&s->u->g); turns++) {
+		row_equal(turns < 3, true);
+		catch_up(p);
+		viommu_run(s->u->g.iommu);
+	}
+	/* what it has not acted upon is no invalidation */
+	for (unsigned n = 0; n < p->count; n++) {
+		const struct entry *e = &p->entry[n];
+
+		for (unsigned i = 0; i < PAGES; i++) {
+			if (AT(i) < e->first || AT(i) > e->last)
+				continue;
+			row_equal(e->uaddr + (AT(i) - e->first), host(s->u, target(&s->l, i)));
+			row_equal(e->perm & ~s->l.perm[i], 0);
+		}
+	}
+}
+
+static void scene_use(struct scene *s, struct peer *p)
+{
+	unsigned i = choose(PAGES);
+	uint32_t access = 1 + choose(3);
+	uint64_t uaddr = 0;
+	bool granted = (access & ~s->l.perm[i]) == 0;
+
+	catch_up(p);
+	if (choose(8) == 0 && p->count)
+		p->entry[choose(p->count)] = p->entry[p->count - 1], p->count--;
+	row_equal(allowed(p, AT(i) + choose(4096), access, &uaddr), granted);
+	if (granted)
+		row_equal(uaddr & ~UINT64_C(0xfff), host(s->u, target(&s->l, i)));
+	else
+		guest_take_faults(&s->u->g);
+}
+
+static void run_peer(enum kind kind, bool first_stage, uint64_t reach, uint64_t ahead,
+		     unsigned rounds)
+{
+	static struct scene s;
+	struct viommu_vhost_config config = { .size = sizeof(config),
+					      .pasid = first_stage ? UNIT_PASID : NONE,
+					      .reach = reach,
+					      .ahead = ahead,
+					      .ranges = choose(2) ? 5 : 0,
+					      .opaque = &peer,
+					      .send = peer_send };
+
+	s = (struct scene){ .first_stage = first_stage };
+	if (first_stage) {
+		s.u = unit_scalable();
+		target_base = guest_alloc(&s.u->g, 2 * PAGES);
+	} else {
+		s.u = open_layout(&s.l);
+	}
+	for (unsigned i = 0; i < PAGES; i++) {
+		s.l.target[i] = i;
+		s.l.perm[i] = RW;
+		scene_map(&s, i);
+	}
+	peer = (struct peer){ .kind = kind };
+	row_equal(viommu_vhost_new(s.u->dev, &config, &peer.v), VIOMMU_OK);
+	for (unsigned r = 0; r < rounds; r++) {
+		peer.late = choose(2);
+		for (unsigned i = choose(4); i > 0; i--)
+			scene_change(&s, kind);
+		scene_invalidate(&s, &peer);
+		for (unsigned i = choose(8); i > 0; i--)
+			scene_use(&s, &peer);
+	}
+	catch_up(&peer);
+	row_equal(viommu_vhost_free(peer.v), VIOMMU_OK);
+	unit_close(s.u);
+}
+
+static void test_peers(void **state)
+{
+	static const char *const names[] = { "35 Linux vhost", "35 DPDK", "35 vdpa" };
+	unsigned rounds = random_rounds(600);
+
+	(void)state;
+	for (unsigned kind = 0; kind < 3; kind++) {
+		for (unsigned first_stage = 0; first_stage < 2; first_stage++) {
+			row_name = names[kind];
+			run_peer(kind, first_stage, 0, 0, rounds);
+			run_peer(kind, first_stage, 1, 0, rounds);
+			run_peer(kind, first_stage, 8 * GUEST_PAGE, 6 * GUEST_PAGE, rounds);
+		}
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_peers),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
