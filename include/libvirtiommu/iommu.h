@@ -436,9 +436,10 @@ struct viommu_listener_config {
 	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
 	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a
 	 * domain, and for each new one afterwards, in pieces that are contiguous in host memory.
-	 * complete follows. */
-	void (*map)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
-		    const struct viommu_fragment *fragment);
+	 * complete follows. Return VIOMMU_OK, or anything else if it cannot be mapped: the guest's
+	 * request fails then, and what was told of it is unmapped again. */
+	int (*map)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		   const struct viommu_fragment *fragment);
 };
 
 /** Every PASID, and requests without one. */

@@ -199,12 +199,16 @@ bool notify_wants_map(const struct viommu *u, const struct viommu_device *device
 	return false;
 }
 
-void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
-		       const struct viommu_fragment *fragment)
+int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		      const struct viommu_fragment *fragment)
 {
+	int result = VIOMMU_OK;
+
 	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
+	for (const struct viommu_listener *l = u->listeners; l && !result; l = l->next) {
 		if (l->config.map && hears(l, device))
-			l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
+			result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova,
+					       fragment);
 	}
+	return result;
 }

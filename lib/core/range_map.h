@@ -45,7 +45,8 @@ void range_pool_free(struct range_pool *pool);
  * otherwise what was given back by maps is kept for them. */
 void range_pool_trim(struct range_pool *pool);
 
-/* Items of all maps, and bytes of the nodes that have them. Writer only. */
+/* Items of all maps, and bytes of the nodes that have them, or had until a map was cleared and were
+ * not used since. Writer only. */
 uint32_t range_pool_count(const struct range_pool *pool);
 uint64_t range_pool_bytes(const struct range_pool *pool);
 
@@ -106,7 +107,14 @@ uint32_t range_map_remove(struct range_pool *pool, struct range_map *map, uint64
 			  uint64_t last, void (*removed)(void *opaque, const struct range_item *),
 			  void *opaque);
 
-/* Removes all items at once, in time proportional to the map's nodes. Writer only. */
+/* The same in steps, of at most one leaf: removes from *first on. True: there is more to look at, from
+ * *first on. Writer only. */
+bool range_map_remove_some(struct range_pool *pool, struct range_map *map, uint64_t *first,
+			   uint64_t last, void (*removed)(void *opaque, const struct range_item *),
+			   void *opaque);
+
+/* Removes all items, in constant time: their nodes are used again as they are needed. Writer only.
+ */
 void range_map_clear(struct range_pool *pool, struct range_map *map);
 
 /* The item that has @address; any thread. */

@@ -54,6 +54,9 @@ struct range_node {
 	_Atomic uint32_t next;	/* unused nodes: the next one */
 };
 
+/* In count of a node that was given whole with those below it: its height above them. */
+#define DUMPED_HEIGHT_SHIFT 16U
+
 static_assert(sizeof(struct range_node) == 512, "a node is eight cache lines");
 
 /* ---- the pool ---- */
@@ -67,7 +70,8 @@ struct range_pool {
 	struct range_pool_config config;
 	uint64_t bytes;	 /* of this */
 	uint32_t items;	 /* of all maps */
-	uint32_t nodes;	 /* of all maps */
+	uint32_t nodes;	 /* of all maps, and of those below dumped */
+	uint32_t dumped; /* a list of trees that are in no map any more, 0: none */
 	uint32_t spare;	 /* nodes that can be taken without allocating: */
 	uint32_t unused; /* a list of some, 0: none; */
 	uint32_t fresh;	 /* and those from here to the end of the newest chunk */
@@ -98,5 +102,7 @@ int range_pool_reserve(struct range_pool *pool, uint32_t count);
 /* A reserved node, its count 0 and its keys unused. */
 uint32_t range_node_take(struct range_pool *pool, struct range_node **node);
 void range_node_give(struct range_pool *pool, uint32_t index);
+/* Gives a node and all that is below it, in no time: what is needed is taken apart later. */
+void range_node_dump(struct range_pool *pool, uint32_t index, uint32_t height);
 
 #endif

@@ -39,6 +39,8 @@ static void free_chunks(struct range_pool *pool)
 	pool->spare = 0;
 	pool->unused = 0;
 	pool->fresh = 0;
+	pool->dumped = 0;
+	pool->nodes = 0;
 }
 
 void range_pool_free(struct range_pool *pool)
@@ -51,7 +53,7 @@ void range_pool_free(struct range_pool *pool)
 
 void range_pool_trim(struct range_pool *pool)
 {
-	if (pool->nodes == 0)
+	if (pool->items == 0)
 		free_chunks(pool);
 }
 
@@ -62,7 +64,7 @@ uint32_t range_pool_count(const struct range_pool *pool)
 
 uint64_t range_pool_bytes(const struct range_pool *pool)
 {
-	return pool->nodes * sizeof(struct range_node);
+	return pool->items ? pool->nodes * sizeof(struct range_node) : 0;
 }
 
 static void put_unused(struct range_pool *pool, uint32_t index)
@@ -100,12 +102,42 @@ static int add_chunk(struct range_pool *pool)
 	return VIOMMU_OK;
 }
 
+/* ---- trees that are given whole ---- */
+
+void range_node_dump(struct range_pool *pool, uint32_t index, uint32_t height)
+{
+	struct range_node *node = range_node(pool, index);
+
+	SET(node->count, GET(node->count) | height << DUMPED_HEIGHT_SHIFT);
+	SET(node->next, pool->dumped);
+	pool->dumped = index;
+}
+
+/* Takes one node of them apart. At most INNER_CHILDREN steps. */
+static void reclaim(struct range_pool *pool)
+{
+	uint32_t index = pool->dumped;
+	const struct range_node *node = range_node(pool, index);
+	uint32_t count = GET(node->count);
+	uint32_t height = count >> DUMPED_HEIGHT_SHIFT;
+
+	pool->dumped = GET(node->next);
+	count &= BIT(DUMPED_HEIGHT_SHIFT) - 1;
+	for (uint32_t i = 0; height && i < count; i++)
+		range_node_dump(pool, GET(node->inner.child[i]), height - 1);
+	range_node_give(pool, index);
+}
+
 int range_pool_reserve(struct range_pool *pool, uint32_t count)
 {
-	/* at most count / 16 + 1 chunks: each has at least 16 nodes */
-	while (pool->spare < count)
-		if (add_chunk(pool) != VIOMMU_OK)
+	/* at most count nodes of dumped trees, and count / 16 + 1 chunks: each has at least 16 nodes
+	 */
+	while (pool->spare < count) {
+		if (pool->dumped)
+			reclaim(pool);
+		else if (add_chunk(pool) != VIOMMU_OK)
 			return VIOMMU_ENOMEM;
+	}
 	return VIOMMU_OK;
 }
 

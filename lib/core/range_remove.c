@@ -207,6 +207,32 @@ static void items_within(const struct range_node *node, uint64_t first, uint64_t
 	*to = i;
 }
 
+bool range_map_remove_some(struct range_pool *pool, struct range_map *map, uint64_t *first,
+			   uint64_t last, void (*removed)(void *opaque, const struct range_item *),
+			   void *opaque)
+{
+	const struct range_node *node;
+	struct range_item item;
+	uint32_t from, to;
+	uint64_t high;
+
+	if (!map->count || *first > last)
+		return false;
+	node = leaf_of(pool, map, &map->removing, *first);
+	high = map->removing.high;
+	items_within(node, *first, last, &from, &to);
+	for (uint32_t i = from; removed && i < to; i++) {
+		read_item(&node->leaf, i, &item);
+		removed(opaque, &item);
+	}
+	if (from < to)
+		remove_items(pool, map, from, to);
+	if (high >= last)
+		return false;
+	*first = high + 1;
+	return true;
+}
+
 uint32_t range_map_remove(struct range_pool *pool, struct range_map *map, uint64_t first,
 			  uint64_t last, void (*removed)(void *opaque, const struct range_item *),
 			  void *opaque)
@@ -214,46 +240,9 @@ uint32_t range_map_remove(struct range_pool *pool, struct range_map *map, uint64
 	uint32_t had = map->count;
 
 	/* as many steps as there are leaves in the range */
-	while (map->count && first <= last) {
-		const struct range_node *node = leaf_of(pool, map, &map->removing, first);
-		uint64_t high = map->removing.high;
-		struct range_item item;
-		uint32_t from, to;
-
-		items_within(node, first, last, &from, &to);
-		for (uint32_t i = from; removed && i < to; i++) {
-			read_item(&node->leaf, i, &item);
-			removed(opaque, &item);
-		}
-		if (from < to)
-			remove_items(pool, map, from, to);
-		if (high >= last)
-			break;
-		first = high + 1;
-	}
+	while (range_map_remove_some(pool, map, &first, last, removed, opaque))
+		;
 	return had - map->count;
-}
-
-/* Gives back a node and all below it. The path has which child is next, from the top. */
-static void give_all(struct range_pool *pool, uint32_t root, uint32_t height)
-{
-	struct path path = { .height = height };
-	uint32_t level = height;
-
-	path.at[level].node = root;
-	path.at[level].slot = 0;
-	for (;;) {
-		const struct range_node *node = range_node(pool, path.at[level].node);
-
-		if (level > 0 && path.at[level].slot < GET(node->count)) {
-			path.at[level - 1].node = GET(node->inner.child[path.at[level].slot++]);
-			path.at[--level].slot = 0;
-			continue;
-		}
-		range_node_give(pool, path.at[level].node);
-		if (level++ == height)
-			return;
-	}
 }
 
 void range_map_clear(struct range_pool *pool, struct range_map *map)
@@ -271,5 +260,5 @@ void range_map_clear(struct range_pool *pool, struct range_map *map)
 	map->count = 0;
 	map->adding.leaf = 0;
 	map->removing.leaf = 0;
-	give_all(pool, root, height);
+	range_node_dump(pool, root, height);
 }

@@ -413,9 +413,10 @@ bool notify_settled(struct viommu *u);
 void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
 			 uint64_t last);
 void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode);
-/* Whether anybody listens to its mappings, and a piece of a new one. */
+/* Whether anybody listens to its mappings, and a piece of a new one: what the first one who refuses
+ * it says; some may have been told by then. */
 bool notify_wants_map(const struct viommu *u, const struct viommu_device *device);
-void notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
-		       const struct viommu_fragment *fragment);
+int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		      const struct viommu_fragment *fragment);
 
 #endif

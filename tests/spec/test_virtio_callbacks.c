@@ -58,10 +58,11 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	call_everything();
 }
 
-static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
-		   const struct viommu_fragment *fragment)
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *fragment)
 {
 	call_everything();
+	return VIOMMU_OK;
 }
 
 /* 1 and 2 in domain 7 with a page, 3 in bypass. */

@@ -109,8 +109,8 @@ static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid,
 	learn(s, first, last);
 }
 
-static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
-		   const struct viommu_fragment *fragment)
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *fragment)
 {
 	struct shadow *s = find(device);
 
@@ -119,6 +119,7 @@ static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, u
 	s->maps++;
 	forget(s, iova, iova + (fragment->length - 1));
 	add(s, iova, fragment);
+	return VIOMMU_OK;
 }
 
 static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)

@@ -141,10 +141,11 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	gathered++;
 }
 
-static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
-		   const struct viommu_fragment *fragment)
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *fragment)
 {
 	gathered++;
+	return VIOMMU_OK;
 }
 
 static void on_complete(void *opaque)

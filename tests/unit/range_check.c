@@ -102,6 +102,18 @@ uint32_t range_check(const struct range_pool *pool, const struct range_map *map)
 	return c.nodes;
 }
 
+/* Of a tree that was given whole. */
+static uint32_t dumped_nodes(const struct range_pool *pool, uint32_t index, uint32_t height)
+{
+	const struct range_node *node = range_node(pool, index);
+	uint32_t count = atomic_load(&node->count) & ((1U << DUMPED_HEIGHT_SHIFT) - 1);
+	uint32_t nodes = 1;
+
+	for (uint32_t i = 0; height && i < count; i++)
+		nodes += dumped_nodes(pool, atomic_load(&node->inner.child[i]), height - 1);
+	return nodes;
+}
+
 void range_check_pool(const struct range_pool *pool, uint32_t nodes)
 {
 	uint32_t chunks = pool->chunks;
@@ -109,6 +121,9 @@ void range_check_pool(const struct range_pool *pool, uint32_t nodes)
 
 	for (uint32_t i = 0; i < chunks; i++)
 		all += CHUNK_NODES(i);
+	for (uint32_t i = pool->dumped; i; i = atomic_load(&range_node(pool, i)->next))
+		nodes += dumped_nodes(
+			pool, i, atomic_load(&range_node(pool, i)->count) >> DUMPED_HEIGHT_SHIFT);
 	check_eq("nodes", pool->nodes, nodes);
 	check_eq("nodes and spare ones", pool->nodes + pool->spare, all ? all - 1 : 0);
 	for (uint32_t i = pool->unused; i; i = atomic_load(&range_node(pool, i)->next))

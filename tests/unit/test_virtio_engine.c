@@ -573,12 +573,13 @@ static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
 	*tell(opaque) = (struct told){ .what = 'm', .mode = mode };
 }
 
-static void on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
-		   const struct viommu_fragment *f)
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *f)
 {
 	*tell(opaque) = (struct told){
 		.what = 'M', .first = iova, .last = iova + f->length - 1, .fragment = *f
 	};
+	return VIOMMU_OK;
 }
 
 static void on_gathered(void *opaque)
