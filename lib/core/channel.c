@@ -6,11 +6,22 @@
 
 #include "channel.h"
 
+/*
+ * The page's number in digits of as many bits as a place has, exclusive-or'ed: as many pages as there
+ * are places, at any stride of a power of two, differ in two neighbouring digits that have no bit in
+ * common, and so have a place each. (Three digits: strides up to 1 << 12 + 2 * places_lg2.) All of it
+ * times the size of an entry.
+ */
 static struct micro_entry *entry_of(struct viommu_channel *channel, uint64_t iova)
 {
-	uint64_t page = iova >> 12;
+	uint64_t first = iova >> (12 - MICRO_ENTRY_LG2);
+	uint64_t second = first >> channel->places_lg2;
+	uint64_t place = (first ^ second ^ second >> channel->places_lg2) & channel->places;
+	unsigned char *at = (unsigned char *)channel + place;
 
-	return &channel->micro[(page ^ page >> 6) & channel->mask];
+	/* one pointer, not one address computed for each member */
+	__asm__("" : "+r"(at));
+	return (struct micro_entry *)(void *)(at + offsetof(struct viommu_channel, micro));
 }
 
 /* Another serial: no entry is valid any more. When it wraps, entries of its first use must not come
@@ -110,7 +121,6 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	uint64_t offset;
 	uint64_t last;
 
-	__asm__("" : "+r"(e)); /* one pointer, not one address computed for each member */
 	offset = r->first - e->first;
 	last = r->last - e->first;
 	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
@@ -349,6 +359,8 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	}
 	channel->now = &u->epoch.now;
 	channel->mask = mask;
+	channel->places = mask * sizeof(struct micro_entry);
+	channel->places_lg2 = mask ? 64 - (uint32_t)__builtin_clzll(mask) : 0;
 	channel->device = device;
 	channel->pasid = pasid;
 	channel->serial = 1;

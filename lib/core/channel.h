@@ -22,13 +22,16 @@ struct micro_entry {
 	uint64_t grant[2];   /* fragment.perm and .flags of users and supervisors */
 };
 
-static_assert(sizeof(struct micro_entry) == 64, "a cache line");
+#define MICRO_ENTRY_LG2 6
+
+static_assert(sizeof(struct micro_entry) == 1 << MICRO_ENTRY_LG2, "a cache line");
 
 struct viommu_channel {
 	/* What a hit reads. */
 	const _Atomic uint64_t *now; /* of the epoch */
-	uint64_t seen; /* of the epoch, when the entries were last known to be valid */
-	uint64_t mask; /* entries - 1 */
+	uint64_t seen;	 /* of the epoch, when the entries were last known to be valid */
+	uint64_t places; /* (entries - 1) times their size */
+	uint32_t places_lg2;
 	uint32_t serial;
 	uint32_t pasid;
 	bool open;	  /* viommu_enter() was called */
@@ -38,6 +41,7 @@ struct viommu_channel {
 	const struct domain *domain; /* NULL: nothing is kept */
 	uint64_t generation;
 	uint64_t changes;
+	uint64_t mask; /* entries - 1 */
 	/* For misses. */
 	struct viommu_device *device;
 	struct context_entry entry; /* of the requester, as far as it is known */

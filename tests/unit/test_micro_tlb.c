@@ -274,6 +274,31 @@ static void conflicts(void **state)
 	}
 }
 
+/* Pages at any stride of a power of two have places of their own, as many as there are. */
+static void strides(void **state)
+{
+	static const uint32_t counts[] = { 64, 1024, 4096, 65536 };
+
+	for (size_t i = 0; i < ARRAY_COUNT(counts); i++) {
+		struct world *w = open_world(counts[i], 5, true);
+		struct viommu_channel *c = w->channel;
+		struct mem_place place = { .last = UINT64_MAX };
+		unsigned most = counts[i] == 64 ? 24 : 30;
+
+		for (unsigned lg2 = 12; lg2 <= most; lg2++) {
+			w->random += 2; /* other changes: what was kept is not valid */
+			for (uint64_t n = 0; n <= c->mask; n++) {
+				struct translation t = { .iova = BIT(52) + (n << lg2),
+							 .size_lg2 = 12 };
+
+				channel_keep(c, t.iova, w->random, &t, &place);
+			}
+			assert_int_equal(kept(w), counts[i]);
+		}
+		close_world(w);
+	}
+}
+
 static const struct {
 	const char *name;
 	uint64_t first, bytes;
@@ -423,6 +448,7 @@ int main(void)
 		cmocka_unit_test(entries),    cmocka_unit_test(conflicts),
 		cmocka_unit_test(borders),    cmocka_unit_test(accesses),
 		cmocka_unit_test(no_regions), cmocka_unit_test(at_random),
+		cmocka_unit_test(strides),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
