@@ -102,7 +102,8 @@ VIOMMU_API int viommu_routes_remove(struct viommu_routes *routes, uint32_t gsi);
 /**
  * What a route delivers now, for VMMs that deliver themselves.
  *
- * Any thread, any time. Takes no lock.
+ * Any thread, any time. Waits for nobody, unless the thread that sets this very route has been stopped
+ * while it does.
  * @param routes  the route cache
  * @param gsi     its id
  * @param change  receives the route; after a failure, what is in it means nothing

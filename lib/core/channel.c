@@ -42,7 +42,8 @@ static bool current(const struct viommu_channel *channel)
 	return channel->domain &&
 	       atomic_load_explicit(&channel->domain->changes, memory_order_acquire) ==
 		       channel->changes &&
-	       device_generation(channel->device) == channel->generation;
+	       device_generation(channel->device) + domain_life(channel->domain) ==
+		       channel->generation;
 }
 
 /* The epoch first: what is invalidated after we looked moves it again. */
@@ -152,7 +153,7 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 		return CACHED_OTHERWISE;
 	changes = atomic_load_explicit(&domain->changes, memory_order_acquire);
 	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
-	if ((changes & 1) || device_generation(channel->device) != channel->entry.generation)
+	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
 	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
 				  f);

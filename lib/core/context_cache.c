@@ -25,10 +25,10 @@ void context_cache_fini(struct context_cache *cache, struct viommu_vm *vm)
 	vm_dealloc(vm, cache->slot, (cache->mask + 1) * sizeof(*cache->slot));
 }
 
-bool context_cache_find(const struct context_cache *cache, uint64_t who, uint64_t generation,
+bool context_cache_find(const struct context_cache *cache, uint64_t who,
 			struct context_entry *found)
 {
-	return context_cache_look(cache, who, generation, CONTEXT_WORDS, found);
+	return context_cache_look(cache, who, CONTEXT_WORDS, found);
 }
 
 /* The slot that has it already, else one of the ways by turns. */

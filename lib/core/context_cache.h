@@ -4,7 +4,9 @@
  * the guest's tables.
  *
  * An entry remembers the generation under which it was parsed, read before the first table load,
- * and is used only while that is current: nothing ever has to be removed. Readers take no lock.
+ * and the life of the domain that it came to, and is used only while these are current: nothing ever
+ * has to be removed. Readers take no lock; they compare once they have read what they need of the
+ * domain (unit.h: context_stands()).
  */
 #ifndef CONTEXT_CACHE_H
 #define CONTEXT_CACHE_H
@@ -24,7 +26,9 @@ struct context {
 /* A context with its place among the domains: what hits need first. */
 struct context_entry {
 	struct domain *domain;
-	uint64_t generation; /* of the IOMMU's and the device's contexts, summed: both only grow */
+	uint64_t
+		generation; /* of the IOMMU's and the device's contexts, and the domain's life, summed:
+				all of them only grow */
 	struct context context;
 	uint64_t whole; /* the context is there, too; set by who asks */
 };
@@ -78,26 +82,27 @@ static inline bool context_copy(const struct context_slot *slot, uint64_t who, u
 }
 
 static inline bool context_cache_look(const struct context_cache *cache, uint64_t who,
-				      uint64_t generation, unsigned words,
-				      struct context_entry *found)
+				      unsigned words, struct context_entry *found)
 {
 	const struct context_slot *slot = context_slots_of(cache, who);
 
+#pragma GCC unroll 2
 	for (unsigned i = 0; i < CONTEXT_WAYS; i++) {
 		if (context_copy(&slot[i], who, words, found))
-			return found->generation == generation;
+			return true;
 	}
 	return false;
 }
 
-/* @who: device serial << 32 | (PASID + 1, or 0). True if there is an entry of this generation. */
-bool context_cache_find(const struct context_cache *cache, uint64_t who, uint64_t generation,
+/* @who: device serial << 32 | (PASID + 1, or 0). True if there is an entry, of whatever generation.
+ */
+bool context_cache_find(const struct context_cache *cache, uint64_t who,
 			struct context_entry *found);
 /* The same, without found->context. */
 static inline bool context_cache_find_domain(const struct context_cache *cache, uint64_t who,
-					     uint64_t generation, struct context_entry *found)
+					     struct context_entry *found)
 {
-	return context_cache_look(cache, who, generation, CONTEXT_DOMAIN_WORDS, found);
+	return context_cache_look(cache, who, CONTEXT_DOMAIN_WORDS, found);
 }
 
 void context_cache_add(struct context_cache *cache, uint64_t who,

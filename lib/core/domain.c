@@ -17,11 +17,16 @@ int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
 	d->generation = generation;
 	d->count = (uint32_t)bits_power_of_two(count > DOMAIN_WAYS ? count : DOMAIN_WAYS);
 	d->slot = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->slot), _Alignof(struct domain));
-	d->first = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->first), _Alignof(uint32_t));
-	if (!d->slot || !d->first)
+	if (!d->slot)
 		return VIOMMU_ENOMEM;
-	for (uint32_t i = 0; i < d->count; i++)
-		d->first[i] = DOMAIN_NONE;
+	for (unsigned by = DOMAIN_BY_ID; by <= DOMAIN_BY_PASID; by++) {
+		d->chain[by] = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->chain[by]),
+					_Alignof(struct domain_chain));
+		if (!d->chain[by])
+			return VIOMMU_ENOMEM;
+		for (uint32_t i = 0; i < d->count; i++)
+			d->chain[by][i].first = DOMAIN_NONE;
+	}
 	return VIOMMU_OK;
 }
 
@@ -29,12 +34,23 @@ void domains_fini(struct domains *d, struct viommu_vm *vm)
 {
 	pthread_mutex_destroy(&d->lock);
 	vm_dealloc(vm, d->slot, (uint64_t)d->count * sizeof(*d->slot));
-	vm_dealloc(vm, d->first, (uint64_t)d->count * sizeof(*d->first));
+	for (unsigned by = DOMAIN_BY_ID; by <= DOMAIN_BY_PASID; by++)
+		vm_dealloc(vm, d->chain[by], (uint64_t)d->count * sizeof(*d->chain[by]));
 }
 
-static uint32_t *chain_of(const struct domains *d, uint32_t id)
+static inline struct domain_chain *chain_of(const struct domains *d, unsigned by, uint32_t id,
+					    uint32_t pasid)
 {
-	return &d->first[vm_hash(d->tlb->key, id, 0) & (d->count - 1)];
+	uint64_t who = by == DOMAIN_BY_ID ? id : (uint64_t)~pasid << 32 | id;
+
+	return &d->chain[by][vm_hash_salted(d->tlb->key, d->tlb->key[1], who) & (d->count - 1)];
+}
+
+/* Of its chains as a whole: a sum, since both only grow. */
+static uint64_t chain_flushes(const struct domains *d, const struct domain_key *key)
+{
+	return chain_of(d, DOMAIN_BY_ID, key->id, key->pasid)->flushes +
+	       chain_of(d, DOMAIN_BY_PASID, key->id, key->pasid)->flushes;
 }
 
 /* First slot of the set a key may live in. */
@@ -60,48 +76,66 @@ static void count_change(struct domain *slot)
 	atomic_store_explicit(&slot->changes, changes + 1, memory_order_release);
 }
 
-/*
- * Entries under the old tag are never found again; a fill under way under it neither. Changes are
- * counted before, for fills, and after, for whoever found an old entry in between and keeps it
- * elsewhere.
- */
+/* Entries under the old tag are never found again; a fill under way under it neither. While the
+ * count of changes is odd. */
+static void renew(struct domains *d, struct domain *slot)
+{
+	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
+}
+
+/* Changes are counted before, for fills, and after, for whoever found an old entry in between and
+ * keeps it elsewhere. */
 static void give_new_tag(struct domains *d, struct domain *slot)
 {
 	count_change(slot);
-	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
+	renew(d, slot);
 	count_change(slot);
 }
 
-static void unchain(struct domains *d, uint32_t index)
+static void unchain(struct domains *d, unsigned by, uint32_t index)
 {
-	uint32_t *at = chain_of(d, d->slot[index].key.id);
+	const struct domain *slot = &d->slot[index];
+	struct domain_chain *chain = chain_of(d, by, slot->key.id, slot->key.pasid);
 
-	/* at most count steps: a chain holds each slot once */
-	while (*at != index)
-		at = &d->slot[*at].next;
-	*at = d->slot[index].next;
+	if (slot->previous[by] == DOMAIN_NONE)
+		chain->first = slot->next[by];
+	else
+		d->slot[slot->previous[by]].next[by] = slot->next[by];
+	if (slot->next[by] != DOMAIN_NONE)
+		d->slot[slot->next[by]].previous[by] = slot->previous[by];
+	chain->count--;
 }
 
-static void take_slot(struct domains *d, uint32_t index, const struct domain_key *key,
-		      uint64_t flushes)
+static void enchain(struct domains *d, unsigned by, uint32_t index)
 {
 	struct domain *slot = &d->slot[index];
-	uint32_t *chain;
+	struct domain_chain *chain = chain_of(d, by, slot->key.id, slot->key.pasid);
+
+	slot->previous[by] = DOMAIN_NONE;
+	slot->next[by] = chain->first;
+	if (chain->first != DOMAIN_NONE)
+		d->slot[chain->first].previous[by] = index;
+	chain->first = index;
+	chain->count++;
+}
+
+static void take_slot(struct domains *d, uint32_t index, const struct domain_key *key)
+{
+	struct domain *slot = &d->slot[index];
 
 	if (atomic_load_explicit(&slot->tag, memory_order_relaxed)) {
-		/* Before the new tag: whoever sees that one must also see that its context is out
-		 * of date. */
-		atomic_fetch_add(d->generation, 1);
-		unchain(d, index);
+		unchain(d, DOMAIN_BY_ID, index);
+		unchain(d, DOMAIN_BY_PASID, index);
 	} else { /* once: who has found the domain before reads it without a lock */
 		slot->salt = vm_hash(d->tlb->key, index, 1);
 	}
 	slot->key = *key;
-	slot->flushes = flushes;
-	chain = chain_of(d, key->id);
-	slot->next = *chain;
-	*chain = index;
+	enchain(d, DOMAIN_BY_ID, index);
+	enchain(d, DOMAIN_BY_PASID, index);
+	/* Before the counts and the new tag: whoever sees one of these must also see that the
+	 * domain he knew lives no more. */
+	atomic_store_explicit(&slot->life, d->last_tag + 1, memory_order_relaxed);
 	give_new_tag(d, slot);
 }
 
@@ -130,8 +164,10 @@ static uint32_t choose(const struct domains *d, const struct domain_key *key, bo
 	return best;
 }
 
-struct domain *domains_get(struct domains *d, const struct domain_key *key, uint64_t flushes)
+struct domain *domains_get(struct domains *d, const struct domain_key *key, uint64_t flushes,
+			   uint64_t *life)
 {
+	uint64_t of_chains;
 	struct domain *slot;
 	uint32_t index;
 	bool found;
@@ -141,12 +177,15 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	index = choose(d, key, &found);
 	slot = &d->slot[index];
 	slot->stamp = d->clock;
-	if (!found) {
-		take_slot(d, index, key, flushes);
-	} else if (slot->flushes < flushes) {
-		slot->flushes = flushes;
+	of_chains = chain_flushes(d, key);
+	if (!found)
+		take_slot(d, index, key);
+	else if (slot->flushes < flushes || slot->chain_flushes != of_chains)
 		give_new_tag(d, slot);
-	}
+	if (!found || slot->flushes < flushes)
+		slot->flushes = flushes;
+	slot->chain_flushes = of_chains;
+	*life = atomic_load_explicit(&slot->life, memory_order_relaxed);
 	pthread_mutex_unlock(&d->lock);
 	return slot;
 }
@@ -169,15 +208,46 @@ static bool matches_whole(const struct domain *slot, const struct domain_match *
 	return slot->key.id == match->id && (match->whole >> slot->key.kind & 1);
 }
 
-void domains_flush(struct domains *d, const struct domain_match *match)
+/* The chain that has the domains which match. */
+static struct domain_chain *chain_matching(const struct domains *d,
+					   const struct domain_match *match, unsigned *by)
 {
+	*by = match->pasid == VIOMMU_ANY_PASID ? DOMAIN_BY_ID : DOMAIN_BY_PASID;
+	return chain_of(d, *by, match->id, match->pasid);
+}
+
+/*
+ * The flush is counted before the generation: whoever has the new generation asks domains_get(),
+ * and gets a new tag. Whoever has the old one and fills under the old tag is not found.
+ */
+static void flush_chain(struct domains *d, struct domain_chain *chain)
+{
+	chain->flushes++;
+	atomic_fetch_add(d->generation, 1);
+}
+
+/* Visited domains, and sets or slots looked at: some of them are a step. */
+#define PARTS_OF_A_STEP 4U
+
+uint32_t domains_flush(struct domains *d, const struct domain_match *match)
+{
+	struct domain_chain *chain;
+	uint32_t visited = 0;
+	unsigned by;
+
 	pthread_mutex_lock(&d->lock);
-	/* at most count steps; one in the usual case */
-	for (uint32_t i = *chain_of(d, match->id); i != DOMAIN_NONE; i = d->slot[i].next) {
-		if (matches(&d->slot[i], match))
-			give_new_tag(d, &d->slot[i]);
+	chain = chain_matching(d, match, &by);
+	if (chain->count > DOMAIN_VISITED_MAX) {
+		flush_chain(d, chain);
+	} else {
+		for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
+			if (matches(&d->slot[i], match))
+				give_new_tag(d, &d->slot[i]);
+			visited++;
+		}
 	}
 	pthread_mutex_unlock(&d->lock);
+	return visited / PARTS_OF_A_STEP;
 }
 
 /* Probes needed to remove a range, over all sizes in use; more than DOMAIN_PROBES_MAX: some number
@@ -196,39 +266,57 @@ static uint64_t probes(uint64_t sizes, uint64_t first, uint64_t last)
 	return total;
 }
 
-static void flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last,
-			bool leaf)
+/* Removes what is cached of a range, set by set. False: whoever writes in one does not get on. */
+static bool remove_range(struct domains *d, const struct domain *slot, uint64_t sizes,
+			 unsigned table_lg2, uint64_t first, uint64_t last)
 {
 	struct tlb_space space =
 		domain_space(slot, atomic_load_explicit(&slot->tag, memory_order_relaxed));
-	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
-	unsigned block_lg2 = domain_block_lg2(&slot->key);
-	/* tables are cached of domains only that have pages of theirs cached, too */
-	bool tables =
-		!leaf && block_lg2 && (sizes & BIT(domain_first_config(&slot->key)->page_lg2));
 
-	/* a few pages are few probes, of whatever sizes there are */
-	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW &&
-	    probes(sizes | (tables ? BIT(block_lg2) : 0), first, last) > DOMAIN_PROBES_MAX) {
-		give_new_tag(d, slot);
-		return;
+	for (; sizes; sizes &= sizes - 1) {
+		if (!tlb_remove(d->tlb, space, (unsigned)__builtin_ctzll(sizes), first, last))
+			return false;
 	}
-	count_change(slot);
-	for (; sizes; sizes &= sizes - 1)
-		tlb_remove(d->tlb, space, (unsigned)__builtin_ctzll(sizes), first, last);
-	if (tables)
-		table_cache_remove(d->tables, space, first >> block_lg2, last >> block_lg2);
-	/* Once more, for those who found an entry before it was removed and keep it elsewhere. */
-	count_change(slot);
+	return !table_lg2 ||
+	       table_cache_remove(d->tables, space, first >> table_lg2, last >> table_lg2);
 }
 
-void domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
-			 uint64_t last, bool leaf)
+/* Returns how many sets and slots it may have looked at. */
+static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last,
+			    bool leaf)
+{
+	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
+	unsigned table_lg2 = leaf ? 0 : domain_block_lg2(&slot->key);
+	uint64_t looks = DOMAIN_PROBES_FEW;
+
+	/* tables are cached of domains only that have pages of theirs cached, too */
+	if (table_lg2 && !(sizes & BIT(domain_first_config(&slot->key)->page_lg2)))
+		table_lg2 = 0;
+	/* a few pages are few probes, of whatever sizes there are */
+	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW)
+		looks = probes(sizes | (table_lg2 ? BIT(table_lg2) : 0), first, last);
+	if (looks > DOMAIN_PROBES_MAX) {
+		give_new_tag(d, slot);
+		return 1;
+	}
+	count_change(slot);
+	if (!remove_range(d, slot, sizes, table_lg2, first, last))
+		renew(d, slot);
+	/* Once more, for those who found an entry before it was removed and keep it elsewhere. */
+	count_change(slot);
+	return (uint32_t)looks;
+}
+
+/* Domains of one chain. Returns what was looked at. */
+static uint32_t flush_range_of(struct domains *d, const struct domain_chain *chain, unsigned by,
+			       const struct domain_match *match, uint64_t first, uint64_t last,
+			       bool leaf)
 {
 	unsigned found = 0;
+	uint32_t looks = 0;
 
-	pthread_mutex_lock(&d->lock);
-	for (uint32_t i = *chain_of(d, match->id); i != DOMAIN_NONE; i = d->slot[i].next) {
+	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
+		looks++;
 		if (matches_whole(&d->slot[i], match))
 			give_new_tag(d, &d->slot[i]);
 		if (!matches(&d->slot[i], match))
@@ -236,11 +324,28 @@ void domains_flush_range(struct domains *d, const struct domain_match *match, ui
 		/* Many domains of one id: those after the first few are flushed whole, which costs
 		 * less. */
 		if (++found <= DOMAIN_PROBED_MAX)
-			flush_range(d, &d->slot[i], first, last, leaf);
+			looks += flush_range(d, &d->slot[i], first, last, leaf);
 		else
 			give_new_tag(d, &d->slot[i]);
 	}
+	return looks;
+}
+
+uint32_t domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
+			     uint64_t last, bool leaf)
+{
+	struct domain_chain *chain;
+	uint32_t looks = 0;
+	unsigned by;
+
+	pthread_mutex_lock(&d->lock);
+	chain = chain_matching(d, match, &by);
+	if (chain->count > DOMAIN_VISITED_MAX)
+		flush_chain(d, chain);
+	else
+		looks = flush_range_of(d, chain, by, match, first, last, leaf);
 	pthread_mutex_unlock(&d->lock);
+	return looks / PARTS_OF_A_STEP;
 }
 
 void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2)

@@ -5,7 +5,8 @@
  *
  * Two contexts share a domain, and with it TLB entries, only if everything that can change an
  * answer is equal: the architecture's domain id and PASID, table roots, geometry, and control bits.
- * A domain that is forgotten, because others need its place, loses its cached translations with it.
+ * A domain that is forgotten, because others need its place, loses its cached translations with it,
+ * and contexts that point to it see that it lives no more; nobody else notices.
  */
 #ifndef DOMAIN_H
 #define DOMAIN_H
@@ -40,11 +41,23 @@ struct domain {
 	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
 	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
 	uint64_t salt;		  /* of the place, in the TLB; constant */
+	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
 	/* Under domains.lock. */
-	uint64_t flushes; /* of the whole IOMMU, when the tag was given */
-	uint32_t next;	  /* with the same id hash */
-	uint32_t stamp;	  /* when it was last asked for */
+	uint64_t flushes;	/* of the whole IOMMU, when the tag was given */
+	uint64_t chain_flushes; /* of its chains, then */
+	uint32_t next[2];	/* in its chains, */
+	uint32_t previous[2];	/* or DOMAIN_NONE */
+	uint32_t stamp;		/* when it was last asked for */
 	struct domain_key key;
+};
+
+/* Domains with the same hash of the id, or of id and PASID: two that each domain is in. */
+enum domain_chains { DOMAIN_BY_ID, DOMAIN_BY_PASID };
+
+struct domain_chain {
+	uint64_t flushes; /* as a whole: its domains get a new tag when they are next asked for */
+	uint32_t first;	  /* index of a slot, or DOMAIN_NONE */
+	uint32_t count;
 };
 
 struct domains {
@@ -52,12 +65,11 @@ struct domains {
 	struct table_cache *tables;
 	pthread_mutex_t lock; /* guards everything below, and the changes of domains */
 	struct domain *slot;
-	uint32_t *first; /* by hash of the id: index of a slot, or DOMAIN_NONE */
-	uint32_t count;	 /* slots, a power of two, at least DOMAIN_WAYS */
+	struct domain_chain *chain[2];
+	uint32_t count; /* slots, and chains of each kind: a power of two, at least DOMAIN_WAYS */
 	uint32_t clock;
 	uint64_t last_tag;
-	_Atomic uint64_t *generation; /* of contexts: moves when a domain loses its place, so that
-					 they are parsed again */
+	_Atomic uint64_t *generation; /* of contexts: moves when a chain is flushed as a whole */
 };
 
 #define DOMAIN_WAYS 8U
@@ -70,15 +82,28 @@ struct domains {
 /* Domains of one id that a range is removed from page by page. */
 #define DOMAIN_PROBED_MAX 8U
 
+/* Longer chains than this are not visited but flushed as a whole, with whatever else is in them:
+ * contexts are parsed again then, and domains get their new tags one by one as they are used. */
+#define DOMAIN_VISITED_MAX 64U
+
 int domains_init(struct domains *domains, struct viommu_vm *vm, struct tlb *tlb,
 		 struct table_cache *tables, _Atomic uint64_t *generation, uint32_t count);
 void domains_fini(struct domains *domains, struct viommu_vm *vm);
 
 /*
  * The domain of a key, with a place if it had none. @flushes: the IOMMU's count of whole flushes,
- * read before the key was parsed; a domain that has not seen that flush gets a new tag.
+ * read before the key was parsed; a domain that has not seen that flush gets a new tag. *life: see
+ * domain_life().
  */
-struct domain *domains_get(struct domains *domains, const struct domain_key *key, uint64_t flushes);
+struct domain *domains_get(struct domains *domains, const struct domain_key *key, uint64_t flushes,
+			   uint64_t *life);
+
+/* While this is what domains_get() said, the domain is the one that was asked for. To be read after
+ * its changes and its tag, which then are its own. */
+static inline uint64_t domain_life(const struct domain *domain)
+{
+	return atomic_load_explicit(&domain->life, memory_order_relaxed);
+}
 
 /* Before a block of a size that is not in its sizes may be cached of a domain. */
 void domains_announce(struct domains *domains, struct domain *domain, unsigned size_lg2);
@@ -105,17 +130,19 @@ static inline struct tlb_space domain_space(const struct domain *domain, uint64_
 /* Which domains an invalidation concerns. */
 struct domain_match {
 	uint32_t id;	/* always compared */
-	uint32_t pasid; /* VIOMMU_ANY_PASID: all; otherwise of those whose kind is in kinds */
+	uint32_t pasid; /* key.pasid; VIOMMU_ANY_PASID: all */
 	uint32_t kinds; /* bit n: domains of kind n */
-	uint32_t whole; /* the same, of domains_flush_range(): those that are flushed whole */
+	uint32_t whole; /* the same, of domains_flush_range() of all PASIDs: those flushed whole */
 };
 
-/* Forgets all that is cached of the domains. */
-void domains_flush(struct domains *domains, const struct domain_match *match);
+/* Forgets all that is cached of the domains. Returns what it took, in steps (unit_pay()): few, as
+ * many domains as there may be. */
+uint32_t domains_flush(struct domains *domains, const struct domain_match *match);
 
-/* Forgets what is cached of [first, last]. @leaf: tables that lead to it are as they were. */
-void domains_flush_range(struct domains *domains, const struct domain_match *match, uint64_t first,
-			 uint64_t last, bool leaf);
+/* Forgets what is cached of [first, last]; the same. @leaf: tables that lead to it are as they were.
+ */
+uint32_t domains_flush_range(struct domains *domains, const struct domain_match *match,
+			     uint64_t first, uint64_t last, bool leaf);
 
 /*
  * Makes the block the largest one around iova of which no address lies in [first, last]: addresses

@@ -199,15 +199,28 @@ static void note_largest(struct viommu_vm *vm, const struct mem_map *map)
 		atomic_store_explicit(&vm->largest[i], most[i], memory_order_relaxed);
 }
 
+/* One thread at a time changes regions; the lock is for readers who get tired of it. */
+static void change_begin(struct viommu_vm *vm)
+{
+	pthread_mutex_lock(&vm->lock);
+	seq_write_begin(&vm->map_version);
+}
+
+static void change_end(struct viommu_vm *vm)
+{
+	seq_write_end(&vm->map_version);
+	pthread_mutex_unlock(&vm->lock);
+}
+
 /* Inserts a region at @at; into @bigger, if there is no room in the map. */
 static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, uint64_t first,
 		   uint64_t last, uintptr_t host)
 {
-	uint64_t version = seq_lock(&vm->map_version);
 	struct mem_map *old = atomic_load_explicit(&vm->map, memory_order_relaxed);
 	uint32_t count = atomic_load_explicit(&old->count, memory_order_relaxed);
 	struct mem_map *map = bigger ? bigger : old;
 
+	change_begin(vm);
 	for (uint32_t i = 0; bigger && i < at; i++)
 		copy_region(&map->region[i], &old->region[i]);
 	for (uint32_t i = count; i > at; i--)
@@ -216,20 +229,20 @@ static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, ui
 	set_count(map, count + 1);
 	note_largest(vm, map);
 	atomic_store_explicit(&vm->map, map, memory_order_release);
-	seq_unlock(&vm->map_version, version);
+	change_end(vm);
 }
 
 static void erase(struct viommu_vm *vm, uint32_t at)
 {
-	uint64_t version = seq_lock(&vm->map_version);
 	struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_relaxed);
 	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
 
+	change_begin(vm);
 	for (uint32_t i = at; i + 1 < count; i++)
 		copy_region(&map->region[i], &map->region[i + 1]);
 	set_count(map, count - 1);
 	note_largest(vm, map);
-	seq_unlock(&vm->map_version, version);
+	change_end(vm);
 }
 
 /* What was looked up before is invalid once the sections it was looked up in have closed. */

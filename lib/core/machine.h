@@ -18,7 +18,7 @@ struct viommu_vm {
 	_Atomic(struct mem_map *) map; /* the regions, see mem_map.h */
 	_Atomic uint64_t largest[3];   /* first, last and host of the largest region, asked first */
 	struct mem_map *maps;	       /* every one there was */
-	pthread_mutex_t lock;	       /* guards iommus */
+	pthread_mutex_t lock;	       /* guards iommus, and changes of the regions */
 	struct viommu *iommus;
 };
 

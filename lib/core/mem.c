@@ -40,13 +40,26 @@ static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place 
 	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
 }
 
+/* Nothing changes while the lock is held. */
+static __attribute__((noinline, cold)) void search_locked(struct viommu_vm *vm, uint64_t gpa,
+							  struct mem_place *place)
+{
+	pthread_mutex_lock(&vm->lock);
+	place->version = seq_read_begin(&vm->map_version);
+	read_map(vm, gpa, place);
+	pthread_mutex_unlock(&vm->lock);
+}
+
 void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
-	do {
+	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
 		place->version = seq_read_begin(&vm->map_version);
 		read_map(vm, gpa, place);
-	} while (UNLIKELY(!seq_read_valid(&vm->map_version, place->version)));
+		if (LIKELY(seq_read_valid(&vm->map_version, place->version)))
+			return;
+	}
+	search_locked((struct viommu_vm *)(uintptr_t)vm, gpa, place);
 }
 
 /* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */

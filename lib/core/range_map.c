@@ -233,10 +233,10 @@ static int add_first(struct range_pool *pool, struct range_map *map, const struc
 	if (range_pool_reserve(pool, 1) != VIOMMU_OK)
 		return VIOMMU_ENOMEM;
 	index = range_node_take(pool, &node);
-	change_begin(map);
+	change_begin(pool, map);
 	leaf_insert(node, 0, item);
 	SET(map->root, index);
-	change_end(map);
+	change_end(pool, map);
 	map->adding = (struct range_hint){ .leaf = index, .high = UINT64_MAX };
 	return VIOMMU_OK;
 }
@@ -254,7 +254,7 @@ static int add_growing(struct range_pool *pool, struct range_map *map, uint32_t 
 	if (full && (path.height + 1 == RANGE_LEVELS ||
 		     range_pool_reserve(pool, nodes_to_split(pool, &path)) != VIOMMU_OK))
 		return VIOMMU_ENOMEM;
-	change_begin(map);
+	change_begin(pool, map);
 	if (item->last > hint.high) {
 		raise_key(pool, map, &path, item->last);
 		hint.high = item->last;
@@ -267,7 +267,7 @@ static int add_growing(struct range_pool *pool, struct range_map *map, uint32_t 
 	} else if (!full) {
 		leaf_insert(node, at, item);
 	}
-	change_end(map);
+	change_end(pool, map);
 	return VIOMMU_OK;
 }
 
@@ -300,9 +300,9 @@ static int add_to_leaf(struct range_pool *pool, struct range_map *map,
 		return VIOMMU_ELIMIT;
 	if (UNLIKELY(count == LEAF_ITEMS || (at == count && item->last > map->adding.high)))
 		return add_growing(pool, map, at, item);
-	change_begin(map);
+	change_begin(pool, map);
 	leaf_insert(node, at, item);
-	change_end(map);
+	change_end(pool, map);
 	return VIOMMU_OK;
 }
 
@@ -332,15 +332,15 @@ int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint
 	return range_pool_reserve(pool, adds * (GET(map->height) + 1 + adds));
 }
 
-void range_map_move(struct range_map *to, struct range_map *from)
+void range_map_move(struct range_pool *pool, struct range_map *to, struct range_map *from)
 {
-	change_begin(to);
+	change_begin(pool, to);
 	SET(to->root, GET(from->root));
 	SET(to->height, GET(from->height));
 	to->count = from->count;
 	to->adding = from->adding;
 	to->removing = from->removing;
 	to->added = from->added;
-	change_end(to);
+	change_end(pool, to);
 	*from = (struct range_map){ .count = 0 };
 }

@@ -86,7 +86,7 @@ int range_map_add(struct range_pool *pool, struct range_map *map, const struct r
 
 /* Puts the items of a map that nobody else knows into an empty one of the same pool, which others
  * may be reading. Writer only. */
-void range_map_move(struct range_map *to, struct range_map *from);
+void range_map_move(struct range_pool *pool, struct range_map *to, struct range_map *from);
 
 /* Has memory for the next @adds items that are added to the map, whatever is removed before: they
  * will not fail by VIOMMU_ENOMEM. VIOMMU_OK, VIOMMU_ENOMEM. Writer only. */
@@ -120,6 +120,12 @@ void range_map_clear(struct range_pool *pool, struct range_map *map);
 /* The item that has @address; any thread. */
 bool range_map_find(const struct range_pool *pool, const struct range_map *map, uint64_t address,
 		    struct range_item *found);
+
+/* The same for one who has found for SEQ_TRIES times that what he did with the item was overtaken:
+ * until range_map_let() no map of the pool changes. For a few loads. */
+bool range_map_hold(const struct range_pool *pool, const struct range_map *map, uint64_t address,
+		    struct range_item *found);
+void range_map_let(const struct range_pool *pool);
 
 /* The first item whose last address is not below @address, that is, the one that has it or the next
  * one; any thread. For going through a map in order. */

@@ -16,6 +16,8 @@
 #ifndef RANGE_NODE_H
 #define RANGE_NODE_H
 
+#include <pthread.h>
+
 #include "bits.h"
 #include "range_map.h"
 
@@ -68,14 +70,15 @@ static_assert(sizeof(struct range_node) == 512, "a node is eight cache lines");
 
 struct range_pool {
 	struct range_pool_config config;
-	uint64_t bytes;	 /* of this */
-	uint32_t items;	 /* of all maps */
-	uint32_t nodes;	 /* of all maps, and of those below dumped */
-	uint32_t dumped; /* a list of trees that are in no map any more, 0: none */
-	uint32_t spare;	 /* nodes that can be taken without allocating: */
-	uint32_t unused; /* a list of some, 0: none; */
-	uint32_t fresh;	 /* and those from here to the end of the newest chunk */
-	uint32_t chunks; /* allocated */
+	pthread_mutex_t lock; /* held while a version is odd */
+	uint64_t bytes;	      /* of this */
+	uint32_t items;	      /* of all maps */
+	uint32_t nodes;	      /* of all maps, and of those below dumped */
+	uint32_t dumped;      /* a list of trees that are in no map any more, 0: none */
+	uint32_t spare;	      /* nodes that can be taken without allocating: */
+	uint32_t unused;      /* a list of some, 0: none; */
+	uint32_t fresh;	      /* and those from here to the end of the newest chunk */
+	uint32_t chunks;      /* allocated */
 	uint32_t chunks_max;
 	struct range_node *_Atomic chunk[];
 };

@@ -24,6 +24,7 @@ int range_pool_new(const struct range_pool_config *config, struct range_pool **p
 	p->config = *config;
 	p->bytes = bytes;
 	p->chunks_max = chunks;
+	pthread_mutex_init(&p->lock, NULL);
 	*pool = p;
 	return VIOMMU_OK;
 }
@@ -48,6 +49,7 @@ void range_pool_free(struct range_pool *pool)
 	if (!pool)
 		return;
 	free_chunks(pool);
+	pthread_mutex_destroy(&pool->lock);
 	pool->config.dealloc(pool->config.opaque, pool, pool->bytes);
 }
 

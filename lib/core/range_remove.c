@@ -172,16 +172,16 @@ static void remove_items(struct range_pool *pool, struct range_map *map, uint32_
 	map->count -= to - from;
 	pool->items -= to - from;
 	if (LIKELY(count && !thinned(before, count, 0))) {
-		change_begin(map);
+		change_begin(pool, map);
 		leaf_remove(node, from, to);
-		change_end(map);
+		change_end(pool, map);
 		return;
 	}
 	descend(pool, map, map->removing.low, &path);
-	change_begin(map);
+	change_begin(pool, map);
 	leaf_remove(node, from, to);
 	settle(pool, map, &path, before);
-	change_end(map);
+	change_end(pool, map);
 }
 
 static void read_item(const struct range_leaf *leaf, uint32_t i, struct range_item *item)
@@ -252,10 +252,10 @@ void range_map_clear(struct range_pool *pool, struct range_map *map)
 
 	if (!root)
 		return;
-	change_begin(map);
+	change_begin(pool, map);
 	SET(map->root, 0);
 	SET(map->height, 0);
-	change_end(map);
+	change_end(pool, map);
 	pool->items -= map->count;
 	map->count = 0;
 	map->adding.leaf = 0;

@@ -23,17 +23,17 @@ struct path {
 
 /* ---- a change ---- */
 
-/* There is one writer, so this needs no exchange. */
-static inline void change_begin(struct range_map *map)
+/* There is one writer: the lock is for readers who get tired of it. */
+static inline void change_begin(struct range_pool *pool, struct range_map *map)
 {
-	SET(map->version, GET(map->version) + 1);
-	/* the stores that follow may not be seen before the version is odd */
-	atomic_thread_fence(memory_order_release);
+	pthread_mutex_lock(&pool->lock);
+	seq_write_begin(&map->version);
 }
 
-static inline void change_end(struct range_map *map)
+static inline void change_end(struct range_pool *pool, struct range_map *map)
 {
-	seq_unlock(&map->version, GET(map->version) - 1);
+	seq_write_end(&map->version);
+	pthread_mutex_unlock(&pool->lock);
 }
 
 /* ---- moving ---- */

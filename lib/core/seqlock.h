@@ -4,6 +4,11 @@
  *
  * The version is odd while a writer has the words, and counts by two. The words themselves are read
  * and written relaxed.
+ *
+ * A writer may be stopped by the scheduler at any point, for as long as a thread of higher priority
+ * likes to run: nobody goes round for it more than SEQ_TRIES times. Then a cache is done without
+ * (fills are dropped, invalidations give a new tag or generation), and whoever reads what there is
+ * nowhere else waits for the writers' mutex, which lets the writer run.
  */
 #ifndef SEQLOCK_H
 #define SEQLOCK_H
@@ -37,19 +42,48 @@ static inline bool seq_try_lock(_Atomic uint64_t *version, uint64_t *locked)
 	return true;
 }
 
-/* Writers exclude each other; each has the words for a few stores. */
-static inline uint64_t seq_lock(_Atomic uint64_t *version)
-{
-	uint64_t locked;
+/* A writer has the words for a few stores: longer than this only if it does not run. */
+#define SEQ_TRIES 64U
 
-	while (!seq_try_lock(version, &locked))
-		;
-	return locked;
+static inline void seq_pause(void)
+{
+#if defined(__x86_64__)
+	__builtin_ia32_pause();
+#elif defined(__aarch64__)
+	__asm__ volatile("yield");
+#endif
+}
+
+/* The same for one who would rather not do without. */
+static inline bool seq_lock_soon(_Atomic uint64_t *version, uint64_t *locked)
+{
+	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
+		if (seq_try_lock(version, locked))
+			return true;
+	}
+	return false;
 }
 
 static inline void seq_unlock(_Atomic uint64_t *version, uint64_t locked)
 {
 	atomic_store_explicit(version, locked + 2, memory_order_release);
+}
+
+/* For the only writer there is, or the one that has the writers' mutex: this needs no exchange. */
+static inline void seq_write_begin(_Atomic uint64_t *version)
+{
+	uint64_t now = atomic_load_explicit(version, memory_order_relaxed);
+
+	atomic_store_explicit(version, now + 1, memory_order_relaxed);
+	/* the stores that follow may not be seen before the version is odd */
+	atomic_thread_fence(memory_order_release);
+}
+
+static inline void seq_write_end(_Atomic uint64_t *version)
+{
+	uint64_t now = atomic_load_explicit(version, memory_order_relaxed);
+
+	atomic_store_explicit(version, now + 1, memory_order_release);
 }
 
 #endif

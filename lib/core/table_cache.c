@@ -74,8 +74,10 @@ void table_cache_add(struct table_cache *cache, struct tlb_space space, uint64_t
 		     uint64_t seen)
 {
 	struct table_slot *slot = slot_of(cache, space.salt, block);
-	uint64_t version = seq_lock(&slot->version);
+	uint64_t version;
 
+	if (!seq_try_lock(&slot->version, &version))
+		return;
 	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
 		store(&slot->tag, space.tag);
 		store(&slot->block, block);
@@ -87,18 +89,20 @@ void table_cache_add(struct table_cache *cache, struct tlb_space space, uint64_t
 	seq_unlock(&slot->version, version);
 }
 
-void table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
+bool table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
 			uint64_t last)
 {
 	for (uint64_t block = first;; block++) {
 		struct table_slot *slot = slot_of(cache, space.salt, block);
-		uint64_t version = seq_lock(&slot->version);
+		uint64_t version;
 
+		if (!seq_lock_soon(&slot->version, &version))
+			return false;
 		if (load(&slot->tag) == space.tag && load(&slot->block) == block)
 			store(&slot->tag, 0);
 		seq_unlock(&slot->version, version);
 		if (block == last)
-			return;
+			return true;
 	}
 }
 

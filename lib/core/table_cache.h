@@ -5,7 +5,7 @@
  *
  * Direct-mapped slots of one cache line, found by (space, block): the block is what one
  * lowest-level table maps. The fill rule is that of the TLB: domain.changes are compared under the
- * slot's lock. A slot has a host pointer, so it is right for one version of the memory map only,
+ * slot's lock; and so is what happens when somebody has that lock. A slot has a host pointer, so it is right for one version of the memory map only,
  * and the cache stays in this process.
  */
 #ifndef TABLE_CACHE_H
@@ -43,13 +43,14 @@ void table_cache_fini(struct table_cache *cache, struct viommu_vm *vm);
 bool table_cache_find(const struct table_cache *cache, struct tlb_space space, uint64_t block,
 		      uint64_t map, struct table_place *found);
 
-/* Keeps a place unless *changes is no longer @seen. */
+/* Keeps a place unless *changes is no longer @seen, or somebody is writing in its slot. */
 void table_cache_add(struct table_cache *cache, struct tlb_space space, uint64_t block,
 		     uint64_t map, const struct table_place *place, const _Atomic uint64_t *changes,
 		     uint64_t seen);
 
-/* Removes the blocks [first, last]; the caller counted a change before, and bounds the number. */
-void table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
+/* Removes the blocks [first, last]; the caller counted a change before, and bounds the number.
+ * False: as of tlb_remove(). */
+bool table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
 			uint64_t last);
 
 /* Has the processor fetch what table_cache_find() will look at. */

@@ -70,34 +70,41 @@ void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *
 {
 	uint64_t page = tlb_page(add->iova, add->size_lg2);
 	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
-	uint64_t version = seq_lock(&set->version);
+	uint64_t version;
 
+	if (!seq_try_lock(&set->version, &version))
+		return;
 	if (atomic_load_explicit(changes, memory_order_acquire) == seen)
 		put(choose(set, version, space.tag, page), space.tag, page, add->gpa | add->perm);
 	seq_unlock(&set->version, version);
 }
 
-static void remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
+static bool remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
 {
 	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
-	uint64_t version = seq_lock(&set->version);
-	const struct tlb_entry *e = tlb_way_of(set, space.tag, page);
+	const struct tlb_entry *e;
+	uint64_t version;
 
+	if (!seq_lock_soon(&set->version, &version))
+		return false;
+	e = tlb_way_of(set, space.tag, page);
 	if (e)
 		put(&set->way[e - set->way], 0, 0, 0);
 	seq_unlock(&set->version, version);
+	return true;
 }
 
-void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+bool tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
 		uint64_t last)
 {
 	uint64_t at = first & ~bits_low(size_lg2);
 
 	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
 	for (;;) {
-		remove_page(tlb, space, at | size_lg2);
+		if (!remove_page(tlb, space, at | size_lg2))
+			return false;
 		if (last - at < BIT(size_lg2))
-			break;
+			return true;
 		at += BIT(size_lg2);
 	}
 }

@@ -6,7 +6,8 @@
  * number that is never used twice. Flushing a domain gives it another tag, and its entries are
  * never found again. A page invalidation removes entries; it and a fill that it overtakes meet at
  * the lock of the set, where the fill sees that the domain's count of changes has moved and is
- * dropped. Entries are of true size: a 1 GiB page is one entry. There are no pointers here.
+ * dropped. A fill that finds the set locked is dropped, too; an invalidation that does flushes the
+ * domain: what the owner of the lock is about to store has the old tag. Entries are of true size: a 1 GiB page is one entry. There are no pointers here.
  */
 #ifndef TLB_H
 #define TLB_H
@@ -152,15 +153,16 @@ static inline bool tlb_find(const struct tlb *tlb, struct tlb_space space, uint6
 void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova);
 
 /*
- * Adds a translation, unless *changes is no longer @seen: the caller read it before the first table
- * load. size_lg2 must be in the sizes the domain is searched with. Any thread.
+ * Adds a translation, unless *changes is no longer @seen (the caller read it before the first table
+ * load) or somebody is writing in its set. size_lg2 must be in the sizes the domain is searched with. Any thread.
  */
 void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 	     const _Atomic uint64_t *changes, uint64_t seen);
 
 /* Removes the entries of blocks of 1 << size_lg2 bytes that overlap [first, last]; the caller
- * counted a change before. */
-void tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
+ * counted a change before. False: whoever is writing in a set does not get on, and only another tag
+ * will do. */
+bool tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
 		uint64_t last);
 
 #endif

@@ -25,16 +25,17 @@ static uint64_t who(const struct viommu_device *device, uint32_t pasid)
 }
 
 /*
- * Reads changes and tag of the domain, and says whether the context still stood afterwards: then
- * the tag was given to this very domain, since a domain that loses its place moves the generation
- * first. Changes first: they are counted once more after the tag has moved, so that whoever has the
- * last count has the new tag. Nothing is filled while an invalidation is under way.
+ * Reads changes and tag of the domain, and says whether the context still stood afterwards and the
+ * domain still lived: then the tag was given to this very domain, since one that loses its place
+ * has another life before it has another count or tag. Changes first: they are counted once more
+ * after the tag has moved, so that whoever has the last count has the new tag. Nothing is filled
+ * while an invalidation is under way.
  */
 static bool take_domain(struct query *q)
 {
 	q->changes = atomic_load_explicit(&q->entry->domain->changes, memory_order_acquire);
 	q->tag = atomic_load_explicit(&q->entry->domain->tag, memory_order_acquire);
-	q->cacheable = !(q->changes & 1) && device_generation(q->device) == q->entry->generation;
+	q->cacheable = !(q->changes & 1) && context_stands(q->entry, q->device);
 	return q->cacheable;
 }
 
@@ -43,19 +44,18 @@ static bool take_domain(struct query *q)
 static bool known_context(struct viommu *u, struct query *q, bool whole)
 {
 	struct context_entry *e = q->entry;
-	uint64_t generation;
 
 	q->cacheable = false;
 	if (e->domain && (e->whole || !whole) && take_domain(q))
 		return true;
-	generation = device_generation(q->device);
 	e->domain = NULL;
 	e->whole = whole;
-	if (!(whole ? context_cache_find(&u->contexts, who(q->device, q->pasid), generation, e)
-		    : context_cache_find_domain(&u->contexts, who(q->device, q->pasid), generation,
-						e)))
-		return false;
-	return take_domain(q);
+	if ((whole ? context_cache_find(&u->contexts, who(q->device, q->pasid), e)
+		   : context_cache_find_domain(&u->contexts, who(q->device, q->pasid), e)) &&
+	    take_domain(q))
+		return true;
+	e->domain = NULL;
+	return false;
 }
 
 int unit_context(struct viommu *u, struct query *q)
@@ -70,19 +70,22 @@ int unit_context(struct viommu *u, struct query *q)
 	if (q->quiet)
 		return u->engine->parse(u, q, &e->context);
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
+		uint64_t generation;
 		uint64_t flushes;
+		uint64_t life;
 		int result;
 
 		/* In this order: a flush counts itself before it moves the generation, so that
 		 * whoever has the new generation also gives the domain a new tag. */
-		e->generation = device_generation(q->device);
+		generation = device_generation(q->device);
 		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
 		e->domain = NULL;
 		result = u->engine->parse(u, q, &e->context);
 		if (result)
 			return result;
 		device_uses_domain(q->device, e->context.key.id);
-		e->domain = domains_get(&u->domains, &e->context.key, flushes);
+		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
+		e->generation = generation + life;
 		if (take_domain(q)) {
 			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
 			break;
@@ -324,18 +327,18 @@ static bool device_hit(struct viommu_device *device, const struct viommu_request
 		       struct viommu_fragment *f)
 {
 	struct viommu *u = device->iommu;
-	uint64_t generation = device_generation(device);
 	struct mem_place place = MEM_NOWHERE;
 	struct context_entry entry;
 	struct translation found;
 	uint64_t tag;
 
 	if (r->type != VIOMMU_AT_UNTRANSLATED ||
-	    !context_cache_find_domain(&u->contexts, who(device, r->pasid), generation, &entry))
+	    !context_cache_find_domain(&u->contexts, who(device, r->pasid), &entry))
 		return false;
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
-	return device_generation(device) == generation &&
-	       translate_cached(u, entry.domain, tag, r, &found, &place, f) == CACHED;
+	if (UNLIKELY(!context_stands(&entry, device)))
+		return false;
+	return translate_cached(u, entry.domain, tag, r, &found, &place, f) == CACHED;
 }
 
 static __attribute__((noinline)) int device_translate(struct viommu_device *device,

@@ -370,6 +370,12 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 	       atomic_load_explicit(&device->generation, memory_order_acquire);
 }
 
+/* Whether a context is as the tables are, and its domain the one it came to. */
+static inline bool context_stands(const struct context_entry *e, const struct viommu_device *device)
+{
+	return device_generation(device) + domain_life(e->domain) == e->generation;
+}
+
 /* The last invalidation that a device was told of; whether it and all before it have been answered; and
  * those that have not been, oldest first: @see is called with devices_lock held. */
 uint64_t devices_last_token(struct viommu *u);

@@ -43,6 +43,7 @@ struct viommu_routes {
 	/* Guards what follows. An error-checking mutex: guest memory is read with it held, and a
 	 * callback that comes back here is refused. */
 	pthread_mutex_t lock;
+	pthread_mutex_t answers; /* held while a version is odd, for lookups that get tired of it */
 	struct slot *slot;
 	uint32_t *first; /* by table entry */
 	uint32_t changed_first;
@@ -99,16 +100,19 @@ static void note_change(struct viommu_routes *r, uint32_t gsi)
 /* ---- answers ---- */
 
 /* Makes the answer visible to lookups. */
-static void publish(struct slot *s, const struct viommu_route_change *now, bool exists)
+static void publish(struct viommu_routes *r, struct slot *s, const struct viommu_route_change *now,
+		    bool exists)
 {
-	uint64_t version = seq_lock(&s->version);
 	uint64_t word[CHANGE_WORDS];
 
 	memcpy(word, now, sizeof(word));
+	pthread_mutex_lock(&r->answers);
+	seq_write_begin(&s->version);
 	for (unsigned i = 0; i < CHANGE_WORDS; i++)
 		atomic_store_explicit(&s->word[i], word[i], memory_order_relaxed);
 	atomic_store_explicit(&s->exists, exists, memory_order_relaxed);
-	seq_unlock(&s->version, version);
+	seq_write_end(&s->version);
+	pthread_mutex_unlock(&r->answers);
 }
 
 /* What reaches the kernel: the rest of an answer may differ without anyone having to know. */
@@ -128,7 +132,7 @@ static void set_answer(struct viommu_routes *r, uint32_t gsi, const struct viomm
 	r->statistics.valid += now->flags & VIOMMU_ROUTE_VALID;
 	r->statistics.valid -= s->now.flags & VIOMMU_ROUTE_VALID;
 	s->now = *now;
-	publish(s, now, true);
+	publish(r, s, now, true);
 	if (!alike)
 		note_change(r, gsi);
 }
@@ -282,6 +286,7 @@ static void free_all(struct viommu_routes *r)
 {
 	struct viommu_vm *vm = r->iommu->vm;
 
+	pthread_mutex_destroy(&r->answers);
 	pthread_mutex_destroy(&r->lock);
 	vm_dealloc(vm, r->slot, r->config.gsis * sizeof(*r->slot));
 	vm_dealloc(vm, r->first, TABLE_ENTRIES * sizeof(*r->first));
@@ -320,6 +325,7 @@ int viommu_routes_new(struct viommu *iommu, const struct viommu_routes_config *g
 	r->iommu = iommu;
 	r->config = config;
 	init_lock(&r->lock);
+	pthread_mutex_init(&r->answers, NULL);
 	r->slot = vm_alloc(iommu->vm, config.gsis * sizeof(*r->slot), _Alignof(struct slot));
 	r->first = vm_alloc(iommu->vm, TABLE_ENTRIES * sizeof(*r->first), _Alignof(uint32_t));
 	listener.opaque = r;
@@ -429,33 +435,55 @@ int viommu_routes_remove(struct viommu_routes *r, uint32_t gsi)
 	} else {
 		unlink_entry(r, gsi);
 		set_answer(r, gsi, &none);
-		publish(&r->slot[gsi], &none, false);
+		publish(r, &r->slot[gsi], &none, false);
 		r->statistics.routes--;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return result;
 }
 
-/* A version that keeps moving is a route that is set all the time: any of its answers will do. */
+static bool read_answer(const struct slot *s, struct viommu_route_change *change)
+{
+	bool exists = atomic_load_explicit(&s->exists, memory_order_relaxed);
+
+	for (unsigned i = 0; exists && i < CHANGE_WORDS; i++) {
+		uint64_t word = atomic_load_explicit(&s->word[i], memory_order_relaxed);
+
+		memcpy((unsigned char *)change + i * sizeof(word), &word, sizeof(word));
+	}
+	return exists;
+}
+
+/* While nothing is published. */
+static __attribute__((noinline, cold)) bool read_locked(struct viommu_routes *r,
+							const struct slot *s,
+							struct viommu_route_change *change)
+{
+	bool exists;
+
+	pthread_mutex_lock(&r->answers);
+	exists = read_answer(s, change);
+	pthread_mutex_unlock(&r->answers);
+	return exists;
+}
+
 int viommu_routes_lookup(const struct viommu_routes *r, uint32_t gsi,
 			 struct viommu_route_change *change)
 {
 	const struct slot *s;
-	uint64_t version;
 	bool exists;
 
 	if (!r || !change || gsi >= r->config.gsis)
 		return VIOMMU_EINVAL;
 	s = &r->slot[bits_clamp_index(gsi, r->config.gsis)];
-	do {
-		version = seq_read_begin(&s->version);
-		exists = atomic_load_explicit(&s->exists, memory_order_relaxed);
-		for (unsigned i = 0; exists && i < CHANGE_WORDS; i++) {
-			uint64_t word = atomic_load_explicit(&s->word[i], memory_order_relaxed);
+	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
+		uint64_t version = seq_read_begin(&s->version);
 
-			memcpy((unsigned char *)change + i * sizeof(word), &word, sizeof(word));
-		}
-	} while (!seq_read_valid(&s->version, version));
+		exists = read_answer(s, change);
+		if (LIKELY(seq_read_valid(&s->version, version)))
+			return exists ? VIOMMU_OK : VIOMMU_ENOENT;
+	}
+	exists = read_locked((struct viommu_routes *)(uintptr_t)r, s, change);
 	return exists ? VIOMMU_OK : VIOMMU_ENOENT;
 }
 

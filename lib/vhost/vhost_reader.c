@@ -67,6 +67,19 @@ int viommu_iotlb_leave(struct viommu_iotlb_reader *r)
 
 /* ---- lookups ---- */
 
+/* A record is written before its item is in the map and stays as it is until the item is gone. */
+static struct iotlb_piece read_record(const struct viommu_iotlb *t, const struct range_item *item)
+{
+	const struct iotlb_record *record = &t->record[item->target];
+
+	return (struct iotlb_piece){
+		.last = item->last,
+		.host = atomic_load_explicit(&record->host, memory_order_relaxed),
+		.gpa = atomic_load_explicit(&record->gpa, memory_order_relaxed),
+		.perm = item->perm,
+	};
+}
+
 /* The range that has @iova, from the tree. */
 static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t *first,
 			 struct iotlb_piece *piece)
@@ -74,23 +87,28 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t 
 	struct viommu_iotlb *t = r->iotlb;
 	struct range_item item;
 	uint64_t changes;
-	uint64_t version;
+	bool found = false;
+	bool valid = false;
 
-	do {
-		const struct iotlb_record *record;
+	for (unsigned i = 0; !valid && i < SEQ_TRIES; i++) {
+		uint64_t version = seq_read_begin(&t->map.version);
 
 		changes = atomic_load_explicit(&t->changes, memory_order_acquire);
-		version = seq_read_begin(&t->map.version);
-		if (!range_map_find(t->pool, &t->map, iova, &item))
+		found = range_map_find(t->pool, &t->map, iova, &item);
+		if (!found)
 			return false;
-		record = &t->record[item.target];
-		*piece = (struct iotlb_piece){
-			.last = item.last,
-			.host = atomic_load_explicit(&record->host, memory_order_relaxed),
-			.gpa = atomic_load_explicit(&record->gpa, memory_order_relaxed),
-			.perm = item.perm,
-		};
-	} while (UNLIKELY(!seq_read_valid(&t->map.version, version)));
+		*piece = read_record(t, &item);
+		valid = seq_read_valid(&t->map.version, version);
+	}
+	if (UNLIKELY(!valid)) {
+		changes = atomic_load_explicit(&t->changes, memory_order_acquire);
+		found = range_map_hold(t->pool, &t->map, iova, &item);
+		if (found)
+			*piece = read_record(t, &item);
+		range_map_let(t->pool);
+	}
+	if (!found)
+		return false;
 	if (r->cache.changes != changes)
 		iotlb_cache_empty(&r->cache, changes);
 	iotlb_cache_keep(&r->cache, item.first, piece);

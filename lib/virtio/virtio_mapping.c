@@ -151,7 +151,7 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 		return VIRTIO_S_OK;
 	}
 	match.id = (uint32_t)(d - v->domain);
-	domains_flush_range(&v->unit.domains, &match, first, last, true);
+	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, first, last, true));
 	v->unsynced = true;
 	if (!v->unit.listeners && !d->caches)
 		return VIRTIO_S_OK;

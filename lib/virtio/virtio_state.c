@@ -378,7 +378,7 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 
 		d->domain = virtio_domain_new(v, d->id, d->pass);
 		if (!NEVER(!d->domain))
-			range_map_move(&d->domain->map, &d->map);
+			range_map_move(v->pool, &d->domain->map, &d->map);
 	}
 	take_endpoints(v, state, l);
 	/* Domains whose only endpoint was freed since we looked. */

@@ -75,7 +75,8 @@ static void flush_pages(struct vtd *v, struct domain_match which, uint64_t addre
 	uint64_t mask = bits_low(12 + am);
 	uint64_t first = address & ~mask;
 
-	domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf);
+	unit_pay(&v->unit,
+		 domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf));
 	vtd_tell_devices(v, NOTIFY_DOMAIN, which.id, VIOMMU_ANY_PASID, first, first | mask);
 }
 
@@ -91,7 +92,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_DOMAIN:
-		domains_flush(&v->unit.domains, &all);
+		unit_pay(&v->unit, domains_flush(&v->unit.domains, &all));
 		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_LOCAL:
@@ -113,11 +114,11 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 			   uint64_t address, unsigned am, bool leaf)
 {
 	struct domain_match first = match(did, pasid, VTD_KINDS_FIRST);
-	struct domain_match second = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
+	struct domain_match second = match(did, VIOMMU_NO_PASID, VTD_KINDS_SECOND);
 
 	if (granularity == VTD_PIOTLB_PASID) {
-		domains_flush(&v->unit.domains, &first);
-		domains_flush(&v->unit.domains, &second);
+		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
+					   domains_flush(&v->unit.domains, &second));
 		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	}

@@ -5,7 +5,9 @@
  *
  * Only entries that are present and well formed are kept. Readers take no lock. The fill rule is
  * that of the TLB: the count of changes is read before the entry, and compared under the slot's
- * lock; an invalidation counts a change before it visits the slot.
+ * lock; an invalidation counts a change before it visits the slot. A fill that finds the slot locked
+ * is dropped; an invalidation that does moves the generation: the owner of the lock took its key
+ * before it compared the count, so that what it is about to store will not be found.
  */
 
 #include "seqlock.h"
@@ -60,8 +62,10 @@ void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint
 {
 	struct vtd_irte_slot *slot = slot_of(cache, index);
 	uint64_t key = key_of(cache, index);
-	uint64_t version = seq_lock(&slot->version);
+	uint64_t version;
 
+	if (!seq_try_lock(&slot->version, &version))
+		return;
 	if (atomic_load(&cache->changes) == seen) {
 		atomic_store_explicit(&slot->key, key, memory_order_relaxed);
 		atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
@@ -70,19 +74,26 @@ void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint
 	seq_unlock(&slot->version, version);
 }
 
+static bool drop_one(struct vtd_irte_cache *cache, uint32_t index)
+{
+	struct vtd_irte_slot *slot = slot_of(cache, index);
+	uint64_t version;
+
+	if (!seq_lock_soon(&slot->version, &version))
+		return false;
+	if ((atomic_load_explicit(&slot->key, memory_order_relaxed) & 0xffff) == index)
+		atomic_store_explicit(&slot->key, 0, memory_order_relaxed);
+	seq_unlock(&slot->version, version);
+	return true;
+}
+
 void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last)
 {
-	atomic_fetch_add(&cache->changes, 1);
-	if (last - first >= DROP_MAX) {
-		atomic_fetch_add(&cache->generation, 1);
-		return;
-	}
-	for (uint32_t index = first; index <= last; index++) {
-		struct vtd_irte_slot *slot = slot_of(cache, index);
-		uint64_t version = seq_lock(&slot->version);
+	bool dropped = last - first < DROP_MAX;
 
-		if ((atomic_load_explicit(&slot->key, memory_order_relaxed) & 0xffff) == index)
-			atomic_store_explicit(&slot->key, 0, memory_order_relaxed);
-		seq_unlock(&slot->version, version);
-	}
+	atomic_fetch_add(&cache->changes, 1);
+	for (uint32_t index = first; dropped && index <= last; index++)
+		dropped = drop_one(cache, index);
+	if (!dropped)
+		atomic_fetch_add(&cache->generation, 1);
 }

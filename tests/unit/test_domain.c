@@ -49,7 +49,9 @@ static struct domain_key key(uint32_t id, uint32_t pasid, uint32_t kind)
 
 static struct domain *get(struct world *w, const struct domain_key *k)
 {
-	return domains_get(&w->domains, k, 1);
+	uint64_t life;
+
+	return domains_get(&w->domains, k, 1, &life);
 }
 
 /* As core/translate.c fills: size first, then the entry, under what was read before. */
@@ -107,12 +109,15 @@ static void every_bit_of_the_key_counts(void **state)
 }
 
 /* When its set is full, the domain not asked for longest loses its place: its entries are never
- * found again, and contexts that point to it are out of date. Tags are never used twice. */
+ * found again, and contexts that point to it see that it lives no more; all others see nothing
+ * (obligation 42). Tags and lives are never used twice. */
 static void recycling(void **state)
 {
 	struct domain_key k[DOMAIN_WAYS + 1];
 	struct domain *d[DOMAIN_WAYS + 1];
 	uint64_t tags[DOMAIN_WAYS + 1];
+	uint64_t lives[DOMAIN_WAYS];
+	uint64_t life;
 	uint64_t changes;
 	struct world w;
 
@@ -120,7 +125,7 @@ static void recycling(void **state)
 	assert_int_equal(w.domains.count, DOMAIN_WAYS);
 	for (uint32_t i = 0; i < DOMAIN_WAYS; i++) {
 		k[i] = key(i, i, 1);
-		d[i] = get(&w, &k[i]);
+		d[i] = domains_get(&w.domains, &k[i], 1, &lives[i]);
 		tags[i] = atomic_load(&d[i]->tag);
 		fill(&w, d[i], 0x1000, 12);
 		for (uint32_t j = 0; j < i; j++)
@@ -130,13 +135,15 @@ static void recycling(void **state)
 	assert_ptr_equal(get(&w, &k[0]), d[0]); /* now 1 is the oldest */
 	changes = atomic_load(&d[1]->changes);
 	k[DOMAIN_WAYS] = key(100, 100, 1);
-	d[DOMAIN_WAYS] = get(&w, &k[DOMAIN_WAYS]);
+	d[DOMAIN_WAYS] = domains_get(&w.domains, &k[DOMAIN_WAYS], 1, &life);
 	assert_ptr_equal(d[DOMAIN_WAYS], d[1]);
-	assert_int_equal(atomic_load(&w.generation), 2);
+	assert_true(domain_life(d[1]) == life);
+	assert_int_equal(atomic_load(&w.generation), 1);
 	assert_true(atomic_load(&d[1]->tag) > tags[DOMAIN_WAYS - 1]);
 	assert_int_not_equal(atomic_load(&d[1]->changes), changes);
 	assert_false(cached(&w, d[1], 0x1000));
 	for (uint32_t i = 0; i < DOMAIN_WAYS; i++) {
+		check_eq("lives", domain_life(d[i]) == lives[i], i != 1);
 		if (i == 1)
 			continue;
 		assert_int_equal(atomic_load(&d[i]->tag), tags[i]);
@@ -186,22 +193,23 @@ static void flush_of_everything(void **state)
 	struct domain_key k = key(1, 1, 1);
 	struct domain *d;
 	struct world w;
+	uint64_t life;
 	uint64_t tag;
 
 	setup_world(&w, 64);
-	d = domains_get(&w.domains, &k, 5);
+	d = domains_get(&w.domains, &k, 5, &life);
 	fill(&w, d, 0x1000, 12);
-	assert_ptr_equal(domains_get(&w.domains, &k, 5), d);
+	assert_ptr_equal(domains_get(&w.domains, &k, 5, &life), d);
 	assert_true(cached(&w, d, 0x1000));
 	/* one who read the count before the flush comes late: nothing to do */
-	assert_ptr_equal(domains_get(&w.domains, &k, 4), d);
+	assert_ptr_equal(domains_get(&w.domains, &k, 4, &life), d);
 	assert_true(cached(&w, d, 0x1000));
 	tag = atomic_load(&d->tag);
-	assert_ptr_equal(domains_get(&w.domains, &k, 6), d);
+	assert_ptr_equal(domains_get(&w.domains, &k, 6, &life), d);
 	assert_int_not_equal(atomic_load(&d->tag), tag);
 	assert_false(cached(&w, d, 0x1000));
 	tag = atomic_load(&d->tag);
-	assert_ptr_equal(domains_get(&w.domains, &k, 6), d);
+	assert_ptr_equal(domains_get(&w.domains, &k, 6, &life), d);
 	assert_int_equal(atomic_load(&d->tag), tag);
 	end_world(&w);
 }
@@ -336,6 +344,143 @@ static void a_page_of_a_large_page(void **state)
 	}
 }
 
+/* ---- many domains of one id ---- */
+
+/* Whether the flush of one reaches the other: their hashes are alike, which is rare. */
+static bool share_chain(const struct world *w, uint32_t a, uint32_t b)
+{
+	uint64_t mask = w->domains.count - 1;
+
+	return ((vm_hash_salted(w->tlb.key, w->tlb.key[1], a) ^
+		 vm_hash_salted(w->tlb.key, w->tlb.key[1], b)) &
+		mask) == 0;
+}
+
+/* An id with more domains than are visited: a flush is done with one of them as with all, what is
+ * left to do is done as each is asked for, and no other id or PASID notices. */
+static void many_domains_of_an_id(void **state)
+{
+	const struct domain_match all = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match one = { 7, 300, 0xf, 0 };
+	struct domain *d[300];
+	struct domain_key k;
+	struct world w;
+
+	setup_world(&w, 4096);
+	for (unsigned how = 0; how < 3; how++) {
+		unsigned visited = 0;
+
+		for (uint32_t i = 0; i < 300; i++) {
+			k = key(7, i, 1);
+			d[i] = get(&w, &k);
+			fill(&w, d[i], 0x1000, 12);
+			visited += cached(&w, d[i], 0x1000);
+		}
+		assert_int_equal(visited, 300);
+		if (how == 0) { /* of a PASID: exactly that, however many there are of its id */
+			uint64_t generation = atomic_load(&w.generation);
+
+			assert_true(domains_flush_range(&w.domains, &one, 0x1000, 0x1fff, true) <=
+				    1);
+			assert_true(domains_flush(&w.domains,
+						  &(struct domain_match){ 7, 299, 0xf, 0 }) <= 1);
+			assert_int_equal(atomic_load(&w.generation), generation);
+			for (uint32_t i = 0; i < 300; i++)
+				assert_int_equal(cached(&w, d[i], 0x1000), i != 299);
+			continue;
+		}
+		{
+			struct domain_key o = key(8, 1, 1);
+			struct domain *other = get(&w, &o);
+			uint64_t generation = atomic_load(&w.generation);
+			uint64_t tag = atomic_load(&d[0]->tag);
+			uint64_t seen = atomic_load(&d[0]->changes);
+
+			fill(&w, other, 0x1000, 12);
+			if (how == 1)
+				assert_true(domains_flush(&w.domains, &all) <= 1);
+			else
+				assert_true(domains_flush_range(&w.domains, &all, 0x1000, 0x1fff,
+								true) <= 1);
+			/* whoever has a context asks again */
+			assert_int_not_equal(atomic_load(&w.generation), generation);
+			/* a fill that was under way is under the old tag */
+			fill_seen(&w, d[0], 0x5000, 12, tag, seen);
+			for (uint32_t i = 0; i < 300; i++) {
+				k = key(7, i, 1);
+				assert_ptr_equal(get(&w, &k), d[i]);
+				assert_false(cached(&w, d[i], 0x1000));
+			}
+			assert_false(cached(&w, d[0], 0x5000));
+			/* once */
+			tag = atomic_load(&d[0]->tag);
+			k = key(7, 0, 1);
+			assert_ptr_equal(get(&w, &k), d[0]);
+			assert_int_equal(atomic_load(&d[0]->tag), tag);
+			assert_ptr_equal(get(&w, &o), other);
+			assert_int_equal(cached(&w, other, 0x1000), !share_chain(&w, 7, 8));
+		}
+	}
+	end_world(&w);
+}
+
+/* ---- locks whose owner does not run ---- */
+
+/* A fill that has compared the changes and then stops, with the lock of the set or slot: an
+ * invalidation does not wait for it, and what it stores when it goes on is never found. */
+static void an_owner_that_stops(void **state)
+{
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+
+	for (unsigned of_tables = 0; of_tables < 2; of_tables++) {
+		struct domain_key k = key(7, 1, 1);
+		struct table_place place = { .table = 0x7000, .gpa = 0x7000, .host = (void *)&k };
+		_Atomic uint64_t *version;
+		uint64_t old, locked;
+		struct domain *d;
+		struct world w;
+
+		k.stage1.page_lg2 = 12;
+		k.stage1.index_lg2 = 9;
+		setup_world(&w, 64);
+		d = get(&w, &k);
+		fill(&w, d, 0x1000, 12);
+		old = atomic_load(&d->tag);
+		table_cache_add(&w.tables, domain_space(d, old), 0, 2, &place, &d->changes,
+				atomic_load(&d->changes));
+		/* its version comes first in a slot, and every slot is asked for: 64 lines */
+		for (unsigned i = 0; of_tables && i < 64; i++) {
+			version = (_Atomic uint64_t *)((char *)w.tables.slot + i * 64);
+			assert_true(seq_try_lock(version, &locked));
+		}
+		version = &tlb_set_of(&w.tlb, d->salt, tlb_page(0x1000, 12))->version;
+		if (!of_tables)
+			assert_true(seq_try_lock(version, &locked));
+		domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, false);
+		assert_int_equal(atomic_load(&d->changes) & 1, 0);
+		assert_int_not_equal(atomic_load(&d->tag), old);
+		/* the owner goes on: nobody looks under the tag it has */
+		if (!of_tables) {
+			struct tlb_set *set = tlb_set_of(&w.tlb, d->salt, tlb_page(0x1000, 12));
+
+			atomic_store(&set->way[0].tag, old);
+			atomic_store(&set->way[0].page, tlb_page(0x1000, 12));
+			atomic_store(&set->way[0].gpa, 0x9007);
+			seq_unlock(version, locked);
+			assert_false(cached(&w, d, 0x1000));
+		} else {
+			for (unsigned i = 0; i < 64; i++)
+				atomic_fetch_add(
+					(_Atomic uint64_t *)((char *)w.tables.slot + i * 64), 1);
+			assert_false(table_cache_find(
+				&w.tables, domain_space(d, atomic_load(&d->tag)), 0, 2, &place));
+		}
+		fill(&w, d, 0x1000, 12);
+		assert_true(cached(&w, d, 0x1000));
+		end_world(&w);
+	}
+}
+
 /* ---- fills that are overtaken ---- */
 
 /* At each step of a fill, an invalidation of each kind comes in between: what was read from the
@@ -348,7 +493,7 @@ static void fills_that_are_overtaken(void **state)
 		for (unsigned kind = 0; kind < 4; kind++) {
 			struct domain_key k = key(7, 1, 1);
 			struct domain *d;
-			uint64_t tag, seen;
+			uint64_t tag, seen, life;
 			struct world w;
 
 			setup_world(&w, 64);
@@ -372,7 +517,7 @@ static void fills_that_are_overtaken(void **state)
 					domains_flush_range(&w.domains, &match, 0, UINT64_MAX,
 							    false);
 				else
-					domains_get(&w.domains, &k, 2);
+					domains_get(&w.domains, &k, 2, &life);
 			}
 			assert_false(cached(&w, d, 0x201000));
 			assert_int_not_equal(atomic_load(&d->changes), seen);
@@ -482,6 +627,8 @@ int main(void)
 		cmocka_unit_test(who_is_meant),
 		cmocka_unit_test(ranges_of_a_domain),
 		cmocka_unit_test(a_page_of_a_large_page),
+		cmocka_unit_test(many_domains_of_an_id),
+		cmocka_unit_test(an_owner_that_stops),
 		cmocka_unit_test(fills_that_are_overtaken),
 		cmocka_unit_test(avoid),
 		cmocka_unit_test(avoid_in_the_whole_space),

@@ -337,6 +337,26 @@ static void a_slot_being_written_is_a_miss(void **state)
 	end_world(&w);
 }
 
+/* A slot that a writer has and does not let go: a fill does without, and a removal says that it could
+ * not be done (obligation 39). */
+static void a_slot_that_stays_locked(void **state)
+{
+	_Atomic uint64_t *version;
+	struct world w;
+
+	setup_world(&w, 1);
+	version = (_Atomic uint64_t *)(void *)w.cache.slot;
+	atomic_fetch_add(version, 1);
+	add(&w, 1, 1);
+	assert_false(table_cache_remove(&w.cache, space(1), 1, 1));
+	atomic_fetch_add(version, 1);
+	assert_false(has(&w, 1, 1));
+	add(&w, 1, 1);
+	assert_true(table_cache_remove(&w.cache, space(1), 1, 1));
+	assert_false(has(&w, 1, 1));
+	end_world(&w);
+}
+
 /* Fetching ahead is for anything, and changes nothing. */
 static void prefetch(void **state)
 {
@@ -364,6 +384,7 @@ int main(void)
 		cmocka_unit_test(removed),
 		cmocka_unit_test(overtaken_fill_is_dropped),
 		cmocka_unit_test(a_slot_being_written_is_a_miss),
+		cmocka_unit_test(a_slot_that_stays_locked),
 		cmocka_unit_test(prefetch),
 	};
 

@@ -319,6 +319,25 @@ static void overtaken_fill_is_dropped(void **state)
 	end_world(&w);
 }
 
+/* A set that a writer has and does not let go: a fill does without, and a removal says that it could
+ * not be done (obligation 39). */
+static void a_set_that_stays_locked(void **state)
+{
+	const struct translation t = { .iova = 0x1000, .gpa = 0x9000, .size_lg2 = 12, .perm = 1 };
+	struct world w;
+
+	setup_world(&w, 1);
+	atomic_fetch_add(&w.tlb.set[0].version, 1);
+	tlb_add(&w.tlb, space(1), &t, &w.changes, atomic_load(&w.changes));
+	assert_false(tlb_remove(&w.tlb, space(1), 12, 0x1000, 0x1fff));
+	atomic_fetch_add(&w.tlb.set[0].version, 1);
+	assert_false(has(&w, 1, 0x1000));
+	add(&w, 1, 0x1000, 0x9000, 12, 1);
+	assert_true(tlb_remove(&w.tlb, space(1), 12, 0x1000, 0x1fff));
+	assert_false(has(&w, 1, 0x1000));
+	end_world(&w);
+}
+
 /* A set that a writer has at the moment is a miss, not a wait and not a torn answer. */
 static void a_set_being_written_is_a_miss(void **state)
 {
@@ -348,6 +367,7 @@ int main(void)
 		cmocka_unit_test(remove_part_of_a_large_page),
 		cmocka_unit_test(overtaken_fill_is_dropped),
 		cmocka_unit_test(a_set_being_written_is_a_miss),
+		cmocka_unit_test(a_set_that_stays_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
