@@ -96,9 +96,10 @@ struct viommu_device_config {
 };
 
 /**
- * Creates a requester.
+ * Creates a requester. Listeners of the whole IOMMU learn of it by the next viommu_run(), which the
+ * host's work callback asks for.
  *
- * Any thread, any time.
+ * Any thread, any time. May call the host's work callback.
  * @param iommu   the IOMMU it is behind
  * @param config  copied
  * @param device  receives the handle
@@ -114,8 +115,9 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
  *
  * Alone: nothing else may run on this handle.
  * @param device  may be NULL
- * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, or from inside its
- * own callback
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, from inside its own
+ * callback, or for the moment in which another thread tells a listener of the whole IOMMU of it: try
+ * again then
  */
 VIOMMU_API int viommu_device_free(struct viommu_device *device);
 
@@ -131,9 +133,11 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
 
 /**
  * Gives a requester another id, as when a guest renumbers buses. Translations that start afterwards
- * use it.
+ * use it. Listeners are told that everything may have changed, and the mode, by the next
+ * viommu_run(), which the host's work callback asks for; until then a cache behind the device (ATS,
+ * vhost) may have translations of the old id.
  *
- * Any thread, any time.
+ * Any thread, any time. May call the host's work callback.
  * @param device  the device
  * @param id      the new id
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EEXIST
@@ -407,7 +411,7 @@ VIOMMU_API int viommu_reset(struct viommu *iommu);
 
 /* ---- listeners ---- */
 
-/** How requests of a device are treated as a whole. */
+/** How requests of a device are treated as a whole: by its own context, as far as it has one. */
 #define VIOMMU_MODE_BLOCK     0U /**< every request is refused */
 #define VIOMMU_MODE_BYPASS    1U /**< addresses are not translated */
 #define VIOMMU_MODE_TRANSLATE 2U /**< addresses are translated through tables */
@@ -420,18 +424,23 @@ struct viommu_listener_config {
 	void *opaque;	/**< passed to the callbacks */
 	/** Translations of [first, last] may have changed or gone: forget them, then
 	 * viommu_replay() if mappings are shadowed. Made before the guest learns that its
-	 * invalidation is complete. pasid VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID:
-	 * all. */
+	 * invalidation is complete, of the devices that may use something of the domain. pasid
+	 * VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID: all. */
 	void (*unmap)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
 		      uint64_t last);
-	/** What the device's requests without PASID are subject to has changed. */
+	/** What the device's requests without PASID are subject to: VIOMMU_MODE_*. Told of each device
+	 * before viommu_listener_new() returns (with very many devices: the last of them by
+	 * viommu_run()), of a new device by the next call on the registers or viommu_run(), which
+	 * the host's work callback asks for; when a context invalidation has changed it; and,
+	 * changed or not, when translation is switched or gets other tables. */
 	void (*mode)(void *opaque, struct viommu_device *device, uint32_t mode);
 	/** Interrupt table entries [first, last] may have changed: those of a requester if each has
 	 * a table of its own, or of all (VIOMMU_ANY_SOURCE). Only for listeners of the whole IOMMU. */
 	void (*interrupts)(void *opaque, uint32_t source, uint32_t first, uint32_t last);
 	/** What the callbacks above have told since the last call is about to be reported to the
 	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon
-	 * it now. A section opened no later than here holds back the completion. */
+	 * it now. A section opened no later than here holds back the completion. Only made to who
+	 * was told something. */
 	void (*complete)(void *opaque);
 	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
 	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a
@@ -448,7 +457,7 @@ struct viommu_listener_config {
 #define VIOMMU_ANY_SOURCE UINT32_MAX
 
 /**
- * Adds a listener.
+ * Adds a listener. It may be called before this returns: see mode.
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu     the IOMMU

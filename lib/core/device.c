@@ -119,12 +119,15 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return VIOMMU_ENOMEM;
 	device->iommu = u;
 	device->config = config;
+	device->mode = NOTIFY_NO_MODE;
 	result = add_device(u, device);
 	if (result) {
 		vm_dealloc(u->vm, device, device_bytes(u));
 		return result;
 	}
 	*out = device;
+	if (atomic_load(&u->wide_listeners))
+		device_owes(device, OWED_MODE);
 	return VIOMMU_OK;
 }
 
@@ -189,6 +192,16 @@ static bool give_up(struct viommu *u, const struct viommu_device *device)
 	return any;
 }
 
+/* Nobody comes by it any more. With devices_lock held. */
+static void forget_device(struct viommu *u, struct viommu_device *device)
+{
+	for (unsigned list = 0; list < DEVICE_LISTS; list++)
+		device_list_remove(device, list);
+	if (u->sweep.at == device)
+		u->sweep.at = device->next_of_all;
+	domain_users_drop(&u->domain_users, device);
+}
+
 int viommu_device_free(struct viommu_device *device)
 {
 	struct viommu_device **at;
@@ -207,6 +220,7 @@ int viommu_device_free(struct viommu_device *device)
 	for (at = &u->all_devices; *at != device; at = &(*at)->next_of_all)
 		;
 	*at = device->next_of_all;
+	forget_device(u, device);
 	u->device_count--;
 	if (u->engine->device_gone)
 		u->engine->device_gone(u, device);
@@ -250,7 +264,161 @@ int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 		unit_forget_device(device, false);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
+	if (!other && atomic_load(&u->unmap_listeners))
+		device_owes(device, OWED_UNMAP | OWED_MODE);
 	return !other || other == device ? VIOMMU_OK : VIOMMU_EEXIST;
+}
+
+/* ---- lists ---- */
+
+void device_list_add(struct viommu_device *device, enum device_list list)
+{
+	struct viommu *u = device->iommu;
+
+	if (device->lists & 1U << list)
+		return;
+	if (list == DEVICES_OWED)
+		atomic_fetch_add(&u->owing, 1);
+	device->lists |= 1U << list;
+	device->previous_of[list] = NULL;
+	device->next_of[list] = u->list[list];
+	if (u->list[list])
+		u->list[list]->previous_of[list] = device;
+	u->list[list] = device;
+}
+
+void device_list_remove(struct viommu_device *device, enum device_list list)
+{
+	struct viommu *u = device->iommu;
+	struct viommu_device *next = device->next_of[list];
+
+	if (!(device->lists & 1U << list))
+		return;
+	if (list == DEVICES_OWED)
+		atomic_fetch_sub(&u->owing, 1);
+	device->lists &= ~(1U << list);
+	if (next)
+		next->previous_of[list] = device->previous_of[list];
+	*(device->previous_of[list] ? &device->previous_of[list]->next_of[list] : &u->list[list]) =
+		next;
+	if (u->list_at[list] == device)
+		u->list_at[list] = next;
+	if (list == DEVICES_HEARD && !u->sweep.all && u->sweep.at == device)
+		u->sweep.at = next;
+}
+
+void devices_begin(struct viommu *u, enum device_list list)
+{
+	pthread_mutex_lock(&u->devices_lock);
+	u->list_at[list] = u->list[list];
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+struct viommu_device *devices_take(struct viommu *u, enum device_list list)
+{
+	struct viommu_device *device;
+
+	pthread_mutex_lock(&u->devices_lock);
+	device = u->list_at[list];
+	if (device) {
+		u->list_at[list] = device->next_of[list];
+		atomic_fetch_add(&device->users, 1);
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return device;
+}
+
+struct viommu_device *devices_take_swept(struct viommu *u)
+{
+	struct viommu_device *device;
+
+	pthread_mutex_lock(&u->devices_lock);
+	device = u->sweep.at;
+	if (device) {
+		u->sweep.at = u->sweep.all ? device->next_of_all : device->next_of[DEVICES_HEARD];
+		atomic_fetch_add(&device->users, 1);
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return device;
+}
+
+void device_owes(struct viommu_device *device, uint32_t owed)
+{
+	pthread_mutex_lock(&device->iommu->devices_lock);
+	device->owed |= owed;
+	device_list_add(device, DEVICES_OWED);
+	pthread_mutex_unlock(&device->iommu->devices_lock);
+	unit_work(device->iommu);
+}
+
+/* ---- users of domains ---- */
+
+void devices_begin_users(struct viommu *u, uint32_t id)
+{
+	pthread_mutex_lock(&u->devices_lock);
+	domain_users_begin(&u->domain_users, id);
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+struct viommu_device *devices_take_user(struct viommu *u, uint32_t id)
+{
+	struct viommu_device *device;
+
+	pthread_mutex_lock(&u->devices_lock);
+	do
+		device = domain_users_next(&u->domain_users, id);
+	while (device && !u->listeners && !device->listeners);
+	if (device)
+		atomic_fetch_add(&device->users, 1);
+	pthread_mutex_unlock(&u->devices_lock);
+	return device;
+}
+
+/* With devices_lock held. A device without room stays vague until its era ends. */
+static void note_user(struct viommu_device *device, uint32_t id)
+{
+	struct viommu *u = device->iommu;
+	uint64_t era = u->domain_users.era + device->era;
+
+	if (device->full_era == era)
+		return;
+	if (!domain_users_note(&u->domain_users, device, id)) {
+		device->full_era = era;
+		device_list_add(device, DEVICES_VAGUE);
+	}
+}
+
+void device_uses_domain(struct viommu_device *device, uint32_t id)
+{
+	struct viommu *u = device->iommu;
+
+	if (!u->engine->by_domain)
+		return;
+	pthread_mutex_lock(&u->devices_lock);
+	device->used_era = u->domain_users.era + device->era;
+	if (device->full_era != device->used_era)
+		device_list_remove(device, DEVICES_VAGUE);
+	note_user(device, id);
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+void device_has_domain(struct viommu_device *device, const uint32_t *id)
+{
+	struct viommu *u = device->iommu;
+	uint64_t era;
+
+	if (!u->engine->by_domain)
+		return;
+	pthread_mutex_lock(&u->devices_lock);
+	era = u->domain_users.era + device->era;
+	/* Who has used nothing yet may be about to with a PASID, which nobody has looked at. */
+	if (u->pasids && device->used_era != era)
+		device_list_add(device, DEVICES_VAGUE);
+	else if (device->full_era != era)
+		device_list_remove(device, DEVICES_VAGUE);
+	if (id)
+		note_user(device, *id);
+	pthread_mutex_unlock(&u->devices_lock);
 }
 
 /* ---- device-TLB invalidations ---- */

@@ -7,6 +7,418 @@
 #include "abi.h"
 #include "unit.h"
 
+/* ---- who is told ---- */
+
+static void heard(struct viommu_listener *l)
+{
+	struct viommu *u = l->iommu;
+
+	u->tells++;
+	if (l->told)
+		return;
+	l->told = true;
+	l->next_told = u->told;
+	u->told = l;
+}
+
+/* The first of those who hear a device: its own, then those of the whole IOMMU. */
+static struct viommu_listener *first_of(const struct viommu_device *device)
+{
+	return device->listeners ? device->listeners : device->iommu->listeners;
+}
+
+static struct viommu_listener *next_of(struct viommu_listener *l)
+{
+	return l->next || !l->device ? l->next : l->iommu->listeners;
+}
+
+static void tell_unmap(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last)
+{
+	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
+		if (!l->config.unmap)
+			continue;
+		heard(l);
+		l->config.unmap(l->config.opaque, device, pasid, first, last);
+	}
+}
+
+/* What the device's requests without PASID are subject to now; and where the next invalidation of
+ * a domain finds it. */
+static uint32_t look(struct viommu_device *device)
+{
+	struct viommu *u = device->iommu;
+	struct query q = {
+		.device = device, .pasid = VIOMMU_NO_PASID, .quiet = true, .access = VIOMMU_READ
+	};
+	struct context context;
+	bool blocked;
+
+	if (u->engine->mode)
+		return u->engine->mode(u, device);
+	blocked = u->engine->parse(u, &q, &context) != VIOMMU_OK;
+	device_has_domain(device, blocked ? NULL : &context.key.id);
+	if (blocked)
+		return VIOMMU_MODE_BLOCK;
+	return domain_first_config(&context.key)->page_lg2 ? VIOMMU_MODE_TRANSLATE
+							   : VIOMMU_MODE_BYPASS;
+}
+
+static void tell_mode_to(struct viommu_listener *l, struct viommu_device *device)
+{
+	if (!l->config.mode)
+		return;
+	heard(l);
+	l->config.mode(l->config.opaque, device, device->mode);
+}
+
+static uint32_t take_owed(struct viommu_device *device)
+{
+	struct viommu *u = device->iommu;
+	uint32_t owed;
+
+	if (!atomic_load(&u->owing))
+		return 0;
+	pthread_mutex_lock(&u->devices_lock);
+	owed = device->owed;
+	device->owed = 0;
+	device_list_remove(device, DEVICES_OWED);
+	pthread_mutex_unlock(&u->devices_lock);
+	return owed;
+}
+
+/* What is owed, and @owed; and the mode of the device, to those who do not know it. */
+static void tell_device(struct viommu_device *device, uint32_t owed)
+{
+	uint32_t was = device->mode;
+	bool all;
+
+	owed |= take_owed(device);
+	device->mode = look(device);
+	all = device->mode != was || (owed & OWED_MODE);
+	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
+		if (all || l->fresh)
+			tell_mode_to(l, device);
+	}
+	if (owed & OWED_UNMAP)
+		tell_unmap(device, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+}
+
+/* ---- every device ---- */
+
+static void sweep_start(struct viommu *u, uint32_t owed)
+{
+	pthread_mutex_lock(&u->devices_lock);
+	u->sweep.owed = owed | (u->sweep.on ? u->sweep.owed : 0);
+	u->sweep.on = true;
+	u->sweep.all = atomic_load(&u->wide_listeners) != 0;
+	u->sweep.at = u->sweep.all ? u->all_devices : u->list[DEVICES_HEARD];
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+/* False: steps ran out. */
+static bool sweep_on(struct viommu *u)
+{
+	struct viommu_device *device;
+
+	if (!u->sweep.on)
+		return true;
+	for (;;) {
+		if (!unit_pay(u, 1))
+			return false;
+		device = devices_take_swept(u);
+		if (!device)
+			break;
+		tell_device(device, u->sweep.owed);
+		device_put(device);
+	}
+	for (struct viommu_listener *l = u->listeners; l; l = l->next)
+		l->fresh = false;
+	pthread_mutex_lock(&u->devices_lock);
+	u->sweep = (struct sweep){ .on = false };
+	pthread_mutex_unlock(&u->devices_lock);
+	return true;
+}
+
+/* What other threads did. False: steps ran out. */
+static bool pay_owed(struct viommu *u)
+{
+	struct viommu_device *device;
+
+	for (;;) {
+		devices_begin(u, DEVICES_OWED);
+		device = devices_take(u, DEVICES_OWED);
+		if (!device)
+			return true;
+		if (!unit_pay(u, 1)) {
+			device_put(device);
+			return false;
+		}
+		tell_device(device, 0);
+		device_put(device);
+	}
+}
+
+/* Late: whoever waits for a completion may have begun to before this. */
+static bool tell_rest(struct viommu *u)
+{
+	uint64_t tells = u->tells;
+	bool done = sweep_on(u) && (!atomic_load(&u->owing) || pay_owed(u));
+
+	u->late |= u->tells != tells;
+	return done;
+}
+
+void notify_forget(struct viommu *u, bool flush, bool mode)
+{
+	/* Before the generation: who parses again notes his domain after this. */
+	pthread_mutex_lock(&u->devices_lock);
+	u->domain_users.era++;
+	pthread_mutex_unlock(&u->devices_lock);
+	unit_forget(u, flush);
+	if (!atomic_load(&u->unmap_listeners))
+		return;
+	sweep_start(u, OWED_UNMAP | (mode ? OWED_MODE : 0));
+	sweep_on(u);
+}
+
+/* ---- the devices of a domain ---- */
+
+/* Devices that are visited for a domain even when there are no steps left: rather that than to tell
+ * everybody of everything. */
+#define VISITS_MIN 64U
+
+static bool visit(struct viommu_device *device, unsigned nth, uint64_t first, uint64_t last)
+{
+	struct viommu *u = device->iommu;
+	bool ok = unit_pay(u, 1) || nth < VISITS_MIN;
+
+	if (ok && device->visited != u->visits) {
+		device->visited = u->visits;
+		tell_unmap(device, VIOMMU_ANY_PASID, first, last);
+	}
+	device_put(device);
+	return ok;
+}
+
+/* Vague ones first: who becomes precise meanwhile is noted, and who becomes vague still is. */
+static bool visit_users(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
+{
+	struct viommu_device *device;
+	unsigned n = 0;
+
+	devices_begin(u, DEVICES_VAGUE);
+	while ((device = devices_take(u, DEVICES_VAGUE)) != NULL) {
+		if (!visit(device, n++, first, last))
+			return false;
+	}
+	devices_begin_users(u, id);
+	while ((device = devices_take_user(u, id)) != NULL) {
+		if (!visit(device, n++, first, last))
+			return false;
+	}
+	return true;
+}
+
+void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
+{
+	if (!atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed))
+		return;
+	u->visits++;
+	/* More devices than steps: the rest, and everyone, is told of everything, later. */
+	if (!visit_users(u, id, first, last))
+		sweep_start(u, OWED_UNMAP);
+}
+
+/* ---- one device ---- */
+
+void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
+			 uint64_t last)
+{
+	(void)u;
+	tell_unmap(device, VIOMMU_NO_PASID, first, last);
+}
+
+void notify_device_changed(struct viommu *u, struct viommu_device *device)
+{
+	if (atomic_load(&u->unmap_listeners))
+		tell_device(device, OWED_UNMAP);
+}
+
+void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
+{
+	(void)u;
+	if (take_owed(device) & OWED_UNMAP)
+		tell_unmap(device, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	device->mode = mode;
+	for (struct viommu_listener *l = first_of(device); l; l = next_of(l))
+		tell_mode_to(l, device);
+}
+
+bool notify_wants_map(const struct viommu *u, const struct viommu_device *device)
+{
+	(void)u;
+	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
+		if (l->config.map)
+			return true;
+	}
+	return false;
+}
+
+int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
+		      const struct viommu_fragment *fragment)
+{
+	int result = VIOMMU_OK;
+
+	(void)u;
+	for (struct viommu_listener *l = first_of(device); l && !result; l = next_of(l)) {
+		if (!l->config.map)
+			continue;
+		heard(l);
+		result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
+	}
+	return result;
+}
+
+/* ---- interrupts, completions ---- */
+
+void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last)
+{
+	for (struct viommu_listener *l = u->listeners; l; l = l->next) {
+		if (!l->config.interrupts)
+			continue;
+		heard(l);
+		l->config.interrupts(l->config.opaque, source, first, last);
+	}
+}
+
+void notify_complete(struct viommu *u)
+{
+	while (u->told) {
+		struct viommu_listener *l = u->told;
+
+		u->told = l->next_told;
+		l->told = false;
+		if (l->config.complete)
+			l->config.complete(l->config.opaque);
+	}
+}
+
+static bool settle(struct viommu *u)
+{
+	bool settled = tell_rest(u);
+
+	/* at most as many steps as there are listeners of the whole IOMMU */
+	for (struct viommu_listener *l = u->listeners; settled && l; l = l->next) {
+		if (l->settle)
+			settled = l->settle(l->config.opaque);
+	}
+	if (!settled)
+		unit_work(u);
+	return settled;
+}
+
+bool notify_settled(struct viommu *u)
+{
+	if (!settle(u))
+		return false;
+	if (u->late) { /* sections that were opened by it hold back, too */
+		u->late = false;
+		notify_complete(u);
+		u->told_epoch = epoch_start(&u->epoch);
+	}
+	if (u->told_epoch && !epoch_wait(&u->epoch, u->told_epoch, &u->self))
+		return false;
+	u->told_epoch = 0;
+	return true;
+}
+
+void notify_begin(struct viommu *u)
+{
+	tell_rest(u);
+}
+
+int notify_end(struct viommu *u, int result)
+{
+	bool told = tell_rest(u);
+
+	notify_complete(u);
+	if (!told)
+		unit_work(u);
+	return result == VIOMMU_OK && !told ? VIOMMU_PENDING : result;
+}
+
+/* ---- life ---- */
+
+static void add(struct viommu_listener *l)
+{
+	struct viommu *u = l->iommu;
+	struct viommu_listener **list = l->device ? &l->device->listeners : &u->listeners;
+
+	l->next = *list;
+	*list = l;
+	atomic_fetch_add(&u->listener_count, 1);
+	if (l->device) {
+		atomic_fetch_add(&l->device->users, 1);
+		pthread_mutex_lock(&u->devices_lock);
+		device_list_add(l->device, DEVICES_HEARD);
+		pthread_mutex_unlock(&u->devices_lock);
+	}
+}
+
+static void take_out(struct viommu_listener *l)
+{
+	struct viommu *u = l->iommu;
+	struct viommu_listener **at = l->device ? &l->device->listeners : &u->listeners;
+
+	for (; *at != l; at = &(*at)->next)
+		;
+	*at = l->next;
+	for (at = &u->told; l->told && *at != l; at = &(*at)->next_told)
+		;
+	if (l->told)
+		*at = l->next_told;
+	atomic_fetch_sub(&u->listener_count, 1);
+	if (l->device && !l->device->listeners) {
+		pthread_mutex_lock(&u->devices_lock);
+		device_list_remove(l->device, DEVICES_HEARD);
+		pthread_mutex_unlock(&u->devices_lock);
+	}
+	if (l->device)
+		device_put(l->device);
+}
+
+static bool hears_devices(const struct viommu_listener *l)
+{
+	return l->config.unmap || l->config.mode;
+}
+
+/* Whoever begins or ceases to hear unmap and mode. */
+static void count_in(struct viommu_listener *l, uint32_t by)
+{
+	if (!hears_devices(l))
+		return;
+	atomic_fetch_add(&l->iommu->unmap_listeners, by);
+	if (!l->device)
+		atomic_fetch_add(&l->iommu->wide_listeners, by);
+}
+
+/* Learns the mode of the devices that it hears. */
+static void introduce(struct viommu_listener *l)
+{
+	struct viommu *u = l->iommu;
+
+	if (!hears_devices(l))
+		return;
+	if (l->device) {
+		l->device->mode = look(l->device);
+		tell_mode_to(l, l->device);
+	} else {
+		l->fresh = true;
+		sweep_start(u, 0);
+	}
+	notify_end(u, VIOMMU_OK);
+}
+
 int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 			const struct viommu_listener_config *given, struct viommu_listener **out)
 {
@@ -26,13 +438,12 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 		return VIOMMU_EBUSY;
 	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
 	if (listener) {
-		*listener = (struct viommu_listener){
-			.iommu = u, .device = device, .config = config, .next = u->listeners
-		};
-		u->listeners = listener;
-		if (device)
-			atomic_fetch_add(&device->users, 1);
+		*listener =
+			(struct viommu_listener){ .iommu = u, .device = device, .config = config };
 		*out = listener;
+		add(listener);
+		count_in(listener, 1);
+		introduce(listener);
 	}
 	unit_end(u);
 	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
@@ -40,7 +451,6 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 
 int viommu_listener_free(struct viommu_listener *listener)
 {
-	struct viommu_listener **at;
 	struct viommu *u;
 
 	if (!listener)
@@ -48,167 +458,9 @@ int viommu_listener_free(struct viommu_listener *listener)
 	u = listener->iommu;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
-	for (at = &u->listeners; *at != listener; at = &(*at)->next)
-		;
-	*at = listener->next;
-	if (listener->device)
-		device_put(listener->device);
+	count_in(listener, UINT32_MAX); /* - 1 */
+	take_out(listener);
 	unit_end(u);
 	vm_dealloc(u->vm, listener, sizeof(*listener));
 	return VIOMMU_OK;
-}
-
-/* Whether something that the device, or a cache behind it, may still use was translated through a
- * domain, or would be now. */
-static bool has_domain(struct viommu_device *device, uint32_t pasid, uint32_t id)
-{
-	struct query q = { .device = device,
-			   .pasid = pasid == VIOMMU_ANY_PASID ? VIOMMU_NO_PASID : pasid,
-			   .quiet = true,
-			   .access = VIOMMU_READ };
-	struct context context;
-
-	if (atomic_load(&device->domains) & device_domain_bit(id))
-		return true;
-	/* A device whose tables cannot be read may have had that domain. */
-	return device->iommu->engine->parse(device->iommu, &q, &context) != VIOMMU_OK ||
-	       context.key.id == id;
-}
-
-static bool concerns(struct viommu_device *device, const struct notify *what)
-{
-	if (what->scope == NOTIFY_DEVICE)
-		return ((atomic_load_explicit(&device->id, memory_order_relaxed) ^ what->id) &
-			what->id_mask) == 0;
-	return what->scope == NOTIFY_ALL || has_domain(device, what->pasid, what->id);
-}
-
-/* Calls tell for each device of the listener, which cannot be freed meanwhile; no lock is held. */
-static void for_each_device(const struct viommu_listener *l,
-			    void (*tell)(const struct viommu_listener *, struct viommu_device *,
-					 const void *),
-			    const void *what)
-{
-	struct viommu *u = l->iommu;
-
-	if (l->device) {
-		tell(l, l->device, what);
-		return;
-	}
-	for (struct viommu_device *device = device_next(u, NULL); device;
-	     device = device_next(u, device))
-		tell(l, device, what);
-}
-
-static void unmap_one(const struct viommu_listener *l, struct viommu_device *device,
-		      const void *opaque)
-{
-	const struct notify *what = opaque;
-
-	if (concerns(device, what))
-		l->config.unmap(l->config.opaque, device, what->pasid, what->first, what->last);
-}
-
-void notify_unmap(struct viommu *u, const struct notify *what)
-{
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.unmap)
-			for_each_device(l, unmap_one, what);
-	}
-}
-
-static void mode_one(const struct viommu_listener *l, struct viommu_device *device,
-		     const void *mode)
-{
-	l->config.mode(l->config.opaque, device, *(const uint32_t *)mode);
-}
-
-void notify_mode(struct viommu *u, uint32_t mode)
-{
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.mode)
-			for_each_device(l, mode_one, &mode);
-	}
-}
-
-void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last)
-{
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.interrupts)
-			l->config.interrupts(l->config.opaque, source, first, last);
-	}
-}
-
-void notify_complete(struct viommu *u)
-{
-	if (!u->told)
-		return;
-	u->told = false;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.complete)
-			l->config.complete(l->config.opaque);
-	}
-}
-
-bool notify_settled(struct viommu *u)
-{
-	bool settled = true;
-
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->settle)
-			settled = l->settle(l->config.opaque) && settled;
-	}
-	return settled;
-}
-
-/* ---- one device ---- */
-
-static bool hears(const struct viommu_listener *l, const struct viommu_device *device)
-{
-	return !l->device || l->device == device;
-}
-
-void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
-			 uint64_t last)
-{
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.unmap && hears(l, device))
-			l->config.unmap(l->config.opaque, device, VIOMMU_NO_PASID, first, last);
-	}
-}
-
-void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
-{
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.mode && hears(l, device))
-			l->config.mode(l->config.opaque, device, mode);
-	}
-}
-
-bool notify_wants_map(const struct viommu *u, const struct viommu_device *device)
-{
-	for (const struct viommu_listener *l = u->listeners; l; l = l->next) {
-		if (l->config.map && hears(l, device))
-			return true;
-	}
-	return false;
-}
-
-int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
-		      const struct viommu_fragment *fragment)
-{
-	int result = VIOMMU_OK;
-
-	u->told = true;
-	for (const struct viommu_listener *l = u->listeners; l && !result; l = l->next) {
-		if (l->config.map && hears(l, device))
-			result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova,
-					       fragment);
-	}
-	return result;
 }

@@ -49,6 +49,8 @@ static int init_caches(struct viommu *u)
 	if (!result)
 		result = domains_init(&u->domains, u->vm, &u->tlb, &u->tables, &u->generation,
 				      u->limits.domains);
+	if (!result)
+		result = domain_users_init(&u->domain_users, u->vm, u->limits.domains);
 	if (result)
 		return result;
 	u->outstanding = vm_alloc(u->vm, u->limits.outstanding * sizeof(*u->outstanding),
@@ -86,6 +88,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 void unit_fini(struct viommu *u)
 {
 	vm_remove_iommu(u->vm, u);
+	domain_users_fini(&u->domain_users, u->vm);
 	domains_fini(&u->domains, u->vm);
 	context_cache_fini(&u->contexts, u->vm);
 	table_cache_fini(&u->tables, u->vm);
@@ -133,8 +136,11 @@ uint64_t unit_forget(struct viommu *u, bool flush)
 
 void unit_forget_device(struct viommu_device *device, bool told)
 {
-	if (told) /* before the generation: who parses again notes his domain after this */
-		atomic_store(&device->domains, 0);
+	if (told) { /* before the generation: who parses again notes his domain after this */
+		pthread_mutex_lock(&device->iommu->devices_lock);
+		device->era++;
+		pthread_mutex_unlock(&device->iommu->devices_lock);
+	}
 	atomic_fetch_add(&device->generation, 1);
 	epoch_start(&device->iommu->epoch);
 }
@@ -157,8 +163,8 @@ int viommu_free(struct viommu *u)
 {
 	if (!u)
 		return VIOMMU_OK;
-	if (u->device_count || u->listeners || atomic_load(&u->users) || atomic_load(&u->busy) ||
-	    !epoch_passed(&u->epoch, UINT64_MAX, NULL))
+	if (u->device_count || atomic_load(&u->listener_count) || atomic_load(&u->users) ||
+	    atomic_load(&u->busy) || !epoch_passed(&u->epoch, UINT64_MAX, NULL))
 		return VIOMMU_EBUSY;
 	u->engine->free(u);
 	return VIOMMU_OK;
@@ -189,8 +195,8 @@ int viommu_reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 		return VIOMMU_ENOTSUP;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
-	result = u->engine->reg_write(u, offset, bytes, value);
-	notify_complete(u);
+	notify_begin(u);
+	result = notify_end(u, u->engine->reg_write(u, offset, bytes, value));
 	unit_end(u);
 	return result;
 }
@@ -203,8 +209,8 @@ int viommu_run(struct viommu *u)
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
-	result = u->engine->run(u);
-	notify_complete(u);
+	notify_begin(u);
+	result = notify_end(u, u->engine->run(u));
 	unit_end(u);
 	return result;
 }
@@ -219,7 +225,7 @@ int viommu_reset(struct viommu *u)
 	devices_forget_invalidations(u, devices_last_token(u));
 	u->engine->reset(u);
 	unit_forget(u, true);
-	notify_complete(u);
+	notify_end(u, VIOMMU_OK);
 	unit_end(u);
 	return VIOMMU_OK;
 }
@@ -256,7 +262,7 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 	if (result >= 0) {
 		devices_forget_invalidations(u, token);
 		unit_forget(u, true);
-		notify_complete(u);
+		result = notify_end(u, result);
 	}
 	unit_end(u);
 	return result;

@@ -18,6 +18,7 @@
 
 #include "context_cache.h"
 #include "domain.h"
+#include "domain_users.h"
 #include "epoch.h"
 #include "machine.h"
 #include "mem.h"
@@ -92,9 +93,22 @@ struct engine {
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
 	/* Neighbours within 4096 bytes may be translated differently. */
 	bool byte_granular;
+	/* Invalidations name domains: users of domains are noted. */
+	bool by_domain;
+	/* VIOMMU_MODE_* of a device; NULL: what its context comes to, asked without a trace. */
+	uint32_t (*mode)(struct viommu *u, struct viommu_device *device);
 };
 
 #define DEVICE_BUCKETS 256U
+
+/* Lists of devices: those that have listeners of their own; those that may use something of any
+ * domain; those whose listeners are owed something. */
+enum device_list { DEVICES_HEARD, DEVICES_VAGUE, DEVICES_OWED, DEVICE_LISTS };
+
+/* What listeners of a device are owed: everything may have changed; the mode, even if it is the
+ * same. */
+#define OWED_UNMAP 1U
+#define OWED_MODE  2U
 
 struct viommu_device {
 	struct viommu *iommu;
@@ -102,10 +116,25 @@ struct viommu_device {
 	_Atomic uint32_t id;
 	uint32_t serial;	     /* never used twice in an IOMMU */
 	_Atomic uint64_t generation; /* of its contexts */
-	_Atomic uint64_t domains;    /* it was translated through: device_domain_bit() of each */
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
-	struct viommu_device *next;  /* in its bucket, under devices_lock */
+
+	/* Of the call that has the unit: listeners of this device alone, and the mode they and those
+	 * of the IOMMU were told last (NOTIFY_NO_MODE: none). */
+	struct viommu_listener *listeners;
+	uint32_t mode;
+	uint64_t visited; /* number of the last event that was told by domain */
+
+	/* Under devices_lock. */
+	struct viommu_device *next; /* in its bucket */
 	struct viommu_device *next_of_all;
+	struct viommu_device *next_of[DEVICE_LISTS];
+	struct viommu_device *previous_of[DEVICE_LISTS];
+	uint32_t lists;	      /* bit n: it is in list n */
+	uint32_t owed;	      /* OWED_*: what its listeners have not been told yet */
+	uint32_t domain_user; /* its first note in domain_users */
+	uint64_t era;	      /* see domain_users.h */
+	uint64_t used_era;    /* sum of eras when it was last used, or 0 */
+	uint64_t full_era;    /* the same when there was no room for a note, or 0 */
 };
 
 /* Device-TLB invalidations that have not been answered, oldest first; under devices_lock. A token is a
@@ -126,7 +155,18 @@ struct viommu_listener {
 	/* The library's own listeners: does what is left to do before a completion may be reported,
 	 * paying for it with unit_pay(). False: steps ran out, call again. Or NULL. */
 	bool (*settle)(void *opaque);
-	struct viommu_listener *next;
+	struct viommu_listener *next; /* of those of the device, or of the IOMMU */
+	struct viommu_listener *next_told;
+	bool told;  /* is in that list */
+	bool fresh; /* has not heard every device's mode yet */
+};
+
+/* What is told to every device, one after the other, over as many calls as it takes. */
+struct sweep {
+	bool on;
+	bool all;		  /* devices, not only those with listeners of their own */
+	uint32_t owed;		  /* OWED_* */
+	struct viommu_device *at; /* the next one, under devices_lock */
 };
 
 struct viommu {
@@ -144,10 +184,20 @@ struct viommu {
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
 	_Atomic uint32_t users; /* I/O APICs */
 	_Atomic uint32_t busy;
-	struct epoch_section self; /* of that call */
-	struct viommu_listener *listeners;
-	bool told;	/* listeners have been told something since notify_complete() */
-	uint32_t steps; /* that the call may still take: unit_pay() */
+	struct epoch_section self;	   /* of that call */
+	struct viommu_listener *listeners; /* of the whole IOMMU */
+	struct viommu_listener *told;	   /* something since notify_complete() */
+	struct sweep sweep;
+	uint64_t tells;		/* callbacks that told something */
+	uint64_t visits;	/* events that were told by domain */
+	bool late;		/* something was told after the call that it belongs to */
+	uint64_t told_epoch;	/* of that: notify_settled(); 0: none */
+	bool pasids;		/* a device may use domains with PASIDs that it does not without */
+	uint32_t steps;		/* that the call may still take: unit_pay() */
+	_Atomic uint32_t owing; /* devices in DEVICES_OWED */
+	_Atomic uint32_t listener_count;
+	_Atomic uint32_t unmap_listeners; /* those that hear unmap or mode */
+	_Atomic uint32_t wide_listeners;  /* those of them that hear all devices */
 
 	struct viommu_host host;
 	struct viommu_limits limits;
@@ -156,6 +206,9 @@ struct viommu {
 					 with it held */
 	struct viommu_device *devices[DEVICE_BUCKETS]; /* by id */
 	struct viommu_device *all_devices;
+	struct viommu_device *list[DEVICE_LISTS];
+	struct viommu_device *list_at[DEVICE_LISTS]; /* of devices_take() */
+	struct domain_users domain_users;
 	uint32_t device_count;
 	uint32_t channel_count;
 	uint32_t next_serial;
@@ -204,7 +257,7 @@ void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
  * that begins with it. */
 uint64_t unit_forget(struct viommu *u, bool flush);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
- * anyone learns that it is done. */
+ * anyone learns that it is done: notify_device_changed(). */
 void unit_forget_device(struct viommu_device *device, bool told);
 
 /* The memory map has changed (with vm->lock held), and whether everyone who used the old one has
@@ -351,18 +404,27 @@ void device_put(struct viommu_device *device);
 bool device_invalidate(struct viommu_device *device,
 		       struct viommu_device_invalidation *invalidation, bool *gave_up);
 
-/* Domains are told apart by some bits of their ids: who is told too much only forgets too much. */
-static inline uint64_t device_domain_bit(uint32_t id)
-{
-	return BIT((id ^ id >> 6 ^ id >> 12) & 63);
-}
-
 /* After its context was parsed and before what it says is used. */
-static inline void device_uses_domain(struct viommu_device *device, uint32_t id)
-{
-	if (!(atomic_load_explicit(&device->domains, memory_order_relaxed) & device_domain_bit(id)))
-		atomic_fetch_or(&device->domains, device_domain_bit(id));
-}
+void device_uses_domain(struct viommu_device *device, uint32_t id);
+/* Its listeners are told its mode: it would use this domain now (NULL: none). */
+void device_has_domain(struct viommu_device *device, const uint32_t *id);
+
+/* Goes through a list, one device at a time, in use until device_put(); NULL: there are no more.
+ * Devices that are added meanwhile are passed over, those that leave are not missed. Only the call
+ * that has the unit, and one walk at a time. */
+void devices_begin(struct viommu *u, enum device_list list);
+struct viommu_device *devices_take(struct viommu *u, enum device_list list);
+/* The same for the users of a domain. Those without listeners are passed over. */
+void devices_begin_users(struct viommu *u, uint32_t id);
+struct viommu_device *devices_take_user(struct viommu *u, uint32_t id);
+/* The next device of the sweep. */
+struct viommu_device *devices_take_swept(struct viommu *u);
+/* With devices_lock held. */
+void device_list_add(struct viommu_device *device, enum device_list list);
+void device_list_remove(struct viommu_device *device, enum device_list list);
+/* Listeners of the device are owed something, from any thread: whoever has the unit next tells them.
+ */
+void device_owes(struct viommu_device *device, uint32_t owed);
 
 static inline uint64_t device_generation(const struct viommu_device *device)
 {
@@ -390,35 +452,40 @@ void devices_forget_invalidations(struct viommu *u, uint64_t token);
 
 /* ---- notify.c ---- */
 
-/* Which devices an event concerns: all, one requester, or those that were translated through a
- * domain since their contexts were invalidated by themselves. */
-enum notify_scope { NOTIFY_ALL, NOTIFY_DEVICE, NOTIFY_DOMAIN };
+#define NOTIFY_NO_MODE UINT32_MAX
 
-struct notify {
-	enum notify_scope scope;
-	uint32_t id;	  /* requester or domain */
-	uint32_t id_mask; /* NOTIFY_DEVICE: bits of the requester id that count */
-	uint32_t pasid;
-	uint64_t first;
-	uint64_t last;
-};
-
-void notify_unmap(struct viommu *u, const struct notify *what);
-/* The mode of every device that has a listener. */
-void notify_mode(struct viommu *u, uint32_t mode);
+/* Translations of [first, last] may have changed, of every device that may use something of a
+ * domain. */
+void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last);
+/* All contexts are out of date, and with @flush the translations of every domain: forgets them, and
+ * tells every device's listeners. @mode: the mode too, even if it is the same. */
+void notify_forget(struct viommu *u, bool flush, bool mode);
 /* @source: of a requester's own table, or VIOMMU_ANY_SOURCE. */
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
  * back; the verbs in unit.c make it once more when the engine returns. */
 void notify_complete(struct viommu *u);
-/* Before a completion is reported: whether every listener has done what it has to do by then. False:
- * steps ran out. */
+/* Before a completion is reported: whether every listener has been told, and has done, what it has
+ * to by then. False: steps ran out (unit_work() has been called), or sections have to close first.
+ */
 bool notify_settled(struct viommu *u);
+/* Begins and ends a call: tells what is owed from before, or by what other threads did, as far as
+ * there are steps; the end makes the result PENDING if there were too few, and completes. */
+void notify_begin(struct viommu *u);
+int notify_end(struct viommu *u, int result);
 
-/* The same for one device, which is in use (device_get()). */
+/* The same for one device, which is in use (device_get()): some of its translations, or everything
+ * and the mode if that has changed; the mode. */
 void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
 			 uint64_t last);
+void notify_device_changed(struct viommu *u, struct viommu_device *device);
 void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode);
+/* Whether there is a listener at all. */
+static inline bool notify_anybody(const struct viommu *u)
+{
+	return atomic_load_explicit(&u->listener_count, memory_order_relaxed) != 0;
+}
+
 /* Whether anybody listens to its mappings, and a piece of a new one: what the first one who refuses
  * it says; some may have been told by then. */
 bool notify_wants_map(const struct viommu *u, const struct viommu_device *device);

@@ -39,13 +39,6 @@ static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid,
 		invalidated(v, first, last);
 }
 
-static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
-{
-	(void)device;
-	(void)mode;
-	invalidated(opaque, 0, UINT64_MAX);
-}
-
 static void on_complete(void *opaque)
 {
 	struct viommu_vhost *v = opaque;
@@ -218,7 +211,6 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 {
 	struct viommu_listener_config listener = { .size = sizeof(listener),
 						   .unmap = on_unmap,
-						   .mode = on_mode,
 						   .complete = on_complete };
 	struct viommu_vhost_config config;
 	struct viommu_vhost *v;

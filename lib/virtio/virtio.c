@@ -153,6 +153,11 @@ static void free_unit(struct viommu *u)
 	vm_dealloc(vm, v, sizeof(*v));
 }
 
+static uint32_t mode(struct viommu *u, struct viommu_device *device)
+{
+	return virtio_mode(virtio_of(u), virtio_endpoint_of(device));
+}
+
 const struct engine virtio_engine = {
 	.name = "virtio",
 	.last_id = UINT32_MAX,
@@ -169,6 +174,7 @@ const struct engine virtio_engine = {
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_gone = virtio_device_gone,
 	.byte_granular = true,
+	.mode = mode,
 };
 
 /* What a configuration may not say, as (condition, words for a person). */

@@ -244,7 +244,6 @@ static void detach_endpoints(struct virtio *v, struct virtio_domain *d)
 	pthread_mutex_lock(&v->unit.devices_lock);
 	for (struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
 		atomic_store_explicit(&e->attached, 0, memory_order_release);
-		atomic_store(&e->device.domains, 0);
 		e->left = 0; /* requests wait for all until nobody uses what there was */
 	}
 	d->endpoints = NULL;

@@ -50,7 +50,7 @@ void virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *e)
 
 static void tell_new(struct virtio *v, struct virtio_domain *d, const struct range_item *item)
 {
-	if (!v->unit.listeners || !(item->perm & (VIOMMU_READ | VIOMMU_WRITE)))
+	if (!notify_anybody(&v->unit) || !(item->perm & (VIOMMU_READ | VIOMMU_WRITE)))
 		return;
 	for (struct virtio_endpoint *e = virtio_next_endpoint(v, d, NULL); e;
 	     e = virtio_next_endpoint(v, d, e)) {
@@ -153,7 +153,7 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 	match.id = (uint32_t)(d - v->domain);
 	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, first, last, true));
 	v->unsynced = true;
-	if (!v->unit.listeners && !d->caches)
+	if (!notify_anybody(&v->unit) && !d->caches)
 		return VIRTIO_S_OK;
 	for (struct virtio_endpoint *e = virtio_next_endpoint(v, d, NULL); e;
 	     e = virtio_next_endpoint(v, d, e))

@@ -109,10 +109,8 @@ static bool complete(struct virtio *v, const struct virtio_pending *p)
 {
 	struct viommu *u = &v->unit;
 
-	if (!notify_settled(u)) {
-		unit_work(u);
+	if (!notify_settled(u))
 		return false;
-	}
 	if (!owing(v) && !atomic_load(&u->outstanding_count) &&
 	    epoch_passed(&u->epoch, p->epoch, &u->self))
 		return true;
@@ -208,10 +206,8 @@ int virtio_run(struct viommu *u)
 
 	virtio_settle(v);
 	pay(v);
-	if (anything_pending(v) && !notify_settled(u)) {
-		unit_work(u);
+	if (anything_pending(v) && !notify_settled(u))
 		return VIOMMU_PENDING;
-	}
 	if (anything_pending(v))
 		complete_some(v);
 	if (anything_pending(v)) {

@@ -82,6 +82,7 @@ static const struct engine vtd_engine = {
 	.remap_msi = vtd_remap_msi,
 	.remap_cached = vtd_remap_cached,
 	.free = free_unit,
+	.by_domain = true,
 };
 
 /* Before there is a unit: the host is the caller's. */
@@ -150,6 +151,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 		vm_dealloc(vm, v, sizeof(*v));
 		return result;
 	}
+	v->unit.pasids = v->ecap & VTD_ECAP_PASID;
 	result = vtd_check_caps(v);
 	if (!result)
 		result = vtd_irte_cache_init(&v->irtes, vm);

@@ -140,8 +140,6 @@ int vtd_regs_init(struct vtd *v);
 void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear);
 /* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
 int vtd_complete(struct vtd *v);
-/* VIOMMU_MODE_* of all devices. */
-uint32_t vtd_mode(const struct vtd *v);
 /* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
 void vtd_tables_changed(struct vtd *v);
 /* Completions and queue. */
@@ -180,9 +178,8 @@ void vtd_unexpected(struct viommu *u, struct viommu_device *device);
 
 /* ---- vtd_invalidate.c: what descriptors and registers ask for; false: undefined, nothing was done
  * ---- */
-/* Translations of devices may have changed: listeners are told, the next wait has to wait. */
-void vtd_tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
-		      uint64_t first, uint64_t last);
+/* notify_forget(), and the next wait has to wait. */
+void vtd_forget(struct vtd *v, bool flush, bool mode);
 bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 			     unsigned function_mask);
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,

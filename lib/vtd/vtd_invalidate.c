@@ -4,22 +4,17 @@
 #include "range.h"
 #include "vtd_engine.h"
 
-void vtd_tell_devices(struct vtd *v, enum notify_scope scope, uint32_t id, uint32_t pasid,
-		      uint64_t first, uint64_t last)
+/* What was translated through a domain may have changed. */
+static void tell_domain(struct vtd *v, uint32_t did, uint64_t first, uint64_t last)
 {
-	struct notify what = { .scope = scope,
-			       .id = id,
-			       .id_mask = 0xffff,
-			       .pasid = pasid,
-			       .first = first,
-			       .last = last };
-
-	/* A device may have other domains under PASIDs than it has without: which ones is not known
-	 * here. */
-	if (scope == NOTIFY_DOMAIN && (v->ecap & VTD_ECAP_PASID))
-		what.scope = NOTIFY_ALL;
 	v->unsynced = true;
-	notify_unmap(&v->unit, &what);
+	notify_domain(&v->unit, did, first, last);
+}
+
+void vtd_forget(struct vtd *v, bool flush, bool mode)
+{
+	v->unsynced = true;
+	notify_forget(&v->unit, flush, mode);
 }
 
 /* Function masks of a device-selective invalidation: which bits of the function number are ignored
@@ -35,31 +30,25 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 			     unsigned function_mask)
 {
 	uint32_t mask = function_bits(function_mask);
-	struct notify what = { .scope = NOTIFY_DEVICE,
-			       .id = sid,
-			       .id_mask = mask,
-			       .pasid = VIOMMU_ANY_PASID,
-			       .last = UINT64_MAX };
 
 	if (granularity == 0)
 		return false;
 	if (granularity != VTD_GRAN_LOCAL) { /* domain-selective is done as global, and says so */
-		unit_forget(&v->unit, false);
-		vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_forget(v, false, false);
 		return true;
 	}
+	v->unsynced = true;
 	for (uint32_t f = 0; f < 8; f++) { /* eight functions at most */
-		uint32_t id = (sid & mask) | f;
+		uint32_t id = (sid & ~7U) | f;
 		struct viommu_device *device =
 			((id ^ sid) & mask) == 0 ? device_get(&v->unit, id) : NULL;
 
 		if (!device)
 			continue;
 		unit_forget_device(device, true);
+		notify_device_changed(&v->unit, device);
 		device_put(device);
 	}
-	v->unsynced = true;
-	notify_unmap(&v->unit, &what);
 	return true;
 }
 
@@ -77,7 +66,7 @@ static void flush_pages(struct vtd *v, struct domain_match which, uint64_t addre
 
 	unit_pay(&v->unit,
 		 domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf));
-	vtd_tell_devices(v, NOTIFY_DOMAIN, which.id, VIOMMU_ANY_PASID, first, first | mask);
+	tell_domain(v, which.id, first, first | mask);
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
@@ -88,12 +77,11 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
-		unit_forget(&v->unit, true);
-		vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		vtd_forget(v, true, false);
 		return true;
 	case VTD_GRAN_DOMAIN:
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &all));
-		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		tell_domain(v, did, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_LOCAL:
 		if (!(v->cap & VTD_CAP_PSI) || am > bits_get(v->cap, VTD_CAP_MAMV))
@@ -102,7 +90,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		 * found by it. */
 		pages.whole = VTD_KINDS_FIRST;
 		if (v->ecap & VTD_ECAP_NEST)
-			vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+			tell_domain(v, did, 0, UINT64_MAX);
 		flush_pages(v, pages, address, am, leaf);
 		return true;
 	default:
@@ -119,7 +107,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	if (granularity == VTD_PIOTLB_PASID) {
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
 					   domains_flush(&v->unit.domains, &second));
-		vtd_tell_devices(v, NOTIFY_DOMAIN, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		tell_domain(v, did, 0, UINT64_MAX);
 		return true;
 	}
 	if (granularity != VTD_PIOTLB_PAGES || am > 51)
@@ -137,8 +125,7 @@ bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, ui
 		return false;
 	/* Contexts are parsed again; what they come to then has another domain if anything in them
 	 * changed. */
-	unit_forget(&v->unit, false);
-	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	vtd_forget(v, false, false);
 	return true;
 }
 

@@ -134,6 +134,8 @@ static bool earlier_complete(struct vtd *v)
 		return false;
 	if (!v->unsynced)
 		return true;
+	if (!notify_settled(&v->unit))
+		return false;
 	if (!v->wait_epoch) {
 		notify_complete(&v->unit);
 		v->wait_epoch = epoch_start(&v->unit.epoch);

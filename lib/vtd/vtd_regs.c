@@ -20,7 +20,7 @@ int vtd_complete(struct vtd *v)
 
 	if (!c->epoch)
 		return VIOMMU_OK;
-	if (!epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self))
+	if (!notify_settled(&v->unit) || !epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self))
 		return VIOMMU_PENDING;
 	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
 	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
@@ -50,20 +50,9 @@ int vtd_progress(struct vtd *v)
 
 /* ---- global command (11.4.4) ---- */
 
-uint32_t vtd_mode(const struct vtd *v)
-{
-	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
-
-	if (!(root & VTD_ROOT_TE))
-		return VIOMMU_MODE_BYPASS;
-	return vtd_ttm(root) == VTD_TTM_ABORT ? VIOMMU_MODE_BLOCK : VIOMMU_MODE_TRANSLATE;
-}
-
 void vtd_tables_changed(struct vtd *v)
 {
-	unit_forget(&v->unit, true);
-	notify_mode(&v->unit, vtd_mode(v));
-	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	vtd_forget(v, true, true);
 }
 
 static void set_root_table(struct vtd *v)
@@ -250,8 +239,7 @@ static void write_prs(void *engine, const struct regs_write *w)
 
 static void protection_changed(struct vtd *v)
 {
-	unit_forget(&v->unit, true);
-	vtd_tell_devices(v, NOTIFY_ALL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	vtd_forget(v, true, false);
 }
 
 static void write_pmen(void *engine, const struct regs_write *w)

@@ -316,11 +316,13 @@ static void test_restore(void **state)
 		unsigned ttm;
 		uint32_t gcmd;
 		uint32_t mode;
+		bool tables;
 	} rows[] = {
-		{ "restored: TE off", 0, 0, VIOMMU_MODE_BYPASS },
-		{ "restored: legacy", 0, VTD_G_TE, VIOMMU_MODE_TRANSLATE },
-		{ "restored: scalable", 1, VTD_G_TE, VIOMMU_MODE_TRANSLATE },
-		{ "restored: abort mode", 3, VTD_G_TE, VIOMMU_MODE_BLOCK },
+		{ "restored: TE off", 0, 0, VIOMMU_MODE_BYPASS, false },
+		{ "restored: legacy", 0, VTD_G_TE, VIOMMU_MODE_TRANSLATE, true },
+		{ "restored: legacy, no context entry", 0, VTD_G_TE, VIOMMU_MODE_BLOCK, false },
+		{ "restored: scalable", 1, VTD_G_TE, VIOMMU_MODE_TRANSLATE, true },
+		{ "restored: abort mode", 3, VTD_G_TE, VIOMMU_MODE_BLOCK, true },
 	};
 	static unsigned char saved[65536];
 
@@ -330,7 +332,12 @@ static void test_restore(void **state)
 		uint64_t bytes = sizeof(saved);
 
 		row_name = rows[i].name;
-		u->dev = guest_device(&u->g, UNIT_RID);
+		if (!rows[i].tables)
+			u->dev = guest_device(&u->g, UNIT_RID);
+		else if (rows[i].ttm == VTD_TTM_SCALABLE)
+			unit_scalable_tables(u);
+		else
+			unit_legacy_tables(u);
 		guest_root(&u->g, rows[i].ttm);
 		gcmd(u, rows[i].gcmd, 0);
 		row_equal(viommu_save(u->g.iommu, saved, &bytes), VIOMMU_OK);

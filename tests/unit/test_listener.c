@@ -75,6 +75,7 @@ static void lifetime(void **state)
 	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
 	device = guest_device(&g, 8);
 	g.devices = 0; /* freed below */
+	guest_legacy(&g, 8, 5, guest_table(&g), 4);
 	a = listen(&g, device, &one);
 	b = listen(&g, NULL, &all);
 	assert_int_equal(viommu_listener_new(g.iommu, device, &config, &none), VIOMMU_EINVAL);
@@ -113,8 +114,11 @@ static void devices_that_come_later(void **state)
 	guest_start(&g, VTD_TTM_LEGACY);
 	assert_int_equal(all.unmaps + all.modes, 0);
 	device = guest_device(&g, 8);
-	guest_command(&g, VTD_G_TE, false);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
 	assert_int_equal(all.modes, 1);
+	assert_int_equal(all.mode, VIOMMU_MODE_BLOCK); /* no context entry */
+	guest_command(&g, VTD_G_TE, false);
+	assert_int_equal(all.modes, 2);
 	assert_int_equal(all.unmap[all.unmaps - 1].first, 0);
 	assert_int_equal(all.unmap[all.unmaps - 1].last, UINT64_MAX);
 	assert_int_equal(all.unmap[all.unmaps - 1].pasid, VIOMMU_ANY_PASID);
@@ -239,6 +243,317 @@ static void domains_of_pasids(void **state)
 	}
 }
 
+/* ---- only those concerned ---- */
+
+enum { MANY = 256 };
+
+struct crowd {
+	struct guest g;
+	struct viommu_device *device[MANY];
+	struct viommu_listener *listener;
+	struct ears ears;
+};
+
+/* Devices, each with a domain of its own (its id + 1), and one who listens to all of them. */
+static void crowd_open(struct crowd *c, uint64_t cap, uint32_t domains, bool used)
+{
+	struct viommu_limits limits = { .size = sizeof(limits), .domains = domains };
+	struct viommu_vtd_config config = {
+		.size = sizeof(config), .cap = cap, .ecap = GUEST_ECAP_LEGACY, .limits = &limits
+	};
+
+	guest_init(&c->g, GUEST_REGION, 64);
+	assert_int_equal(guest_try_vtd_config(&c->g, &config), VIOMMU_OK);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct viommu_device_config device = { .size = sizeof(device), .id = i };
+
+		guest_legacy(&c->g, (uint16_t)i, (uint16_t)(i + 1), GUEST_BASE, 4);
+		assert_int_equal(viommu_device_new(c->g.iommu, &device, &c->device[i]), VIOMMU_OK);
+	}
+	guest_start(&c->g, VTD_TTM_LEGACY);
+	for (unsigned i = 0; used && i < MANY; i++)
+		guest_dma(c->device[i], 0x5000, VIOMMU_READ);
+	c->listener = listen(&c->g, NULL, &c->ears);
+	memset(&c->ears, 0, sizeof(c->ears));
+}
+
+static void crowd_close(struct crowd *c)
+{
+	assert_int_equal(viommu_listener_free(c->listener), VIOMMU_OK);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(viommu_device_free(c->device[i]), VIOMMU_OK);
+	guest_fini(&c->g);
+}
+
+/* One page of a domain: how many devices are visited, which is counted in steps. */
+static unsigned visits(struct crowd *c, unsigned domain)
+{
+	memset(&c->ears, 0, sizeof(c->ears));
+	guest_submit(&c->g, GUEST_IOTLB(VTD_GRAN_LOCAL, domain), 0x5000, 0, 0);
+	guest_wait(&c->g);
+	return c->ears.unmaps;
+}
+
+/* Of 256 devices one is concerned, and one is visited, whether it was used or only might be. */
+static void one_of_many(void **state)
+{
+	for (int used = 0; used < 2; used++) {
+		static struct crowd c;
+
+		crowd_open(&c, GUEST_CAP, 0, used);
+		for (unsigned i = 0; i < MANY; i += 51) {
+			assert_int_equal(visits(&c, i + 1), 1);
+			assert_ptr_equal(c.ears.unmap[0].device, c.device[i]);
+			assert_int_equal(c.ears.modes, 0);
+		}
+		assert_int_equal(visits(&c, MANY + 1), 0);
+		/* a context invalidation of one: it is told everything, and of its domains again */
+		memset(&c.ears, 0, sizeof(c.ears));
+		guest_legacy(&c.g, 9, 500, GUEST_BASE, 4);
+		guest_submit(&c.g, GUEST_CC(VTD_GRAN_LOCAL, 10, 9, 0), 0, 0, 0);
+		guest_wait(&c.g);
+		assert_int_equal(c.ears.unmaps, 1);
+		assert_true(told(&c.ears, c.device[9], 0, UINT64_MAX));
+		assert_int_equal(visits(&c, 10), 0);
+		assert_int_equal(visits(&c, 500), 1);
+		/* of all */
+		guest_submit(&c.g, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0, 0, 0);
+		guest_wait(&c.g);
+		assert_int_equal(c.ears.unmaps, 1 + MANY);
+		assert_int_equal(visits(&c, 500), 1);
+		assert_int_equal(visits(&c, 7), 1);
+		crowd_close(&c);
+	}
+}
+
+/* More devices than notes: those without are visited for every domain, and nobody is missed. Room
+ * comes back when contexts have been invalidated (obligation 27). */
+static void more_users_than_notes(void **state)
+{
+	static struct crowd c;
+	bool precise = false;
+
+	crowd_open(&c, GUEST_CAP, 64, true);
+	for (unsigned i = 0; i < MANY; i++) {
+		unsigned n = visits(&c, i + 1);
+
+		assert_true(told(&c.ears, c.device[i], 0x5000, 0x5fff) || n > 32);
+		assert_true(n >= MANY - 64 && n <= MANY - 63);
+	}
+	/* 200 devices leave */
+	for (unsigned i = 0; i < 200; i++)
+		guest_put64(&c.g, guest_legacy_entry(&c.g, (uint16_t)i), 0);
+	guest_submit(&c.g, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0, 0, 0);
+	guest_wait(&c.g);
+	for (unsigned i = 200; i < MANY; i++) {
+		unsigned n = visits(&c, i + 1);
+
+		assert_true(told(&c.ears, c.device[i], 0x5000, 0x5fff));
+		precise |= n == 1;
+	}
+	assert_true(precise);
+	crowd_close(&c);
+}
+
+/* More devices than a call has steps: the rest is told by viommu_run(), and before a wait is
+ * complete (obligation 38). */
+static void more_devices_than_steps(void **state)
+{
+	struct viommu_limits limits = { .size = sizeof(limits), .steps = 16 };
+	struct viommu_vtd_config vtd = {
+		.size = sizeof(vtd), .cap = GUEST_CAP, .ecap = GUEST_ECAP_LEGACY, .limits = &limits
+	};
+	static struct viommu_device *device[MANY];
+	struct viommu_listener *listener;
+	struct ears all;
+	struct guest g;
+	unsigned calls = 0;
+
+	guest_init(&g, GUEST_REGION, 64);
+	assert_int_equal(guest_try_vtd_config(&g, &vtd), VIOMMU_OK);
+	guest_start(&g, VTD_TTM_LEGACY);
+	for (unsigned i = 0; i < MANY; i++) {
+		struct viommu_device_config config = { .size = sizeof(config), .id = i };
+
+		guest_legacy(&g, (uint16_t)i, 5, GUEST_BASE, 4);
+		assert_int_equal(viommu_device_new(g.iommu, &config, &device[i]), VIOMMU_OK);
+	}
+	listener = listen(&g, NULL, &all);
+	assert_true(all.modes <= 16);
+	assert_true(g.count[GUEST_ON_WORK] > 0);
+	while (viommu_run(g.iommu) == VIOMMU_PENDING)
+		assert_true(++calls < 100);
+	assert_true(calls > 10 && all.modes == MANY);
+	for (int page = 0; page < 2; page++) {
+		memset(&all, 0, sizeof(all));
+		calls = 0;
+		guest_submit(&g,
+			     page ? GUEST_IOTLB(VTD_GRAN_LOCAL, 5)
+				  : GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0),
+			     0, 0, 0);
+		guest_submit_wait(&g);
+		assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
+		assert_true(all.unmaps <= 64);
+		assert_false(guest_waited(&g));
+		while (!guest_waited(&g)) {
+			assert_true(++calls < 100);
+			viommu_run(g.iommu);
+		}
+		assert_true(all.unmaps >= MANY);
+	}
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_int_equal(viommu_device_free(device[i]), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* With PASIDs: each device is told of the domains it uses, with or without one (cross-talk). */
+static void domains_of_others_pasids(void **state)
+{
+	struct guest_pasid p = { .pgtt = VTD_PGTT_FIRST, .fs_levels = 4 };
+	struct viommu_listener *listener;
+	struct viommu_device *device[2];
+	struct ears all;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 128);
+	guest_vtd(&g, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE);
+	p.fs = guest_table(&g);
+	guest_fs_map(&g, p.fs, 4, 0x5000, GUEST_BASE, 12, GUEST_FS);
+	for (unsigned i = 0; i < 2; i++) {
+		p.did = (uint16_t)(10 + i);
+		guest_pasid(&g, (uint16_t)(8 + i), 0, &p);
+		p.did = (uint16_t)(20 + i);
+		guest_pasid(&g, (uint16_t)(8 + i), 77, &p);
+	}
+	guest_start(&g, VTD_TTM_SCALABLE);
+	for (unsigned i = 0; i < 2; i++) {
+		device[i] = guest_device(&g, 8 + i);
+		assert_int_equal(guest_dma_pasid(device[i], 77, 0x5000, 1).result, VIOMMU_OK);
+	}
+	listener = listen(&g, NULL, &all);
+	for (unsigned i = 0; i < 2; i++) {
+		for (unsigned did = 10 + i; did < 30; did += 10) {
+			memset(&all, 0, sizeof(all));
+			guest_submit(&g, GUEST_PIOTLB(VTD_PIOTLB_PAGES, did, did < 20 ? 0 : 77),
+				     0x5000, 0, 0);
+			guest_wait(&g);
+			assert_true(told(&all, device[i], 0x5000, 0x5fff));
+			assert_int_equal(all.unmaps, 1);
+		}
+	}
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* ---- the mode ---- */
+
+struct mode_log {
+	unsigned count;
+	struct viommu_device *device[8];
+	uint32_t mode[8];
+};
+
+static void log_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	struct mode_log *log = opaque;
+
+	assert_true(log->count < ARRAY_COUNT(log->mode));
+	log->device[log->count] = device;
+	log->mode[log->count++] = mode;
+}
+
+static void expect_mode(struct mode_log *log, const struct viommu_device *device, uint32_t mode)
+{
+	assert_int_equal(log->count, 1);
+	assert_ptr_equal(log->device[0], device);
+	assert_int_equal(log->mode[0], mode);
+	log->count = 0;
+}
+
+/* Each device's own: pass-through is bypass, no context is block; told when it changes, to who is
+ * new, and of what is new. */
+static void mode_of_each(void **state)
+{
+	struct mode_log log = { .count = 0 }, late = { .count = 0 }, own = { .count = 0 };
+	struct viommu_listener_config config = { .size = sizeof(config), .mode = log_mode };
+	struct viommu_device *pass, *added;
+	struct viommu_listener *listener[3];
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	guest_legacy_tt(&g, 8, 5, 0, 4, VTD_TT_PASS);
+	guest_legacy(&g, 16, 6, guest_table(&g), 4);
+	pass = guest_device(&g, 8);
+	config.opaque = &log;
+	assert_int_equal(viommu_listener_new(g.iommu, NULL, &config, &listener[0]), VIOMMU_OK);
+	expect_mode(&log, pass, VIOMMU_MODE_BYPASS);
+	guest_start(&g, VTD_TTM_LEGACY);
+	assert_true(log.count > 0);
+	for (unsigned i = 0; i < log.count; i++)
+		assert_int_equal(log.mode[i], VIOMMU_MODE_BYPASS);
+	log.count = 0;
+	guest_submit(&g, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0, 0, 0); /* nothing has changed */
+	guest_wait(&g);
+	assert_int_equal(log.count, 0);
+	guest_put64(&g, guest_legacy_entry(&g, 8), 0);
+	guest_submit(&g, GUEST_CC(VTD_GRAN_LOCAL, 5, 8, 0), 0, 0, 0);
+	guest_wait(&g);
+	expect_mode(&log, pass, VIOMMU_MODE_BLOCK);
+	guest_legacy_tt(&g, 8, 5, 0, 4, VTD_TT_PASS);
+	guest_submit(&g, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0, 0, 0);
+	guest_wait(&g);
+	expect_mode(&log, pass, VIOMMU_MODE_BYPASS);
+	added = guest_device(&g, 16); /* told by whoever owns the registers */
+	assert_int_equal(g.count[GUEST_ON_WORK] > 0, true);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+	expect_mode(&log, added, VIOMMU_MODE_TRANSLATE);
+	config.opaque = &late;
+	assert_int_equal(viommu_listener_new(g.iommu, NULL, &config, &listener[1]), VIOMMU_OK);
+	assert_int_equal(late.count, 2);
+	assert_int_equal(log.count, 0); /* knows already */
+	config.opaque = &own;
+	assert_int_equal(viommu_listener_new(g.iommu, added, &config, &listener[2]), VIOMMU_OK);
+	expect_mode(&own, added, VIOMMU_MODE_TRANSLATE);
+	assert_int_equal(log.count, 0);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(viommu_listener_free(listener[i]), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+/* Another id is another requester: everything may have changed. */
+static void another_id(void **state)
+{
+	struct viommu_listener *own, *wide;
+	struct viommu_device *device;
+	struct ears one, all;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	guest_legacy(&g, 8, 5, guest_table(&g), 4);
+	guest_legacy_tt(&g, 9, 6, 0, 4, VTD_TT_PASS);
+	device = guest_device(&g, 8);
+	guest_start(&g, VTD_TTM_LEGACY);
+	own = listen(&g, device, &one);
+	wide = listen(&g, NULL, &all);
+	memset(&one, 0, sizeof(one));
+	memset(&all, 0, sizeof(all));
+	assert_int_equal(viommu_device_set_id(device, 9), VIOMMU_OK);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+	assert_true(told(&one, device, 0, UINT64_MAX) && told(&all, device, 0, UINT64_MAX));
+	assert_int_equal(one.mode, VIOMMU_MODE_BYPASS);
+	assert_int_equal(one.unmaps + one.modes + all.unmaps + all.modes, 4);
+	/* the domain that it has now, and the one that it had before nobody speaks of */
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_LOCAL, 6), 0x5000, 0, 0);
+	guest_wait(&g);
+	assert_int_equal(one.unmaps, 2);
+	assert_int_equal(viommu_listener_free(own), VIOMMU_OK);
+	assert_int_equal(viommu_listener_free(wide), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 /* ---- replays ---- */
 
 struct shadow {
@@ -316,6 +631,12 @@ int main(void)
 		cmocka_unit_test(domains_in_legacy_mode),
 		cmocka_unit_test(domain_of_before),
 		cmocka_unit_test(domains_of_pasids),
+		cmocka_unit_test(one_of_many),
+		cmocka_unit_test(more_users_than_notes),
+		cmocka_unit_test(more_devices_than_steps),
+		cmocka_unit_test(domains_of_others_pasids),
+		cmocka_unit_test(mode_of_each),
+		cmocka_unit_test(another_id),
 		cmocka_unit_test(replay_from_inside),
 	};
 

@@ -612,6 +612,8 @@ static void listeners(void **state)
 	add(&r, 1);
 	config.opaque = &r;
 	assert_int_equal(viommu_listener_new(r.iommu, NULL, &config, &listener), VIOMMU_OK);
+	assert_int_equal(r.told[0].mode, VIOMMU_MODE_BLOCK);
+	expect(&r, "a new listener", "mc");
 	attach(&r, 9, 1, 0);
 	assert_int_equal(r.told[0].mode, VIOMMU_MODE_TRANSLATE);
 	expect(&r, "attach", "mc");
