@@ -33,7 +33,7 @@ static void put_files(struct msghdr *msg, union control *control, const struct v
 	msg->msg_controllen = CMSG_SPACE(bytes);
 }
 
-bool vu_send(int socket, const struct vu_message *message)
+static bool send_with(int socket, const struct vu_message *message, int flags)
 {
 	uint32_t header[3] = { message->request, message->flags | VU_VERSION, message->bytes };
 	struct iovec part[2] = { { header, sizeof(header) },
@@ -45,9 +45,19 @@ bool vu_send(int socket, const struct vu_message *message)
 	if (message->fds)
 		put_files(&msg, &control, message);
 	do {
-		sent = sendmsg(socket, &msg, MSG_NOSIGNAL);
+		sent = sendmsg(socket, &msg, MSG_NOSIGNAL | flags);
 	} while (sent < 0 && errno == EINTR);
 	return sent == (ssize_t)(sizeof(header) + message->bytes);
+}
+
+bool vu_send(int socket, const struct vu_message *message)
+{
+	return send_with(socket, message, 0);
+}
+
+bool vu_offer(int socket, const struct vu_message *message)
+{
+	return send_with(socket, message, MSG_DONTWAIT);
 }
 
 static bool await(int socket, int milliseconds)

@@ -104,6 +104,8 @@ struct vu_message {
 
 /* Sends a message with its files. */
 bool vu_send(int socket, const struct vu_message *message);
+/* The same, unless that would have to wait. */
+bool vu_offer(int socket, const struct vu_message *message);
 
 /*
  * Receives a message, waiting at most `milliseconds` for it to begin. 1: there is one, its files

@@ -86,6 +86,8 @@ static uint8_t *find(const struct vu_space *s, uint64_t address, uint64_t bytes,
 
 /* ---- the channel ---- */
 
+/* The front end may be waiting for an answer of ours, and must not wait for this to be read: a miss that
+ * is lost is repeated. */
 static void tell_front_end(struct vu_space *s, uint16_t type, uint64_t iova, uint32_t access)
 {
 	struct vu_message m = { .request = VU_BACKEND_IOTLB_MSG };
@@ -95,7 +97,7 @@ static void tell_front_end(struct vu_space *s, uint16_t type, uint64_t iova, uin
 
 	if (s->channel >= 0 &&
 	    !viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
-		vu_send(s->channel, &m);
+		vu_offer(s->channel, &m);
 }
 
 static void miss(void *opaque, uint64_t iova, uint32_t access)
@@ -145,6 +147,20 @@ void space_leave(struct vu_space *s)
 		viommu_iotlb_leave(s->reader);
 }
 
+/* What a result of a lookup means. */
+static int outcome(struct vu_space *s, int r, uint64_t address, uint32_t access)
+{
+	if (r == VIOMMU_OK)
+		return RESOLVED;
+	if (r == VIOMMU_PENDING)
+		return MISSING;
+	if (r == VIOMMU_FAULT) {
+		s->refused++;
+		tell_front_end(s, VIOMMU_IOTLB_ACCESS_FAIL, address, access);
+	}
+	return REFUSED;
+}
+
 static int look_up(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
 		   struct vu_span *spans, unsigned *count)
 {
@@ -154,14 +170,8 @@ static int look_up(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_
 	int r = viommu_iotlb_lookup(s->reader, address, address + bytes - 1, access, fragment, max,
 				    &answer);
 
-	if (r == VIOMMU_PENDING)
-		return MISSING;
-	if (r == VIOMMU_FAULT) {
-		s->refused++;
-		tell_front_end(s, VIOMMU_IOTLB_ACCESS_FAIL, answer.next, access);
-	}
 	if (r != VIOMMU_OK)
-		return REFUSED;
+		return outcome(s, r, answer.next, access);
 	for (unsigned i = 0; i < answer.count; i++)
 		spans[i] = (struct vu_span){ fragment[i].host, fragment[i].length };
 	*count = answer.count;
@@ -183,8 +193,12 @@ static int look_around(struct vu_space *s, uint64_t address, uint64_t bytes, uin
 {
 	struct viommu_iotlb_range *range = &s->range[access == VIOMMU_WRITE];
 
-	if (viommu_iotlb_get_range(s->reader, address, access, range) != VIOMMU_OK)
+	int r = viommu_iotlb_get_range(s->reader, address, access, range);
+
+	if (r != VIOMMU_OK) {
 		range->perm = 0;
+		return outcome(s, r, address, access);
+	}
 	spans[0] = (struct vu_span){ in_range(range, address, bytes), bytes };
 	if (!spans[0].base) /* It is in more than one piece, or not there. */
 		return look_up(s, address, bytes, access, spans, count);

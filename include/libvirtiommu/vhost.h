@@ -101,10 +101,11 @@ struct viommu_iotlb_config {
 	uint32_t ranges; /**< ranges kept, at most; the oldest goes when full; 0: 2048 */
 	uint32_t misses; /**< misses outstanding, at most; 0: 256 */
 	void *opaque;	 /**< passed to the callbacks */
-	/** A translation is missing: send a VIOMMU_IOTLB_MISS. Not repeated while the same page of
-	 * 4 KiB and access is outstanding: until something of the page is added or invalidated, or
-	 * too many others have been asked for. From viommu_iotlb_lookup(), no lock held. May be
-	 * NULL. */
+	/** A translation is missing, or lacks a permission: send a VIOMMU_IOTLB_MISS. Not repeated
+	 * while the same page of 4 KiB and access is outstanding: until something of the page is
+	 * added or invalidated, or too many others have been asked for, or it has been looked up
+	 * 512 times in vain: it may have been lost, or be granted by now. The number doubles each
+	 * time; and while nothing at all is answered, not many are repeated. From viommu_iotlb_lookup(), no lock held. May be NULL. */
 	void (*miss)(void *opaque, uint64_t iova, uint32_t access);
 	/** What viommu_iotlb_invalidate() could not finish may be finished now: call
 	 * viommu_iotlb_synced(). From viommu_iotlb_leave(). May be NULL. */
@@ -166,6 +167,19 @@ VIOMMU_API int viommu_iotlb_insert(struct viommu_iotlb *iotlb, uint64_t first, u
 VIOMMU_API int viommu_iotlb_invalidate(struct viommu_iotlb *iotlb, uint64_t first, uint64_t last);
 
 /**
+ * The VMM has refused a miss, if there is a way to learn it (in vhost's messages there is none): the
+ * next lookup of the page that wants some of that access answers VIOMMU_FAULT, and the one after it
+ * asks again, because what is refused may be mapped later without a message.
+ *
+ * Any thread, any time.
+ * @param iotlb   the device IOTLB
+ * @param iova    as it was missed
+ * @param access  the same
+ * @return VIOMMU_OK, VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_iotlb_refused(struct viommu_iotlb *iotlb, uint64_t iova, uint32_t access);
+
+/**
  * Whether every section that was open at the last invalidation has closed.
  *
  * One at a time per handle, together with the other functions that change it.
@@ -225,8 +239,10 @@ VIOMMU_API int viommu_iotlb_leave(struct viommu_iotlb_reader *reader);
  * @param max        at least 1
  * @param answer     always written, except with a negative result; ats and reason are 0
  * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough.
- * VIOMMU_PENDING: answer->next is missing, and has been asked for through the miss callback.
- * VIOMMU_FAULT: a range is there at answer->next and does not permit the access.
+ * VIOMMU_PENDING: answer->next is missing, or does not permit the access, and has been asked for
+ * through the miss callback. VIOMMU_FAULT: it was refused, by viommu_iotlb_refused(), or twice by an
+ * update without the permission (one may have been under way when the miss was sent); the next lookup
+ * asks again. Without a miss callback, a range that does not permit the access is refused at once.
  * VIOMMU_EINVAL (also: no section is open)
  */
 VIOMMU_API int viommu_iotlb_lookup(struct viommu_iotlb_reader *reader, uint64_t first,

@@ -201,7 +201,7 @@ int viommu_iotlb_insert(struct viommu_iotlb *t, uint64_t first, uint64_t last, v
 	}
 	result = replace(t, &item, at, gpa);
 	if (result == VIOMMU_OK)
-		iotlb_misses_forget(&t->misses, first, last);
+		iotlb_misses_answer(&t->misses, first, last, perm);
 	return result;
 }
 
@@ -216,10 +216,18 @@ int viommu_iotlb_invalidate(struct viommu_iotlb *t, uint64_t first, uint64_t las
 		evict(t, t->config.ranges);
 		count_change(t);
 	}
-	iotlb_misses_forget(&t->misses, first, last);
+	iotlb_misses_answer(&t->misses, first, last, 0);
 	/* Also if nothing was there: a section may be using what was replaced or evicted since. */
 	t->awaited = epoch_start(&t->epoch);
 	return viommu_iotlb_synced(t);
+}
+
+int viommu_iotlb_refused(struct viommu_iotlb *t, uint64_t iova, uint32_t access)
+{
+	if (!t || !access || (access & ~(VIOMMU_READ | VIOMMU_WRITE)))
+		return VIOMMU_EINVAL;
+	iotlb_misses_refuse(&t->misses, iova, access);
+	return VIOMMU_OK;
 }
 
 int viommu_iotlb_synced(struct viommu_iotlb *t)

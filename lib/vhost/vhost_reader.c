@@ -172,24 +172,27 @@ static bool append(struct viommu_fragment *fragments, uint32_t max, struct viomm
 	return true;
 }
 
-/* Notes a miss. Returns the access to ask for: 0 if it has been asked for already. *found: it came
- * in the meantime. Whoever adds a range forgets its misses afterwards, under the same lock: either
- * the range is seen here, or what is noted here is forgotten. */
-static uint32_t note_miss(struct viommu_iotlb *t, uint64_t iova, uint32_t access, bool *found)
+/* What is missing, or lacks a permission. VIOMMU_PENDING, and *ask: the access to ask for, 0 if it has
+ * been asked for already; VIOMMU_FAULT: it was refused, or there is nobody to ask; VIOMMU_OK: it came
+ * in the meantime. Whoever adds a range answers its misses afterwards, under the same lock: either the
+ * range is seen here, or what is noted here is answered. */
+static int note_miss(struct viommu_iotlb *t, uint64_t iova, uint32_t access, bool lacks,
+		     uint32_t *ask)
 {
 	struct range_item item;
-	uint32_t ask = 0;
+	bool refused = false;
+	bool found;
 
-	if (!t->config.miss) {
-		*found = false;
-		return 0;
-	}
+	if (!t->config.miss)
+		return lacks ? VIOMMU_FAULT : VIOMMU_PENDING;
 	pthread_mutex_lock(&t->misses.lock);
-	*found = range_map_find(t->pool, &t->map, iova, &item);
-	if (!*found)
-		ask = iotlb_misses_note(&t->misses, iova, access);
+	found = range_map_find(t->pool, &t->map, iova, &item) && !(access & ~item.perm);
+	if (!found)
+		*ask = iotlb_misses_note(&t->misses, iova, access, &refused);
 	pthread_mutex_unlock(&t->misses.lock);
-	return ask;
+	if (found)
+		return VIOMMU_OK;
+	return refused ? VIOMMU_FAULT : VIOMMU_PENDING;
 }
 
 /* Goes through the ranges one by one, each step to a higher address: at most as many steps as there
@@ -208,14 +211,15 @@ static int collect(struct viommu_iotlb_reader *r, uint64_t last, uint32_t access
 
 		if (cached)
 			piece = *cached;
-		else if (!find_in_tree(r, answer->next, &start, &piece)) {
-			*ask = note_miss(r->iotlb, answer->next, access, &found);
-			if (found)
+		else
+			found = find_in_tree(r, answer->next, &start, &piece);
+		if (!found || (access & ~piece.perm)) {
+			int result = note_miss(r->iotlb, answer->next, access, found, ask);
+
+			if (result == VIOMMU_OK)
 				continue;
-			return VIOMMU_PENDING;
+			return result;
 		}
-		if (access & ~piece.perm)
-			return VIOMMU_FAULT;
 		write_fragment(&f, &piece, answer->next, last < piece.last ? last : piece.last);
 		if (!append(fragments, max, answer, &f))
 			return VIOMMU_MORE;

@@ -25,7 +25,8 @@ struct range {
 
 struct miss {
 	uint64_t page;
-	uint32_t access;
+	uint32_t wanted, asked;
+	unsigned answers, lookups, repeat;
 };
 
 /* Ranges and misses in the order of their age. */
@@ -33,7 +34,7 @@ struct model {
 	struct range range[MOST + 4];
 	unsigned ranges, cap;
 	struct miss miss[MOST_MISSES + 1];
-	unsigned misses, misses_cap;
+	unsigned misses, misses_cap, waited, patience;
 };
 
 struct world {
@@ -70,14 +71,25 @@ static unsigned pick(struct world *w, unsigned n)
 
 /* ---- the model ---- */
 
-static void model_forget_misses(struct model *m, uint64_t first, uint64_t last)
+/* An update with a permission, or an invalidation. */
+static void model_answer(struct model *m, uint64_t first, uint64_t last, uint32_t perm)
 {
 	unsigned kept = 0;
 
-	for (unsigned i = 0; i < m->misses; i++)
-		if (m->miss[i].page < first / 4096 || m->miss[i].page > last / 4096)
-			m->miss[kept++] = m->miss[i];
+	for (unsigned i = 0; i < m->misses; i++) {
+		struct miss miss = m->miss[i];
+
+		if (miss.page >= first / 4096 && miss.page <= last / 4096) {
+			miss.asked = 0;
+			miss.wanted &= ~perm;
+			miss.answers += perm != 0;
+			if (!miss.wanted)
+				continue;
+		}
+		m->miss[kept++] = miss;
+	}
 	m->misses = kept;
+	m->patience = 1;
 }
 
 static void model_cut(struct model *m, uint64_t first, uint64_t last)
@@ -108,7 +120,6 @@ static void model_cut(struct model *m, uint64_t first, uint64_t last)
 			m->range[m->ranges++] = part;
 		}
 	}
-	model_forget_misses(m, first, last);
 }
 
 static unsigned model_evict(struct model *m, unsigned count)
@@ -128,21 +139,42 @@ static const struct range *model_find(const struct model *m, uint64_t address)
 	return NULL;
 }
 
-/* What is to be asked for. */
-static uint32_t model_miss(struct model *m, uint64_t address, uint32_t access)
+/* What is to be asked for. False: it is refused. */
+static bool model_miss(struct model *m, uint64_t address, uint32_t access, uint32_t *ask)
 {
-	for (unsigned i = 0; i < m->misses; i++) {
-		if (m->miss[i].page == address / 4096) {
-			uint32_t more = access & ~m->miss[i].access;
+	struct miss *miss = NULL;
 
-			m->miss[i].access |= access;
-			return more;
-		}
+	for (unsigned i = 0; i < m->misses; i++)
+		if (m->miss[i].page == address / 4096)
+			miss = &m->miss[i];
+	if (miss && miss->answers >= 2 && (access & miss->wanted)) {
+		unsigned behind = m->misses-- - (unsigned)(miss - m->miss) - 1;
+
+		memmove(miss, miss + 1, behind * sizeof(*miss));
+		return false;
 	}
-	m->miss[m->misses++] = (struct miss){ address / 4096, access };
-	if (m->misses > m->misses_cap)
-		memmove(m->miss, m->miss + 1, --m->misses * sizeof(m->miss[0]));
-	return access;
+	if (!miss) {
+		if (m->misses == m->misses_cap)
+			memmove(m->miss, m->miss + 1, --m->misses * sizeof(m->miss[0]));
+		miss = &m->miss[m->misses++];
+		*miss = (struct miss){ .page = address / 4096 };
+	}
+	*ask = access & ~miss->asked;
+	if (*ask) {
+		miss->wanted |= access;
+		miss->asked |= access;
+		miss->lookups = 0;
+		miss->repeat = 512;
+	} else if (miss->lookups < miss->repeat - 1) {
+		miss->lookups++;
+	} else if (++m->waited >= m->patience) {
+		*ask = access;
+		miss->lookups = 0;
+		m->waited = 0;
+		m->patience *= 2;
+		miss->repeat *= 2;
+	}
+	return true;
 }
 
 /* Byte positions where something changes are few: goes from range to range. */
@@ -161,12 +193,8 @@ static int model_look_up(struct model *m, uint64_t first, uint64_t last, uint32_
 		char *host;
 
 		answer->next = at;
-		if (!r) {
-			*ask = model_miss(m, at, access);
-			return VIOMMU_PENDING;
-		}
-		if ((r->perm & access) != access)
-			return VIOMMU_FAULT;
+		if (!r || (r->perm & access) != access)
+			return model_miss(m, at, access, ask) ? VIOMMU_PENDING : VIOMMU_FAULT;
 		end = r->last < last ? r->last : last;
 		host = (char *)(uintptr_t)(r->host + (at - r->first));
 		gpa = r->gpa ? r->gpa + (at - r->first) : 0;
@@ -253,6 +281,7 @@ static void insert(struct world *w)
 	model_cut(&w->m, r.first, r.last);
 	w->results[4] += model_evict(&w->m, w->m.cap - 1);
 	w->m.range[w->m.ranges++] = r;
+	model_answer(&w->m, r.first, r.last, r.perm);
 }
 
 static void invalidate(struct world *w)
@@ -262,7 +291,28 @@ static void invalidate(struct world *w)
 	any_range(w, pick(w, 16) ? 6 : UNITS, &first, &last);
 	check_eq(w->row->name, viommu_iotlb_invalidate(w->t, first, last), VIOMMU_OK);
 	model_cut(&w->m, first, last);
+	model_answer(&w->m, first, last, 0);
 	w->results[4] += model_evict(&w->m, w->m.cap);
+}
+
+static void refuse(struct world *w)
+{
+	struct model *m = &w->m;
+	uint32_t access = 1 + pick(w, 3), ask;
+	uint64_t first, last;
+	unsigned i;
+
+	any_range(w, 1, &first, &last);
+	check_eq(w->row->name, viommu_iotlb_refused(w->t, first, access), VIOMMU_OK);
+	for (i = 0; i < m->misses && m->miss[i].page != first / 4096; i++)
+		;
+	if (i == m->misses) { /* as if it were asked for now */
+		model_miss(m, first, access, &ask);
+		i = m->misses - 1;
+	}
+	m->miss[i].wanted |= access;
+	m->miss[i].asked = 0;
+	m->miss[i].answers = 2;
 }
 
 static void look_up(struct world *w)
@@ -306,7 +356,7 @@ static void look_up(struct world *w)
 
 static void run_row(const struct row *row, uint64_t seed, uint64_t operations)
 {
-	struct world w = { .row = row, .random = seed, .m = { .cap = row->cap } };
+	struct world w = { .row = row, .random = seed, .m = { .cap = row->cap, .patience = 1 } };
 	struct viommu_iotlb_config config = { .size = sizeof(config),
 					      .ranges = row->cap,
 					      .misses = row->misses,
@@ -324,6 +374,8 @@ static void run_row(const struct row *row, uint64_t seed, uint64_t operations)
 			insert(&w);
 		else if (what < 4)
 			invalidate(&w);
+		else if (what < 5 && pick(&w, 4) == 0)
+			refuse(&w);
 		else
 			look_up(&w);
 		check_eq(row->name, w.t->map.count, w.m.ranges);

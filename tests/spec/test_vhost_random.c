@@ -88,9 +88,9 @@ static void test_any_order(void **state)
 	unit_close(u);
 }
 
-/* ---- backends that are not ours ---- */
+/* ---- backends that are not ours, and viommu_iotlb ---- */
 
-enum kind { LINUX, DPDK, VDPA };
+enum kind { LINUX, DPDK, VDPA, OURS };
 
 struct entry {
 	uint64_t first;
@@ -112,6 +112,12 @@ struct peer {
 	struct viommu_iotlb_msg wire[LOG];
 	unsigned sent;
 	unsigned acted;
+	unsigned updates;
+	/* OURS */
+	struct viommu_iotlb *iotlb;
+	struct viommu_iotlb_reader *reader;
+	uint64_t missed;
+	uint32_t missed_access;
 };
 
 static struct peer peer;
@@ -143,7 +149,13 @@ static void act(struct peer *p, const struct viommu_iotlb_msg *m)
 {
 	uint64_t last = m->iova + (m->size - 1);
 
-	if (m->type == VIOMMU_IOTLB_INVALIDATE)
+	if (p->kind == OURS && m->type == VIOMMU_IOTLB_INVALIDATE)
+		row_equal(viommu_iotlb_invalidate(p->iotlb, m->iova, last), VIOMMU_OK);
+	else if (p->kind == OURS)
+		row_equal(viommu_iotlb_insert(p->iotlb, m->iova, last, (void *)(uintptr_t)m->uaddr,
+					      0, m->perm),
+			  VIOMMU_OK);
+	else if (m->type == VIOMMU_IOTLB_INVALIDATE)
 		forget(p, m->iova, last);
 	else
 		learn(p, &(struct entry){ m->iova, last, m->uaddr, m->perm });
@@ -153,6 +165,7 @@ static int peer_send(void *opaque, const struct viommu_iotlb_msg *m)
 {
 	struct peer *p = opaque;
 
+	p->updates += m->type == VIOMMU_IOTLB_UPDATE;
 	if (!p->late) {
 		act(p, m);
 		return VIOMMU_OK;
@@ -205,6 +218,57 @@ static bool allowed(struct peer *p, uint64_t iova, uint32_t access, uint64_t *ua
 		}
 		catch_up(p);
 	}
+}
+
+static void on_miss(void *opaque, uint64_t iova, uint32_t access)
+{
+	struct peer *p = opaque;
+
+	p->missed = iova;
+	p->missed_access = access;
+}
+
+/* The same of viommu_iotlb, which learns of a refusal by an update, or here. */
+static bool ours_allowed(struct peer *p, uint64_t iova, uint32_t access, uint64_t *uaddr)
+{
+	for (unsigned turn = 0;; turn++) {
+		struct viommu_iotlb_range range;
+		unsigned before = p->updates;
+		int result;
+
+		p->missed_access = 0;
+		row_equal(viommu_iotlb_enter(p->reader), VIOMMU_OK);
+		result = viommu_iotlb_get_range(p->reader, iova, access, &range);
+		row_equal(viommu_iotlb_leave(p->reader), VIOMMU_OK);
+		if (result == VIOMMU_OK) {
+			*uaddr = (uint64_t)(uintptr_t)range.host + (iova - range.first);
+			return true;
+		}
+		if (result == VIOMMU_FAULT)
+			return false;
+		row_equal(result, VIOMMU_PENDING);
+		row_equal(p->missed_access != 0 && turn < 4, true);
+		result = viommu_vhost_miss(p->v, p->missed, p->missed_access);
+		catch_up(p);
+		if (result == VIOMMU_FAULT && (p->updates == before || choose(2)))
+			viommu_iotlb_refused(p->iotlb, p->missed, p->missed_access);
+	}
+}
+
+static void open_ours(struct peer *p)
+{
+	struct viommu_iotlb_config config = {
+		.size = sizeof(config), .ranges = 1 + choose(9), .opaque = p, .miss = on_miss
+	};
+
+	row_equal(viommu_iotlb_new(&config, &p->iotlb), VIOMMU_OK);
+	row_equal(viommu_iotlb_reader_new(p->iotlb, &p->reader), VIOMMU_OK);
+}
+
+static void close_ours(struct peer *p)
+{
+	row_equal(viommu_iotlb_reader_free(p->reader), VIOMMU_OK);
+	row_equal(viommu_iotlb_free(p->iotlb), VIOMMU_OK);
 }
 
 struct scene {
@@ -284,7 +348,9 @@ static void scene_use(struct scene *s, struct peer *p)
 	catch_up(p);
 	if (choose(8) == 0 && p->count)
 		p->entry[choose(p->count)] = p->entry[p->count - 1], p->count--;
-	row_equal(allowed(p, AT(i) + choose(4096), access, &uaddr), granted);
+	row_equal((p->kind == OURS ? ours_allowed : allowed)(p, AT(i) + choose(4096), access,
+							     &uaddr),
+		  granted);
 	if (granted)
 		row_equal(uaddr & ~UINT64_C(0xfff), host(s->u, target(&s->l, i)));
 	else
@@ -316,6 +382,8 @@ static void run_peer(enum kind kind, bool first_stage, uint64_t reach, uint64_t 
 		scene_map(&s, i);
 	}
 	peer = (struct peer){ .kind = kind };
+	if (kind == OURS)
+		open_ours(&peer);
 	row_equal(viommu_vhost_new(s.u->dev, &config, &peer.v), VIOMMU_OK);
 	for (unsigned r = 0; r < rounds; r++) {
 		peer.late = choose(2);
@@ -327,16 +395,19 @@ static void run_peer(enum kind kind, bool first_stage, uint64_t reach, uint64_t 
 	}
 	catch_up(&peer);
 	row_equal(viommu_vhost_free(peer.v), VIOMMU_OK);
+	if (kind == OURS)
+		close_ours(&peer);
 	unit_close(s.u);
 }
 
 static void test_peers(void **state)
 {
-	static const char *const names[] = { "35 Linux vhost", "35 DPDK", "35 vdpa" };
+	static const char *const names[] = { "35 Linux vhost", "35 DPDK", "35 vdpa",
+					     "35 viommu_iotlb" };
 	unsigned rounds = random_rounds(600);
 
 	(void)state;
-	for (unsigned kind = 0; kind < 3; kind++) {
+	for (unsigned kind = 0; kind < 4; kind++) {
 		for (unsigned first_stage = 0; first_stage < 2; first_stage++) {
 			row_name = names[kind];
 			run_peer(kind, first_stage, 0, 0, rounds);

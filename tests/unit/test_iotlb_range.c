@@ -100,7 +100,13 @@ static void refusals(void **state)
 	assert_int_equal(viommu_iotlb_get_range(rig.r, 64, R, &range), VIOMMU_PENDING);
 	assert_int_equal(viommu_iotlb_get_range(rig.r, 255, R, &range), VIOMMU_PENDING);
 	assert_int_equal(rig.misses, 1);
+	/* a permission that is lacking is asked for; refused, it is refused once */
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, W, &range), VIOMMU_PENDING);
+	assert_int_equal(rig.misses, 2);
+	assert_int_equal(viommu_iotlb_refused(rig.t, 0, W), VIOMMU_OK);
 	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, W, &range), VIOMMU_FAULT);
+	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, W, &range), VIOMMU_PENDING);
+	assert_int_equal(rig.misses, 3);
 	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, 0, &range), VIOMMU_EINVAL);
 	assert_int_equal(viommu_iotlb_get_range(rig.r, 0, 4, &range), VIOMMU_EINVAL);
 	assert_int_equal(viommu_iotlb_get_range(NULL, 0, R, &range), VIOMMU_EINVAL);
