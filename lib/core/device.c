@@ -112,6 +112,8 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 			  given);
 	if (result)
 		return result;
+	if (!u->engine->translate)
+		return VIOMMU_ENOTSUP;
 	if (config.flags || config.reserved || config.id > u->engine->last_id)
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));

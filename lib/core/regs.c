@@ -43,6 +43,14 @@ bool regs_add(struct regs *r, const struct regs_row *row)
 	return true;
 }
 
+bool regs_possible(const struct regs_row *row, uint64_t value)
+{
+	uint64_t constant = row->reset & ~(row->writable | row->own);
+
+	return !(value & ~(row->writable | row->w1c | row->own | constant)) &&
+	       (value & constant) == constant;
+}
+
 void regs_reset(struct regs *r)
 {
 	for (uint32_t i = 0; i < r->count; i++)

@@ -57,6 +57,9 @@ void regs_fini(struct regs *regs, struct viommu_vm *vm);
 /* Adds a row; false if it does not fit the space or lies on another row. */
 bool regs_add(struct regs *regs, const struct regs_row *row);
 
+/* Whether a register can ever show this value. */
+bool regs_possible(const struct regs_row *row, uint64_t value);
+
 /* All values to reset; no `then` is called. */
 void regs_reset(struct regs *regs);
 

@@ -278,7 +278,8 @@ int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32
 		return VIOMMU_EINVAL;
 	if (!u->engine->remap_msi)
 		return VIOMMU_ENOTSUP;
-	if (u->engine->remap_cached && u->engine->remap_cached(u, source, address, data, msi))
+	if (u->engine->remap_cached &&
+	    u->engine->remap_cached(u, source, address, data, flags, msi))
 		return VIOMMU_OK;
 	memset(msi, 0, sizeof(*msi));
 	section = epoch_visit(&u->epoch);

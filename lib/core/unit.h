@@ -84,7 +84,7 @@ struct engine {
 	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
 	 * remap_msi. May be NULL. */
 	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			     struct viommu_msi *msi);
+			     uint32_t flags, struct viommu_msi *msi);
 	void (*free)(struct viommu *u);
 	/* Size of a structure of the engine's that begins with struct viommu_device; 0: that is
 	 * all there is. */

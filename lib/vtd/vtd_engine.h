@@ -218,7 +218,7 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		  uint32_t flags, struct viommu_msi *msi);
 
 bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		      struct viommu_msi *msi);
+		      uint32_t flags, struct viommu_msi *msi);
 
 /* ---- vtd_irte_cache.c ---- */
 int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm);

@@ -293,7 +293,7 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 }
 
 bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		      struct viommu_msi *msi)
+		      uint32_t flags, struct viommu_msi *msi)
 {
 	struct vtd *v = vtd_of(u);
 	struct request r = { .source = source,
@@ -302,6 +302,7 @@ bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint3
 			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire) };
 	uint64_t raw[2];
 
+	(void)flags; /* what is found here changes nothing either way */
 	if (!(r.irta & VTD_LATCH_IRE) ||
 	    (address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) != (VTD_MSI_FEE | VTD_MSI_FORMAT))
 		return false;

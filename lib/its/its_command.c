@@ -1,0 +1,539 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* its_command.c - the command queue: fetching, checking and executing commands (IHI 0069 5.3). */
+
+#include "its_engine.h"
+
+/* ---- ends of commands ---- */
+
+enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
+{
+	if (its->error)
+		its->error(its->opaque, command ? VIOMMU_ITS_ERROR(command, reason) : 0,
+			   its->current.word);
+	return ITS_DONE;
+}
+
+static enum its_executed stall(struct its *its)
+{
+	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
+	if (its->error)
+		its->error(its->opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
+	return ITS_STALLED;
+}
+
+enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
+			    unsigned reason)
+{
+	if (failed)
+		return stall(its);
+	return ok ? ITS_DONE : its_refuse(its, command, reason);
+}
+
+bool its_passed(struct its *its)
+{
+	struct its_current *c = &its->current;
+
+	if (!c->epoch)
+		c->epoch = epoch_start(&its->unit.epoch);
+	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))
+		return false;
+	c->epoch = 0;
+	return true;
+}
+
+/* ---- who is told ---- */
+
+void its_tell(struct its *its, uint32_t device, uint32_t first, uint32_t last)
+{
+	its->unsynced = true;
+	notify_interrupts(&its->unit, device, first, last);
+}
+
+/* Every event of a block that is mapped to a collection or vPE. */
+static bool tell_block(struct its *its, uint32_t block, bool virtual, uint64_t target)
+{
+	const struct its_owner *owner = &its->owner[block];
+	uint32_t first = (block - owner->first) * ITS_BLOCK;
+
+	if (!unit_pay(&its->unit, ITS_BLOCK))
+		return false;
+	for (uint32_t i = 0; i < ITS_BLOCK; i++) {
+		uint64_t event = atomic_load_explicit(&its->event[(uint64_t)block * ITS_BLOCK + i],
+						      memory_order_relaxed);
+
+		if ((event & EVENT_VALID) && !(event & EVENT_VIRTUAL) == !virtual &&
+		    bits_get(event, EVENT_TARGET) == target)
+			its_tell(its, owner->device, first + i, first + i);
+	}
+	return true;
+}
+
+enum its_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
+				  uint64_t target)
+{
+	its->unsynced = true;
+	if (!its->unit.listeners)
+		return ITS_DONE;
+	for (; c->at < its->blocks; c->at++) {
+		if (c->at % 64 == 0 && !unit_pay(&its->unit, 1))
+			return ITS_WAITING;
+		if (its_used(its, c->at) && !tell_block(its, c->at, virtual, target))
+			return ITS_WAITING;
+	}
+	return ITS_DONE;
+}
+
+/* ---- fields ---- */
+
+static uint64_t device_of(const struct its_current *c)
+{
+	return bits_get(c->word[0], ITS_0_DEVICE);
+}
+
+static uint64_t event_of(const struct its_current *c)
+{
+	return bits_get(c->word[1], ITS_1_EVENT);
+}
+
+static uint64_t icid_of(const struct its_current *c)
+{
+	return bits_get(c->word[2], ITS_2_ICID);
+}
+
+/* ---- devices and collections ---- */
+
+static enum its_executed mapd(struct its *its, struct its_current *c)
+{
+	unsigned bits = (unsigned)bits_get(c->word[1], ITS_1_SIZE) + 1;
+	bool map = c->word[2] & ITS_2_VALID;
+	bool failed = false;
+	bool ok = its_device_in_range(its, device_of(c), &failed);
+	uint32_t device = (uint32_t)device_of(c);
+
+	if (!ok)
+		return its_check(its, ok, failed, ITS_OP_MAPD, VIOMMU_ITS_ERROR_DEVICE_OOR);
+	if (map && bits > its->event_bits)
+		return its_refuse(its, ITS_OP_MAPD, VIOMMU_ITS_ERROR_SIZE_OOR);
+	if (!map && !its_device(its, device))
+		return ITS_DONE;
+	if (!unit_pay(&its->unit, map ? 1 + (UINT32_C(1) << bits) / ITS_BLOCK : 1))
+		return ITS_WAITING;
+	if (!map)
+		its_unmap_device(its, device);
+	else if (!its_map_device(its, device, bits, c->word[2] & ITS_2_ITT))
+		return its_refuse(its, ITS_OP_MAPD, VIOMMU_ITS_ERROR_LIMIT);
+	its_tell(its, device, 0, (UINT32_C(1) << its->event_bits) - 1);
+	return ITS_DONE;
+}
+
+static enum its_executed mapc(struct its *its, struct its_current *c)
+{
+	uint64_t icid = icid_of(c);
+	uint32_t cpu = ITS_NOBODY;
+	bool failed = false;
+
+	if (c->phase == 0) {
+		bool ok = its_collection_in_range(its, icid, &failed);
+
+		if (!ok)
+			return its_check(its, ok, failed, ITS_OP_MAPC,
+					 VIOMMU_ITS_ERROR_COLLECTION_OOR);
+		if (c->word[2] & ITS_2_VALID) {
+			cpu = its_rdbase(its, bits_get(c->word[2], ITS_2_RDBASE));
+			if (cpu == ITS_NOBODY)
+				return its_refuse(its, ITS_OP_MAPC, VIOMMU_ITS_ERROR_SIZE_OOR);
+		}
+		if (its_target(its, icid) == cpu)
+			return ITS_DONE;
+		atomic_store_explicit(&its->collection[icid], cpu + 1, memory_order_release);
+		c->phase = 1;
+	}
+	return its_tell_target(its, c, false, icid);
+}
+
+/* ---- events ---- */
+
+/* The common look-up: the event, if it is mapped. False: *end is how the command ends. */
+bool its_look_up(struct its *its, unsigned command, _Atomic uint64_t **at, uint64_t *event,
+		 enum its_executed *end)
+{
+	const struct its_current *c = &its->current;
+	bool failed = false;
+	bool ok = its_device_in_range(its, device_of(c), &failed);
+	unsigned reason;
+
+	*end = its_check(its, ok, failed, command, VIOMMU_ITS_ERROR_DEVICE_OOR);
+	if (!ok)
+		return false;
+	*at = its_event(its, device_of(c), event_of(c), &reason);
+	if (*at) {
+		*event = atomic_load_explicit(*at, memory_order_relaxed);
+		if (*event & EVENT_VALID)
+			return true;
+		reason = VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT;
+	}
+	*end = its_refuse(its, command, reason);
+	return false;
+}
+
+/* Where an event's interrupt is pending: its redistributor or vPE, or ITS_NOBODY. */
+static uint32_t place_of(const struct its *its, uint64_t event)
+{
+	uint32_t target = (uint32_t)bits_get(event, EVENT_TARGET);
+
+	if (!(event & EVENT_VIRTUAL))
+		return its_target(its, target);
+	return vpe_mapped_by(its->lpis, target, its->number) ? target : ITS_NOBODY;
+}
+
+/* The same with the place. */
+static bool look_up_placed(struct its *its, unsigned command, _Atomic uint64_t **at,
+			   uint64_t *event, uint32_t *place, enum its_executed *end)
+{
+	if (!its_look_up(its, command, at, event, end))
+		return false;
+	*place = place_of(its, *event);
+	if (*place != ITS_NOBODY)
+		return true;
+	*end = its_refuse(its, command, VIOMMU_ITS_ERROR_ITE_INVALID);
+	return false;
+}
+
+static void clear_at(struct its *its, uint64_t event, uint32_t place)
+{
+	uint32_t intid = (uint32_t)bits_get(event, EVENT_INTID);
+
+	if (event & EVENT_VIRTUAL)
+		vpe_clear(its->lpis, place, intid);
+	else
+		lpi_clear(its->lpis, place, intid);
+}
+
+/* Checks that MAPTI, MAPI, VMAPTI and VMAPI share; @reason_between: of what they check after the
+ * DeviceID, 0 if that is right. NULL: *end */
+_Atomic uint64_t *its_event_to_map(struct its *its, unsigned command, unsigned reason_between,
+				   enum its_executed *end)
+{
+	const struct its_current *c = &its->current;
+	_Atomic uint64_t *at;
+	unsigned reason = reason_between;
+
+	if (reason) {
+		*end = its_refuse(its, command, reason);
+		return NULL;
+	}
+	at = its_event(its, device_of(c), event_of(c), &reason);
+	if (!at)
+		*end = its_refuse(its, command, reason);
+	return at;
+}
+
+void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event)
+{
+	const struct its_current *c = &its->current;
+
+	atomic_store_explicit(at, event, memory_order_release);
+	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
+}
+
+static enum its_executed mapti(struct its *its, struct its_current *c)
+{
+	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
+	uint64_t intid = op == ITS_OP_MAPI ? event_of(c) : bits_get(c->word[1], ITS_1_INTID);
+	bool failed = false;
+	bool ok = its_device_in_range(its, device_of(c), &failed);
+	enum its_executed end;
+	_Atomic uint64_t *at;
+
+	if (!ok)
+		return its_check(its, ok, failed, op, VIOMMU_ITS_ERROR_DEVICE_OOR);
+	ok = its_collection_in_range(its, icid_of(c), &failed);
+	if (failed)
+		return its_check(its, false, failed, op, 0);
+	at = its_event_to_map(its, op, ok ? 0 : VIOMMU_ITS_ERROR_COLLECTION_OOR, &end);
+	if (!at)
+		return end;
+	if (!lpi_exists(its->lpis, intid))
+		return its_refuse(its, op, VIOMMU_ITS_ERROR_PHYSICALID_OOR);
+	its_set_event(its, at,
+		      EVENT_VALID | bits_put(EVENT_INTID, intid) |
+			      bits_put(EVENT_TARGET, icid_of(c)));
+	return ITS_DONE;
+}
+
+/* The last phase of what takes an event away: when nobody delivers it any more. */
+static enum its_executed settle_pending(struct its *its, const struct its_current *c)
+{
+	uint32_t intid = (uint32_t)bits_get(c->event, EVENT_INTID);
+
+	if (!its_passed(its))
+		return ITS_WAITING;
+	if (c->to == ITS_NOBODY)
+		clear_at(its, c->event, c->from);
+	else if (c->event & EVENT_VIRTUAL)
+		vpe_move(its->lpis, c->from, c->to, intid,
+			 (uint32_t)bits_get(c->event, EVENT_DOORBELL));
+	else
+		lpi_move(its->lpis, c->from, c->to, intid);
+	return ITS_DONE;
+}
+
+enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to)
+{
+	struct its_current *c = &its->current;
+
+	c->event = event;
+	c->from = from;
+	c->to = to;
+	c->phase = 1;
+	return settle_pending(its, c);
+}
+
+static enum its_executed movi(struct its *its, struct its_current *c)
+{
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	bool failed = false;
+	uint64_t event;
+	uint32_t from;
+	uint32_t to;
+	bool ok;
+
+	if (!its_look_up(its, ITS_OP_MOVI, &at, &event, &end))
+		return end;
+	if (event & EVENT_VIRTUAL)
+		return its_refuse(its, ITS_OP_MOVI, VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT);
+	ok = its_collection_in_range(its, icid_of(c), &failed);
+	if (!ok)
+		return its_check(its, ok, failed, ITS_OP_MOVI, VIOMMU_ITS_ERROR_COLLECTION_OOR);
+	from = its_target(its, bits_get(event, EVENT_TARGET));
+	to = its_target(its, icid_of(c));
+	if (from == ITS_NOBODY || to == ITS_NOBODY)
+		return its_refuse(its, ITS_OP_MOVI, VIOMMU_ITS_ERROR_UNMAPPED_COLLECTION);
+	its_set_event(its, at, (event & ~EVENT_TARGET) | bits_put(EVENT_TARGET, icid_of(c)));
+	return from == to ? ITS_DONE : its_take_away(its, event, from, to);
+}
+
+static enum its_executed discard(struct its *its, struct its_current *c)
+{
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	uint64_t event;
+	uint32_t place;
+
+	(void)c;
+	if (!look_up_placed(its, ITS_OP_DISCARD, &at, &event, &place, &end))
+		return end;
+	its_set_event(its, at, 0);
+	return its_take_away(its, event, place, ITS_NOBODY);
+}
+
+static enum its_executed interrupt(struct its *its, struct its_current *c)
+{
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	uint64_t event;
+	uint32_t place;
+
+	(void)c;
+	if (look_up_placed(its, ITS_OP_INT, &at, &event, &place, &end))
+		its_signal(its, event);
+	return end;
+}
+
+static enum its_executed clear(struct its *its, struct its_current *c)
+{
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	uint64_t event;
+	uint32_t place;
+
+	(void)c;
+	/* the syndrome has 05, not the opcode */
+	if (look_up_placed(its, 0x05, &at, &event, &place, &end))
+		clear_at(its, event, place);
+	return end;
+}
+
+static enum its_executed inv(struct its *its, struct its_current *c)
+{
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	uint64_t event;
+	uint32_t place;
+
+	if (!look_up_placed(its, ITS_OP_INV, &at, &event, &place, &end))
+		return end;
+	if (event & EVENT_VIRTUAL)
+		vpe_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
+	else
+		lpi_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
+	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
+	return ITS_DONE;
+}
+
+/* ---- redistributors ---- */
+
+static enum its_executed invall(struct its *its, struct its_current *c)
+{
+	if (c->phase == 0) {
+		bool failed = false;
+		bool ok = its_collection_in_range(its, icid_of(c), &failed);
+
+		if (!ok)
+			return its_check(its, ok, failed, ITS_OP_INVALL,
+					 VIOMMU_ITS_ERROR_COLLECTION_OOR);
+		c->from = its_target(its, icid_of(c));
+		if (c->from == ITS_NOBODY)
+			return its_refuse(its, ITS_OP_INVALL, VIOMMU_ITS_ERROR_UNMAPPED_COLLECTION);
+		lpi_forget(its->lpis);
+		c->phase = 1;
+	}
+	return lpi_reread(&its->unit, its->lpis, c->from, false, &c->at) ? ITS_DONE : ITS_WAITING;
+}
+
+static enum its_executed movall(struct its *its, struct its_current *c)
+{
+	uint32_t from = its_rdbase(its, bits_get(c->word[2], ITS_2_RDBASE));
+	uint32_t to = its_rdbase(its, bits_get(c->word[3], ITS_3_RDBASE));
+
+	if (from == ITS_NOBODY || to == ITS_NOBODY)
+		return its_refuse(its, ITS_OP_MOVALL, VIOMMU_ITS_ERROR_DEVICE_OOR);
+	return lpi_move_all(&its->unit, its->lpis, from, to, &c->at) ? ITS_DONE : ITS_WAITING;
+}
+
+enum its_executed its_sync(struct its *its, struct its_current *c)
+{
+	if (c->phase == 0) {
+		if (!its->unsynced)
+			return ITS_DONE;
+		if (!notify_settled(&its->unit))
+			return ITS_WAITING;
+		notify_complete(&its->unit);
+		its->unsynced = false;
+		c->phase = 1;
+	}
+	return its_passed(its) ? ITS_DONE : ITS_WAITING;
+}
+
+/* ---- the queue ---- */
+
+static const struct {
+	enum its_executed (*execute)(struct its *its, struct its_current *c);
+	bool settles; /* its phase 1 is settle_pending() */
+} commands[] = {
+	[ITS_OP_MOVI] = { movi, true },		[ITS_OP_INT] = { interrupt, false },
+	[ITS_OP_CLEAR] = { clear, false },	[ITS_OP_SYNC] = { its_sync, false },
+	[ITS_OP_MAPD] = { mapd, false },	[ITS_OP_MAPC] = { mapc, false },
+	[ITS_OP_MAPTI] = { mapti, false },	[ITS_OP_MAPI] = { mapti, false },
+	[ITS_OP_INV] = { inv, false },		[ITS_OP_INVALL] = { invall, false },
+	[ITS_OP_MOVALL] = { movall, false },	[ITS_OP_DISCARD] = { discard, true },
+	[ITS_OP_VMOVI] = { its_vmovi, true },	[ITS_OP_VMOVP] = { its_vmovp, false },
+	[ITS_OP_VSGI] = { its_vsgi, false },	[ITS_OP_VSYNC] = { its_vsync, false },
+	[ITS_OP_VMAPP] = { its_vmapp, false },	[ITS_OP_VMAPTI] = { its_vmapti, false },
+	[ITS_OP_VMAPI] = { its_vmapti, false }, [ITS_OP_VINVALL] = { its_vinvall, false },
+	[ITS_OP_INVDB] = { its_invdb, false },
+};
+
+/* Whether this ITS has the command. */
+static bool known(const struct its *its, uint64_t op)
+{
+	if (op >= ARRAY_COUNT(commands) ||
+	    !commands[bits_clamp_index(op, ARRAY_COUNT(commands))].execute)
+		return false;
+	if (op == ITS_OP_VSGI)
+		return its->typer & ITS_TYPER_VSGI;
+	if (op == ITS_OP_INVDB)
+		return its->typer & ITS_TYPER_VMAPP;
+	return op < ITS_OP_VIRTUAL || (its->typer & ITS_TYPER_VIRTUAL);
+}
+
+static enum its_executed execute(struct its *its)
+{
+	struct its_current *c = &its->current;
+	uint64_t op = bits_get(c->word[0], ITS_0_OPCODE);
+
+	if (!known(its, op))
+		return its_refuse(its, 0, 0);
+	op = bits_clamp_index(op, ARRAY_COUNT(commands));
+	return c->phase && commands[op].settles ? settle_pending(its, c)
+						: commands[op].execute(its, c);
+}
+
+bool its_current_possible(const struct its *its, bool event, const struct its_current *c)
+{
+	uint64_t op = bits_get(c->word[0], ITS_0_OPCODE);
+	uint32_t places = c->event & EVENT_VIRTUAL ? its->lpis->vpes : its->lpis->cpus;
+
+	if (!c->active || c->phase == 0 || !known(its, op))
+		return c->active || c->phase == 0;
+	if (commands[op].settles)
+		return c->phase == 1 && event && c->from < places &&
+		       (c->to < places || c->to == ITS_NOBODY);
+	if (op == ITS_OP_INVALL)
+		return c->phase == 1 && c->from < its->lpis->cpus;
+	return c->phase == 1 || (op == ITS_OP_VMAPP && c->phase == 2);
+}
+
+uint64_t its_queue_bytes(const struct its *its)
+{
+	return (bits_get(regs_get(&its->regs, ITS_CBASER), ITS_CBASER_SIZE) + 1) * 4096;
+}
+
+bool its_queue_runnable(const struct its *its)
+{
+	uint64_t read = regs_get(&its->regs, ITS_CREADR);
+
+	return atomic_load_explicit(&its->on, memory_order_relaxed) &&
+	       !(read & ITS_CREADR_STALLED) &&
+	       read != (regs_get(&its->regs, ITS_CWRITER) & ITS_QUEUE_OFFSET);
+}
+
+/* The command at CREADR; false: memory cannot be read. */
+static bool fetch(struct its *its)
+{
+	uint64_t base = regs_get(&its->regs, ITS_CBASER) & ITS_CBASER_ADDRESS;
+
+	its->current = (struct its_current){ .active = true };
+	return mem_load(its->unit.vm, base + regs_get(&its->regs, ITS_CREADR), its->current.word,
+			4);
+}
+
+static void advance(struct its *its)
+{
+	uint64_t read = regs_get(&its->regs, ITS_CREADR) + 32;
+
+	its->current.active = false;
+	if (!its->current.orphan)
+		regs_put(&its->regs, ITS_CREADR, read == its_queue_bytes(its) ? 0 : read);
+}
+
+int its_queue_run(struct its *its)
+{
+	for (uint32_t i = 0;; i++) {
+		enum its_executed executed = ITS_STALLED;
+
+		if (!its->current.active) {
+			if (!its_queue_runnable(its))
+				return VIOMMU_OK;
+			if (i == its->unit.limits.queue_budget || !unit_pay(&its->unit, 1)) {
+				unit_work(&its->unit);
+				return VIOMMU_PENDING;
+			}
+			if (!fetch(its))
+				stall(its);
+			else
+				executed = execute(its);
+		} else {
+			executed = execute(its);
+		}
+		if (executed == ITS_WAITING) {
+			if (!its->current.epoch) /* for steps, not for sections */
+				unit_work(&its->unit);
+			return VIOMMU_PENDING;
+		}
+		its->current.active = executed == ITS_STALLED ? false : its->current.active;
+		if (executed == ITS_DONE)
+			advance(its);
+	}
+}

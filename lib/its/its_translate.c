@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* its_translate.c - from (DeviceID, EventID) to an LPI at a redistributor, without a lock (IHI 0069
+ * 5.1, 5.2.10). */
+
+#include "its_engine.h"
+
+/* A device was unmapped and its events given to another while we looked: so often in a row only if
+ * the guest does nothing else, and at that moment it was not mapped. */
+#define TRIES 16U
+
+/* 0 and the word of a mapped event, or the reason. */
+static unsigned find(const struct its *its, uint32_t source, uint32_t data, uint64_t *event)
+{
+	_Atomic uint64_t *at;
+
+	if (source >> its->device_bits)
+		return VIOMMU_ITS_ERROR_DEVICE_OOR;
+	at = &its->device[bits_clamp_index(source, UINT64_C(1) << its->device_bits)];
+	for (unsigned i = 0; i < TRIES; i++) {
+		uint64_t device = atomic_load_explicit(at, memory_order_acquire);
+
+		if (!device)
+			return VIOMMU_ITS_ERROR_UNMAPPED_DEVICE;
+		if (data >= device_events(device))
+			return VIOMMU_ITS_ERROR_ID_OOR;
+		*event = atomic_load_explicit(
+			&its->event[bits_get(device, DEVICE_BLOCK) * ITS_BLOCK +
+				    bits_clamp_index(data, device_events(device))],
+			memory_order_acquire);
+		/* Incarnations are never used twice: what was read is this device's if it stands. */
+		atomic_thread_fence(memory_order_acquire);
+		if (LIKELY(atomic_load_explicit(at, memory_order_relaxed) == device))
+			return *event & EVENT_VALID ? 0 : VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT;
+	}
+	return VIOMMU_ITS_ERROR_UNMAPPED_DEVICE;
+}
+
+/* 0 and what the event means, or the reason. */
+static unsigned resolve(const struct its *its, uint64_t event, struct viommu_msi *msi)
+{
+	uint32_t target = (uint32_t)bits_get(event, EVENT_TARGET);
+
+	msi->intid = (uint32_t)bits_get(event, EVENT_INTID);
+	if (event & EVENT_VIRTUAL) {
+		msi->kind = VIOMMU_MSI_KIND_VLPI;
+		msi->cpu = target;
+		return vpe_mapped_by(its->lpis, target, its->number) ? 0
+								     : VIOMMU_ITS_ERROR_ITE_INVALID;
+	}
+	msi->kind = VIOMMU_MSI_KIND_LPI;
+	msi->cpu = its_target(its, target);
+	return msi->cpu == ITS_NOBODY ? VIOMMU_ITS_ERROR_ITE_INVALID : 0;
+}
+
+unsigned its_signal(struct its *its, uint64_t event)
+{
+	uint32_t target = (uint32_t)bits_get(event, EVENT_TARGET);
+	uint32_t intid = (uint32_t)bits_get(event, EVENT_INTID);
+	uint32_t cpu;
+
+	if (event & EVENT_VIRTUAL) {
+		if (!vpe_mapped_by(its->lpis, target, its->number))
+			return VIOMMU_ITS_ERROR_ITE_INVALID;
+		return vpe_deliver(its->lpis, target, intid,
+				   (uint32_t)bits_get(event, EVENT_DOORBELL));
+	}
+	cpu = its_target(its, target);
+	return cpu == ITS_NOBODY ? VIOMMU_ITS_ERROR_ITE_INVALID
+				 : lpi_deliver(its->lpis, cpu, intid);
+}
+
+static bool is_on(const struct its *its)
+{
+	return atomic_load_explicit(&its->on, memory_order_acquire);
+}
+
+/* GITS_UMSIR has the first unmapped message, until software has cleared it. */
+static void record(struct its *its, uint32_t source, uint32_t data)
+{
+	pthread_mutex_lock(&its->umsi_lock);
+	if (regs_get(&its->regs, ITS_STATUSR) & ITS_STATUSR_UMSI) {
+		regs_set_bits(&its->regs, ITS_STATUSR, ITS_STATUSR_OVERFLOW);
+	} else {
+		regs_put(&its->regs, ITS_UMSIR, bits_put(ITS_UMSIR_DEVICE, source) | data);
+		regs_set_bits(&its->regs, ITS_STATUSR, ITS_STATUSR_UMSI);
+	}
+	pthread_mutex_unlock(&its->umsi_lock);
+}
+
+int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		  uint32_t flags, struct viommu_msi *msi)
+{
+	struct its *its = its_of(u);
+	bool deliver = !(flags & VIOMMU_MSI_RESOLVE);
+	uint64_t event = 0;
+	unsigned reason;
+
+	msi->index = data;
+	if (address != its->translater)
+		reason = VIOMMU_ITS_REASON_ADDRESS;
+	else if (!is_on(its))
+		reason = VIOMMU_ITS_REASON_DISABLED;
+	else
+		reason = find(its, source, data, &event);
+	if (!reason)
+		reason = resolve(its, event, msi);
+	if (!reason && deliver)
+		reason = its_signal(its, event);
+	if (!reason)
+		return VIOMMU_OK;
+	if (deliver && (its->typer & ITS_TYPER_UMSI) && reason < VIOMMU_ITS_REASON_DISABLED)
+		record(its, source, data);
+	*msi = (struct viommu_msi){ .index = data, .reason = (uint16_t)reason };
+	return VIOMMU_FAULT;
+}
+
+bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		      uint32_t flags, struct viommu_msi *msi)
+{
+	const struct its *its = its_of(u);
+	uint64_t event;
+
+	/* What delivers is waited for: it needs a section. */
+	if (!(flags & VIOMMU_MSI_RESOLVE) || address != its->translater || !is_on(its) ||
+	    find(its, source, data, &event))
+		return false;
+	*msi = (struct viommu_msi){ .index = data };
+	return !resolve(its, event, msi);
+}
