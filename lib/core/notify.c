@@ -436,6 +436,8 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
+	if (u->engine->finish)
+		u->engine->finish(u);
 	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
 	if (listener) {
 		*listener =

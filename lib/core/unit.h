@@ -71,6 +71,9 @@ struct engine {
 	void (*save)(struct viommu *u, struct state_writer *state);
 	/* VIOMMU_OK (nothing is pending), VIOMMU_PENDING, VIOMMU_ESTATE (nothing has changed). */
 	int (*restore)(struct viommu *u, struct state_reader *state);
+	/* Ends what is under way of what listeners are told in steps, regardless of steps: before
+	 * one more begins to listen. May be NULL. */
+	void (*finish)(struct viommu *u);
 	int (*request_page)(struct viommu *u, struct viommu_device *device,
 			    const struct viommu_page_request *request);
 	/* A device has not dropped what an invalidation named; from any thread, with devices_lock

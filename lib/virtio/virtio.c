@@ -32,25 +32,22 @@ static int pass_changed(struct virtio *v)
 	if (!virtio_decide_pass(v))
 		return VIOMMU_OK;
 	unit_forget(&v->unit, false);
-	virtio_tell_all(v, false);
-	return virtio_told(v, false);
+	return virtio_tell_pass(v) && !v->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 void virtio_forget(struct virtio *v)
 {
 	virtio_drop_pending(v);
 	virtio_drop_events(v);
-	virtio_detach_all(v);
 	v->accepted = v->config.features;
 	virtio_decide_pass(v);
-	unit_forget(&v->unit, true);
 }
 
 static int reset_all(struct virtio *v)
 {
 	virtio_forget(v);
-	virtio_tell_all(v, true);
-	return virtio_told(v, true);
+	virtio_begin_reset(v);
+	return virtio_advance(v) && !v->barrier.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */
@@ -170,6 +167,7 @@ const struct engine virtio_engine = {
 	.reset = reset,
 	.save = virtio_save,
 	.restore = virtio_restore,
+	.finish = virtio_finish_job,
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_gone = virtio_device_gone,

@@ -79,21 +79,6 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 	}
 }
 
-struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *d,
-					     struct virtio_endpoint *endpoint)
-{
-	struct virtio_endpoint *next;
-
-	pthread_mutex_lock(&v->unit.devices_lock);
-	next = endpoint ? endpoint->next : d->endpoints;
-	if (next)
-		atomic_fetch_add(&next->device.users, 1);
-	pthread_mutex_unlock(&v->unit.devices_lock);
-	if (endpoint)
-		device_put(&endpoint->device);
-	return next;
-}
-
 /* ---- what a domain's endpoints make of it, and their list, with devices_lock held ---- */
 
 static void count_in(struct virtio_domain *d, const struct virtio_endpoint *e)
@@ -130,6 +115,7 @@ static void decide(const struct virtio *v, struct virtio_domain *d)
 
 static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 {
+	e->domain = d;
 	e->next = d->endpoints;
 	e->at = &d->endpoints;
 	if (e->next)
@@ -141,6 +127,7 @@ static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 
 static void unlink_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 {
+	e->domain = NULL;
 	*e->at = e->next;
 	if (e->next)
 		e->next->at = e->at;
@@ -151,12 +138,12 @@ void virtio_device_gone(struct viommu *u, struct viommu_device *device)
 {
 	struct virtio_endpoint *e = virtio_endpoint_of(device);
 	struct virtio *v = virtio_of(u);
-	uint64_t attached = virtio_attached(e);
-	struct virtio_domain *d = virtio_domain_at(v, attached);
+	struct virtio_domain *d = e->domain;
 
+	virtio_job_forget(v, e);
 	if (e->at_owing)
 		virtio_unlink_owing(v, e);
-	if (!attached)
+	if (!d)
 		return;
 	unlink_endpoint(d, e);
 	if (d->changed)
@@ -199,19 +186,19 @@ void virtio_settle(struct virtio *v)
 
 /* ---- attaching and detaching ---- */
 
-void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *to)
+void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *to, bool arrive)
 {
-	uint64_t attached = virtio_attached(e);
-	struct virtio_domain *from = virtio_domain_at(v, attached);
-	uint64_t incarnation =
-		to ? atomic_load_explicit(&to->incarnation, memory_order_relaxed) : 0;
+	struct virtio_domain *from =
+		e->domain; /* only its freeing by another thread changes that */
+	uint64_t attached = to ? virtio_incarnation(to) : 0;
 	bool empty = false;
 
 	/* first what translations go by, then that it has changed */
-	atomic_store_explicit(&e->attached, incarnation, memory_order_release);
+	atomic_store_explicit(&e->attached, arrive ? attached : VIRTIO_ATTACHED_BETWEEN,
+			      memory_order_release);
 	unit_forget_device(&e->device, true);
 	pthread_mutex_lock(&v->unit.devices_lock);
-	if (attached) {
+	if (from) {
 		unlink_endpoint(from, e);
 		if (counts(v, e))
 			decide(v, from);
@@ -224,6 +211,19 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 		virtio_domain_free(v, from);
 }
 
+void virtio_arrive(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
+{
+	(void)v;
+	atomic_store_explicit(&e->attached, virtio_incarnation(d), memory_order_release);
+	unit_forget_device(&e->device, true);
+}
+
+void virtio_turn_away(struct virtio *v, struct virtio_endpoint *e)
+{
+	virtio_move(v, e, NULL, true);
+	virtio_tell_mode(v, e, VIOMMU_MODE_TRANSLATE, virtio_mode(v, e));
+}
+
 void virtio_join(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
 {
 	atomic_store_explicit(&e->attached,
@@ -234,36 +234,31 @@ void virtio_join(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 	pthread_mutex_unlock(&v->unit.devices_lock);
 }
 
-static bool is_live(const struct virtio_domain *d)
+bool virtio_detach_one(struct virtio *v, struct virtio_domain *d)
 {
-	return atomic_load_explicit(&d->incarnation, memory_order_relaxed) != 0;
-}
+	struct virtio_endpoint *e;
 
-static void detach_endpoints(struct virtio *v, struct virtio_domain *d)
-{
 	pthread_mutex_lock(&v->unit.devices_lock);
-	for (struct virtio_endpoint *e = d->endpoints; e; e = e->next) {
+	e = d->endpoints;
+	if (e) {
 		atomic_store_explicit(&e->attached, 0, memory_order_release);
 		e->left = 0; /* requests wait for all until nobody uses what there was */
+		unlink_endpoint(d, e);
 	}
-	d->endpoints = NULL;
-	d->endpoint_count = 0;
 	pthread_mutex_unlock(&v->unit.devices_lock);
+	return e != NULL;
 }
 
-void virtio_detach_all(struct virtio *v)
+void virtio_free_empty(struct virtio *v, struct virtio_domain *d)
 {
-	for (uint32_t i = 0; i < v->domain_used; i++) {
-		if (is_live(&v->domain[i]))
-			detach_endpoints(v, &v->domain[i]);
-	}
-	/* in the order of virtio_move(), but once for all of them */
-	unit_forget(&v->unit, false);
-	for (uint32_t i = 0; i < v->domain_used; i++) {
-		if (is_live(&v->domain[i]) && !v->domain[i].changed)
-			virtio_domain_free(v, &v->domain[i]);
-	}
-	virtio_settle(v);
+	bool empty;
+
+	pthread_mutex_lock(&v->unit.devices_lock);
+	/* one that has changed is on the list of virtio_settle() */
+	empty = !d->endpoint_count && !d->changed;
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	if (empty && virtio_incarnation(d))
+		virtio_domain_free(v, d);
 }
 
 static bool touches_region(const struct virtio *v, const struct range_map *map,
@@ -314,18 +309,32 @@ static bool has_room(struct virtio *v, const struct virtio_endpoint *e)
 	return last;
 }
 
+/* Listeners hear of the mappings before the endpoint can use them; there may be many. */
+static void enter(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
+{
+	uint32_t was = virtio_mode(v, e);
+	uint64_t from = virtio_attached(e);
+	bool pass = virtio_is_pass(d);
+	bool at_once = !d->map.count || !notify_wants_map(&v->unit, &e->device);
+
+	virtio_move(v, e, d, at_once);
+	virtio_tell_mode(v, e, was, pass ? VIOMMU_MODE_BYPASS : VIOMMU_MODE_TRANSLATE);
+	if (from)
+		virtio_note_left(v, e, from);
+	virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
+	if (!at_once)
+		virtio_begin_attach(v, d, e);
+}
+
 enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, uint32_t id,
 				 bool pass)
 {
 	struct virtio_domain *d = virtio_domain_find(v, id);
-	uint32_t was = virtio_mode(v, e);
-	uint64_t from;
 
 	if (d) {
 		if (virtio_is_pass(d) != pass)
 			return VIRTIO_S_INVAL;
-		if (virtio_attached(e) ==
-		    atomic_load_explicit(&d->incarnation, memory_order_relaxed))
+		if (virtio_attached(e) == virtio_incarnation(d))
 			return VIRTIO_S_OK;
 		if (!virtio_fits(v, &d->map, d->granule, e))
 			return VIRTIO_S_UNSUPP;
@@ -334,12 +343,7 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, ui
 		if (!d)
 			return VIRTIO_S_NOMEM;
 	}
-	from = virtio_attached(e);
-	virtio_move(v, e, d);
-	virtio_tell_change(v, e, was);
-	if (from)
-		virtio_note_left(v, e, from);
-	virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
+	enter(v, e, d);
 	return VIRTIO_S_OK;
 }
 
@@ -347,13 +351,12 @@ enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *e, ui
 {
 	const struct virtio_domain *d = virtio_domain_find(v, id);
 	uint32_t was = virtio_mode(v, e);
-	uint64_t from;
+	uint64_t from = virtio_attached(e);
 
-	if (!d || virtio_attached(e) != atomic_load_explicit(&d->incarnation, memory_order_relaxed))
+	if (!d || from != virtio_incarnation(d))
 		return VIRTIO_S_INVAL;
-	from = virtio_attached(e);
-	virtio_move(v, e, NULL);
-	virtio_tell_change(v, e, was);
+	virtio_move(v, e, NULL, true);
+	virtio_tell_mode(v, e, was, virtio_mode(v, e));
 	virtio_note_left(v, e, from);
 	virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
 	return VIRTIO_S_OK;

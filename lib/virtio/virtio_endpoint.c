@@ -44,6 +44,8 @@ uint32_t virtio_mode(const struct virtio *v, const struct virtio_endpoint *endpo
 {
 	uint64_t attached = virtio_attached(endpoint);
 
+	if (attached & VIRTIO_ATTACHED_BETWEEN)
+		return VIOMMU_MODE_BLOCK;
 	if (attached)
 		return attached & VIRTIO_ATTACHED_PASS ? VIOMMU_MODE_BYPASS : VIOMMU_MODE_TRANSLATE;
 	return atomic_load_explicit(&v->pass, memory_order_acquire) ? VIOMMU_MODE_BYPASS
@@ -181,7 +183,7 @@ static int set_endpoint(struct virtio *v, struct virtio_endpoint *endpoint,
 	atomic_store_explicit(&endpoint->regions, regions, memory_order_release);
 	unit_forget_device(&endpoint->device, false);
 	atomic_fetch_add(&endpoint->device.users, 1);
-	virtio_tell_change(v, endpoint, virtio_mode(v, endpoint));
+	virtio_tell_mode(v, endpoint, virtio_mode(v, endpoint), virtio_mode(v, endpoint));
 	device_put(&endpoint->device);
 	virtio_told(v, false);
 	return VIOMMU_OK;

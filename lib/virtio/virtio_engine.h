@@ -31,6 +31,8 @@ struct virtio_regions {
 #define VIRTIO_ATTACHED_SLOT BITS(19, 0)
 #define VIRTIO_ATTACHED_PASS BIT(20) /* a bypass domain */
 #define VIRTIO_ATTACHED_ONE  BIT(21) /* counts */
+/* No incarnation: on its way to a domain. Its requests are refused, whatever config.bypass says. */
+#define VIRTIO_ATTACHED_BETWEEN BIT(63)
 
 struct virtio_domain;
 
@@ -68,6 +70,7 @@ struct virtio_endpoint {
 	bool owes;     /* its own cache could not be told: too many were outstanding */
 	uint64_t paid; /* the invalidation that stands for those which could not be asked for */
 	/* Under devices_lock. */
+	struct virtio_domain *domain;	    /* whose list it is on, or NULL */
 	struct virtio_endpoint *next_owing; /* of those that owe */
 	struct virtio_endpoint **at_owing;  /* NULL: it does not */
 	struct virtio_endpoint *next;	    /* in its domain */
@@ -109,6 +112,36 @@ struct virtio_pending {
 
 #define VIRTIO_PENDING_MAX 1024U
 
+/* What is left to do of what is under way. */
+enum virtio_phase {
+	VIRTIO_IDLE,	      /* nothing is */
+	VIRTIO_REMOVING,      /* UNMAP: the mappings, */
+	VIRTIO_TELLING_UNMAP, /* then telling the domain's endpoints */
+	VIRTIO_TELLING_MAP,   /* MAP: the same of the new mapping */
+	VIRTIO_ATTACHING,     /* ATTACH: telling the endpoint's listeners of all mappings */
+	VIRTIO_DETACHING,     /* a reset: all endpoints, */
+	VIRTIO_FREEING,	      /* then all domains, */
+	VIRTIO_TELLING,	      /* then telling all endpoints; or how those are treated that are not
+				 attached */
+};
+
+/* To which endpoints the job goes: one, those of a domain, all. */
+enum virtio_walk { VIRTIO_WALK_ONE, VIRTIO_WALK_DOMAIN, VIRTIO_WALK_ALL };
+
+struct virtio_job {
+	enum virtio_phase phase;
+	bool request;	/* of the guest's */
+	bool pending;	/* that has been answered with VIOMMU_PENDING */
+	bool everybody; /* VIRTIO_TELLING: not only those who are not attached */
+	bool told;	/* VIRTIO_TELLING: the endpoint, of everything but its mappings */
+	uint64_t token;
+	unsigned char *status; /* in the request's buffer */
+	struct virtio_domain *domain;
+	struct range_item item; /* MAP; UNMAP: first and last alone */
+	uint64_t at;		/* address or slot: those before have been done */
+	uint32_t had;		/* UNMAP: mappings before */
+};
+
 struct virtio_event {
 	uint32_t reason;
 	uint32_t flags;
@@ -142,12 +175,17 @@ struct virtio {
 	struct virtio_pending taking;	/* scope and concerns: from whom */
 	struct virtio_pending *pending; /* in the order in which they came */
 	uint32_t pending_count;
-	struct virtio_pending
-		quiet; /* no request: nobody is told that it is complete; epoch 0: none */
+	struct virtio_job job;
+	bool retell; /* after it: how endpoints are treated that are not attached has changed */
+	/* No requests, of which nobody is told that they are complete; epoch 0: there is none. */
+	struct virtio_pending quiet;
 	struct virtio_pending barrier; /* a reset: requests wait for it */
 	struct virtio_uses uses;
 
-	struct virtio_endpoint *owing; /* under devices_lock */
+	/* Under devices_lock. */
+	struct virtio_endpoint *at; /* the next one that the job comes to */
+	enum virtio_walk walk;
+	struct virtio_endpoint *owing;
 	_Atomic uint32_t owers;
 
 	_Atomic uint32_t changed; /* slot + 1 of a domain that lost a freed endpoint; written under
@@ -181,10 +219,15 @@ static inline struct virtio_domain *virtio_domain_at(const struct virtio *v, uin
 	return &v->domain[attached & VIRTIO_ATTACHED_SLOT];
 }
 
+/* For the thread that has the unit. */
+static inline uint64_t virtio_incarnation(const struct virtio_domain *domain)
+{
+	return atomic_load_explicit(&domain->incarnation, memory_order_relaxed);
+}
+
 static inline bool virtio_is_pass(const struct virtio_domain *domain)
 {
-	return atomic_load_explicit(&domain->incarnation, memory_order_relaxed) &
-	       VIRTIO_ATTACHED_PASS;
+	return virtio_incarnation(domain) & VIRTIO_ATTACHED_PASS;
 }
 
 /* With devices_lock held. */
@@ -228,7 +271,7 @@ static inline uint8_t virtio_perm(uint32_t flags)
 int virtio_begin(struct viommu *u);
 /* How endpoints are treated that are not attached: whether that has changed. */
 bool virtio_decide_pass(struct virtio *v);
-/* Everything that the driver did. */
+/* What the driver is waiting for and has accepted; detaching everybody comes next. */
 void virtio_forget(struct virtio *v);
 
 /* ---- virtio_endpoint.c ---- */
@@ -249,19 +292,23 @@ struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id);
 /* NULL: there are config.domains + 1. */
 struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass);
 void virtio_domain_free(struct virtio *v, struct virtio_domain *domain);
-/* Goes on from an endpoint of the domain to the next one, or the first; it is in use until the next
- * step. */
-struct virtio_endpoint *virtio_next_endpoint(struct virtio *v, struct virtio_domain *domain,
-					     struct virtio_endpoint *endpoint);
 /* Whether mappings and endpoint agree. */
 bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t granule,
 		 const struct virtio_endpoint *endpoint);
-/* Attaches an endpoint, or with NULL detaches it. Nobody is told. */
-void virtio_move(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
+/* Takes an endpoint to a domain, or with NULL to none. It is attached if it does @arrive; else that
+ * is still to come. Nobody is told. */
+void virtio_move(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain,
+		 bool arrive);
+void virtio_arrive(struct virtio *v, struct virtio_endpoint *endpoint,
+		   struct virtio_domain *domain);
+/* Detaches an endpoint, a listener of which does not take its mappings. */
+void virtio_turn_away(struct virtio *v, struct virtio_endpoint *endpoint);
 /* Attaches an endpoint that is not attached; contexts have to be forgotten afterwards. */
 void virtio_join(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
-/* Detaches all endpoints; no domain is left. */
-void virtio_detach_all(struct virtio *v);
+/* Detaches some endpoint of a domain, contexts have to be forgotten afterwards; false: it has none. */
+bool virtio_detach_one(struct virtio *v, struct virtio_domain *domain);
+/* Frees a domain, if it is one that has no endpoint. */
+void virtio_free_empty(struct virtio *v, struct virtio_domain *domain);
 enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id,
 				 bool pass);
 enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id);
@@ -275,23 +322,55 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 /* Whether a mapping is one that MAP can make, apart from what is in the domain. */
 enum virtio_status virtio_check_item(const struct virtio *v, uint64_t granule,
 				     const struct range_item *item);
-/* Tells listeners of every mapping of the endpoint's domain. */
-void virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *endpoint);
+/* Telling an endpoint's listeners of mappings: what steps were left for, from *at on. *at is where to go
+ * on; it wraps to 0 with the end of the address space. */
+enum virtio_told { VIRTIO_TOLD, VIRTIO_TOLD_LATER, VIRTIO_TOLD_REFUSED };
+enum virtio_told virtio_tell_mapping(struct virtio *v, struct virtio_endpoint *endpoint,
+				     const struct range_item *item, uint64_t *at);
+enum virtio_told virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *endpoint,
+				      const struct virtio_domain *domain, uint64_t *at);
+
+/* ---- virtio_job.c ---- */
+/* What a request has still to do; the request has been carried out as far as the guest can see. */
+void virtio_begin_unmap(struct virtio *v, struct virtio_domain *domain, uint64_t first,
+			uint64_t last);
+void virtio_begin_map(struct virtio *v, struct virtio_domain *domain,
+		      const struct range_item *item);
+void virtio_begin_attach(struct virtio *v, struct virtio_domain *domain,
+			 struct virtio_endpoint *endpoint);
+/* Detaching everybody, whatever was under way; and telling all endpoints, or those that are not
+ * attached. */
+void virtio_begin_reset(struct virtio *v);
+void virtio_begin_telling(struct virtio *v, bool everybody);
+/* Goes on until steps run out. True: nothing is under way any more. */
+bool virtio_advance(struct virtio *v);
+/* Endpoints that are not attached are treated otherwise. As virtio_advance(). */
+bool virtio_tell_pass(struct virtio *v);
+/* Regardless of steps: until what is under way is done as far as a saved state tells; all of it; and
+ * detaching everybody, of which nobody is told. */
+void virtio_decide(struct virtio *v);
+void virtio_finish_job(struct viommu *u);
+void virtio_detach_all(struct virtio *v);
+/* The endpoint is about to leave its list; with devices_lock held. */
+void virtio_job_forget(struct virtio *v, struct virtio_endpoint *endpoint);
+/* The request under way has another status after all. */
+void virtio_fail(struct virtio *v, enum virtio_status status);
 
 /* ---- virtio_sync.c ---- */
 /* The endpoint may no longer use [first, last] as it was: listeners and its own cache are told. The
  * endpoint is in use. */
 void virtio_take_away(struct virtio *v, struct virtio_endpoint *endpoint, uint64_t first,
 		      uint64_t last);
-/* All of an endpoint's translations have changed. @was: its mode before */
-void virtio_tell_change(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was);
-/* The same for every endpoint, or every one that is not attached. */
-void virtio_tell_all(struct virtio *v, bool attached_too);
+/* All of an endpoint's translations have changed, its mode from @was. */
+void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t was,
+		      uint32_t mode);
 /* The end of a call that is no request. VIOMMU_PENDING: somebody still uses what it took away. With
  * @barrier, later requests wait for it. */
 int virtio_told(struct virtio *v, bool barrier);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
 int virtio_finish(struct virtio *v, uint64_t token);
+/* The end of one that has been answered with VIOMMU_PENDING: virtio_run() completes it. */
+void virtio_finish_later(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */
 int virtio_run(struct viommu *u);
 void virtio_drop_pending(struct virtio *v);

@@ -9,54 +9,54 @@
 /* ---- listeners ---- */
 
 /* Host memory for what the mapping permits: ROM is no memory to write to. */
-static void tell_mapping(struct virtio *v, struct virtio_endpoint *e, const struct range_item *item)
+enum virtio_told virtio_tell_mapping(struct virtio *v, struct virtio_endpoint *e,
+				     const struct range_item *item, uint64_t *at)
 {
 	uint64_t end = item->target + (item->last - item->first);
-	uint64_t gpa = item->target;
 
 	/* at most two steps a region of the VM, and one more */
 	for (;;) {
+		uint64_t gpa = item->target + (*at - item->first);
 		struct viommu_fragment f = {
 			.gpa = gpa, .perm = virtio_perm(item->perm) & (unsigned)PERM_USER
 		};
-		uint64_t last = mem_piece(v->unit.vm, gpa, end, f.perm & VIOMMU_WRITE, &f.host);
+		uint64_t last;
 
+		if (!unit_pay(&v->unit, 1))
+			return VIRTIO_TOLD_LATER;
+		last = mem_piece(v->unit.vm, gpa, end, f.perm & VIOMMU_WRITE, &f.host);
 		f.length = last - gpa + 1;
-		notify_device_map(&v->unit, &e->device, item->first + (gpa - item->target), &f);
+		if (notify_device_map(&v->unit, &e->device, *at, &f))
+			return VIRTIO_TOLD_REFUSED;
+		*at += f.length;
 		if (last == end)
-			return;
-		gpa = last + 1;
+			return VIRTIO_TOLD;
 	}
 }
 
-void virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *e)
+enum virtio_told virtio_tell_mappings(struct virtio *v, struct virtio_endpoint *e,
+				      const struct virtio_domain *d, uint64_t *at)
 {
-	uint64_t attached = virtio_attached(e);
-	struct virtio_domain *d = virtio_domain_at(v, attached);
 	struct range_item item;
-	uint64_t at = 0;
 
-	if (!attached || !notify_wants_map(&v->unit, &e->device))
-		return;
+	if (!notify_wants_map(&v->unit, &e->device))
+		return VIRTIO_TOLD;
 	/* as many steps as there are mappings */
-	while (range_map_next(v->pool, &d->map, at, &item)) {
-		if (item.perm & (VIOMMU_READ | VIOMMU_WRITE))
-			tell_mapping(v, e, &item);
-		at = item.last + 1;
-		if (at == 0)
-			break;
-	}
-}
+	while (range_map_next(v->pool, &d->map, *at, &item)) {
+		enum virtio_told told = VIRTIO_TOLD;
 
-static void tell_new(struct virtio *v, struct virtio_domain *d, const struct range_item *item)
-{
-	if (!notify_anybody(&v->unit) || !(item->perm & (VIOMMU_READ | VIOMMU_WRITE)))
-		return;
-	for (struct virtio_endpoint *e = virtio_next_endpoint(v, d, NULL); e;
-	     e = virtio_next_endpoint(v, d, e)) {
-		if (notify_wants_map(&v->unit, &e->device))
-			tell_mapping(v, e, item);
+		if (*at < item.first)
+			*at = item.first;
+		if (item.perm & (VIOMMU_READ | VIOMMU_WRITE))
+			told = virtio_tell_mapping(v, e, &item, at);
+		else if (unit_pay(&v->unit, 1))
+			*at = item.last + 1;
+		else
+			told = VIRTIO_TOLD_LATER;
+		if (told != VIRTIO_TOLD || *at == 0)
+			return told;
 	}
+	return VIRTIO_TOLD;
 }
 
 /* ---- MAP ---- */
@@ -126,7 +126,10 @@ enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_
 		return VIRTIO_S_INVAL;
 	if (result)
 		return VIRTIO_S_NOMEM;
-	tell_new(v, d, item);
+	if (notify_anybody(&v->unit) && (item->perm & (VIOMMU_READ | VIOMMU_WRITE))) {
+		virtio_take_from(v, VIRTIO_DOMAIN, virtio_incarnation(d));
+		virtio_begin_map(v, d, item);
+	}
 	return VIRTIO_S_OK;
 }
 
@@ -135,7 +138,6 @@ enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_
 enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, uint64_t last)
 {
 	struct virtio_domain *d = virtio_domain_find(v, id);
-	struct domain_match match = { .pasid = VIOMMU_ANY_PASID, .kinds = 1U << VIRTIO_KIND_MAP };
 
 	if (!d)
 		return VIRTIO_S_NOENT;
@@ -143,20 +145,7 @@ enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, u
 		return VIRTIO_S_INVAL;
 	if (range_map_cuts(v->pool, &d->map, first, last))
 		return VIRTIO_S_RANGE;
-	virtio_take_from(v, VIRTIO_DOMAIN,
-			 atomic_load_explicit(&d->incarnation, memory_order_relaxed));
-	if (!range_map_remove(v->pool, &d->map, first, last, NULL, NULL)) {
-		/* What was there may be what a request that is pending took away. */
-		v->unsynced = v->unsynced || v->pending_count;
-		return VIRTIO_S_OK;
-	}
-	match.id = (uint32_t)(d - v->domain);
-	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, first, last, true));
-	v->unsynced = true;
-	if (!notify_anybody(&v->unit) && !d->caches)
-		return VIRTIO_S_OK;
-	for (struct virtio_endpoint *e = virtio_next_endpoint(v, d, NULL); e;
-	     e = virtio_next_endpoint(v, d, e))
-		virtio_take_away(v, e, first, last);
+	virtio_take_from(v, VIRTIO_DOMAIN, virtio_incarnation(d));
+	virtio_begin_unmap(v, d, first, last);
 	return VIRTIO_S_OK;
 }

@@ -76,6 +76,16 @@ static void scatter(const struct viommu_part *part, uint64_t offset, const unsig
 	}
 }
 
+/* Where the status is, of requests whose writable part is a tail. */
+static unsigned char *first_byte(const struct viommu_part *part, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (part[i].bytes)
+			return part[i].base;
+	}
+	return NULL;
+}
+
 /* ---- the five ---- */
 
 struct request {
@@ -237,12 +247,17 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 	if (result)
 		return result;
 	v = virtio_of(u);
-	if (v->pending_count == VIRTIO_PENDING_MAX) {
+	if (!virtio_advance(v) || v->pending_count == VIRTIO_PENDING_MAX) {
 		result = VIOMMU_ELIMIT;
 	} else {
+		v->unsynced = false;
+		v->job = (struct virtio_job){ .request = true,
+					      .token = token,
+					      .status = first_byte(writable, writable_count) };
 		*written = execute(v, &request, readable, parts_bytes(readable, readable_count),
 				   parts_bytes(writable, writable_count));
-		result = virtio_finish(v, token);
+		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
+		v->job.pending = result == VIOMMU_PENDING && v->job.phase;
 	}
 	unit_end(u);
 	return result;

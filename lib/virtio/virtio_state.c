@@ -43,13 +43,12 @@ static void put_endpoints(struct virtio *v, struct state_writer *state)
 	state_record(state, "ends");
 	for (struct viommu_device *device = v->unit.all_devices; device;
 	     device = device->next_of_all) {
-		uint64_t attached = virtio_attached(virtio_endpoint_of(device));
+		const struct virtio_domain *d = virtio_endpoint_of(device)->domain;
 
-		if (!attached)
+		if (!d)
 			continue;
 		state_put32(state, atomic_load_explicit(&device->id, memory_order_relaxed));
-		state_put32(state, atomic_load_explicit(&virtio_domain_at(v, attached)->id,
-							memory_order_relaxed));
+		state_put32(state, atomic_load_explicit(&d->id, memory_order_relaxed));
 	}
 	state_record(state, "doms");
 	for (uint32_t i = 0; i < v->domain_used; i++) {
@@ -103,6 +102,7 @@ void virtio_save(struct viommu *u, struct state_writer *state)
 	struct virtio *v = virtio_of(u);
 
 	virtio_settle(v);
+	virtio_decide(v);
 	put_config(v, state);
 	put_endpoints(v, state);
 	state_record(state, "maps");
@@ -370,6 +370,7 @@ static void take_events(struct virtio *v, struct state_reader *state)
 static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 {
 	virtio_forget(v);
+	virtio_detach_all(v);
 	v->accepted = l->accepted;
 	v->bypass = l->bypass;
 	virtio_decide_pass(v);
@@ -383,15 +384,13 @@ static void take(struct virtio *v, struct state_reader *state, struct loaded *l)
 	take_endpoints(v, state, l);
 	/* Domains whose only endpoint was freed since we looked. */
 	for (uint32_t i = 0; i < l->count; i++) {
-		struct virtio_domain *d = l->domain[i].domain;
-
-		if (d && !d->endpoint_count && !d->changed)
-			virtio_domain_free(v, d);
+		if (l->domain[i].domain)
+			virtio_free_empty(v, l->domain[i].domain);
 	}
 	take_events(v, state);
 	unit_forget(&v->unit, true);
-	virtio_tell_all(v, true);
-	virtio_told(v, true);
+	virtio_begin_telling(v, true);
+	virtio_finish_job(&v->unit);
 }
 
 int virtio_restore(struct viommu *u, struct state_reader *state)

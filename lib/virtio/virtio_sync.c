@@ -78,28 +78,11 @@ void virtio_take_away(struct virtio *v, struct virtio_endpoint *e, uint64_t firs
 	invalidate(v, e, first, last);
 }
 
-void virtio_tell_change(struct virtio *v, struct virtio_endpoint *e, uint32_t was)
+void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *e, uint32_t was, uint32_t mode)
 {
-	uint32_t mode = virtio_mode(v, e);
-
 	if (was != VIOMMU_MODE_BLOCK)
 		virtio_take_away(v, e, 0, UINT64_MAX);
 	notify_device_mode(&v->unit, &e->device, mode);
-	if (mode == VIOMMU_MODE_TRANSLATE)
-		virtio_tell_mappings(v, e);
-}
-
-void virtio_tell_all(struct virtio *v, bool attached_too)
-{
-	struct viommu *u = &v->unit;
-
-	for (struct viommu_device *device = device_next(u, NULL); device;
-	     device = device_next(u, device)) {
-		struct virtio_endpoint *e = virtio_endpoint_of(device);
-
-		if (attached_too || !virtio_attached(e))
-			virtio_tell_change(v, e, VIOMMU_MODE_BYPASS);
-	}
 }
 
 /* ---- completion ---- */
@@ -131,7 +114,6 @@ static bool hold_back(struct virtio *v, struct virtio_pending *p)
 	struct viommu *u = &v->unit;
 
 	notify_complete(u);
-	v->unsynced = false;
 	p->epoch = epoch_start(&u->epoch);
 	p->invalidation = devices_last_token(u);
 	if (complete(v, p))
@@ -158,6 +140,20 @@ int virtio_finish(struct virtio *v, uint64_t token)
 		return VIOMMU_OK;
 	v->pending[v->pending_count++] = p; /* there is room: else it would not have begun */
 	return VIOMMU_PENDING;
+}
+
+void virtio_finish_later(struct virtio *v, uint64_t token)
+{
+	struct virtio_pending *p = &v->pending[v->pending_count++];
+
+	*p = v->taking;
+	p->token = token;
+	notify_complete(&v->unit);
+	if (v->unsynced) {
+		p->epoch = epoch_start(&v->unit.epoch);
+		p->invalidation = devices_last_token(&v->unit);
+	}
+	unit_work(&v->unit);
 }
 
 int virtio_told(struct virtio *v, bool barrier)
@@ -204,7 +200,10 @@ int virtio_run(struct viommu *u)
 {
 	struct virtio *v = virtio_of(u);
 
+	bool done;
+
 	virtio_settle(v);
+	done = virtio_advance(v);
 	pay(v);
 	if (anything_pending(v) && !notify_settled(u))
 		return VIOMMU_PENDING;
@@ -217,7 +216,7 @@ int virtio_run(struct viommu *u)
 	if (anything_pending(v))
 		return VIOMMU_PENDING;
 	epoch_done(&u->epoch);
-	return owing(v) ? VIOMMU_PENDING : VIOMMU_OK;
+	return owing(v) || !done ? VIOMMU_PENDING : VIOMMU_OK;
 }
 
 void virtio_drop_pending(struct virtio *v)

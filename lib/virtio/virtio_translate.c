@@ -42,7 +42,7 @@ static void observe_endpoint(const struct virtio *v, const struct query *q, uint
 	uint64_t raw[2] = { atomic_load_explicit(&q->device->id, memory_order_relaxed),
 			    atomic_load_explicit(&d->id, memory_order_relaxed) };
 
-	if (!attached)
+	if (!attached || (attached & VIRTIO_ATTACHED_BETWEEN))
 		observe(q, "endpoint, not attached", raw, 1);
 	else if (attached & VIRTIO_ATTACHED_PASS)
 		observe(q, "endpoint, bypass domain", raw, 2);
@@ -61,7 +61,8 @@ int virtio_parse(struct viommu *u, struct query *q, struct context *context)
 		return VIOMMU_FAULT;
 	}
 	observe_endpoint(v, q, attached);
-	if (!attached && !atomic_load_explicit(&v->pass, memory_order_acquire)) {
+	if ((attached & VIRTIO_ATTACHED_BETWEEN) ||
+	    (!attached && !atomic_load_explicit(&v->pass, memory_order_acquire))) {
 		q->reason = VIRTIO_FAULT_DOMAIN;
 		return VIOMMU_FAULT;
 	}

@@ -40,7 +40,7 @@ static void note(struct virtio *v, struct virtio_endpoint *e, struct virtio_use 
 
 	lower(&v->uses.all, &use);
 	lower(of_endpoint(v, &e->device), &use);
-	if (attached) {
+	if (attached && virtio_incarnation(d) == attached) {
 		if (d->gathered != v->uses.gathered)
 			d->use = none;
 		d->gathered = v->uses.gathered;
@@ -109,14 +109,16 @@ bool virtio_in_use(struct virtio *v, const struct virtio_pending *p)
 {
 	const struct virtio_domain *d = virtio_domain_at(v, p->concerns);
 
+	if (!p->epoch) /* it has taken nothing away */
+		return false;
 	if (holds_back(&v->uses.anybody, p))
 		return true;
 	switch (p->scope) {
 	case VIRTIO_DOMAIN:
 		if (holds_back(&v->uses.left[left_bit(p->concerns)], p))
 			return true;
-		return atomic_load_explicit(&d->incarnation, memory_order_relaxed) == p->concerns &&
-		       d->gathered == v->uses.gathered && holds_back(&d->use, p);
+		return virtio_incarnation(d) == p->concerns && d->gathered == v->uses.gathered &&
+		       holds_back(&d->use, p);
 	case VIRTIO_ENDPOINT:
 		return holds_back(&v->uses.endpoint[p->concerns % VIRTIO_USES], p);
 	default:
