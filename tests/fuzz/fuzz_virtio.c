@@ -4,7 +4,7 @@
  * it.
  *
  *	byte 0		bits 0-1: granule; 2: narrow ranges; 3: bypass; 4: legacy features;
- *			5: regions; 6: device TLBs answer late; 7: small caps
+ *			5: regions; 6: device TLBs answer late; 7: small caps, and few steps
  *	then, each	what to do, then its operands: see step()
  *
  * Requests are arbitrary bytes in arbitrary parts. No access ever reaches what the oracle does not
@@ -142,6 +142,7 @@ static void configuration(struct virtio_fuzz *f)
 	if (offset & 1 && f->o.config.offered & VIOMMU_VIRTIO_F_BYPASS_CONFIG) {
 		result = viommu_reg_write(f->iommu, offset ^ 1, bytes, take(f, 8));
 		CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING);
+		virtio_fuzz_run(f);
 	} else {
 		CHECK(viommu_reg_read(f->iommu, offset, bytes, &value) == VIOMMU_OK);
 	}
@@ -170,6 +171,7 @@ static void reset(struct virtio_fuzz *f)
 	}
 	f->lost = false;
 	f->pending = f->completed = 0; /* never completed */
+	virtio_fuzz_run(f);
 }
 
 /* As state.h describes the end record: the sum of what is before it. */
@@ -250,8 +252,10 @@ static void section(struct virtio_fuzz *f)
 
 static void run(struct virtio_fuzz *f)
 {
-	int result = viommu_run(f->iommu);
+	int result;
 
+	virtio_fuzz_run(f);
+	result = viommu_run(f->iommu);
 	CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING);
 	if (result == VIOMMU_OK)
 		CHECK(f->completed == f->pending);

@@ -28,6 +28,9 @@ struct virtio_fuzz {
 	unsigned owes;
 	uint64_t pending, completed;
 	uint64_t tokens[LATE]; /* of pending requests, in order */
+	unsigned steps;	       /* that a call may take; 0: more than there ever are */
+	unsigned told;	       /* to listeners, by this call */
+	struct viommu_listener *listener;
 	uint64_t token;
 };
 
@@ -50,6 +53,9 @@ void virtio_fuzz_arbitrary(struct virtio_fuzz *f);
 void virtio_fuzz_answer(struct virtio_fuzz *f);
 /* Whether anybody can hold back a completion. */
 bool virtio_fuzz_busy(const struct virtio_fuzz *f);
+/* After a call: what it told listeners is within its steps. And until what is under way is done. */
+void virtio_fuzz_check_steps(struct virtio_fuzz *f);
+void virtio_fuzz_run(struct virtio_fuzz *f);
 /* Page numbers, so that they meet. */
 uint64_t virtio_fuzz_address(struct virtio_fuzz *f);
 

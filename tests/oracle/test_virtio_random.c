@@ -244,11 +244,11 @@ static void replay_one(struct virtio_world *w, uint32_t id)
 
 static void close_section(struct virtio_world *w)
 {
-	if (!w->open)
-		return;
-	row_equal(viommu_leave(w->open), VIOMMU_OK);
-	w->open = NULL;
-	row_equal(viommu_run(w->r->g.iommu), VIOMMU_OK);
+	if (w->open) {
+		row_equal(viommu_leave(w->open), VIOMMU_OK);
+		w->open = NULL;
+		row_equal(viommu_run(w->r->g.iommu), VIOMMU_OK);
+	}
 	row_equal(w->r->completions, w->pending);
 	virtio_total.pending += w->pending;
 	w->r->completions = w->pending = 0;
@@ -270,6 +270,7 @@ static void save_or_restore(struct virtio_world *w)
 	result = viommu_restore(w->r->g.iommu, state, w->snapshot_bytes);
 	row_equal(result == VIOMMU_OK || result == VIOMMU_PENDING, true);
 	row_equal(viommu_run(w->r->g.iommu), VIOMMU_OK);
+	w->told = 0; /* a restore is not a call of the guest's */
 	w->o = w->snapshot_oracle;
 	row_equal(viommu_save(w->r->g.iommu, again, &bytes), VIOMMU_OK);
 	row_equal(bytes, w->snapshot_bytes);
@@ -279,7 +280,7 @@ static void save_or_restore(struct virtio_world *w)
 /* Without the feature accepted the driver should not, and may be ignored. */
 static void set_bypass(struct virtio_world *w, unsigned value)
 {
-	row_equal(vr_set_bypass(w->r, value), VIOMMU_OK);
+	row_equal(world_settle(w, vr_set_bypass(w->r, value)), VIOMMU_OK);
 	w->o.bypass = vr_bypass(w->r);
 	if (w->o.accepted & VIOMMU_VIRTIO_F_BYPASS_CONFIG)
 		row_equal(w->o.bypass, value);
@@ -292,11 +293,12 @@ static void rare(struct virtio_world *w)
 	close_section(w);
 	switch (dice) {
 	case 0:
-		row_equal(viommu_virtio_reset(w->r->g.iommu), VIOMMU_OK);
+		row_equal(world_settle(w, viommu_virtio_reset(w->r->g.iommu)), VIOMMU_OK);
 		vo_reset(&w->o);
 		break;
 	case 1:
-		row_equal(viommu_reset(w->r->g.iommu), VIOMMU_OK);
+		row_equal(viommu_reset(w->r->g.iommu) >= VIOMMU_OK, true);
+		row_equal(world_settle(w, VIOMMU_PENDING), w->steps ? VIOMMU_OK : VIOMMU_PENDING);
 		vo_machine_reset(&w->o);
 		break;
 	case 2:
@@ -359,7 +361,7 @@ static void test_random(void **nothing)
 		for (unsigned k = 0; k < REQUESTS; k++)
 			step(&w);
 		close_section(&w);
-		vr_close(w.r);
+		world_close(&w);
 	}
 	print_message("%ju requests; OK %ju INVAL %ju RANGE %ju NOENT %ju NOMEM %ju UNSUPP %ju "
 		      "nothing %ju\n",

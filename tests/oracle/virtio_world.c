@@ -93,14 +93,71 @@ void world_accept(struct virtio_world *w)
 	const uint64_t must = 0x17;
 
 	w->o.accepted = w->o.config.offered & (must | world_random(w));
-	row_equal(viommu_virtio_set_features(w->r->g.iommu, w->o.accepted | (world_random(w) & 7)
-										    << 32),
+	row_equal(world_settle(w, viommu_virtio_set_features(w->r->g.iommu,
+							     w->o.accepted | (world_random(w) & 7)
+										     << 32)),
 		  VIOMMU_OK);
+}
+
+/* ---- listeners, and what is under way ---- */
+
+static void on_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		     uint64_t last)
+{
+	((struct virtio_world *)opaque)->told++;
+}
+
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *f)
+{
+	((struct virtio_world *)opaque)->told++;
+	return VIOMMU_OK;
+}
+
+static void on_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	((struct virtio_world *)opaque)->told++;
+}
+
+static void listen_to_all(struct virtio_world *w)
+{
+	const struct viommu_listener_config config = { .size = sizeof(config),
+						       .opaque = w,
+						       .unmap = on_unmap,
+						       .map = on_map,
+						       .mode = on_mode };
+
+	row_equal(viommu_listener_new(w->r->g.iommu, NULL, &config, &w->listener), VIOMMU_OK);
+	w->told = 0;
+}
+
+int world_settle(struct virtio_world *w, int result)
+{
+	if (w->steps)
+		row_equal(w->told <= w->steps + 4, true);
+	/* what is held back by the section stays so */
+	for (unsigned i = 0; w->steps && result == VIOMMU_PENDING && i < 300; i++) {
+		w->told = 0;
+		result = viommu_run(w->r->g.iommu);
+		row_equal(w->told <= w->steps + 4, true);
+	}
+	w->told = 0;
+	return result;
+}
+
+void world_close(struct virtio_world *w)
+{
+	row_equal(viommu_listener_free(w->listener), VIOMMU_OK);
+	w->listener = NULL;
+	vr_close(w->r);
 }
 
 void world_open(struct virtio_world *w, uint64_t seed)
 {
 	struct viommu_virtio_config config = { .probe_size = 128 };
+	struct viommu_limits limits = {
+		.size = sizeof(limits), .tlb_entries = 320, .contexts = 64, .domains = 64
+	};
 	struct vo_config c;
 
 	memset(w, 0, sizeof(*w));
@@ -119,7 +176,12 @@ void world_open(struct virtio_world *w, uint64_t seed)
 	config.mappings = c.mappings;
 	config.domain_mappings = c.domain_mappings;
 	config.bypass = c.bypass;
+	limits.steps = world_chance(w, 2) ? 1 + world_pick(w, 20) : 0;
+	config.limits = &limits;
 	w->r = vr_open(&config);
+	w->steps = limits.steps;
+	if (world_chance(w, 2))
+		listen_to_all(w);
 	vo_init(&w->o, &c);
 	w->base[0] = c.input_first;
 	w->base[1] = (UINT64_C(1) << 32) - 4 * c.granule;
@@ -130,6 +192,7 @@ void world_open(struct virtio_world *w, uint64_t seed)
 		w->o.endpoint[i].id = i + 1;
 		choose_regions(w, &w->o.endpoint[i]);
 	}
+	w->told = 0;
 	if (world_chance(w, 2))
 		world_accept(w);
 }
@@ -326,8 +389,9 @@ void world_request(struct virtio_world *w)
 	permitted = vo_judge(&w->o, m.bytes, m.count);
 	memset(buffer, VR_UNTOUCHED, sizeof(buffer));
 	result = viommu_virtio_request(w->r->g.iommu, in, in_count, out, out_count, 0, &used);
-	row_equal(result == VIOMMU_OK || (result == VIOMMU_PENDING && w->open), true);
 	w->pending += result == VIOMMU_PENDING;
+	result = world_settle(w, result);
+	row_equal(result == VIOMMU_OK || (result == VIOMMU_PENDING && w->open), true);
 	answer = answer_of(w, buffer, room, used);
 	if (!(permitted >> answer & 1))
 		print_request(&m, answer, permitted);

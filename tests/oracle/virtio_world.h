@@ -13,6 +13,9 @@ struct virtio_world {
 	uint64_t base[4];	     /* around which addresses lie */
 	struct viommu_channel *open; /* its section */
 	unsigned pending;
+	struct viommu_listener *listener; /* of all, or NULL */
+	unsigned steps;			  /* that a call may take; 0: more than there ever are */
+	unsigned told;			  /* to listeners, by this call */
 	bool snapshot;
 	struct virtio_oracle snapshot_oracle;
 	uint64_t snapshot_bytes;
@@ -27,6 +30,9 @@ extern struct virtio_totals virtio_total;
 void world_open(struct virtio_world *w, uint64_t seed);
 /* Some of the features that are offered. */
 void world_accept(struct virtio_world *w);
+void world_close(struct virtio_world *w);
+/* After a call: goes on with what is under way. VIOMMU_PENDING: a section holds it back. */
+int world_settle(struct virtio_world *w, int result);
 /* A random request to both, compared. */
 void world_request(struct virtio_world *w);
 
