@@ -103,24 +103,12 @@ static void become_child(pid_t parent)
 static void exec_testpmd(const struct vu_child *child, bool iommu, int input)
 {
 	char device[160], prefix[80], cores[80];
-	char *argv[] = { TESTPMD,
-			 "--lcores",
-			 cores,
-			 "--no-huge",
-			 "-m",
-			 "1024",
-			 "--no-pci",
-			 "--no-telemetry",
-			 "--no-shconf",
-			 prefix,
-			 "--vdev",
-			 device,
-			 "--",
-			 "-i",
-			 "--total-num-mbufs=16384",
-			 "--forward-mode=macswap",
+	char *argv[] = { TESTPMD, "--lcores", cores, "--no-huge", "-m", "1024", "--no-pci",
+			 "--no-telemetry", "--no-shconf", prefix, "--vdev", device, "--", "-i",
+			 "--total-num-mbufs=16384", "--forward-mode=macswap",
 			 "--record-core-cycles",
-			 NULL };
+			 /* else it drops all frames that came before its start command */
+			 "--no-flush-rx", NULL };
 	int log = open(child->log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 
 	snprintf(device, sizeof(device), "net_vhost0,iface=%s,iommu-support=%d", child->socket,
