@@ -33,15 +33,6 @@ static const struct header_row smmu_headers[] = { { "registers", "x", false },
 						  { NULL, NULL, false } };
 const struct part part_smmu = { .headers = smmu_headers, ROWS(smmu_lines) };
 
-static const struct line_row its_lines[] = {
-	{ TAPE_GR, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_GW, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_GRD, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_GI, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_GL, ROLE_EFFECT, line_anything, NULL, NULL },
-};
-const struct part part_its = { ROWS(its_lines) };
-
 static const struct header_row riscv_headers[] = {
 	{ "registers", "x", false }, { "capabilities", "x", true }, { "variant", "w", false },
 	{ "ddtp", "x", false },	     { "vectors", "d", false },	    { NULL, NULL, false }

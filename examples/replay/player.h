@@ -41,6 +41,7 @@ struct player {
 	/* What the parts keep, each its own. NULL: not of this recording. */
 	struct vtd_play *vtd;
 	struct virtio_play *virtio;
+	struct its_play *its;
 };
 
 /* NULL: not possible, and said on stderr. Header and path have to stay. */

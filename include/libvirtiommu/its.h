@@ -79,28 +79,35 @@
  *  - Pending bits belong to the redistributor. MAPD, MAPC and MAPTI leave them as they are. MOVI
  *    moves that of its LPI if the redistributors differ, MOVALL moves all, DISCARD and CLEAR clear
  *    it. MAPTI overwrites an event that is mapped, without touching the old LPI's pending bit.
+ *  - MOVI and MOVALL leave pending what the new redistributor does not have: EnableLPIs is 0 there, or
+ *    the INTID is beyond its PROPBASER.IDbits.
  *  - MOVI, DISCARD and VMOVI first take the event away, then wait until no delivery that found it is
  *    under way, then move or clear. SYNC (and VSYNC) wait for sections, listeners and routes, as
  *    any completion of this library does.
  *
  * LPIs
  *  - A message makes an LPI pending if everything is mapped, EnableLPIs of the redistributor is 1, and
- *    the INTID is below 2^(PROPBASER.IDbits + 1) of the redistributor. Otherwise it is dropped.
+ *    the INTID is below 2^(PROPBASER.IDbits + 1) of the redistributor. Otherwise it is dropped. Resolving
+ *    looks at the mappings only, not at the redistributor.
  *  - PROPBASER and PENDBASER can be written only while EnableLPIs is 0, and are used as they were
  *    when it became 1. PROPBASER.IDbits below 13, or above intid_bits - 1: no LPI, or as intid_bits
  *    - 1; it reads as written. PENDBASER.PTZ reads as 0; the value last written counts.
  *  - All redistributors share one cache of configuration bytes, one a INTID (CommonLPIAff 0). The
  *    byte of an LPI is read when it becomes pending or is asked for and is not cached, through the
  *    PROPBASER of the redistributor concerned. One that cannot be read counts as 0: disabled.
- *    INV and INVLPIR read it again at once if EnableLPIs of that redistributor is 1; INVALL, INVALLR,
- *    and EnableLPIs becoming 1 on any redistributor forget all bytes of all LPIs, and read those of
- *    the LPIs that are pending on that redistributor again at once.
+ *    INV and INVLPIR read it again at once if EnableLPIs of that redistributor is 1, and forget all bytes
+ *    of all LPIs if it is 0. INVALL, INVALLR, and EnableLPIs becoming 1 on any redistributor forget all
+ *    bytes of all LPIs; then those of the LPIs that are pending on that redistributor are read again.
  *  - EnableLPIs becoming 1: all pending bits of the redistributor are dropped, and with PTZ=0 read
  *    from memory (bits of INTIDs below 8192 are ignored; bytes that cannot be read count as 0).
  *    Memory is not changed by that. Becoming 0 (only if CES reads as 1): the bits from INTID 8192 up
  *    are written to memory, and dropped here. GICR_CTLR.RWP reads as 1 while either is under way.
+ *    Then writes to EnableLPIs are ignored.
  *  - SETLPIR and CLRLPIR exist with VIOMMU_LPIS_DIRECT only. INVLPIR and INVALLR always do (IR=1),
- *    those with V=1 only on GICv4.1. SYNCR.Busy is 1 while something of them is under way.
+ *    those with V=1 only on GICv4.1. These four, and GITS_SGIR, act when their lower half is written; an
+ *    upper half that was written before counts. SYNCR.Busy is 1 while something of them is under way.
+ *  - viommu_restore() forgets all configuration bytes, and answers VIOMMU_PENDING if an EnableLPIs is 1:
+ *    viommu_run() then tells of all that is pending and enabled, as when EnableLPIs became 1.
  *
  * Virtual LPIs
  *  - A vPE belongs to the VM: ITSs that map it agree on its tables, and the last VMAPP wins. VMOVP is
@@ -150,10 +157,12 @@ struct viommu_lpis_config {
 	uint64_t rd_stride;
 	void *opaque; /**< passed to the callbacks */
 	/** What a redistributor has to forward has changed: with pending 1, LPI intid is pending and
-	 * enabled, at this priority (GICR configuration byte & 0xfc); with 0, it is no longer. Made
-	 * only if that differs from what the last call about this LPI said. From the thread that made
-	 * the change, with no lock held. Calls from several threads may overtake each other: a VMM
-	 * with more than one asks viommu_lpis_get() under a lock of its own. */
+	 * enabled, at this priority (configuration byte & 0xfc); with 0, it is no longer. Not made if
+	 * nothing differs from what the last call about this LPI said, nor for what the VMM did itself:
+	 * viommu_lpis_acknowledge(), EnableLPIs becoming 0 (nothing is pending then), viommu_reset().
+	 * From the thread that made the change, with no lock held. Calls from several threads may
+	 * overtake each other, and say things twice: a VMM with more than one asks viommu_lpis_get()
+	 * under a lock of its own. */
 	void (*lpi)(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority,
 		    uint32_t pending);
 	/** The same for vLPIs of the vPE that is resident on a redistributor; intids below 16 are

@@ -51,6 +51,11 @@ deviation cached-by-recorder (T):
 expect stale 1 'stale.tape:43: T: expected 10.ffffffff 40 access 2: 10040 permission 3, came 20040 permission 3
 T: 2, mismatches 1
 35 lines, 1 mismatches, 0 deviations: DIFFERENT' -v stale.tape
+expect its 0 'GR: 15, mismatches 0
+GW: 13, mismatches 0
+GRD: 6, mismatches 0
+GI: 5, mismatches 0
+GL: 6, mismatches 0' its.tape
 expect 'several files' 1 'all 3 files: 165 lines, 1 mismatches, 10 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
@@ -98,6 +103,13 @@ mutate 'message in compatibility format that is altered' legacy.tape I 's/ok fee
 mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
 mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
 mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
+
+mutate 'ITS register' its.tape GR 's/^GR 90 4 60/GR 90 4 80/'
+mutate 'LPI at another redistributor' its.tape GL '0,/^GL 0 2000 1/s/^GL 0 2000 1/GL 1 2000 1/'
+mutate 'LPI that is not recorded' its.tape GL '/^GL 1 2001 1/d'
+mutate 'LPI that does not come' its.tape GL 's/^GI 2 40 5 1/GL 0 2005 1\n&/'
+mutate 'LPI that is not cleared' its.tape GL '/^GL 1 2000 0/s/0$/1/'
+mutate 'message that fails' its.tape GI 's/^GI 2 40 1 1/GI 2 40 1 0/'
 
 # ---- what is not a recording ----
 
