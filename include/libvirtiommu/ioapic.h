@@ -51,14 +51,16 @@ struct viommu_ioapic_message {
 };
 
 /**
- * Creates an I/O APIC in its power-on state: every pin masked.
+ * Creates an I/O APIC in its power-on state: every pin masked, no line asserted.
  *
- * Any thread, any time.
+ * One at a time per handle of the IOMMU, together with viommu_reg_write(); without one: any thread,
+ * any time.
  * @param vm      whose allocator is used
- * @param iommu   through which messages are remapped; NULL: they leave as they are
+ * @param iommu   through which messages go, as by viommu_remap_msi(); NULL: they leave as they are
  * @param config  copied
  * @param ioapic  receives the handle
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (a call on registers
+ * of the IOMMU is under way)
  */
 VIOMMU_API int viommu_ioapic_new(struct viommu_vm *vm, struct viommu *iommu,
 				 const struct viommu_ioapic_config *config,
@@ -67,10 +69,11 @@ VIOMMU_API int viommu_ioapic_new(struct viommu_vm *vm, struct viommu *iommu,
 /**
  * Frees an I/O APIC. It must be freed before its IOMMU and its VM.
  *
- * Alone: nothing else may run on this handle.
+ * Alone: nothing else may run on this handle, and no call on registers of the IOMMU.
  * @param ioapic  may be NULL
+ * @return VIOMMU_OK, VIOMMU_EBUSY (a call on registers of the IOMMU is under way; nothing is freed)
  */
-VIOMMU_API void viommu_ioapic_free(struct viommu_ioapic *ioapic);
+VIOMMU_API int viommu_ioapic_free(struct viommu_ioapic *ioapic);
 
 /**
  * The guest reads its window: index (0x00), data (0x10); other offsets read as 0.
@@ -105,8 +108,10 @@ VIOMMU_API int viommu_ioapic_write(struct viommu_ioapic *ioapic, uint64_t offset
  * Any thread, any time.
  * @param ioapic  the I/O APIC
  * @param pin     below pins
- * @param level   1: high, or with VIOMMU_IOAPIC_LOGICAL_LINES asserted; 0: not. A level interrupt
- * that remapping refused is tried again, also if the level is the same
+ * @param level   1: high, or with VIOMMU_IOAPIC_LOGICAL_LINES asserted; 0: not. Until its line is
+ * set for the first time a pin is not asserted, whatever its polarity. A level interrupt that
+ * remapping refused is tried again, also if the level is the same; by itself when the guest
+ * invalidates interrupt table entries (deliver is called from that call on registers)
  * @return VIOMMU_OK, VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_ioapic_set_line(struct viommu_ioapic *ioapic, uint32_t pin, uint32_t level);

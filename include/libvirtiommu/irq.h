@@ -47,7 +47,9 @@ struct viommu_msi {
 };
 
 /**
- * What a device's (or an I/O APIC's) message means.
+ * What a device's (or an I/O APIC's) message means. Behind an IOMMU without interrupt remapping
+ * (virtio-iommu), a message is the write that it is: in an MSI region or in bypass it passes
+ * unremapped; elsewhere the mapping decides where it goes, and msi->address is that.
  *
  * Any thread, any time.
  * @param iommu    the IOMMU
@@ -57,7 +59,7 @@ struct viommu_msi {
  * @param flags    0 or VIOMMU_MSI_RESOLVE
  * @param msi      receives the message
  * @return VIOMMU_OK; VIOMMU_FAULT: refused, and recorded unless resolving or msi->reason is 0;
- * VIOMMU_EINVAL; VIOMMU_ENOTSUP (the engine has no interrupt remapping)
+ * VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_remap_msi(struct viommu *iommu, uint32_t source, uint64_t address,
 				uint32_t data, uint32_t flags, struct viommu_msi *msi);

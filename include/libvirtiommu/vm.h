@@ -13,6 +13,10 @@ extern "C" {
  * invalidation completes, the library has the kernel execute the fences for all threads of the
  * process (membarrier(2), some microseconds). For guests whose mappings are static. */
 #define VIOMMU_VM_MEMBARRIER 1U
+/** The guest is told that it may use extended destination ids (KVM_FEATURE_MSI_EXT_DEST_ID): in
+ * messages that are not remapped, address bits 11:5 are destination bits 14:8. They are decoded,
+ * and encoded as KVM wants them. */
+#define VIOMMU_VM_EXT_DEST_ID 2U
 
 /**
  * How to create a VM. Zero the structure, set size, fill in what is wanted.

@@ -97,7 +97,8 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 
 	if (result)
 		return result;
-	if ((config->flags & ~VIOMMU_VM_MEMBARRIER) || !config->alloc != !config->dealloc)
+	if ((config->flags & ~(VIOMMU_VM_MEMBARRIER | VIOMMU_VM_EXT_DEST_ID)) ||
+	    !config->alloc != !config->dealloc)
 		return VIOMMU_EINVAL;
 	if ((config->flags & VIOMMU_VM_MEMBARRIER) && !epoch_membarrier_register())
 		return VIOMMU_ENOTSUP;

@@ -303,7 +303,7 @@ void notify_complete(struct viommu *u)
 	}
 }
 
-static bool settle(struct viommu *u)
+static bool settle_all(struct viommu *u)
 {
 	bool settled = tell_rest(u);
 
@@ -319,7 +319,7 @@ static bool settle(struct viommu *u)
 
 bool notify_settled(struct viommu *u)
 {
-	if (!settle(u))
+	if (!settle_all(u))
 		return false;
 	if (u->late) { /* sections that were opened by it hold back, too */
 		u->late = false;
@@ -339,11 +339,9 @@ void notify_begin(struct viommu *u)
 
 int notify_end(struct viommu *u, int result)
 {
-	bool told = tell_rest(u);
+	bool told = settle_all(u);
 
 	notify_complete(u);
-	if (!told)
-		unit_work(u);
 	return result == VIOMMU_OK && !told ? VIOMMU_PENDING : result;
 }
 
@@ -419,11 +417,40 @@ static void introduce(struct viommu_listener *l)
 	notify_end(u, VIOMMU_OK);
 }
 
+static int begin(struct viommu *u, struct viommu_device *device,
+		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
+		 struct viommu_listener **out)
+{
+	struct viommu_listener *listener;
+
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	if (u->engine->finish)
+		u->engine->finish(u);
+	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
+	if (listener) {
+		*listener = (struct viommu_listener){
+			.iommu = u, .device = device, .config = *config, .settle = settle
+		};
+		*out = listener;
+		add(listener);
+		count_in(listener, 1);
+		introduce(listener);
+	}
+	unit_end(u);
+	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+int listener_new(struct viommu *u, const struct viommu_listener_config *config,
+		 bool (*settle)(void *opaque), struct viommu_listener **listener)
+{
+	return begin(u, NULL, config, settle, listener);
+}
+
 int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 			const struct viommu_listener_config *given, struct viommu_listener **out)
 {
 	struct viommu_listener_config config;
-	struct viommu_listener *listener;
 	int result;
 
 	if (!u || !out || (device && device->iommu != u))
@@ -434,21 +461,7 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 		return result;
 	if (config.flags || (device && config.interrupts))
 		return VIOMMU_EINVAL;
-	if (!unit_begin(u))
-		return VIOMMU_EBUSY;
-	if (u->engine->finish)
-		u->engine->finish(u);
-	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
-	if (listener) {
-		*listener =
-			(struct viommu_listener){ .iommu = u, .device = device, .config = config };
-		*out = listener;
-		add(listener);
-		count_in(listener, 1);
-		introduce(listener);
-	}
-	unit_end(u);
-	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
+	return begin(u, device, &config, NULL, out);
 }
 
 int viommu_listener_free(struct viommu_listener *listener)

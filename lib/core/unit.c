@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "abi.h"
+#include "msi.h"
 #include "state.h"
 #include "unit.h"
 
@@ -276,14 +277,12 @@ int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32
 
 	if (!u || !msi || (flags & ~VIOMMU_MSI_RESOLVE))
 		return VIOMMU_EINVAL;
-	if (!u->engine->remap_msi)
-		return VIOMMU_ENOTSUP;
 	if (u->engine->remap_cached &&
 	    u->engine->remap_cached(u, source, address, data, flags, msi))
 		return VIOMMU_OK;
 	memset(msi, 0, sizeof(*msi));
 	section = epoch_visit(&u->epoch);
-	result = u->engine->remap_msi(u, source, address, data, flags, msi);
+	result = msi_remap(u, source, address, data, flags, msi);
 	if (epoch_visit_end(&u->epoch, section))
 		unit_work(u);
 	return result;

@@ -88,6 +88,8 @@ struct engine {
 	 * remap_msi. May be NULL. */
 	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			     uint32_t flags, struct viommu_msi *msi);
+	/* Each requester has an interrupt table of its own, and indices are of that. */
+	bool own_tables;
 	void (*free)(struct viommu *u);
 	/* Size of a structure of the engine's that begins with struct viommu_device; 0: that is
 	 * all there is. */
@@ -101,6 +103,12 @@ struct engine {
 	/* VIOMMU_MODE_* of a device; NULL: what its context comes to, asked without a trace. */
 	uint32_t (*mode)(struct viommu *u, struct viommu_device *device);
 };
+
+/* Whether what a requester's interrupts come to depends on it, by itself. */
+static inline bool engine_own_tables(const struct engine *engine)
+{
+	return engine->own_tables || !engine->remap_msi;
+}
 
 #define DEVICE_BUCKETS 256U
 
@@ -185,7 +193,7 @@ struct viommu {
 	struct epoch epoch;
 
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
-	_Atomic uint32_t users; /* I/O APICs */
+	_Atomic uint32_t users; /* other engines that it belongs to */
 	_Atomic uint32_t busy;
 	struct epoch_section self;	   /* of that call */
 	struct viommu_listener *listeners; /* of the whole IOMMU */
@@ -193,6 +201,7 @@ struct viommu {
 	struct sweep sweep;
 	uint64_t tells;		/* callbacks that told something */
 	uint64_t visits;	/* events that were told by domain */
+	bool keeps_refusals;	/* the guest announces table entries that it adds, too */
 	bool late;		/* something was told after the call that it belongs to */
 	uint64_t told_epoch;	/* of that: notify_settled(); 0: none */
 	bool pasids;		/* a device may use domains with PASIDs that it does not without */
@@ -454,6 +463,10 @@ void devices_each_outstanding(struct viommu *u,
 void devices_forget_invalidations(struct viommu *u, uint64_t token);
 
 /* ---- notify.c ---- */
+
+/* A listener of the library's own, of the whole IOMMU. */
+int listener_new(struct viommu *u, const struct viommu_listener_config *config,
+		 bool (*settle)(void *opaque), struct viommu_listener **listener);
 
 #define NOTIFY_NO_MODE UINT32_MAX
 

@@ -15,7 +15,8 @@
  * message a pin.
  *
  * A message that remapping refuses was accepted by no local APIC: remote IRR stays clear. The pin
- * is tried again when its line is set, its entry written, or its vector acknowledged.
+ * is tried again when its line is set, its entry written, its vector acknowledged, or table entries
+ * of the IOMMU invalidated.
  */
 
 #include <stddef.h>
@@ -23,6 +24,7 @@
 #include "abi.h"
 #include "ioapic_pins.h"
 #include "machine.h"
+#include "msi.h"
 #include "unit.h"
 
 /* ---- messages ---- */
@@ -40,25 +42,15 @@ static uint32_t message_data(uint64_t entry)
 }
 
 /* Without an IOMMU the message leaves as it is; the fields are what a local APIC reads from it. */
-static int remap(const struct viommu_ioapic *a, uint64_t entry, struct viommu_msi *msi)
+static int remap(const struct viommu_ioapic *a, uint64_t entry, uint32_t flags,
+		 struct viommu_msi *msi)
 {
 	uint64_t address = message_address(entry);
 	uint32_t data = message_data(entry);
 
 	if (a->iommu)
-		return viommu_remap_msi(a->iommu, a->config.source, address, data, 0, msi);
-	*msi = (struct viommu_msi){
-		.address = address,
-		.data = data,
-		.destination = (uint32_t)(address >> 12) & 0xff,
-		.vector = (uint8_t)bits_get(entry, IOAPIC_RTE_VECTOR),
-		.delivery_mode = (uint8_t)bits_get(entry, IOAPIC_RTE_DELIVERY),
-		.logical = (address & IOAPIC_MSI_LOGICAL) != 0,
-		.level = (entry & IOAPIC_RTE_LEVEL) != 0,
-		.redirection_hint = (address & IOAPIC_MSI_HINT) != 0,
-		.flags = VIOMMU_MSI_UNREMAPPED,
-		.index = UINT32_MAX,
-	};
+		return viommu_remap_msi(a->iommu, a->config.source, address, data, flags, msi);
+	msi_as_it_is(a->vm, address, data, msi);
 	return VIOMMU_OK;
 }
 
@@ -88,7 +80,7 @@ static void send(struct viommu_ioapic *a, uint32_t n, uint64_t entry)
 	struct viommu_msi msi;
 	bool wanted;
 
-	if (remap(a, entry, &msi) != VIOMMU_OK)
+	if (remap(a, entry, 0, &msi) != VIOMMU_OK)
 		return;
 	wanted = !ioapic_level(entry) || accept_level(a, n, entry);
 	/* What has been posted must be notified of, since nobody else will be told to. */
@@ -109,6 +101,56 @@ static void send_if_due(struct viommu_ioapic *a, uint32_t n)
 		send(a, n, entry);
 }
 
+/* ---- refused messages ---- */
+
+static void may_pass_now(struct viommu_ioapic *a)
+{
+	a->retry = true;
+}
+
+static void invalidated(void *opaque, uint32_t source, uint32_t first, uint32_t last)
+{
+	(void)source, (void)first, (void)last;
+	may_pass_now(opaque);
+}
+
+/* Without interrupt remapping, a message goes where its address is mapped. */
+static void mode_changed(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	(void)device, (void)mode;
+	may_pass_now(opaque);
+}
+
+/* A pin that is still due: its message was refused. The tables are asked first: trying again is no
+ * fault of the guest's. */
+static void retry(struct viommu_ioapic *a, uint32_t n)
+{
+	struct viommu_msi msi;
+	uint64_t entry;
+	bool due;
+
+	pthread_mutex_lock(&a->lock);
+	entry = a->pin[n].entry;
+	due = level_due(a, &a->pin[n]);
+	pthread_mutex_unlock(&a->lock);
+	if (due && remap(a, entry, VIOMMU_MSI_RESOLVE, &msi) == VIOMMU_OK)
+		send(a, n, entry);
+}
+
+/* Once for whatever was invalidated, before any of it is reported complete. All pins at once: their
+ * number is the host's. */
+static bool settle(void *opaque)
+{
+	struct viommu_ioapic *a = opaque;
+
+	if (!a->retry)
+		return true;
+	a->retry = false;
+	for (uint32_t n = 0; n < a->config.pins; n++)
+		retry(a, n);
+	return true;
+}
+
 /* ---- lines ---- */
 
 int viommu_ioapic_set_line(struct viommu_ioapic *a, uint32_t n, uint32_t level)
@@ -122,6 +164,7 @@ int viommu_ioapic_set_line(struct viommu_ioapic *a, uint32_t n, uint32_t level)
 	pin = &a->pin[n];
 	pthread_mutex_lock(&a->lock);
 	before = ioapic_asserted(a, pin);
+	pin->driven = true;
 	pin->line = level;
 	entry = pin->entry;
 	if (ioapic_level(entry))
@@ -304,6 +347,23 @@ static int take_config(struct viommu_ioapic_config *config,
 	return VIOMMU_OK;
 }
 
+static int listen(struct viommu_ioapic *a)
+{
+	struct viommu_listener_config listener = { .size = sizeof(listener), .opaque = a };
+
+	if (a->iommu->engine->remap_msi)
+		listener.interrupts = invalidated;
+	else
+		listener.mode = mode_changed;
+	return listener_new(a->iommu, &listener, settle, &a->listener);
+}
+
+static void free_all(struct viommu_ioapic *a)
+{
+	pthread_mutex_destroy(&a->lock);
+	vm_dealloc(a->vm, a, sizeof(*a));
+}
+
 int viommu_ioapic_new(struct viommu_vm *vm, struct viommu *iommu,
 		      const struct viommu_ioapic_config *given, struct viommu_ioapic **out)
 {
@@ -316,30 +376,33 @@ int viommu_ioapic_new(struct viommu_vm *vm, struct viommu *iommu,
 	result = take_config(&config, given);
 	if (result)
 		return result;
-	if (iommu && !iommu->engine->remap_msi)
-		return VIOMMU_EINVAL;
 	a = vm_alloc(vm, sizeof(*a), _Alignof(struct viommu_ioapic));
 	if (!a)
 		return VIOMMU_ENOMEM;
 	a->vm = vm;
 	a->iommu = iommu;
-	if (iommu)
-		atomic_fetch_add(&iommu->users, 1);
 	a->config = config;
 	a->id = config.id;
-	pthread_mutex_init(&a->lock, NULL);
 	for (uint32_t n = 0; n < config.pins; n++)
 		a->pin[n].entry = IOAPIC_RTE_MASK;
+	pthread_mutex_init(&a->lock, NULL);
+	result = iommu ? listen(a) : VIOMMU_OK;
+	if (result) {
+		free_all(a);
+		return result;
+	}
 	*out = a;
 	return VIOMMU_OK;
 }
 
-void viommu_ioapic_free(struct viommu_ioapic *a)
+int viommu_ioapic_free(struct viommu_ioapic *a)
 {
+	int result;
+
 	if (!a)
-		return;
-	pthread_mutex_destroy(&a->lock);
-	if (a->iommu)
-		atomic_fetch_sub(&a->iommu->users, 1);
-	vm_dealloc(a->vm, a, sizeof(*a));
+		return VIOMMU_OK;
+	result = viommu_listener_free(a->listener);
+	if (!result)
+		free_all(a);
+	return result;
 }

@@ -11,12 +11,15 @@
 
 struct ioapic_pin {
 	uint64_t entry; /* delivery status is never set; remote IRR only with level */
+	bool driven;	/* the line has been set; until then it is not asserted */
 	bool line;	/* high */
 };
 
 struct viommu_ioapic {
 	struct viommu_vm *vm;
-	struct viommu *iommu;		    /* or NULL */
+	struct viommu *iommu;		  /* or NULL */
+	struct viommu_listener *listener; /* of it */
+	bool retry; /* of the call that has the unit: what was refused may pass now */
 	struct viommu_ioapic_config config; /* with the defaults filled in */
 	pthread_mutex_t lock; /* guards what follows; nothing outside is called with it held */
 	uint32_t index;	      /* IOREGSEL */
@@ -43,13 +46,13 @@ static inline bool ioapic_level(uint64_t entry)
 }
 
 /* 3.2.4, polarity: whether the line is at the level that asserts it. Logical lines have no
- * polarity. */
+ * polarity. A line that nobody has set yet asserts nothing, whatever the polarity. */
 static inline bool ioapic_asserted(const struct viommu_ioapic *a, const struct ioapic_pin *pin)
 {
 	bool low =
 		(pin->entry & IOAPIC_RTE_LOW) && !(a->config.flags & VIOMMU_IOAPIC_LOGICAL_LINES);
 
-	return pin->line != low;
+	return pin->driven && pin->line != low;
 }
 
 #endif

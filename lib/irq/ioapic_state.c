@@ -4,7 +4,7 @@
  *
  *	"conf"  pins, version: must be those of the one that restores
  *	"regs"  index register, id
- *	"pins"  redirection entry and line of each
+ *	"pins"  redirection entry and line of each: 0 low, 1 high, 2 not set yet
  *
  * A message between its remapping and its delivery is not part of it: a level-triggered pin is
  * saved as due then, and is sent again when it is acknowledged or its line is set.
@@ -13,7 +13,8 @@
 #include "ioapic_pins.h"
 #include "state.h"
 
-#define STATE_NAME "ioapic"
+#define STATE_NAME   "ioapic"
+#define LINE_NOT_SET 2U
 
 int viommu_ioapic_save(struct viommu_ioapic *a, void *buffer, uint64_t *bytes)
 {
@@ -32,7 +33,7 @@ int viommu_ioapic_save(struct viommu_ioapic *a, void *buffer, uint64_t *bytes)
 	state_record(&state, "pins");
 	for (uint32_t n = 0; n < a->config.pins; n++) {
 		state_put64(&state, a->pin[n].entry);
-		state_put32(&state, a->pin[n].line);
+		state_put32(&state, a->pin[n].driven ? a->pin[n].line : LINE_NOT_SET);
 	}
 	pthread_mutex_unlock(&a->lock);
 	return state_end(&state, bytes);
@@ -69,10 +70,12 @@ static bool load_pins(const struct viommu_ioapic *a, struct state_reader *state,
 		uint64_t entry = state_get64(state);
 		uint32_t line = state_get32(state);
 
-		if ((entry & ~(IOAPIC_RTE_WRITABLE | IOAPIC_RTE_IRR)) || line > 1 ||
+		if ((entry & ~(IOAPIC_RTE_WRITABLE | IOAPIC_RTE_IRR)) || line > LINE_NOT_SET ||
 		    ((entry & IOAPIC_RTE_IRR) && !ioapic_level(entry)))
 			return false;
-		l->pin[n] = (struct ioapic_pin){ .entry = entry, .line = line };
+		l->pin[n] = (struct ioapic_pin){ .entry = entry,
+						 .driven = line != LINE_NOT_SET,
+						 .line = line == 1 };
 	}
 	return !state->bad && state_left(state) == 0;
 }

@@ -2,88 +2,24 @@
 /*
  * routes.c - interrupt routes and their cached translations.
  *
- * Each route knows the table entry it was resolved through, and each table entry the routes that
- * used it: an invalidation resolves exactly those again. A route that no longer resolves is
- * revoked. Lookups read a route's answer under its own version and take no lock.
+ * An invalidation marks the routes that were resolved through the entries (route_marks.c). They are
+ * resolved again, once, before any completion is reported (settle); a route that no longer resolves
+ * is revoked. A refusal is kept only if the guest announces what was not there before: otherwise
+ * the tables are asked each time. Lookups read a route's answer under its own version.
  */
 
-#include <libvirtiommu/routes.h>
+#include "route_cache.h"
 
 #include <stddef.h>
 #include <string.h>
 
 #include "abi.h"
+#include "msi.h"
 #include "seqlock.h"
-#include "unit.h"
-
-#define TABLE_ENTRIES 65536U
-#define CHANGE_WORDS  (sizeof(struct viommu_route_change) / sizeof(uint64_t))
-
-static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
-
-/* Lists hold gsi + 1; 0 ends them. */
-struct slot {
-	_Atomic uint64_t version; /* odd while the answer is written; 0: there never was a route */
-	_Atomic uint64_t word[CHANGE_WORDS];
-	_Atomic uint32_t exists;
-	/* under routes.lock */
-	uint32_t entry;	   /* table entry it was resolved through + 1; 0: none */
-	uint32_t next;	   /* with the same index */
-	uint32_t previous; /* 0: it is the first */
-	uint32_t next_changed;
-	bool changed;
-	struct viommu_route route; /* an I/O APIC's message is copied into it */
-	struct viommu_route_change now;
-};
-
-struct viommu_routes {
-	struct viommu *iommu;
-	struct viommu_routes_config config;
-	struct viommu_listener *listener;
-	/* Guards what follows. An error-checking mutex: guest memory is read with it held, and a
-	 * callback that comes back here is refused. */
-	pthread_mutex_t lock;
-	pthread_mutex_t answers; /* held while a version is odd, for lookups that get tired of it */
-	struct slot *slot;
-	uint32_t *first; /* by table entry */
-	uint32_t changed_first;
-	uint32_t changed_last;
-	bool again; /* an invalidation came from inside a memory callback: resolve all once more */
-	struct viommu_routes_statistics statistics;
-};
-
-/* ---- lists ---- */
-
-static void unlink_entry(struct viommu_routes *r, uint32_t gsi)
-{
-	struct slot *s = &r->slot[gsi];
-
-	if (!s->entry)
-		return;
-	if (s->previous)
-		r->slot[s->previous - 1].next = s->next;
-	else
-		r->first[s->entry - 1] = s->next;
-	if (s->next)
-		r->slot[s->next - 1].previous = s->previous;
-	s->entry = 0;
-}
-
-static void link_entry(struct viommu_routes *r, uint32_t gsi, uint32_t index)
-{
-	struct slot *s = &r->slot[gsi];
-
-	s->entry = index + 1;
-	s->previous = 0;
-	s->next = r->first[index];
-	if (s->next)
-		r->slot[s->next - 1].previous = gsi + 1;
-	r->first[index] = gsi + 1;
-}
 
 static void note_change(struct viommu_routes *r, uint32_t gsi)
 {
-	struct slot *s = &r->slot[gsi];
+	struct route_slot *s = &r->slot[gsi];
 
 	if (s->changed)
 		return;
@@ -99,120 +35,85 @@ static void note_change(struct viommu_routes *r, uint32_t gsi)
 
 /* ---- answers ---- */
 
-/* Makes the answer visible to lookups. */
-static void publish(struct viommu_routes *r, struct slot *s, const struct viommu_route_change *now,
-		    bool exists)
+static bool delivers(const struct viommu_route_change *c)
 {
+	return (c->flags & (VIOMMU_ROUTE_VALID | VIOMMU_ROUTE_MASKED)) == VIOMMU_ROUTE_VALID;
+}
+
+/* Makes the answer visible to lookups. */
+static void publish(struct route_slot *s, enum route_answer answer)
+{
+	struct viommu_route_change now = s->now;
 	uint64_t word[CHANGE_WORDS];
 
-	memcpy(word, now, sizeof(word));
-	pthread_mutex_lock(&r->answers);
-	seq_write_begin(&s->version);
+	now.flags = delivers(&now) ? VIOMMU_ROUTE_VALID : 0;
+	memcpy(word, &now, sizeof(word));
+	seq_write_begin(&s->version); /* writers hold the cache's lock */
 	for (unsigned i = 0; i < CHANGE_WORDS; i++)
 		atomic_store_explicit(&s->word[i], word[i], memory_order_relaxed);
-	atomic_store_explicit(&s->exists, exists, memory_order_relaxed);
+	atomic_store_explicit(&s->answer, answer, memory_order_relaxed);
 	seq_write_end(&s->version);
-	pthread_mutex_unlock(&r->answers);
 }
 
 /* What reaches the kernel: the rest of an answer may differ without anyone having to know. */
-static bool delivers_alike(const struct viommu_route_change *a, const struct viommu_route_change *b)
+static bool alike(const struct viommu_route_change *a, const struct viommu_route_change *b)
 {
-	return a->flags == b->flags &&
-	       (!(a->flags & VIOMMU_ROUTE_VALID) ||
-		(a->msi.address == b->msi.address && a->msi.data == b->msi.data &&
-		 a->msi.flags == b->msi.flags));
+	if (!((a->flags | b->flags) & VIOMMU_ROUTE_VALID))
+		return true;
+	return a->flags == b->flags && a->msi.address == b->msi.address &&
+	       a->msi.data == b->msi.data && a->msi.flags == b->msi.flags &&
+	       a->msi.kind == b->msi.kind && a->msi.intid == b->msi.intid &&
+	       a->msi.cpu == b->msi.cpu;
 }
 
 static void set_answer(struct viommu_routes *r, uint32_t gsi, const struct viommu_route_change *now)
 {
-	struct slot *s = &r->slot[gsi];
-	bool alike = delivers_alike(&s->now, now);
+	struct route_slot *s = &r->slot[gsi];
+	bool same = alike(&s->now, now);
 
-	r->statistics.valid += now->flags & VIOMMU_ROUTE_VALID;
-	r->statistics.valid -= s->now.flags & VIOMMU_ROUTE_VALID;
+	r->statistics.valid += delivers(now);
+	r->statistics.valid -= delivers(&s->now);
 	s->now = *now;
-	publish(r, s, now, true);
-	if (!alike)
+	publish(s, now->flags & VIOMMU_ROUTE_ASK ? ROUTE_ASKS : ROUTE_PRECISE);
+	if (!same)
 		note_change(r, gsi);
+}
+
+/* What a route comes to that is not masked, or whose interrupt can still be acknowledged. */
+static uint32_t remap(struct viommu_routes *r, const struct route_slot *s, struct viommu_msi *msi)
+{
+	int result = msi_remap(r->iommu, s->route.source, s->route.address, s->route.data,
+			       VIOMMU_MSI_RESOLVE, msi);
+
+	r->statistics.resolved++;
+	if (result == VIOMMU_OK)
+		return VIOMMU_ROUTE_VALID;
+	/* Refused by a table entry, which may be replaced without anyone being told; or by registers
+	 * alone. */
+	if (r->iommu->keeps_refusals || (r->iommu->engine->remap_msi && msi->index == UINT32_MAX))
+		return VIOMMU_ROUTE_REVOKED;
+	return VIOMMU_ROUTE_ASK;
 }
 
 /* Resolves one route, with the lock held, inside a section. */
 static void resolve(struct viommu_routes *r, uint32_t gsi)
 {
-	struct slot *s = &r->slot[gsi];
+	struct route_slot *s = &r->slot[gsi];
 	struct viommu_route_change now = { .gsi = gsi, .msi.index = UINT32_MAX };
+	bool masked = s->route.flags & VIOMMU_ROUTE_MASKED;
 
-	unlink_entry(r, gsi);
-	if (!(s->route.flags & VIOMMU_ROUTE_MASKED)) {
-		int result =
-			r->iommu->engine->remap_msi(r->iommu, s->route.source, s->route.address,
-						    s->route.data, VIOMMU_MSI_RESOLVE, &now.msi);
-
-		now.flags = result == VIOMMU_OK ? VIOMMU_ROUTE_VALID : 0;
-		r->statistics.resolved++;
-	}
-	/* Also one that failed: its entry may become valid. */
-	if (now.msi.index < TABLE_ENTRIES)
-		link_entry(r, gsi, now.msi.index);
+	route_unlink(r, gsi);
+	if (masked)
+		now.flags = VIOMMU_ROUTE_MASKED;
+	else
+		now.flags = remap(r, s, &now.msi) | (s->pin_masked ? VIOMMU_ROUTE_MASKED : 0);
 	set_answer(r, gsi, &now);
+	/* Also one that failed: its entry may become valid. */
+	if (!masked)
+		route_link(r, gsi);
 }
 
 /* ---- invalidations ---- */
-
-static void resolve_entry(struct viommu_routes *r, uint32_t index)
-{
-	uint32_t gsi = r->first[index];
-
-	/* at most as many steps as there are routes: resolving puts a route at the front of a list
-	 */
-	while (gsi) {
-		uint32_t next = r->slot[gsi - 1].next;
-
-		resolve(r, gsi - 1);
-		gsi = next;
-	}
-}
-
-/* So often in a row only if reading guest memory invalidates entries every time. */
-#define AGAIN_MAX 8U
-
-static void resolve_all(struct viommu_routes *r)
-{
-	for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
-		if (atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed))
-			resolve(r, gsi);
-	}
-}
-
-/* What cannot be resolved while nothing changes delivers nothing, until its entry is invalidated
- * once more. */
-static void revoke_all(struct viommu_routes *r)
-{
-	r->again = false;
-	for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
-		struct viommu_route_change none = { .gsi = gsi, .msi.index = UINT32_MAX };
-
-		if (atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed))
-			set_answer(r, gsi, &none);
-	}
-}
-
-/* Before the lock is given back: what was resolved while an entry was invalidated is resolved once
- * more. True if it was, so that the host has to be told. */
-static bool settle(struct viommu_routes *r)
-{
-	bool again = false;
-
-	for (unsigned i = 0; r->again && i < AGAIN_MAX; i++) {
-		r->again = false;
-		again = true;
-		resolve_all(r);
-	}
-	if (r->again)
-		revoke_all(r);
-	return again && r->changed_first != 0;
-}
 
 static void tell(const struct viommu_routes *r)
 {
@@ -220,49 +121,84 @@ static void tell(const struct viommu_routes *r)
 		r->config.changed(r->config.opaque);
 }
 
+/* Only marks: what a burst of invalidations concerns is resolved once, before any of them is
+ * reported complete. */
 static void invalidated(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	struct viommu_routes *r = opaque;
-	struct epoch_section *section = epoch_visit(&r->iommu->epoch);
-	bool everything; /* also routes that came through no entry: remapping may have been switched
-			  */
-	bool concerned;
-	uint64_t before;
 
-	(void)source; /* more routes than concerned are resolved again at worst */
-	if (last >= TABLE_ENTRIES)
-		last = TABLE_ENTRIES - 1;
-	everything = first == 0 && last == TABLE_ENTRIES - 1;
+	r->marked = true;
 	if (pthread_mutex_lock(&r->lock)) {
 		/* This very thread is resolving: it reads guest memory, and that came back here. */
 		r->again = true;
-		epoch_visit_end(&r->iommu->epoch, section);
 		return;
 	}
-	before = r->statistics.resolved;
 	r->statistics.invalidations++;
-	if (last - first >= r->config.gsis || everything) {
-		for (uint32_t gsi = 0; gsi < r->config.gsis; gsi++) {
-			const struct slot *slot = &r->slot[gsi];
+	route_mark(r, source, first, last);
+	pthread_mutex_unlock(&r->lock);
+}
 
-			if (!atomic_load_explicit(&slot->exists, memory_order_relaxed))
-				continue;
-			if (everything || (slot->entry > first && slot->entry <= last + 1))
-				resolve(r, gsi);
-		}
-	} else {
-		for (uint32_t index = first; index <= last; index++)
-			resolve_entry(r, index);
+/* Without interrupt remapping, a message goes where its address is mapped. */
+static void unmapped(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		     uint64_t last)
+{
+	const struct viommu_routes *r = opaque;
+	uint32_t id = atomic_load_explicit(&device->id, memory_order_relaxed);
+
+	(void)pasid;
+	if (first <= atomic_load(&r->message_last) && last >= atomic_load(&r->message_first))
+		invalidated(opaque, id, 0, 0);
+}
+
+static void mode_changed(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	(void)mode;
+	invalidated(opaque, atomic_load_explicit(&device->id, memory_order_relaxed), 0, 0);
+}
+
+/* Resolves what is marked, as far as the call's steps go. True: nothing is left. */
+static bool resolve_marked(struct viommu_routes *r)
+{
+	uint32_t gsi;
+
+	/* at most steps of the call */
+	while ((gsi = route_next_marked(r))) {
+		if (!unit_pay(r->iommu, 1))
+			return false;
+		r->concerned = true;
+		resolve(r, gsi - 1);
 	}
-	settle(r);
-	/* Also if nothing differs: another thread may have drained a change that it has not passed
-	 * on. */
-	concerned = r->statistics.resolved != before || r->changed_first;
+	return true;
+}
+
+static bool settle(void *opaque)
+{
+	struct viommu_routes *r = opaque;
+	bool done, concerned = false;
+
+	if (!r->marked)
+		return true;
+	/* A memory callback has come here while its thread resolves: when that has ended. */
+	if (pthread_mutex_lock(&r->lock))
+		return false;
+	if (r->again) {
+		r->again = false;
+		route_mark_all(r);
+	}
+	done = resolve_marked(r);
+	if (done) {
+		/* Also if nothing differs: another thread may have drained a change that it has not
+		 * passed on. */
+		concerned = r->concerned || r->changed_first;
+		/* who waits for a completion may have begun to before this */
+		r->iommu->late |= r->concerned;
+		r->concerned = false;
+		r->marked = false;
+	}
 	pthread_mutex_unlock(&r->lock);
 	if (concerned)
 		tell(r);
-	if (epoch_visit_end(&r->iommu->epoch, section))
-		unit_work(r->iommu);
+	return done;
 }
 
 /* ---- public ---- */
@@ -286,10 +222,9 @@ static void free_all(struct viommu_routes *r)
 {
 	struct viommu_vm *vm = r->iommu->vm;
 
-	pthread_mutex_destroy(&r->answers);
 	pthread_mutex_destroy(&r->lock);
+	route_places_fini(r);
 	vm_dealloc(vm, r->slot, r->config.gsis * sizeof(*r->slot));
-	vm_dealloc(vm, r->first, TABLE_ENTRIES * sizeof(*r->first));
 	vm_dealloc(vm, r, sizeof(*r));
 }
 
@@ -303,11 +238,22 @@ static void init_lock(pthread_mutex_t *lock)
 	pthread_mutexattr_destroy(&attributes);
 }
 
+static int listen(struct viommu_routes *r)
+{
+	struct viommu_listener_config listener = { .size = sizeof(listener), .opaque = r };
+
+	if (r->iommu->engine->remap_msi) {
+		listener.interrupts = invalidated;
+	} else {
+		listener.unmap = unmapped;
+		listener.mode = mode_changed;
+	}
+	return listener_new(r->iommu, &listener, settle, &r->listener);
+}
+
 int viommu_routes_new(struct viommu *iommu, const struct viommu_routes_config *given,
 		      struct viommu_routes **out)
 {
-	struct viommu_listener_config listener = { .size = sizeof(listener),
-						   .interrupts = invalidated };
 	struct viommu_routes_config config;
 	struct viommu_routes *r;
 	int result;
@@ -317,20 +263,17 @@ int viommu_routes_new(struct viommu *iommu, const struct viommu_routes_config *g
 	result = take_config(&config, given);
 	if (result)
 		return result;
-	if (!iommu->engine->remap_msi)
-		return VIOMMU_ENOTSUP;
 	r = vm_alloc(iommu->vm, sizeof(*r), _Alignof(struct viommu_routes));
 	if (!r)
 		return VIOMMU_ENOMEM;
 	r->iommu = iommu;
 	r->config = config;
+	atomic_init(&r->message_first, UINT64_MAX);
 	init_lock(&r->lock);
-	pthread_mutex_init(&r->answers, NULL);
-	r->slot = vm_alloc(iommu->vm, config.gsis * sizeof(*r->slot), _Alignof(struct slot));
-	r->first = vm_alloc(iommu->vm, TABLE_ENTRIES * sizeof(*r->first), _Alignof(uint32_t));
-	listener.opaque = r;
-	result = r->slot && r->first ? viommu_listener_new(iommu, NULL, &listener, &r->listener)
-				     : VIOMMU_ENOMEM;
+	r->slot = vm_alloc(iommu->vm, config.gsis * sizeof(*r->slot), _Alignof(struct route_slot));
+	result = route_places_init(r);
+	if (!result)
+		result = r->slot ? listen(r) : VIOMMU_ENOMEM;
 	if (result) {
 		free_all(r);
 		return result;
@@ -352,8 +295,10 @@ int viommu_routes_free(struct viommu_routes *r)
 	return VIOMMU_OK;
 }
 
-/* Fills in what an I/O APIC's pin sends. Lock order: routes, then I/O APIC. */
-static int take_pin(struct viommu_route *route)
+/* Fills in what an I/O APIC's pin sends. A masked pin delivers nothing, but the interrupt that a
+ * level-triggered one has delivered is still to be acknowledged: its message is kept. Lock order:
+ * routes, then I/O APIC. */
+static int take_pin(struct viommu_route *route, bool *pin_masked)
 {
 	struct viommu_ioapic_message message;
 	int result = viommu_ioapic_get_message(route->ioapic, route->pin, &message);
@@ -363,32 +308,42 @@ static int take_pin(struct viommu_route *route)
 	route->address = message.address;
 	route->data = message.data;
 	route->source = message.source;
-	if (message.masked)
+	*pin_masked = message.masked && message.level;
+	if (message.masked && !message.level)
 		route->flags |= VIOMMU_ROUTE_MASKED;
 	return VIOMMU_OK;
 }
 
-static int set_locked(struct viommu_routes *r, struct viommu_route *route)
+/* Before the route is resolved: who unmaps what it has seen will know that it concerns routes. */
+static void widen(struct viommu_routes *r, uint64_t address)
 {
-	struct slot *s = &r->slot[route->gsi];
-	int result = route->ioapic ? take_pin(route) : VIOMMU_OK;
-
-	if (result)
-		return result;
-	r->statistics.routes += !atomic_load_explicit(&s->exists, memory_order_relaxed);
-	s->route = *route;
-	resolve(r, route->gsi);
-	return VIOMMU_OK;
+	if (address < atomic_load(&r->message_first))
+		atomic_store(&r->message_first, address);
+	if (address > atomic_load(&r->message_last))
+		atomic_store(&r->message_last, address);
 }
 
 /* Whether a route that was set delivers, with the lock held. */
-static int verdict(const struct viommu_routes *r, uint32_t gsi)
+static int verdict(const struct route_slot *s)
 {
-	const struct slot *s = &r->slot[gsi];
+	return s->now.flags & (VIOMMU_ROUTE_VALID | VIOMMU_ROUTE_MASKED) ? VIOMMU_OK : VIOMMU_FAULT;
+}
 
-	if ((s->now.flags & VIOMMU_ROUTE_VALID) || (s->route.flags & VIOMMU_ROUTE_MASKED))
-		return VIOMMU_OK;
-	return VIOMMU_FAULT;
+static int set_locked(struct viommu_routes *r, struct viommu_route *route)
+{
+	struct route_slot *s = &r->slot[route->gsi];
+	bool pin_masked = false;
+	int result = route->ioapic ? take_pin(route, &pin_masked) : VIOMMU_OK;
+
+	if (result)
+		return result;
+	r->statistics.routes += !s->exists;
+	s->exists = true;
+	s->route = *route;
+	s->pin_masked = pin_masked;
+	widen(r, route->address);
+	resolve(r, route->gsi);
+	return verdict(s);
 }
 
 int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
@@ -406,15 +361,8 @@ int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
 	if (pthread_mutex_lock(&r->lock)) {
 		result = VIOMMU_EBUSY;
 	} else {
-		bool again;
-
 		result = set_locked(r, &route);
-		again = settle(r);
-		if (!result)
-			result = verdict(r, route.gsi);
 		pthread_mutex_unlock(&r->lock);
-		if (again) /* inside the section, which holds back whoever invalidated */
-			tell(r);
 	}
 	if (epoch_visit_end(&r->iommu->epoch, section))
 		unit_work(r->iommu);
@@ -423,69 +371,135 @@ int viommu_routes_set(struct viommu_routes *r, const struct viommu_route *given)
 
 int viommu_routes_remove(struct viommu_routes *r, uint32_t gsi)
 {
-	struct viommu_route_change none = { .gsi = gsi, .msi.index = UINT32_MAX };
+	struct viommu_route_change none = { .gsi = gsi,
+					    .flags = VIOMMU_ROUTE_REVOKED,
+					    .msi.index = UINT32_MAX };
 	int result = VIOMMU_OK;
 
 	if (!r || gsi >= r->config.gsis)
 		return VIOMMU_EINVAL;
 	if (pthread_mutex_lock(&r->lock))
 		return VIOMMU_EBUSY;
-	if (!atomic_load_explicit(&r->slot[gsi].exists, memory_order_relaxed)) {
+	if (!r->slot[gsi].exists) {
 		result = VIOMMU_ENOENT;
 	} else {
-		unlink_entry(r, gsi);
+		route_unlink(r, gsi);
 		set_answer(r, gsi, &none);
-		publish(r, &r->slot[gsi], &none, false);
+		publish(&r->slot[gsi], ROUTE_NONE);
+		r->slot[gsi].exists = false;
 		r->statistics.routes--;
 	}
 	pthread_mutex_unlock(&r->lock);
 	return result;
 }
 
-static bool read_answer(const struct slot *s, struct viommu_route_change *change)
+/* ---- lookups ---- */
+
+/* A copy of a route, to ask the tables without the lock. */
+static int take_route(struct viommu_routes *r, uint32_t gsi, struct viommu_route *route,
+		      struct viommu_route_change *now)
 {
-	bool exists = atomic_load_explicit(&s->exists, memory_order_relaxed);
+	const struct route_slot *s = &r->slot[gsi];
+	int result = VIOMMU_OK;
 
-	for (unsigned i = 0; exists && i < CHANGE_WORDS; i++) {
-		uint64_t word = atomic_load_explicit(&s->word[i], memory_order_relaxed);
-
-		memcpy((unsigned char *)change + i * sizeof(word), &word, sizeof(word));
-	}
-	return exists;
+	if (pthread_mutex_lock(&r->lock))
+		return VIOMMU_EBUSY;
+	*route = s->route;
+	*now = s->now;
+	if (!s->exists)
+		result = VIOMMU_ENOENT;
+	pthread_mutex_unlock(&r->lock);
+	return result;
 }
 
-/* While nothing is published. */
-static __attribute__((noinline, cold)) bool read_locked(struct viommu_routes *r,
-							const struct slot *s,
-							struct viommu_route_change *change)
+/* What is not kept, or has been written all the time that a lookup has tried to read it. */
+static __attribute__((noinline)) int ask(struct viommu_routes *r, uint32_t gsi,
+					 struct viommu_route_change *change)
 {
-	bool exists;
+	struct viommu_route route;
+	int result = take_route(r, gsi, &route, change);
 
-	pthread_mutex_lock(&r->answers);
-	exists = read_answer(s, change);
-	pthread_mutex_unlock(&r->answers);
-	return exists;
+	if (result)
+		return result;
+	if (change->flags & VIOMMU_ROUTE_ASK)
+		change->flags = viommu_remap_msi(r->iommu, route.source, route.address, route.data,
+						 VIOMMU_MSI_RESOLVE, &change->msi) == VIOMMU_OK
+					? VIOMMU_ROUTE_VALID
+					: 0;
+	change->flags = delivers(change) ? VIOMMU_ROUTE_VALID : 0;
+	return VIOMMU_OK;
 }
 
-int viommu_routes_lookup(const struct viommu_routes *r, uint32_t gsi,
-			 struct viommu_route_change *change)
+int viommu_routes_lookup(struct viommu_routes *r, uint32_t gsi, struct viommu_route_change *change)
 {
-	const struct slot *s;
-	bool exists;
+	const struct route_slot *s;
 
 	if (!r || !change || gsi >= r->config.gsis)
 		return VIOMMU_EINVAL;
 	s = &r->slot[bits_clamp_index(gsi, r->config.gsis)];
-	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
+	for (unsigned n = 0; n < SEQ_TRIES; n++) {
 		uint64_t version = seq_read_begin(&s->version);
+		uint32_t answer = atomic_load_explicit(&s->answer, memory_order_relaxed);
 
-		exists = read_answer(s, change);
-		if (LIKELY(seq_read_valid(&s->version, version)))
-			return exists ? VIOMMU_OK : VIOMMU_ENOENT;
+		for (unsigned i = 0; i < CHANGE_WORDS; i++) {
+			uint64_t word = atomic_load_explicit(&s->word[i], memory_order_relaxed);
+
+			memcpy((unsigned char *)change + i * sizeof(word), &word, sizeof(word));
+		}
+		if (!seq_read_valid(&s->version, version))
+			continue;
+		if (answer == ROUTE_PRECISE)
+			return VIOMMU_OK;
+		if (answer == ROUTE_NONE)
+			return VIOMMU_ENOENT;
+		break;
 	}
-	exists = read_locked((struct viommu_routes *)(uintptr_t)r, s, change);
-	return exists ? VIOMMU_OK : VIOMMU_ENOENT;
+	return ask(r, gsi, change);
 }
+
+/* The tables have an answer again for a route that had none. */
+static void known_again(struct viommu_routes *r, uint32_t gsi)
+{
+	struct epoch_section *section = epoch_visit(&r->iommu->epoch);
+	bool changed = false;
+
+	if (!pthread_mutex_lock(&r->lock)) {
+		const struct route_slot *s = &r->slot[gsi];
+
+		if (s->exists && !(s->now.flags & (VIOMMU_ROUTE_VALID | VIOMMU_ROUTE_MASKED)))
+			resolve(r, gsi);
+		changed = s->changed;
+		pthread_mutex_unlock(&r->lock);
+	}
+	if (changed) /* inside the section, which holds back whoever invalidates meanwhile */
+		tell(r);
+	if (epoch_visit_end(&r->iommu->epoch, section))
+		unit_work(r->iommu);
+}
+
+int viommu_routes_deliver(struct viommu_routes *r, uint32_t gsi, struct viommu_msi *msi)
+{
+	struct viommu_route_change now;
+	struct viommu_route route;
+	int result;
+
+	if (!r || !msi || gsi >= r->config.gsis)
+		return VIOMMU_EINVAL;
+	gsi = (uint32_t)bits_clamp_index(gsi, r->config.gsis);
+	result = take_route(r, gsi, &route, &now);
+	if (result)
+		return result;
+	if (now.flags & VIOMMU_ROUTE_MASKED) {
+		*msi = (struct viommu_msi){ .index = UINT32_MAX };
+		return VIOMMU_FAULT;
+	}
+	result = viommu_remap_msi(r->iommu, route.source, route.address, route.data, 0, msi);
+	if (result == VIOMMU_OK && !(now.flags & VIOMMU_ROUTE_VALID))
+		known_again(r, gsi);
+	return result;
+}
+
+/* ---- changes and counters ---- */
 
 int viommu_routes_drain(struct viommu_routes *r, struct viommu_route_change *changes, uint32_t max,
 			uint32_t *count)
@@ -498,7 +512,7 @@ int viommu_routes_drain(struct viommu_routes *r, struct viommu_route_change *cha
 		return VIOMMU_EBUSY;
 	*count = 0;
 	while (r->changed_first && *count < max) {
-		struct slot *s = &r->slot[r->changed_first - 1];
+		struct route_slot *s = &r->slot[r->changed_first - 1];
 
 		s->changed = false;
 		r->changed_first = s->next_changed;

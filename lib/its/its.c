@@ -118,6 +118,7 @@ const struct engine its_engine = {
 	.save = its_save,
 	.restore = its_restore,
 	.remap_msi = its_remap_msi,
+	.own_tables = true,
 	.remap_cached = its_remap_cached,
 	.free = free_unit,
 };

@@ -145,6 +145,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	pthread_mutex_init(&v->fault_lock, NULL);
 	pthread_mutex_init(&v->page_lock, NULL);
 	result = unit_init(&v->unit, &vtd_engine, vm, config.host, config.limits);
+	v->unit.keeps_refusals = v->cap & VTD_CAP_CM; /* 6.1 */
 	if (result) {
 		pthread_mutex_destroy(&v->fault_lock);
 		pthread_mutex_destroy(&v->page_lock);

@@ -2,6 +2,7 @@
 /* vtd_irq.c - interrupt remapping and posting (5.1 to 5.2, 9.9 to 9.12). */
 
 #include "mem.h"
+#include "msi.h"
 #include "vtd_engine.h"
 
 /* One request on its way. */
@@ -36,23 +37,9 @@ static void encode(struct viommu_msi *msi)
 		    (uint32_t)msi->level << 15;
 }
 
-/* A message that is not remapped keeps every bit it came with; the fields are what a local APIC
- * reads from it. */
-static int unremapped(const struct request *r, struct viommu_msi *msi)
+static int unremapped(const struct vtd *v, const struct request *r, struct viommu_msi *msi)
 {
-	*msi = (struct viommu_msi){
-		.address = r->address,
-		.data = r->data,
-		.destination = (uint32_t)(r->address >> 12 & 0xff) | (uint32_t)(r->address >> 40)
-									     << 8,
-		.vector = (uint8_t)r->data,
-		.delivery_mode = r->data >> 8 & 7,
-		.logical = r->address >> 2 & 1,
-		.level = r->data >> 15 & 1,
-		.redirection_hint = r->address >> 3 & 1,
-		.flags = VIOMMU_MSI_UNREMAPPED,
-		.index = UINT32_MAX,
-	};
+	msi_as_it_is(v->unit.vm, r->address, r->data, msi);
 	return VIOMMU_OK;
 }
 
@@ -280,7 +267,7 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		 * no fault: nothing is remapped. */
 		if ((address & BITS(39, 20)) != VTD_MSI_FEE)
 			return VIOMMU_FAULT;
-		return unremapped(&r, msi);
+		return unremapped(v, &r, msi);
 	}
 	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)
 		return refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi);
@@ -289,7 +276,7 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */
 	if (!(r.irta & VTD_LATCH_CFI) || (r.irta & VTD_IRTA_EIME))
 		return refuse(v, &r, VTD_FR_IR_COMPATIBILITY, msi);
-	return unremapped(&r, msi);
+	return unremapped(v, &r, msi);
 }
 
 bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

@@ -105,10 +105,10 @@ int rr_set_masked(struct routes_rig *rr, uint32_t gsi, uint32_t index)
 
 /* What a remapped entry of rr_entry() delivers, all of it. */
 static void check_change(const char *row, const struct viommu_route_change *c, uint32_t gsi,
-			 unsigned vector)
+			 unsigned vector, uint32_t why)
 {
 	check_eq(row, c->gsi, gsi);
-	check_eq(row, c->flags, vector ? VIOMMU_ROUTE_VALID : 0);
+	check_eq(row, c->flags, vector ? VIOMMU_ROUTE_VALID : why);
 	if (!vector)
 		return;
 	check_eq(row, c->msi.vector, vector);
@@ -125,7 +125,7 @@ void rr_delivers(struct routes_rig *rr, const char *row, uint32_t gsi, unsigned 
 
 	memset(&change, 0xa5, sizeof(change));
 	check_eq(row, viommu_routes_lookup(rr->routes, gsi, &change), VIOMMU_OK);
-	check_change(row, &change, gsi, vector);
+	check_change(row, &change, gsi, vector, 0);
 }
 
 void rr_expect(struct routes_rig *rr, const char *row, const struct rr_change *changes,
@@ -140,11 +140,17 @@ void rr_expect(struct routes_rig *rr, const char *row, const struct rr_change *c
 	check_eq(row, viommu_routes_drain(rr->routes, got, 64, &n), VIOMMU_OK);
 	check_eq(row, n, count);
 	for (unsigned i = 0; i < count; i++) {
-		check_change(row, &got[i], changes[i].gsi, changes[i].vector);
-		if (viommu_routes_lookup(rr->routes, got[i].gsi, &looked) == VIOMMU_OK)
+		unsigned vector = changes[i].vector;
+
+		check_change(row, &got[i], changes[i].gsi, vector < RR_MASKED ? vector : RR_NONE,
+			     vector == RR_MASKED    ? VIOMMU_ROUTE_MASKED
+			     : vector == RR_REVOKED ? VIOMMU_ROUTE_REVOKED
+						    : VIOMMU_ROUTE_ASK);
+		if (viommu_routes_lookup(rr->routes, got[i].gsi, &looked) == VIOMMU_OK) {
+			got[i].flags &= VIOMMU_ROUTE_VALID;
 			check_that(row, !memcmp(&looked, &got[i], sizeof(looked)));
-		else
-			check_eq(row, changes[i].vector, RR_NONE);
+		} else
+			check_eq(row, vector, RR_REVOKED);
 	}
 }
 

@@ -18,9 +18,11 @@
 #include "check.h"
 #include "guest.h"
 
-#define RR_SOURCE 0x0110U
-#define RR_APIC	  0xa5U
-#define RR_NONE	  0U /* the route does not deliver; vectors are at least 16 */
+#define RR_SOURCE  0x0110U
+#define RR_APIC	   0xa5U
+#define RR_NONE	   0U	  /* the route does not deliver: it is asked; vectors are at least 16, */
+#define RR_MASKED  0x100U /* and at most 255: it is masked, */
+#define RR_REVOKED 0x101U /* or revoked or gone */
 
 /* Vectors, as VT-d 5.1.2.2 puts a handle into an address. */
 #define RR_ADDRESS(index)                                                                          \
@@ -72,7 +74,7 @@ int rr_set_masked(struct routes_rig *rr, uint32_t gsi, uint32_t index);
 
 struct rr_change {
 	uint32_t gsi;
-	unsigned vector; /* RR_NONE: it does not deliver */
+	unsigned vector; /* or why it does not deliver: RR_NONE, RR_MASKED, RR_REVOKED */
 };
 
 /* Drains, and compares with exactly these, in order; and lookups of these say the same, unless the

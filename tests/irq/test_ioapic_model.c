@@ -14,7 +14,7 @@ struct model_pin {
 	uint8_t vector, mode;
 	bool logical, low, level, masked, irr;
 	uint16_t high; /* bits 63:48 */
-	bool line;
+	bool driven, line;
 };
 
 struct model_event {
@@ -76,7 +76,7 @@ static bool is_level(const struct model_pin *p)
 static void model_level(struct model *m, uint32_t n)
 {
 	struct model_pin *p = &m->pin[n];
-	bool asserted = p->low ? !p->line : p->line;
+	bool asserted = p->driven && (p->low ? !p->line : p->line);
 
 	if (!is_level(p) || p->masked || p->irr || !asserted)
 		return;
@@ -91,8 +91,9 @@ static void model_level(struct model *m, uint32_t n)
 static void model_line(struct model *m, uint32_t n, bool line)
 {
 	struct model_pin *p = &m->pin[n];
-	bool to_asserted = p->line != line && line != p->low;
+	bool to_asserted = (!p->driven || p->line != line) && line != p->low;
 
+	p->driven = true;
 	p->line = line;
 	if (is_level(p))
 		model_level(m, n);
@@ -161,6 +162,16 @@ static void model_write(struct model *m, uint32_t value)
 	model_level(m, n);
 }
 
+/* Table entries were invalidated: what is due is tried again, and nothing is recorded. */
+static void model_invalidate(struct model *m)
+{
+	unsigned faults = m->faults;
+
+	for (uint32_t n = 0; n < m->pins; n++)
+		model_level(m, n);
+	m->faults = faults;
+}
+
 /* ---- both ---- */
 
 struct pair {
@@ -190,6 +201,7 @@ static void set_irte(struct pair *p)
 		    (uint64_t)destination << 40 | (uint64_t)vector << 16 | present);
 	guest_submit(&p->r.g, GUEST_IEC(index, 0), 0, 0, 0);
 	guest_wait(&p->r.g);
+	model_invalidate(&p->m);
 }
 
 static void pair_open(struct pair *p, uint32_t pins, uint32_t version, bool remapping)

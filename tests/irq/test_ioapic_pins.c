@@ -63,7 +63,12 @@ static const struct script {
 	  MLV | RTE_LOW, { { HIGH(0, 0) }, { SET(LV | RTE_LOW, 0, 1, 0) }, { LOW(1, 1) },
 	    { ACK(V, 1, 1, 1) }, { HIGH(0, 1) }, { ACK(V, 0, 1, 0) } } },
 	{ "3.2.4 bit 13 level, active low: a low line is asserted",
-	  MLV | RTE_LOW, { { SET(LV | RTE_LOW, 1, 1, 1) } } },
+	  MLV | RTE_LOW, { { LOW(0, 0) }, { SET(LV | RTE_LOW, 1, 1, 1) } } },
+	{ "3.2.4 bit 13 level, active low: a line that was never set is not",
+	  MLV | RTE_LOW, { { SET(LV | RTE_LOW, 0, 1, 0) }, { ACK(V, 0, 1, 0) },
+	    { SET(LV, 0, 0, 0) }, { SET(LV | RTE_LOW, 0, 0, 0) }, { LOW(1, 1) } } },
+	{ "3.2.4 bit 13 edge, active low: the first fall of a line that was never set",
+	  RTE_LOW | V, { { LOW(1, 0) }, { LOW(0, 0) }, { HIGH(0, 0) }, { LOW(1, 0) } } },
 	{ "3.2.4 bit 16 level: unmasked while asserted",
 	  MLV, { { HIGH(0, 0) }, { SET(LV, 1, 1, 1) }, { SET(MLV, 0, 1, 1) },
 	    { SET(LV, 0, 1, 1) } } },
@@ -99,7 +104,7 @@ static const struct script {
 	{ "3.2.4 bit 15: an asserted level turned to edge is no edge",
 	  MLV, { { HIGH(0, 0) }, { SET(V, 0, 1, 0) }, { LOW(0, 0) }, { HIGH(1, 0) } } },
 	{ "3.2.4 bit 13: a level turned round",
-	  LV, { { SET(LV | RTE_LOW, 1, 0, 1) }, { SET(LV, 0, 0, 1) }, { ACK(V, 0, 1, 0) },
+	  LV, { { LOW(0, 0) }, { SET(LV | RTE_LOW, 1, 0, 1) }, { SET(LV, 0, 0, 1) }, { ACK(V, 0, 1, 0) },
 	    { SET(LV | RTE_LOW, 1, 0, 1) } } },
 	{ "3.2.4 bits 63:56: another destination",
 	  LV, { { HIGH(1, 1) }, { DEST(0xff000000, 0, 1, 1) },
@@ -301,6 +306,7 @@ static void test_logical_lines(void **state)
 	viommu_ioapic_free(r.a);
 	r.a = physical;
 	rig_set_entry(&r, 4, LV | RTE_LOW);
+	rig_line(&r, 4, 0);
 	assert_true(rig_entry(&r, 4) & RTE_IRR);
 	rig_close(&r);
 }

@@ -182,6 +182,12 @@ static void open_refusal(struct refusal *f, uint64_t entry)
 	rig_forget(&f->r);
 }
 
+/* CM = 0: what was not present need not be invalidated. */
+static void make_present_quietly(struct refusal *f)
+{
+	guest_put64(&f->r.g, f->irte, IRTE(XAPIC(1), V));
+}
+
 static void make_present(struct refusal *f, bool present)
 {
 	guest_put64(&f->r.g, f->irte, present ? IRTE(XAPIC(1), V) : 0);
@@ -204,7 +210,7 @@ static void expect_sent(struct refusal *f, unsigned acknowledged)
 }
 
 /* No local APIC accepted it: remote IRR stays clear, and the pin is tried again when its line is
- * set, its entry written, or its vector acknowledged. */
+ * set, its entry written, its vector acknowledged, or table entries invalidated. */
 static void test_refused_level(void **state)
 {
 	struct refusal f;
@@ -213,7 +219,17 @@ static void test_refused_level(void **state)
 	open_refusal(&f, RTE_LEVEL | V);
 	rig_line(&f.r, 1, 1);
 	expect_refusal(&f, 1);
+	make_present(&f, false); /* tried again without another fault record */
+	expect_refusal(&f, 0);
 	make_present(&f, true);
+	expect_sent(&f, 0);
+	make_present(&f, true);
+	rig_expect(&f.r, "sent once", 0, 0, 0);
+	make_present(&f, false);
+	rig_eoi(&f.r, V);
+	rig_forget(&f.r);
+	expect_refusal(&f, 1);
+	make_present_quietly(&f);
 	expect_refusal(&f, 0);
 	rig_line(&f.r, 1, 1);
 	expect_sent(&f, 0);
@@ -221,14 +237,14 @@ static void test_refused_level(void **state)
 	rig_eoi(&f.r, V);
 	rig_expect(&f.r, "acknowledged", 0, 0, 1);
 	expect_refusal(&f, 1);
-	make_present(&f, true);
+	make_present_quietly(&f);
 	rig_write(&f.r, 0x12, RTE_LEVEL | V);
 	expect_sent(&f, 0);
 	make_present(&f, false);
 	rig_eoi(&f.r, V);
 	rig_forget(&f.r);
 	expect_refusal(&f, 1);
-	make_present(&f, true);
+	make_present_quietly(&f);
 	rig_eoi(&f.r, V);
 	expect_sent(&f, 1);
 	/* gone before it could be sent */

@@ -127,7 +127,8 @@ static const struct {
 	{ "entry, remote IRR of an NMI", AT_PIN(3), RTE_LEVEL | RTE_IRR | RTE_MODE(4), UINT64_MAX,
 	  VIOMMU_ESTATE },
 	{ "entry, last pin", AT_PIN(23), BIT(20), UINT64_MAX, VIOMMU_ESTATE },
-	{ "line, 2", AT_PIN(3) + 8, 2, UINT32_MAX, VIOMMU_ESTATE },
+	{ "line, never set", AT_PIN(3) + 8, 2, UINT32_MAX, VIOMMU_OK },
+	{ "line, 3", AT_PIN(3) + 8, 3, UINT32_MAX, VIOMMU_ESTATE },
 	{ "line, last pin", AT_PIN(23) + 8, 0x100, UINT32_MAX, VIOMMU_ESTATE },
 };
 

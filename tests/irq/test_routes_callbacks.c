@@ -282,32 +282,39 @@ static void rewrite_and_invalidate(void)
 	guest_ring(&rr.g);
 }
 
-/* The wait may complete on another thread as soon as the host is told of work: the VMM has to know
- * of the routes before that. */
-static unsigned changed_at_work;
+/* The wait is not over before the VMM knows of the routes, and the host is told that there is work
+ * as soon as there can be an end of it. */
+static unsigned work;
 
 static void note_work(void *opaque, enum guest_event event)
 {
 	(void)opaque;
-	if (event == GUEST_ON_WORK && !guest_waited(&rr.g))
-		changed_at_work = rr.changed;
+	work += event == GUEST_ON_WORK;
+}
+
+static void run_until_waited(const char *row)
+{
+	unsigned patience = 100;
+
+	while (!guest_waited(&rr.g) && patience--)
+		check_that(row, viommu_run(rr.g.iommu) >= 0);
+	check_that(row, guest_waited(&rr.g));
 }
 
 static void test_register_write(void **state)
 {
 	const char *row = "register write from a memory callback";
-	unsigned patience = 100;
 
 	(void)state;
 	open_intruded(rewrite_and_invalidate);
-	changed_at_work = 0;
+	work = order.calls = 0;
 	rr.g.hook = note_work;
+	rr.on_changed = check_pending;
 	rr_set(&rr, 7, 9);
 	check_that(row, intruder.done);
-	check_that(row, guest_waited(&rr.g) || changed_at_work);
-	while (!guest_waited(&rr.g) && patience--)
-		check_that(row, viommu_run(rr.g.iommu) >= 0);
-	check_that(row, guest_waited(&rr.g));
+	check_that(row, !guest_waited(&rr.g) && work);
+	run_until_waited(row);
+	check_eq(row, order.calls, 1);
 	rr_delivers(&rr, row, 7, 0x92);
 	rr_delivers(&rr, row, 3, 0x93);
 	/* the lock is in order: another change gets through */
@@ -317,12 +324,13 @@ static void test_register_write(void **state)
 	rr_close(&rr);
 }
 
-/* Whenever the entry is read it is invalidated: that ends, and nothing is left standing that may be
- * old (obligation 15). */
+/* Whenever the entry is read it is invalidated, if registers can be written: that ends, and before
+ * the wait is over nothing is left standing that may be old (obligation 15). */
 static void invalidate_again(void)
 {
-	guest_submit(&rr.g, GUEST_IEC(9, 0), 0, 0, 0);
-	guest_ring(&rr.g);
+	if (viommu_reg_write(rr.g.iommu, VTD_IQT, 8, rr.g.tail) < 0)
+		return;
+	rr_entry(&rr, 9, 0x80 + ++work);
 	intruder.done = false;
 }
 
@@ -330,13 +338,19 @@ static void test_always_invalidated(void **state)
 {
 	(void)state;
 	open_intruded(invalidate_again);
-	check_eq("not known", rr_set(&rr, 7, 9), VIOMMU_FAULT);
-	rr_delivers(&rr, "not known", 7, RR_NONE);
-	rr_delivers(&rr, "nor the others", 3, RR_NONE);
+	work = 0;
+	guest_submit(&rr.g, GUEST_IEC(9, 0), 0, 0, 0);
+	guest_submit_wait(&rr.g);
+	check_eq("as it was read", rr_set(&rr, 7, 9), VIOMMU_OK);
+	check_that("invalidated under it", work == 1 && !guest_waited(&rr.g));
+	run_until_waited("always invalidated");
+	check_eq("not invalidated by what is busy", work, 1);
+	rr_delivers(&rr, "read again", 7, 0x81);
+	rr_entry(&rr, 9, 0x99);
 	rr.g.alter = NULL;
 	rr_invalidate(&rr, GUEST_IEC_GLOBAL);
-	rr_delivers(&rr, "back", 7, 0x91);
-	rr_delivers(&rr, "back", 3, 0x31);
+	rr_delivers(&rr, "what is there now", 7, 0x99);
+	rr_delivers(&rr, "and the others", 3, 0x31);
 	rr_no_faults(&rr, "always invalidated");
 	rr_close(&rr);
 }

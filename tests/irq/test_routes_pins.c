@@ -107,7 +107,7 @@ static void test_follows(void **state)
 	rr_invalidate(&rr, GUEST_IEC(8, 0));
 	rr_expect_none(&rr, "no longer its entry");
 	write_entry(5, through(9, 0x39) | 0x10000);
-	rr_expect(&rr, "masked", (const struct rr_change[]){ { 5, RR_NONE } }, 1);
+	rr_expect(&rr, "masked", (const struct rr_change[]){ { 5, RR_MASKED } }, 1);
 	rr_invalidate(&rr, GUEST_IEC_GLOBAL);
 	rr_expect_none(&rr, "stays masked");
 	write_entry(5, 0x61); /* compatibility format */

@@ -238,7 +238,7 @@ static const struct {
 	uint32_t known; /* bits of flags that are defined */
 } takers[] = {
 	{ "viommu_vm_new", new_vm, sizeof(struct viommu_vm_config), 64, false, 4,
-	  VIOMMU_VM_MEMBARRIER },
+	  VIOMMU_VM_MEMBARRIER | VIOMMU_VM_EXT_DEST_ID },
 	{ "viommu_vm_add_region", add_region, sizeof(struct viommu_region), 32, false, 4,
 	  VIOMMU_REGION_READONLY },
 	{ "viommu_vtd_new", new_vtd, sizeof(struct viommu_vtd_config), 24, false, 4, 0 },
