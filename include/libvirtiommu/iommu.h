@@ -80,6 +80,8 @@ struct viommu_page_response {
 	uint64_t data[2]; /**< private data, if the guest returned some */
 };
 
+struct viommu_virtio_endpoint;
+
 /** How to create a device. Zero the structure, set size, fill in what is wanted. */
 struct viommu_device_config {
 	uint32_t size;	   /**< sizeof(struct viommu_device_config) */
@@ -93,6 +95,9 @@ struct viommu_device_config {
 	int (*invalidate)(void *opaque, const struct viommu_device_invalidation *invalidation);
 	/** The guest answered a page request group. */
 	void (*page_response)(void *opaque, const struct viommu_page_response *response);
+	/** Behind a virtio-iommu: what is particular to the endpoint (virtio.h), so that a guest
+	 * never sees it without; NULL: nothing. NULL for other engines. Copied. */
+	const struct viommu_virtio_endpoint *virtio;
 };
 
 /**
@@ -104,7 +109,7 @@ struct viommu_device_config {
  * @param config  copied
  * @param device  receives the handle
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EEXIST (the id is in use),
- * VIOMMU_ELIMIT
+ * VIOMMU_ELIMIT; VIOMMU_ENOSPC: config->virtio has more regions than fit in probe_size
  */
 VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_device_config *config,
 				 struct viommu_device **device);
@@ -116,8 +121,8 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
  * Alone: nothing else may run on this handle.
  * @param device  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, from inside its own
- * callback, or for the moment in which another thread tells a listener of the whole IOMMU of it: try
- * again then
+ * callback, or for the moment in which a call on the IOMMU by another thread has to do with it (a guest's
+ * request names it, a listener of the whole IOMMU is told of it): try again then
  */
 VIOMMU_API int viommu_device_free(struct viommu_device *device);
 
@@ -364,13 +369,14 @@ VIOMMU_API int viommu_invalidation_done(struct viommu_device *device, uint64_t t
 /**
  * The guest reads a register.
  *
- * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * One at a time per handle, together with viommu_reg_write() and viommu_run(); but any thread, any
+ * time, for the configuration space of virtio.h.
  * @param iommu   the IOMMU
  * @param offset  from the start of its register space
  * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define read as 0
  * @param value   receives the value, zero-extended
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of a call on this handle),
- * VIOMMU_ENOTSUP
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of a call on this handle;
+ * never for the configuration space of virtio.h), VIOMMU_ENOTSUP
  */
 VIOMMU_API int viommu_reg_read(struct viommu *iommu, uint64_t offset, uint32_t bytes,
 			       uint64_t *value);

@@ -196,7 +196,9 @@ struct viommu_virtio_endpoint {
  * @param device    an endpoint of a virtio-iommu
  * @param endpoint  copied
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_ENOSPC (the properties do
- * not fit in probe_size), VIOMMU_EBUSY (attached, or from inside a callback)
+ * not fit in probe_size), VIOMMU_EBUSY (attached, or from inside a callback). What is refused is
+ * explained through host->message. One that may be attached before this is called, as when it is
+ * plugged in while the guest runs, gets its description from viommu_device_config.virtio.
  */
 VIOMMU_API int viommu_virtio_set_endpoint(struct viommu_device *device,
 					  const struct viommu_virtio_endpoint *endpoint);

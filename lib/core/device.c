@@ -114,7 +114,8 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return result;
 	if (!u->engine->translate)
 		return VIOMMU_ENOTSUP;
-	if (config.flags || config.reserved || config.id > u->engine->last_id)
+	if (config.flags || config.reserved || config.id > u->engine->last_id ||
+	    (config.virtio && !u->engine->device_new))
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));
 	if (!device)
@@ -122,7 +123,11 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 	device->iommu = u;
 	device->config = config;
 	device->mode = NOTIFY_NO_MODE;
-	result = add_device(u, device);
+	if (u->engine->device_new)
+		result = u->engine->device_new(u, device);
+	device->config.virtio = NULL; /* the caller's */
+	if (!result)
+		result = add_device(u, device);
 	if (result) {
 		vm_dealloc(u->vm, device, device_bytes(u));
 		return result;

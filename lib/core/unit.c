@@ -121,6 +121,12 @@ void unit_work(const struct viommu *u)
 		u->host.work(u->host.opaque);
 }
 
+void unit_message(const struct viommu *u, const char *text)
+{
+	if (u->host.message)
+		u->host.message(u->host.opaque, text);
+}
+
 void unit_msi(const struct viommu *u, uint64_t address, uint32_t data)
 {
 	if (u->host.msi)
@@ -177,6 +183,8 @@ int viommu_reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t 
 
 	if (!u || !value)
 		return VIOMMU_EINVAL;
+	if (u->engine->reg_peek && u->engine->reg_peek(u, offset, bytes, value))
+		return VIOMMU_OK;
 	if (!u->engine->reg_read)
 		return VIOMMU_ENOTSUP;
 	if (!unit_begin(u))

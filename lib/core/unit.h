@@ -64,6 +64,9 @@ struct engine {
 	/* Calls page for every mapping under a context. */
 	enum pt_visit_end (*visit)(struct viommu *u, const struct context *context,
 				   struct pt_visit *visit);
+	/* Registers that can be read beside anything: constants, and what is one word. False: ask
+	 * reg_read. May be NULL. */
+	bool (*reg_peek)(const struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
 	int (*reg_read)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
 	int (*reg_write)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value);
 	int (*run)(struct viommu *u);
@@ -94,6 +97,9 @@ struct engine {
 	/* Size of a structure of the engine's that begins with struct viommu_device; 0: that is
 	 * all there is. */
 	uint32_t device_bytes;
+	/* A device is about to come, and nobody knows it: makes what the engine has of it, from
+	 * device->config. VIOMMU_OK or why not. NULL: config.virtio is refused. */
+	int (*device_new)(struct viommu *u, struct viommu_device *device);
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
 	/* Neighbours within 4096 bytes may be translated differently. */
@@ -263,6 +269,8 @@ static inline bool unit_pay(struct viommu *u, uint32_t steps)
 
 /* Tells the host that viommu_run() is worthwhile. No lock may be held. */
 void unit_work(const struct viommu *u);
+/* Says to a person why something was refused. */
+void unit_message(const struct viommu *u, const char *text);
 void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch

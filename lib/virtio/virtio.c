@@ -55,7 +55,7 @@ static void reset(struct viommu *u)
 {
 	struct virtio *v = virtio_of(u);
 
-	v->bypass = v->config.bypass;
+	atomic_store_explicit(&v->bypass, v->config.bypass, memory_order_relaxed);
 	reset_all(v);
 }
 
@@ -96,25 +96,27 @@ static void put(unsigned char *to, uint64_t value, unsigned bytes)
 		to[i] = (unsigned char)(value >> 8 * i);
 }
 
-static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
+/* All of it can be read beside anything. */
+static bool reg_peek(const struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
 {
-	const struct virtio *v = virtio_of(u);
+	const struct virtio *v = (const struct virtio *)u;
 	unsigned char space[VIOMMU_VIRTIO_CONFIG_BYTES] = { 0 };
 
 	*value = 0;
 	if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || offset % bytes ||
 	    offset >= sizeof(space) || bytes > sizeof(space) - offset)
-		return VIOMMU_OK;
+		return true;
 	put(space + VIRTIO_CONFIG_PAGE_SIZE_MASK, v->config.page_size_mask, 8);
 	put(space + VIRTIO_CONFIG_INPUT_FIRST, v->config.input_first, 8);
 	put(space + VIRTIO_CONFIG_INPUT_LAST, v->config.input_last, 8);
 	put(space + VIRTIO_CONFIG_DOMAIN_FIRST, v->config.domain_first, 4);
 	put(space + VIRTIO_CONFIG_DOMAIN_LAST, v->config.domain_last, 4);
 	put(space + VIRTIO_CONFIG_PROBE_SIZE, v->config.probe_size, 4);
-	space[VIRTIO_CONFIG_BYPASS] = (unsigned char)v->bypass;
+	space[VIRTIO_CONFIG_BYPASS] =
+		(unsigned char)atomic_load_explicit(&v->bypass, memory_order_relaxed);
 	for (uint32_t i = 0; i < bytes; i++)
 		*value |= (uint64_t)space[offset + i] << 8 * i;
-	return VIOMMU_OK;
+	return true;
 }
 
 /* Only config.bypass can be written, with one byte (4.2.2.2: fields are accessed at their size),
@@ -127,7 +129,7 @@ static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 	    !(v->accepted & VIOMMU_VIRTIO_F_BYPASS_CONFIG) || (value & 0xff) > 1)
 		return VIOMMU_OK;
 	virtio_settle(v);
-	v->bypass = value & 1;
+	atomic_store_explicit(&v->bypass, value & 1, memory_order_relaxed);
 	return pass_changed(v);
 }
 
@@ -161,7 +163,7 @@ const struct engine virtio_engine = {
 	.translate = virtio_translate,
 	.parse = virtio_parse,
 	.visit = virtio_visit,
-	.reg_read = reg_read,
+	.reg_peek = reg_peek,
 	.reg_write = reg_write,
 	.run = virtio_run,
 	.reset = reset,
@@ -170,6 +172,7 @@ const struct engine virtio_engine = {
 	.finish = virtio_finish_job,
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
+	.device_new = virtio_device_new,
 	.device_gone = virtio_device_gone,
 	.byte_granular = true,
 	.mode = mode,
@@ -221,6 +224,26 @@ static int refuse_config(const struct viommu_virtio_config *config, int result, 
 	return result;
 }
 
+/* A configuration that is longer than ours is refused for what we do not know, and has a host. */
+static int refuse_size(const struct viommu_virtio_config *given, int result)
+{
+	if (given && given->size >= sizeof(*given))
+		refuse_config(given, result,
+			      "config: a field is set that this version does not have");
+	return result;
+}
+
+/* What unit_init() and init_store() say. */
+static int refuse_unit(const struct viommu_virtio_config *config, int result)
+{
+	return refuse_config(
+		config, result,
+		result == VIOMMU_ENOMEM
+			? "no memory for what the limits and caps ask for"
+			: "host or limits: a reserved field is not 0, a size is not one "
+			  "that is known, or a number is too large");
+}
+
 static void set_default(uint32_t *field, uint32_t value)
 {
 	if (*field == 0)
@@ -234,7 +257,7 @@ static int take_config(struct viommu_virtio_config *c, const struct viommu_virti
 		abi_take(c, sizeof(*c), offsetof(struct viommu_virtio_config, features), given);
 
 	if (result)
-		return result;
+		return refuse_size(given, result);
 	if (!c->features)
 		c->features = VIRTIO_FEATURES_ALL & ~VIOMMU_VIRTIO_F_BYPASS;
 	if (c->features & ~VIRTIO_FEATURES_ALL)
@@ -304,7 +327,7 @@ int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virtio_config *g
 		return result;
 	v = vm_alloc(vm, sizeof(*v), _Alignof(struct virtio));
 	if (!v)
-		return VIOMMU_ENOMEM;
+		return refuse_unit(&config, VIOMMU_ENOMEM);
 	v->config = config;
 	v->granule = config.page_size_mask & -config.page_size_mask;
 	v->accepted = config.features;
@@ -315,12 +338,12 @@ int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virtio_config *g
 	if (result) {
 		pthread_mutex_destroy(&v->event_lock);
 		vm_dealloc(vm, v, sizeof(*v));
-		return result;
+		return refuse_unit(&config, result);
 	}
 	result = init_store(v);
 	if (result) {
 		free_unit(&v->unit);
-		return result;
+		return refuse_unit(&config, result);
 	}
 	*out = &v->unit;
 	return VIOMMU_OK;

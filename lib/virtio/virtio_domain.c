@@ -213,9 +213,10 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 
 void virtio_arrive(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
 {
-	(void)v;
 	atomic_store_explicit(&e->attached, virtio_incarnation(d), memory_order_release);
 	unit_forget_device(&e->device, true);
+	if (e->device.mode != VIOMMU_MODE_TRANSLATE) /* somebody looked meanwhile */
+		notify_device_mode(&v->unit, &e->device, VIOMMU_MODE_TRANSLATE);
 }
 
 void virtio_turn_away(struct virtio *v, struct virtio_endpoint *e)

@@ -126,28 +126,45 @@ static uint64_t regions_bytes(uint32_t count)
 	return sizeof(struct virtio_regions) + count * sizeof(struct viommu_virtio_region);
 }
 
+/* With devices_lock held. */
+static struct virtio_regions *regions_known(struct virtio *v,
+					    const struct viommu_virtio_region *sorted,
+					    uint32_t count)
+{
+	struct virtio_regions *set = atomic_load_explicit(&v->regions, memory_order_relaxed);
+
+	/* at most as many steps as the VMM has given different sets */
+	while (set &&
+	       (set->count != count || memcmp(set->region, sorted, count * sizeof(*sorted)) != 0))
+		set = set->next;
+	return set;
+}
+
 /* The set of these regions, known or new; NULL: no memory. */
 static const struct virtio_regions *regions_get(struct virtio *v,
 						const struct viommu_virtio_region *sorted,
 						uint32_t count)
 {
-	struct virtio_regions *first = atomic_load_explicit(&v->regions, memory_order_relaxed);
-	struct virtio_regions *set = first;
+	struct virtio_regions *fresh =
+		vm_alloc(v->unit.vm, regions_bytes(count), _Alignof(struct virtio_regions));
+	struct virtio_regions *first, *set;
 
-	while (set &&
-	       (set->count != count || memcmp(set->region, sorted, count * sizeof(*sorted)) != 0))
-		set = set->next;
-	if (set)
-		return set;
-	set = vm_alloc(v->unit.vm, regions_bytes(count), _Alignof(struct virtio_regions));
-	if (!set)
+	if (!fresh)
 		return NULL;
-	set->next = first;
-	set->id = first ? first->id + 1 : 1;
-	set->count = count;
-	memcpy(set->region, sorted, count * sizeof(*sorted));
-	atomic_store_explicit(&v->regions, set, memory_order_release);
-	return set;
+	fresh->count = count;
+	memcpy(fresh->region, sorted, count * sizeof(*sorted));
+	pthread_mutex_lock(&v->unit.devices_lock);
+	set = regions_known(v, sorted, count);
+	if (!set) {
+		first = atomic_load_explicit(&v->regions, memory_order_relaxed);
+		fresh->next = first;
+		fresh->id = first ? first->id + 1 : 1;
+		atomic_store_explicit(&v->regions, fresh, memory_order_release);
+	}
+	pthread_mutex_unlock(&v->unit.devices_lock);
+	if (set)
+		vm_dealloc(v->unit.vm, fresh, regions_bytes(count));
+	return set ? set : fresh;
 }
 
 void virtio_regions_free(struct virtio *v)
@@ -162,29 +179,70 @@ void virtio_regions_free(struct virtio *v)
 	}
 }
 
-static int set_endpoint(struct virtio *v, struct virtio_endpoint *endpoint,
-			const struct viommu_virtio_endpoint *given)
+static int refuse(struct virtio *v, int result, const char *text)
+{
+	unit_message(&v->unit, text);
+	return result;
+}
+
+/* Gives an endpoint that nobody is translating for what is particular to it. */
+static int describe(struct virtio *v, struct virtio_endpoint *e,
+		    const struct viommu_virtio_endpoint *given)
 {
 	struct viommu_virtio_region sorted[VIRTIO_REGIONS_MAX];
 	const struct virtio_regions *regions = NULL;
 
-	if (virtio_attached(endpoint))
-		return VIOMMU_EBUSY;
 	if (!take_regions(given, sorted))
-		return VIOMMU_EINVAL;
+		return refuse(v, VIOMMU_EINVAL,
+			      "endpoint: more than 64 regions, or one that is empty, overlaps "
+			      "another, has no known subtype, or is a second one for MSIs");
 	if (given->region_count * VIRTIO_RESV_MEM_TOTAL > v->config.probe_size)
-		return VIOMMU_ENOSPC;
+		return refuse(v, VIOMMU_ENOSPC, "endpoint: its regions do not fit in probe_size");
 	if (given->region_count) {
 		regions = regions_get(v, sorted, given->region_count);
 		if (!regions)
 			return VIOMMU_ENOMEM;
 	}
-	endpoint->granule = given->page_size_mask & -given->page_size_mask;
-	atomic_store_explicit(&endpoint->regions, regions, memory_order_release);
-	unit_forget_device(&endpoint->device, false);
-	atomic_fetch_add(&endpoint->device.users, 1);
-	virtio_tell_mode(v, endpoint, virtio_mode(v, endpoint), virtio_mode(v, endpoint));
-	device_put(&endpoint->device);
+	e->granule = given->page_size_mask & -given->page_size_mask;
+	atomic_store_explicit(&e->regions, regions, memory_order_release);
+	return VIOMMU_OK;
+}
+
+static int take_endpoint(struct virtio *v, struct viommu_virtio_endpoint *endpoint,
+			 const struct viommu_virtio_endpoint *given)
+{
+	int result = abi_take(endpoint, sizeof(*endpoint),
+			      offsetof(struct viommu_virtio_endpoint, regions), given);
+
+	return result ? refuse(v, result, "endpoint: its size is not one that is known") : result;
+}
+
+int virtio_device_new(struct viommu *u, struct viommu_device *device)
+{
+	struct virtio *v = virtio_of(u);
+	struct viommu_virtio_endpoint endpoint;
+	int result;
+
+	if (!device->config.virtio)
+		return VIOMMU_OK;
+	result = take_endpoint(v, &endpoint, device->config.virtio);
+	return result ? result : describe(v, virtio_endpoint_of(device), &endpoint);
+}
+
+static int set_endpoint(struct virtio *v, struct virtio_endpoint *e,
+			const struct viommu_virtio_endpoint *given)
+{
+	int result;
+
+	if (virtio_attached(e))
+		return VIOMMU_EBUSY;
+	result = describe(v, e, given);
+	if (result)
+		return result;
+	unit_forget_device(&e->device, false);
+	atomic_fetch_add(&e->device.users, 1);
+	virtio_tell_mode(v, e, virtio_mode(v, e), virtio_mode(v, e));
+	device_put(&e->device);
 	virtio_told(v, false);
 	return VIOMMU_OK;
 }
@@ -195,10 +253,9 @@ int viommu_virtio_set_endpoint(struct viommu_device *device,
 	struct viommu_virtio_endpoint endpoint;
 	int result;
 
-	if (!device)
+	if (!device || device->iommu->engine != &virtio_engine)
 		return VIOMMU_EINVAL;
-	result = abi_take(&endpoint, sizeof(endpoint),
-			  offsetof(struct viommu_virtio_endpoint, regions), given);
+	result = take_endpoint(virtio_of(device->iommu), &endpoint, given);
 	if (!result)
 		result = virtio_begin(device->iommu);
 	if (result)

@@ -155,7 +155,8 @@ struct virtio {
 	uint64_t granule;
 
 	/* Read by everyone who translates. */
-	_Atomic uint32_t pass; /* endpoints that are not attached bypass */
+	_Atomic uint32_t pass;	 /* endpoints that are not attached bypass */
+	_Atomic uint32_t bypass; /* config.bypass; written by the thread that has the unit */
 	struct range_pool *pool;
 	struct virtio_domain *domain; /* config.domains + 1: one more while an endpoint changes over
 				       */
@@ -163,7 +164,6 @@ struct virtio {
 
 	/* The thread that has the unit. */
 	uint64_t accepted;
-	uint32_t bypass;
 	uint32_t *bucket; /* by hash of the id: slot + 1 */
 	uint32_t buckets; /* a power of two */
 	uint32_t domain_count;
@@ -277,6 +277,8 @@ void virtio_forget(struct virtio *v);
 /* ---- virtio_endpoint.c ---- */
 /* The property list of PROBE: at most VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL bytes. */
 uint32_t virtio_properties(const struct virtio_endpoint *endpoint, unsigned char *to);
+/* Takes device->config.virtio. */
+int virtio_device_new(struct viommu *u, struct viommu_device *device);
 /* The set with this id. */
 const struct virtio_regions *virtio_regions_find(const struct virtio *v, uint32_t id);
 /* The region that has the address, or NULL; then [*first, *last] is free of regions. */

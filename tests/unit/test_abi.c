@@ -49,6 +49,7 @@ AT(viommu_region, host, 24, 8);
 AT(viommu_host, message, 32, 8);
 AT(viommu_limits, outstanding, 28, 4);
 AT(viommu_device_config, page_response, 32, 8);
+AT(viommu_device_config, virtio, 40, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
 AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
