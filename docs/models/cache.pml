@@ -12,6 +12,8 @@
  * -DROUNDS=n       translations of a thread with a micro-TLB; the others make one
  * -DINVALIDATORS=n threads that change the entry, invalidate and complete, once each
  * -DSIZES=2        every other version of the entry is a page of another size
+ * -DKIND=k         what an invalidator does
+ * -DSTUCK          an invalidation may find a set locked and not wait; without, it does
  * -DMUTANT_x       the protocol without x: see check
  */
 
@@ -31,12 +33,18 @@
 #define SIZES 1
 #endif
 
-/* What an invalidator does; ANY: either */
+/* What an invalidator does; ANY: a page or a flush; WHOLE: a flush of everything or of a long chain, which only counts
+ * and leaves the new tag to whoever next asks for the domain; LATER: a page, a flush, or that */
 #define ANY 0
 #define PAGE 1
 #define FLUSH 2
+#define WHOLE 3
+#define LATER 4
 #ifndef KIND
 #define KIND ANY
+#endif
+#if KIND == WHOLE || KIND == LATER
+#define CONTEXTS /* they are parsed again */
 #endif
 
 #if SIZES == 2
@@ -58,6 +66,12 @@ byte changes;
 byte tag = 1;
 byte sizes; /* bit n: there may be entries of size n */
 set_t set[SIZES];
+
+#ifdef CONTEXTS
+byte generation = 1; /* of contexts */
+byte flushes;	     /* of the chain, or of all */
+byte flushed;	     /* the same when the tag was given */
+#endif
 
 byte now = 1;
 byte entered[READERS];
@@ -86,6 +100,17 @@ inline use(r, v)
 	fi
 }
 
+#if defined(CONTEXTS) && !defined(MUTANT_NO_GENERATION)
+#define CURRENT(context) (generation == (context))
+#else
+#define CURRENT(context) true
+#endif
+#ifdef MUTANT_MICRO_WITHOUT
+#define MICRO_CURRENT(context) true
+#else
+#define MICRO_CURRENT(context) CURRENT(context)
+#endif
+
 /* One probe; a set that is being changed is a miss. */
 inline probe(size)
 {
@@ -101,7 +126,7 @@ inline probe(size)
 inline keep()
 {
 	if
-	:: r < CHANNELS -> m_value = v; m_changes = q_changes; m_epoch = q_epoch
+	:: r < CHANNELS -> m_value = v; m_changes = q_changes; m_epoch = q_epoch; m_context = e_context
 	:: else
 	fi
 }
@@ -111,6 +136,7 @@ proctype reader(byte r)
 {
 	byte m_value, m_changes, m_epoch; /* micro-TLB; m_value 0: empty */
 	byte q_changes, q_tag, q_epoch;	  /* struct query */
+	byte e_context, m_context;	  /* generations: of the context it has, and under which entries were kept */
 	byte v, sz, n;
 
 round:
@@ -129,14 +155,17 @@ round:
 #ifdef MUTANT_NO_RESYNC
 		:: else -> m_epoch = now; v = m_value; goto translated
 #else
-		:: m_epoch != now && changes == m_changes -> m_epoch = now; v = m_value; goto translated
-		:: m_epoch != now && changes != m_changes -> m_value = 0; m_changes = 0; m_epoch = 0
+		:: m_epoch != now && changes == m_changes && MICRO_CURRENT(m_context) ->
+			m_epoch = now; v = m_value; goto translated
+		:: m_epoch != now && !(changes == m_changes && MICRO_CURRENT(m_context)) ->
+			m_value = 0; m_changes = 0; m_epoch = 0; m_context = 0
 #endif
 		fi
 	}
 	:: else
 	fi;
 
+take:
 	/* channel.c, translate.c: take_domain(); before it the number of the epoch, as above */
 #ifdef MUTANT_TAG_BEFORE_CHANGES
 	q_tag = tag;
@@ -155,6 +184,27 @@ round:
 #endif
 #ifndef MUTANT_TAG_BEFORE_CHANGES
 	q_tag = tag;
+#endif
+
+#ifdef CONTEXTS
+	/* translate.c: context_stands(); else unit_context(), domains_get() */
+	if
+	:: CURRENT(e_context) && e_context != 0
+	:: else ->
+		e_context = generation;
+		atomic { !domains_lock -> domains_lock = true }
+		if
+		:: flushed != flushes ->
+			flushed = flushes;
+			changes++;
+			sizes = 0;
+			tag++;
+			changes++
+		:: else
+		fi;
+		domains_lock = false;
+		goto take
+	fi;
 #endif
 
 	/* tlb.c: tlb_find(). One size is probed for always: nothing more can be missed. */
@@ -211,13 +261,13 @@ round:
 
 	/* tlb.c: tlb_add() */
 	atomic {
-		!set[SIZE(v)].locked;
 		if
+		:: set[SIZE(v)].locked -> keep(); goto translated /* it is done without */
 #ifdef MUTANT_NO_COMPARE
-		:: true -> set[SIZE(v)].locked = true
+		:: !set[SIZE(v)].locked -> set[SIZE(v)].locked = true
 #else
-		:: changes == q_changes -> set[SIZE(v)].locked = true
-		:: else -> keep(); goto translated
+		:: !set[SIZE(v)].locked && changes == q_changes -> set[SIZE(v)].locked = true
+		:: !set[SIZE(v)].locked && changes != q_changes -> keep(); goto translated
 #endif
 		fi
 	}
@@ -241,7 +291,7 @@ translated:
 		n++;
 		if
 		:: n < ROUNDS && r < CHANNELS
-		:: else -> n = ROUNDS; m_value = 0; m_changes = 0; m_epoch = 0
+		:: else -> n = ROUNDS; m_value = 0; m_changes = 0; m_epoch = 0; m_context = 0
 		fi
 	}
 	/* another translation in the same section, or epoch_leave() */
@@ -267,18 +317,23 @@ inline remove(size)
 		fi
 	}
 	:: !(sz & (1 << (size)))
+	/* whoever has the lock does not get on, or so it seems */
+#ifdef STUCK
+	:: (sz & (1 << (size))) && set[size].locked -> stuck = true
+#endif
 	fi
 }
 
 proctype invalidator(byte id)
 {
 	byte version, sz, target, i;
+	bool stuck;
 
 	/* the guest changes its table, then asks for an invalidation */
 	atomic { pte == 1 + id -> pte++; version = pte } /* they are alike: the first is 0 */
 
 	if
-	:: KIND != FLUSH ->
+	:: KIND != FLUSH && KIND != WHOLE ->
 		/* domain.c: flush_range(). Nobody else can tell in which order the change is counted and
 		 * the sizes are read, if only the owner of the lock may change the sizes; a plain
 		 * store may become visible after a load that follows it. */
@@ -301,15 +356,24 @@ proctype invalidator(byte id)
 #if SIZES == 2
 		remove(1);
 #endif
+#if defined(STUCK) && !defined(MUTANT_STUCK_SAME_TAG)
+		if
+		:: stuck -> /* renew() */
+			sizes = 0;
+			tag++
+		:: else
+		fi;
+#endif
 		atomic {
 			sz = 0;
+			stuck = false;
 #ifndef MUTANT_ONE_CHANGE
 			changes++;
 #endif
 			domains_lock = false;
 			check_sizes()
 		}
-	:: KIND != PAGE ->
+	:: KIND != PAGE && KIND != WHOLE ->
 		/* domain.c: give_new_tag() */
 		atomic {
 			!domains_lock -> domains_lock = true;
@@ -331,6 +395,20 @@ proctype invalidator(byte id)
 			domains_lock = false;
 			check_sizes()
 		}
+#ifdef CONTEXTS
+	:: KIND == WHOLE || KIND == LATER ->
+		/* domain.c: flush_chain(); unit.c: unit_forget() */
+#ifdef MUTANT_GENERATION_FIRST
+		generation++;
+#endif
+		atomic { !domains_lock -> domains_lock = true; flushes++ }
+		atomic {
+#ifndef MUTANT_GENERATION_FIRST
+			generation++;
+#endif
+			domains_lock = false
+		}
+#endif
 	fi;
 
 	/* the completion: epoch_start(), epoch_passed() */

@@ -141,7 +141,7 @@ bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, u
 			mem_load_pair(&host[i], &word[i]);
 	} else {
 		for (unsigned i = 0; host && i < words; i++)
-			word[i] = __atomic_load_n(&host[i], __ATOMIC_RELAXED);
+			word[i] = __atomic_load_n(&host[i], __ATOMIC_ACQUIRE);
 	}
 	for (unsigned i = 0; i < words; i++)
 		word[i] = le64toh(word[i]);

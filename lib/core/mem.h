@@ -89,23 +89,38 @@ static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place
 }
 
 /*
- * @words 64-bit words of one structure, each read once: pairs of words that are aligned to 16 bytes
- * atomically where the host can, and in ascending order. @gpa: a multiple of 8; words <= 8
+ * @words 64-bit words of one structure, of which the first publishes the others: a guest writes
+ * these, and then that one, which has the valid bit. It is read first, and the others after it
+ * (docs/models). Pairs of words that are aligned to 16 bytes are what the guest stored together.
+ * @gpa: a multiple of 8; words <= 8
  */
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words);
-/* 16 bytes at an aligned address. Processors with AVX do this in one access; others in two. */
+
+/* Who changes a pair more often than this while it is read gets a mixture of what he wrote. */
+#define MEM_PAIR_TRIES 8U
+
+/*
+ * 16 bytes at an aligned address, the lower word first; what is loaded afterwards comes later.
+ * x86 processors with AVX do this in one access, and load in order. Elsewhere: if the lower word is
+ * still what it was, it was that when the upper one was read. This needs no instruction that only
+ * some processors have, and the second look at a word is only compared.
+ */
 static inline void mem_load_pair(const void *host, uint64_t *pair)
 {
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
-	__asm__("movdqa %1, %%xmm0\n\tmovdqu %%xmm0, %0"
-		: "=m"(*(uint64_t(*)[2])pair)
-		: "m"(*(const uint64_t(*)[2])host)
-		: "xmm0");
+	__asm__ volatile("movdqa %1, %%xmm0\n\tmovdqu %%xmm0, %0"
+			 : "=m"(*(uint64_t(*)[2])pair)
+			 : "m"(*(const uint64_t(*)[2])host)
+			 : "xmm0");
 #else
 	const uint64_t *word = host;
 
-	pair[0] = __atomic_load_n(&word[0], __ATOMIC_RELAXED);
-	pair[1] = __atomic_load_n(&word[1], __ATOMIC_RELAXED);
+	for (unsigned i = 0; i < MEM_PAIR_TRIES; i++) {
+		pair[0] = __atomic_load_n(&word[0], __ATOMIC_ACQUIRE);
+		pair[1] = __atomic_load_n(&word[1], __ATOMIC_ACQUIRE);
+		if (LIKELY(__atomic_load_n(&word[0], __ATOMIC_RELAXED) == pair[0]))
+			return;
+	}
 #endif
 }
 
