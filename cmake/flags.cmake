@@ -43,7 +43,11 @@ endif()
 # What instrumented programs run under. Sanitizers map their shadow at fixed addresses, where newer kernels
 # (vm.mmap_rnd_bits = 32) put the program itself now and then; setarch -R turns that randomness off. It is left
 # out where it is missing or not permitted, as in some containers.
+# Programs for another processor run under its emulator.
 set(VIOMMU_RUN "")
+if(CMAKE_CROSSCOMPILING)
+	set(VIOMMU_RUN ${CMAKE_CROSSCOMPILING_EMULATOR})
+endif()
 if(VIOMMU_SANITIZE)
 	execute_process(COMMAND setarch -R true RESULT_VARIABLE refused OUTPUT_QUIET ERROR_QUIET)
 	if(refused EQUAL 0)

@@ -70,6 +70,15 @@ static inline uint64_t bits_index_mask(uint64_t index, uint64_t count)
 
 	__asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(count) : "cc");
 	return mask;
+#elif defined(__aarch64__)
+	uint64_t mask;
+
+	/* hint 20 is CSDB: what follows does not use a guess of the comparison */
+	__asm__("cmp %1, %2\n\tcsetm %0, lo\n\thint #20"
+		: "=r"(mask)
+		: "r"(index), "r"(count)
+		: "cc");
+	return mask;
 #else
 	__asm__("" : "+r"(index));
 	return (uint64_t)((int64_t)(~(index | (count - 1 - index))) >> 63);
