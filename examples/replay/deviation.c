@@ -2,7 +2,7 @@
 /*
  * deviation.c - where a recording may differ from what the manual says, each case under its name.
  *
- * The names are those of docs/vtd-notes.md. Clauses are those of the VT-d manual, revision 4.1.
+ * The names are those of docs/vtd-notes.md. Clauses are those of the VT-d manual, revision 4.1, and of virtio 1.3.
  */
 
 #include "deviation.h"
@@ -35,4 +35,16 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_CACHED_BY_RECORDER] = { "cached-by-recorder", "T",
 					   "answers from a cache, tables that changed were not invalidated yet",
 					   "6.2: a cached entry may be used until it is invalidated" },
+	[DEVIATION_BYTE_BEFORE_MAPPING] = { "byte-before-mapping", "T",
+					    "the byte before a mapping, where nothing is mapped, is granted",
+					    "virtio 5.13.6.6: nothing is mapped there; refused, reason MAPPING" },
+	[DEVIATION_UNKNOWN_ENDPOINT] = { "unknown-endpoint", "E e",
+					 "reason UNKNOWN for an endpoint that no request has attached yet",
+					 "virtio 5.13.6.12: DOMAIN, the endpoint is not attached" },
+	[DEVIATION_FLAGS_LEFT_OUT] = { "flags-left-out", "E e",
+				       "neither READ nor WRITE in a fault record where nothing is mapped",
+				       "virtio 5.13.6.12: what kind of access it was" },
+	[DEVIATION_FAULT_WITHOUT_BUFFER] = { "fault-without-buffer", "e",
+					     "a fault for which there is no buffer is dropped",
+					     "virtio 5.13.6.12: it MAY be; we keep it until there is one" },
 };

@@ -66,23 +66,3 @@ static const struct line_row tce_lines[] = {
 	{ TAPE_WB, ROLE_EFFECT, line_anything, NULL, NULL },
 };
 const struct part part_tce = { .headers = tce_headers, ROWS(tce_lines) };
-
-static const struct header_row virtio_headers[] = {
-	{ "features", "x", true },     { "page_size_mask", "x", true },
-	{ "input_range", "xx", true }, { "domain_range", "xx", true },
-	{ "probe_size", "d", true },   { "bypass", "x", true },
-	{ NULL, NULL, false }
-};
-static const struct line_row virtio_lines[] = {
-	{ TAPE_P, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_X, ROLE_EVENT, line_number, NULL, NULL },
-	{ TAPE_D, ROLE_EVENT, line_number, NULL, NULL },
-	{ TAPE_F, ROLE_EVENT, line_number, NULL, NULL },
-	{ TAPE_CR, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_CW, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_Q, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_T, ROLE_EVENT, line_translation32, NULL, NULL },
-	{ TAPE_E, ROLE_EFFECT, line_anything, NULL, NULL },
-	{ TAPE_DROPPED, ROLE_EFFECT, line_anything, NULL, NULL },
-};
-const struct part part_virtio = { .headers = virtio_headers, ROWS(virtio_lines) };

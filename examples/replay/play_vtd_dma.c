@@ -7,14 +7,11 @@
  * translation: right only where the recording refused.
  */
 
-#define _POSIX_C_SOURCE 200809L
-
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
+#include "outcome.h"
 #include "play_vtd.h"
 
 /* Larger pages are not looked at as a whole. */
@@ -22,15 +19,6 @@
 
 #define WINDOW_FIRST 0xfee00000ULL
 #define WINDOW_LAST  0xfeefffffULL
-
-/* What came of a request. Without permission, to and length are 0. */
-struct outcome {
-	int result;
-	uint32_t perm;
-	uint64_t to;
-	uint64_t length;
-	uint16_t reason;
-};
 
 /* A line being served. */
 struct dma {
@@ -41,14 +29,6 @@ struct dma {
 	struct outcome tables; /* what the tables say now, without caches */
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
-}
-
 static struct viommu_request request_of(const struct tape_line *l)
 {
 	return (struct viommu_request){ .first = l->at,
@@ -57,62 +37,6 @@ static struct viommu_request request_of(const struct tape_line *l)
 					.access = (uint16_t)l->access,
 					.type = l->index ? VIOMMU_AT_TRANSLATED
 							 : VIOMMU_AT_UNTRANSLATED };
-}
-
-static struct outcome outcome_of(int result, const struct viommu_fragment *f,
-				 const struct viommu_answer *a)
-{
-	struct outcome o = { .result = result };
-
-	if (result < 0)
-		return o;
-	o.reason = a->reason;
-	o.perm = result == VIOMMU_OK ? f->perm & (VIOMMU_READ | VIOMMU_WRITE) : 0;
-	if (o.perm == 0)
-		return o;
-	o.to = f->gpa;
-	o.length = f->length;
-	return o;
-}
-
-/* What it takes to look at the clock, which is not counted. */
-static uint64_t clock_ns(void)
-{
-	static uint64_t least;
-	static bool known;
-
-	for (unsigned i = 0; !known && i < 1000; i++) {
-		uint64_t start = now_ns();
-		uint64_t took = now_ns() - start;
-
-		least = i == 0 || took < least ? took : least;
-	}
-	known = true;
-	return least;
-}
-
-static struct outcome ask(struct player *p, const struct source *s,
-			  const struct viommu_request *request)
-{
-	struct viommu_fragment f = { 0 };
-	struct viommu_answer a = { 0 };
-	uint64_t clock = clock_ns();
-	uint64_t start = now_ns();
-	int result = viommu_translate(s->channel, request, &f, 1, &a);
-	uint64_t took = now_ns() - start;
-
-	p->nanoseconds += took > clock ? took - clock : 0;
-	p->translations++;
-	return outcome_of(result, &f, &a);
-}
-
-static struct outcome ask_device(const struct source *s, const struct viommu_request *request)
-{
-	struct viommu_fragment f = { 0 };
-	struct viommu_answer a = { 0 };
-	int result = viommu_device_translate(s->device, request, &f, 1, &a);
-
-	return outcome_of(result, &f, &a);
 }
 
 /* ---- right or wrong ---- */
@@ -136,38 +60,6 @@ static bool agrees(const struct tape_line *l, const struct outcome *o)
 	return o->perm == l->perm || leaves_out_write(l, o);
 }
 
-static bool same(const struct outcome *a, const struct outcome *b)
-{
-	return a->result == b->result && a->perm == b->perm && a->to == b->to;
-}
-
-static void text_of(char *text, size_t size, const struct outcome *o)
-{
-	if (o->result < 0)
-		snprintf(text, size, "%s", viommu_strerror(o->result));
-	else if (o->result == VIOMMU_INTERRUPT)
-		snprintf(text, size, "an interrupt message");
-	else if (o->result == VIOMMU_MORE)
-		snprintf(text, size, "an answer in pieces");
-	else if (o->perm == 0)
-		snprintf(text, size, "refused, reason %x", o->reason);
-	else
-		snprintf(text, size, "%" PRIx64 " permission %x", o->to, o->perm);
-}
-
-static void print_step(void *opaque, const struct viommu_step *step)
-{
-	(void)opaque;
-	printf("    %s", step->what ? step->what : "?");
-	if (step->gpa != UINT64_MAX)
-		printf(" at %" PRIx64 ":", step->gpa);
-	for (uint32_t i = 0; i < step->words && i < 8; i++)
-		printf(" %016" PRIx64, step->raw[i]);
-	if (step->reason)
-		printf(" reason %x", step->reason);
-	printf("\n");
-}
-
 /* Counts a mismatch; if they are printed, with the tables that were read. */
 static void differ(const struct dma *d, const char *where, const struct outcome *expected,
 		   const struct outcome *o)
@@ -177,13 +69,13 @@ static void differ(const struct dma *d, const char *where, const struct outcome 
 	char text[300];
 	char came[100];
 
-	text_of(want, sizeof(want), expected);
-	text_of(came, sizeof(came), o);
+	outcome_text(want, sizeof(want), expected);
+	outcome_text(came, sizeof(came), o);
 	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
 		 l->access, where, l->perm ? want : "refused");
 	player_differ(d->player, TAPE_T, l->number, text, came);
 	if (d->player->verbose)
-		viommu_explain(d->source->device, &d->request, print_step, NULL);
+		viommu_explain(d->source->device, &d->request, outcome_print_step, NULL);
 }
 
 static struct outcome recorded(const struct tape_line *l)
@@ -262,8 +154,8 @@ static bool cached_by_us(const struct dma *d, const struct outcome *o)
 	if (!was_answered(d, o->to, o->perm) || !agrees(d->line, &d->tables) ||
 	    !vtd_drop_caches(d->player))
 		return false;
-	again = ask(d->player, d->source, &d->request);
-	if (!same(&again, &d->tables))
+	again = outcome_ask(d->player, d->source->channel, &d->request);
+	if (!outcome_same(&again, &d->tables))
 		return false;
 	remember(d, &again);
 	player_deviates(d->player, DEVIATION_CACHED_BY_US);
@@ -278,7 +170,7 @@ static bool cached_by_recorder(const struct dma *d, const struct outcome *o)
 
 	if (l->access == VIOMMU_READ)
 		answered = answered || was_answered(d, expected_to(l), l->perm | VIOMMU_WRITE);
-	if (!answered || !same(&d->tables, o))
+	if (!answered || !outcome_same(&d->tables, o))
 		return false;
 	remember(d, o);
 	player_deviates(d->player, DEVIATION_CACHED_BY_RECORDER);
@@ -344,8 +236,8 @@ static void check_page(const struct dma *d, const struct outcome *o)
 	if (!granted_now(d->source, request))
 		before = vtd_save(d->player, &bytes);
 	expected.to -= d->line->at - request.first;
-	page = ask(d->player, d->source, &request);
-	if (!same(&page, &expected) || page.length != request.last - request.first + 1)
+	page = outcome_ask(d->player, d->source->channel, &request);
+	if (!outcome_same(&page, &expected) || page.length != request.last - request.first + 1)
 		differ(d, ", its whole page", &expected, &page);
 	undo(d, before, bytes);
 }
@@ -355,7 +247,7 @@ static bool permission_is_right(const struct dma *d, const struct outcome *o, bo
 {
 	if (o->perm == d->line->perm)
 		return true;
-	if (!same(&d->tables, o) && !answered)
+	if (!outcome_same(&d->tables, o) && !answered)
 		return false;
 	player_deviates(d->player, DEVIATION_READ_NO_WRITE);
 	return true;
@@ -365,15 +257,15 @@ static bool permission_is_right(const struct dma *d, const struct outcome *o, bo
 static void look_closer(const struct dma *d, const struct outcome *o)
 {
 	struct outcome expected = recorded(d->line);
-	struct outcome device = ask_device(d->source, &d->request);
+	struct outcome device = outcome_ask_device(d->source->device, &d->request);
 	bool answered = was_answered(d, o->to, o->perm);
 
 	remember(d, o);
 	if (!permission_is_right(d, o, answered))
 		differ(d, "", &expected, o);
-	else if (same(&device, o))
+	else if (outcome_same(&device, o))
 		check_page(d, o);
-	else if (answered && same(&device, &d->tables))
+	else if (answered && outcome_same(&device, &d->tables))
 		player_deviates(d->player, DEVIATION_CACHED_BY_US);
 	else
 		differ(d, ", without channel", o, &device);
@@ -403,7 +295,7 @@ static void serve(const struct dma *d)
 	/* The recorder may know better than the tables. Then our fault is to be undone. */
 	if (d->line->perm && d->tables.perm == 0 && !d->line->index)
 		before = vtd_save(d->player, &bytes);
-	o = ask(d->player, d->source, &d->request);
+	o = outcome_ask(d->player, d->source->channel, &d->request);
 	if (!agrees(d->line, &o)) {
 		disagree(d, &o, before, bytes);
 		return;

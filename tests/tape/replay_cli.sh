@@ -56,6 +56,20 @@ GW: 13, mismatches 0
 GRD: 6, mismatches 0
 GI: 5, mismatches 0
 GL: 6, mismatches 0' its.tape
+expect virtio 0 'P: 3, mismatches 0
+X: 5, mismatches 0
+F: 1, mismatches 0
+CR: 5, mismatches 0
+CW: 1, mismatches 0
+Q: 15, mismatches 0
+T: 19, mismatches 0
+E: 8, mismatches 0
+e: 1, mismatches 0
+deviation byte-before-mapping (T): 1
+deviation unknown-endpoint (E e): 2
+deviation flags-left-out (E e): 7
+deviation fault-without-buffer (e): 1
+62 lines, 0 mismatches, 11 deviations: as recorded' virtio.tape
 expect 'several files' 1 'all 3 files: 165 lines, 1 mismatches, 10 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
@@ -110,6 +124,31 @@ mutate 'LPI that is not recorded' its.tape GL '/^GL 1 2001 1/d'
 mutate 'LPI that does not come' its.tape GL 's/^GI 2 40 5 1/GL 0 2005 1\n&/'
 mutate 'LPI that is not cleared' its.tape GL '/^GL 1 2000 0/s/0$/1/'
 mutate 'message that fails' its.tape GI 's/^GI 2 40 1 1/GI 2 40 1 0/'
+mutate 'status of a request' virtio.tape Q 's/^\(Q 04.* \)05000000 4/\106000000 4/'
+mutate 'used length' virtio.tape Q 's/^\(Q 04.* 05000000\) 4/\1 5/'
+mutate 'used length of what is no request' virtio.tape Q 's/ 5a5a5a5a 0$/ 5a5a5a5a 4/'
+mutate 'properties of an endpoint' virtio.tape Q 's/^\(Q 05.* 01001400\)01/\100/'
+mutate 'properties behind the last' virtio.tape Q 's/00000000000000000000 68$/00000000010000000000 68/'
+mutate 'reserved region' virtio.tape Q 's/^P 30 1 fee00000 feefffff/P 30 1 fee00000 feeeffff/'
+mutate 'configuration' virtio.tape CR 's/^CR 14 4 7f/CR 14 4 ff/'
+mutate 'configuration that is not offered' virtio.tape CR 's/^CR 20 4 40/CR 20 4 44/'
+mutate 'address of a mapping' virtio.tape T 's/^\(T 30 .* 12008 1 0 1\) 700000/\1 600000/'
+mutate 'mapping that is refused' virtio.tape T 's/^\(T 30 .* 12008 1\) 0 1 700000 fff/\1 0 0 0 0/'
+mutate 'bypass' virtio.tape T 's/^T 38 ffffffff 123456 2 0 2 123000/T 38 ffffffff 123456 2 0 2 124000/'
+mutate 'interrupt message to another address' virtio.tape T 's/ 0 2 fee01000 fff/ 0 2 fee02000 fff/'
+mutate 'page larger than the mapping' virtio.tape T 's/^\(T 30 .* 11ffc 2 0 2\) 501000 fff/\1 500000 3fff/'
+mutate 'byte before a mapping that goes elsewhere' virtio.tape T 's/ 4ff000 fff$/ 4fe000 fff/'
+mutate 'two bytes before a mapping' virtio.tape T 's/^T 30 ffffffff ffff 1/T 30 ffffffff fffe 1/'
+mutate 'reason of a fault record' virtio.tape E 's/^E 02\(.* *3800000000000000230101\)/E 00\1/'
+mutate 'endpoint of a fault record' virtio.tape E 's/^\(E 0100000000010000\)38/\130/'
+mutate 'address of a fault record' virtio.tape E 's/^\(E 02.*\)0880010000000000/\10980010000000000/;s/^\(E 0200000002010000.*\)0820/\10920/'
+mutate 'reserved bytes of a fault record' virtio.tape E 's/^E 0200000002010000/E 0200000102010000/'
+mutate 'flags of a fault record where something is mapped' virtio.tape E 's/^E 0200000002010000/E 0200000000010000/'
+mutate 'flags of a fault record that are others' virtio.tape E 's/^E 0200000002010000/E 0200000001010000/'
+mutate 'fault record that is not made' virtio.tape E 's/^E 0200000002010000.*/&\n&/'
+mutate 'fault record that is not recorded' virtio.tape E '/^E 0200000002010000/d'
+mutate 'dropped fault record' virtio.tape e 's/^e 02/e 01/'
+mutate 'endpoint without domain that has been met' virtio.tape E 's/^E 0100000000010000/E 0000000000010000/'
 
 # ---- what is not a recording ----
 
@@ -163,6 +202,21 @@ bad 'half a byte' 'memory of 3' 'M 0 012\n'
 bad 'no hexadecimal bytes' 'contents' 'M 0 0g\n'
 bad 'memory beyond 2^64' 'memory of 4' 'M ffffffffffffffff 0000\n'
 bad 'interrupt result' 'neither ok nor fault' 'I 0 fee00000 0 1 perhaps fee00000 0\n'
+# badv NAME PATTERN LINES: as bad, of virtio-iommu; the lines begin with the twelfth
+badv() {
+	sed '/^X/,$d' virtio.tape >"$tmp/bad.tape"
+	printf '%b' "$3" >>"$tmp/bad.tape"
+	refuse "$1" "$2"
+}
+sed '/^probe_size/d' virtio.tape >"$tmp/bad.tape"
+refuse 'a header that is missing' 'no header gives probe_size'
+badv 'reset of an unknown kind' "12: reset of kind '2'" 'X 2\n'
+badv 'half a region' '12: 4 fields in a line of kind P' 'P 1 0 1000\n'
+badv 'region of an unknown kind' "12: '2' is out of range" 'P 1 2 1000 1fff\n'
+badv 'used length that is no number' "12: 'a' is not a decimal" 'Q 01 00 a\n'
+badv 'short fault record' '12: a fault record of 4 bytes' 'E 00000001\n'
+badv 'request that is no hexadecimal' '12: memory contents' 'Q 0g 00 1\n'
+badv 'requests of more bytes than there is room for' '12: memory of' "Q $(printf '00%.0s' {1..4000}) $(printf '00%.0s' {1..97}) 1\n"
 bad 'end within an event' 'ends within an event' 'R 0 4 10\nS fee00000 0\n'
 bad 'end within a line' 'cut off' 'R 0 4 10\nR 0 4 1'
 bad 'zero byte' 'a zero byte' 'R 0 4 10\nR 0 \00004 10\n'
