@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * test_locked.c - locks that somebody has and does not give back (obligation 39): whoever translates or invalidates comes
+ * back, with what the tables say. That it comes back at all is the test: before, each of these went round for ever.
+ */
+#include "check.h"
+
+#include <libvirtiommu/vhost.h>
+
+#include <string.h>
+
+#include "bits.h"
+#include "channel.h"
+#include "guest.h"
+#include "range_map.h"
+#include "seqlock.h"
+#include "vhost_iotlb.h"
+#include "vtd_engine.h"
+
+#define RID  0x10U
+#define IOVA UINT64_C(0x40000000)
+
+struct world {
+	struct guest g;
+	struct viommu_device *device;
+	struct viommu_channel *channel;
+	uint64_t ss;
+	uint64_t page[2];
+};
+
+static struct world world;
+
+static struct world *open_world(void)
+{
+	const struct viommu_limits limits = {
+		.size = sizeof(limits), .tlb_entries = 64, .tables = 16, .contexts = 8
+	};
+	struct viommu_vtd_config config = { .size = sizeof(config),
+					    .cap = GUEST_CAP,
+					    .ecap = GUEST_ECAP_LEGACY,
+					    .limits = &limits };
+	struct world *w = &world;
+
+	memset(w, 0, sizeof(*w));
+	guest_init(&w->g, GUEST_REGION, 32);
+	assert_int_equal(guest_try_vtd_config(&w->g, &config), VIOMMU_OK);
+	w->ss = guest_table(&w->g);
+	w->page[0] = guest_alloc(&w->g, 1);
+	w->page[1] = guest_alloc(&w->g, 1);
+	guest_ss_map(&w->g, w->ss, 4, IOVA, w->page[0], 12, GUEST_RW);
+	guest_legacy(&w->g, RID, 7, w->ss, 4);
+	guest_start(&w->g, VTD_TTM_LEGACY);
+	w->device = guest_device(&w->g, RID);
+	w->channel = guest_channel(&w->g, w->device, VIOMMU_NO_PASID);
+	return w;
+}
+
+static void asked(struct world *w, const char *row, uint64_t gpa)
+{
+	struct guest_dma d = guest_dma(w->device, IOVA, VIOMMU_READ);
+	struct guest_dma c = guest_channel_dma(w->channel, VIOMMU_NO_PASID, IOVA, VIOMMU_READ);
+
+	check_eq(row, d.result, VIOMMU_OK);
+	check_eq(row, d.f.gpa, gpa);
+	check_eq(row, c.result, VIOMMU_OK);
+	check_eq(row, c.f.gpa, gpa);
+}
+
+/* ---- caches ---- */
+
+enum held { SETS = 1, TABLES = 2, CONTEXTS = 4 };
+
+static const struct {
+	const char *name;
+	unsigned held;
+	bool warm; /* what is asked for is cached before */
+} rows[] = {
+	{ "TLB", SETS, false },
+	{ "TLB, warm", SETS, true },
+	{ "tables", TABLES, false },
+	{ "tables, warm", TABLES, true },
+	{ "contexts", CONTEXTS, false },
+	{ "contexts, warm", CONTEXTS, true },
+	{ "all", SETS | TABLES | CONTEXTS, false },
+	{ "all, warm", SETS | TABLES | CONTEXTS, true },
+};
+
+static void all_locks(struct viommu *u, unsigned held, void (*take)(_Atomic uint64_t *version))
+{
+	for (uint64_t i = 0; (held & SETS) && i <= u->tlb.mask; i++)
+		take(&u->tlb.set[i].version);
+	/* a slot is a cache line that begins with its version */
+	for (uint64_t i = 0; (held & TABLES) && i <= u->tables.mask; i++)
+		take((_Atomic uint64_t *)(void *)((char *)u->tables.slot + 64 * i));
+	for (uint64_t i = 0; (held & CONTEXTS) && i <= u->contexts.mask; i++)
+		take(&u->contexts.slot[i].version);
+}
+
+/* The guest takes the page away and has it invalidated while the locks are held. */
+static void caches(void **state)
+{
+	for (size_t i = 0; i < 2 * ARRAY_COUNT(rows); i++) {
+		const char *row = rows[i / 2].name;
+		unsigned held = rows[i / 2].held;
+		struct world *w = open_world();
+		/* of the page; or, without the hint, of what leads to it too */
+		uint64_t hint = i % 2;
+
+		if (rows[i / 2].warm)
+			asked(w, row, w->page[0]);
+		all_locks(w->g.iommu, held, seq_write_begin);
+		asked(w, row, w->page[0]);
+		guest_ss_map(&w->g, w->ss, 4, IOVA, w->page[1], 12, GUEST_RW);
+		guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_LOCAL, 7), IOVA | hint << 6, 0, 0);
+		guest_wait(&w->g);
+		asked(w, row, w->page[1]);
+		all_locks(w->g.iommu, held, seq_write_end);
+		asked(w, row, w->page[1]);
+		guest_ss_map(&w->g, w->ss, 4, IOVA, w->page[0], 12, GUEST_RW);
+		guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_LOCAL, 7), IOVA | hint << 6, 0, 0);
+		guest_wait(&w->g);
+		asked(w, row, w->page[0]);
+		guest_fini(&w->g);
+	}
+}
+
+/* A fill of an interrupt entry that stops after it has compared the changes: invalidating the entry leaves what it stores
+ * later under another generation. */
+static void interrupt_entries(void **state)
+{
+	const uint64_t old[2] = { 1, 2 }, new[2] = { 3, 4 };
+	struct vtd_irte_cache cache = { .slot = NULL };
+	struct vtd_irte_slot *slot;
+	uint64_t raw[2];
+	uint64_t key;
+	struct guest g;
+
+	guest_init(&g, GUEST_CALLBACKS, 1);
+	assert_int_equal(vtd_irte_cache_init(&cache, g.vm), VIOMMU_OK);
+	vtd_irte_cache_add(&cache, 5, old, vtd_irte_cache_begin(&cache));
+	assert_true(vtd_irte_cache_find(&cache, 5, raw));
+	slot = &cache.slot[5];
+	key = atomic_load(&slot->key);
+	seq_write_begin(&slot->version);
+	vtd_irte_cache_drop(&cache, 5, 5);
+	vtd_irte_cache_add(&cache, 5, new, vtd_irte_cache_begin(&cache)); /* done without */
+	atomic_store(&slot->key, key);
+	seq_write_end(&slot->version);
+	assert_false(vtd_irte_cache_find(&cache, 5, raw));
+	vtd_irte_cache_add(&cache, 5, new, vtd_irte_cache_begin(&cache));
+	assert_true(vtd_irte_cache_find(&cache, 5, raw));
+	assert_int_equal(raw[0], 3);
+	vtd_irte_cache_fini(&cache, g.vm);
+	guest_fini(&g);
+}
+
+/* ---- what there is nowhere else ---- */
+
+static void regions(void **state)
+{
+	struct world *w = open_world();
+
+	seq_write_begin(&w->g.vm->map_version);
+	asked(w, "regions", w->page[0]);
+	seq_write_end(&w->g.vm->map_version);
+	asked(w, "regions", w->page[0]);
+	guest_fini(&w->g);
+}
+
+static void ranges(void **state)
+{
+	struct viommu_iotlb_config config = { .size = sizeof(config), .ranges = 8 };
+	struct viommu_iotlb_reader *r;
+	struct viommu_answer answer;
+	struct viommu_fragment f;
+	struct range_item found;
+	struct viommu_iotlb *t;
+
+	assert_int_equal(viommu_iotlb_new(&config, &t), VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_reader_new(t, &r), VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_insert(t, 0x1000, 0x1fff, &config, 0x9000, VIOMMU_READ),
+			 VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_enter(r), VIOMMU_OK);
+	seq_write_begin(&t->map.version);
+	assert_true(range_map_find(t->pool, &t->map, 0x1800, &found));
+	assert_int_equal(found.first, 0x1000);
+	assert_false(range_map_find(t->pool, &t->map, 0x2000, &found));
+	assert_true(range_map_next(t->pool, &t->map, 0, &found));
+	assert_int_equal(found.first, 0x1000);
+	assert_false(range_map_next(t->pool, &t->map, 0x2000, &found));
+	assert_int_equal(viommu_iotlb_lookup(r, 0x1234, 0x1234, VIOMMU_READ, &f, 1, &answer),
+			 VIOMMU_OK);
+	assert_int_equal(f.gpa, 0x9234);
+	seq_write_end(&t->map.version);
+	assert_int_equal(viommu_iotlb_leave(r), VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_reader_free(r), VIOMMU_OK);
+	assert_int_equal(viommu_iotlb_free(t), VIOMMU_OK);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(caches),
+		cmocka_unit_test(interrupt_entries),
+		cmocka_unit_test(regions),
+		cmocka_unit_test(ranges),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
