@@ -25,6 +25,9 @@ struct viommu_host {
 	void (*work)(void *opaque);
 	/** Why a configuration was refused, for a person to read. */
 	void (*message)(void *opaque, const char *text);
+	/** Nanoseconds of a clock that never goes back, for deadlines (struct viommu_vhost_config).
+	 * From viommu_run() only. NULL: there are no deadlines. */
+	uint64_t (*now)(void *opaque);
 };
 
 /** Sizes of caches and caps on what a guest can make the library allocate. 0 in a field: the

@@ -310,7 +310,8 @@ struct viommu_vhost_config {
 	 * viommu_vhost_acknowledged() will say so, which may be before send returns. Anything else:
 	 * it has not been sent. After an invalidation that could not be sent the connection is
 	 * broken: nothing more is sent, and the guest's invalidations do not complete until
-	 * viommu_vhost_free(), which has to come after the backend has lost its translations.
+	 * viommu_vhost_free() or viommu_vhost_fail(), which have to come after the backend has lost
+	 * its translations.
 	 * No lock is held, and one call is made at a time: from the thread that owns the registers
 	 * or the one that calls viommu_vhost_miss(), whose messages whoever is sending sends too.
 	 */
@@ -320,6 +321,14 @@ struct viommu_vhost_config {
 	 * between them may be invalidated in vain. */
 	uint32_t ranges;
 	uint32_t reserved; /**< 0 */
+	/** Nanoseconds by viommu_host.now within which each message is to be acknowledged; 0: any
+	 * time. */
+	uint64_t deadline;
+	/** A message has not been acknowledged by the deadline; once, until all that was under way
+	 * then has been. That completes nothing: stop the backend, then call viommu_vhost_fail() or,
+	 * not from inside, viommu_vhost_free(). From viommu_run(), which is to be called as often as
+	 * deadlines are to be noticed, no lock held. Not NULL if deadline is not 0. */
+	void (*expired)(void *opaque);
 };
 
 /**
@@ -329,15 +338,14 @@ struct viommu_vhost_config {
  * sent nothing, and ranges that touch are sent as one. The whole space is sent in two halves.
  * Updates never overlap what the backend was sent and not told to forget.
  *
- * What the VMM itself changes is not an invalidation: before it removes a region that the backend
- * may have (viommu_vm_remove_region()) or gives the device another id, it frees the connection, and
- * makes another one afterwards.
+ * Regions of guest memory may change meanwhile: see viommu_vhost_forget_gpa().
  *
  * One at a time per handle of the IOMMU, together with viommu_reg_write() and viommu_run().
  * @param device  whose translations the backend is given
  * @param config  copied
  * @param vhost   receives the handle
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY, VIOMMU_ENOTSUP (a
+ * deadline, and the IOMMU's host has no clock)
  */
 VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
 				const struct viommu_vhost_config *config,
@@ -373,7 +381,7 @@ VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
  * refused and recorded. VIOMMU_INTERRUPT: not memory. VIOMMU_ENOTSUP: the address is not in a
  * registered region, or ROM that is to be written: no backend can reach it. VIOMMU_EINVAL.
  * VIOMMU_EBUSY: another call is under way, or too many messages wait for a send that does not
- * return: ask again. VIOMMU_ENOENT: the connection is broken, see send. VIOMMU_ENOMEM: nothing was
+ * return: ask again. VIOMMU_ENOENT: the connection is broken, see send, or has failed. VIOMMU_ENOMEM: nothing was
  * sent. Or what send returned, if negative
  */
 VIOMMU_API int viommu_vhost_miss(struct viommu_vhost *vhost, uint64_t iova, uint32_t access);
@@ -384,9 +392,37 @@ VIOMMU_API int viommu_vhost_miss(struct viommu_vhost *vhost, uint64_t iova, uint
  * Any thread, any time. May call the host's work callback.
  * @param vhost  the connection
  * @param count  how many more
- * @return VIOMMU_OK, VIOMMU_EINVAL (more than are outstanding)
+ * @return VIOMMU_OK, VIOMMU_EINVAL (more than are outstanding), VIOMMU_ENOENT (after
+ * viommu_vhost_fail())
  */
 VIOMMU_API int viommu_vhost_acknowledged(struct viommu_vhost *vhost, uint32_t count);
+
+/**
+ * Invalidates whatever the backend was sent that is in a range of guest memory. A region is taken away
+ * under a live connection in this order: viommu_vm_remove_region(); this, for every connection of the
+ * VM; viommu_vm_quiesce() until it answers VIOMMU_OK, which waits for the backends too; then its memory
+ * may be unmapped.
+ *
+ * Any thread, any time. Calls send.
+ * @param vhost      the connection
+ * @param gpa_first  first address
+ * @param gpa_last   last address
+ * @return VIOMMU_OK: the backend has nothing of it. VIOMMU_PENDING: it has to acknowledge that.
+ * VIOMMU_EINVAL. VIOMMU_ENOENT: the connection is broken, see send
+ */
+VIOMMU_API int viommu_vhost_forget_gpa(struct viommu_vhost *vhost, uint64_t gpa_first,
+				       uint64_t gpa_last);
+
+/**
+ * Says that a backend is dead: it has been stopped, and uses nothing any more of what it was sent. What
+ * it has not acknowledged holds back nothing from now on, also if the connection was broken. Nothing
+ * more is sent; what is left is to free the connection.
+ *
+ * Any thread, any time. May call the host's work callback.
+ * @param vhost  the connection
+ * @return VIOMMU_OK, VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_vhost_fail(struct viommu_vhost *vhost);
 
 /** What a connection has done. */
 struct viommu_vhost_statistics {
@@ -397,6 +433,10 @@ struct viommu_vhost_statistics {
 	uint64_t updates;	/**< messages sent */
 	uint64_t invalidations; /**< messages sent */
 	uint64_t coalesced;	/**< invalidations that needed no message of their own */
+	uint64_t
+		oldest; /**< nanoseconds that a message has been waiting for its acknowledgement, at
+			    least, at the last viommu_run(); 0 without viommu_host.now */
+	uint64_t expired; /**< calls of expired */
 };
 
 /**

@@ -255,6 +255,13 @@ static void map_changed(struct viommu_vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
+void vm_await(struct viommu *iommu)
+{
+	pthread_mutex_lock(&iommu->vm->lock);
+	unit_map_changed(iommu);
+	pthread_mutex_unlock(&iommu->vm->lock);
+}
+
 int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given)
 {
 	struct mem_map *bigger = NULL;

@@ -31,6 +31,10 @@ void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes);
 void *vm_default_alloc(void *opaque, uint64_t bytes, uint64_t align);
 void vm_default_dealloc(void *opaque, void *at, uint64_t bytes);
 
+/* viommu_vm_quiesce() waits for the sections that are open in this IOMMU now, as after a change of
+ * regions. */
+void vm_await(struct viommu *iommu);
+
 void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu);
 void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu);
 

@@ -229,6 +229,17 @@ void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
 		sweep_start(u, OWED_UNMAP);
 }
 
+void notify_tick(struct viommu *u)
+{
+	uint64_t now;
+
+	if (!u->host.now || !u->ticking)
+		return;
+	now = u->host.now(u->host.opaque);
+	for (const struct viommu_listener *l = u->ticking; l; l = l->next_ticking)
+		l->tick(l->config.opaque, now);
+}
+
 /* ---- one device ---- */
 
 void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
@@ -417,9 +428,25 @@ static void introduce(struct viommu_listener *l)
 	notify_end(u, VIOMMU_OK);
 }
 
-static int begin(struct viommu *u, struct viommu_device *device,
+static void start_ticking(struct viommu_listener *l, void (*tick)(void *opaque, uint64_t now))
+{
+	l->tick = tick;
+	l->next_ticking = l->iommu->ticking;
+	l->iommu->ticking = l;
+}
+
+static void stop_ticking(const struct viommu_listener *l)
+{
+	struct viommu_listener **at = &l->iommu->ticking;
+
+	while (*at != l)
+		at = &(*at)->next_ticking;
+	*at = l->next_ticking;
+}
+
+int listener_new(struct viommu *u, struct viommu_device *device,
 		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
-		 struct viommu_listener **out)
+		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **out)
 {
 	struct viommu_listener *listener;
 
@@ -435,16 +462,12 @@ static int begin(struct viommu *u, struct viommu_device *device,
 		*out = listener;
 		add(listener);
 		count_in(listener, 1);
+		if (tick)
+			start_ticking(listener, tick);
 		introduce(listener);
 	}
 	unit_end(u);
 	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
-}
-
-int listener_new(struct viommu *u, const struct viommu_listener_config *config,
-		 bool (*settle)(void *opaque), struct viommu_listener **listener)
-{
-	return begin(u, NULL, config, settle, listener);
 }
 
 int viommu_listener_new(struct viommu *u, struct viommu_device *device,
@@ -461,7 +484,7 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 		return result;
 	if (config.flags || (device && config.interrupts))
 		return VIOMMU_EINVAL;
-	return begin(u, device, &config, NULL, out);
+	return listener_new(u, device, &config, NULL, NULL, out);
 }
 
 int viommu_listener_free(struct viommu_listener *listener)
@@ -473,6 +496,8 @@ int viommu_listener_free(struct viommu_listener *listener)
 	u = listener->iommu;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
+	if (listener->tick)
+		stop_ticking(listener);
 	count_in(listener, UINT32_MAX); /* - 1 */
 	take_out(listener);
 	unit_end(u);

@@ -219,6 +219,7 @@ int viommu_run(struct viommu *u)
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	notify_begin(u);
+	notify_tick(u);
 	result = notify_end(u, u->engine->run(u));
 	unit_end(u);
 	return result;

@@ -172,8 +172,11 @@ struct viommu_listener {
 	/* The library's own listeners: does what is left to do before a completion may be reported,
 	 * paying for it with unit_pay(). False: steps ran out, call again. Or NULL. */
 	bool (*settle)(void *opaque);
+	/* The same: viommu_run() was called, at host.now. Or NULL. */
+	void (*tick)(void *opaque, uint64_t now);
 	struct viommu_listener *next; /* of those of the device, or of the IOMMU */
 	struct viommu_listener *next_told;
+	struct viommu_listener *next_ticking;
 	bool told;  /* is in that list */
 	bool fresh; /* has not heard every device's mode yet */
 };
@@ -203,6 +206,7 @@ struct viommu {
 	_Atomic uint32_t busy;
 	struct epoch_section self;	   /* of that call */
 	struct viommu_listener *listeners; /* of the whole IOMMU */
+	struct viommu_listener *ticking;   /* those with a tick */
 	struct viommu_listener *told;	   /* something since notify_complete() */
 	struct sweep sweep;
 	uint64_t tells;		/* callbacks that told something */
@@ -472,9 +476,11 @@ void devices_forget_invalidations(struct viommu *u, uint64_t token);
 
 /* ---- notify.c ---- */
 
-/* A listener of the library's own, of the whole IOMMU. */
-int listener_new(struct viommu *u, const struct viommu_listener_config *config,
-		 bool (*settle)(void *opaque), struct viommu_listener **listener);
+/* A listener of the library's own, of a device or (NULL) of the whole IOMMU. settle and tick, or NULL:
+ * see struct viommu_listener. */
+int listener_new(struct viommu *u, struct viommu_device *device,
+		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
+		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **listener);
 
 #define NOTIFY_NO_MODE UINT32_MAX
 
@@ -493,6 +499,8 @@ void notify_complete(struct viommu *u);
  * to by then. False: steps ran out (unit_work() has been called), or sections have to close first.
  */
 bool notify_settled(struct viommu *u);
+/* Tells the library's own listeners what time it is, if the host has a clock. */
+void notify_tick(struct viommu *u);
 /* Begins and ends a call: tells what is owed from before, or by what other threads did, as far as
  * there are steps; the end makes the result PENDING if there were too few, and completes. */
 void notify_begin(struct viommu *u);

@@ -355,7 +355,7 @@ static int listen(struct viommu_ioapic *a)
 		listener.interrupts = invalidated;
 	else
 		listener.mode = mode_changed;
-	return listener_new(a->iommu, &listener, settle, &a->listener);
+	return listener_new(a->iommu, NULL, &listener, settle, NULL, &a->listener);
 }
 
 static void free_all(struct viommu_ioapic *a)

@@ -248,7 +248,7 @@ static int listen(struct viommu_routes *r)
 		listener.unmap = unmapped;
 		listener.mode = mode_changed;
 	}
-	return listener_new(r->iommu, &listener, settle, &r->listener);
+	return listener_new(r->iommu, NULL, &listener, settle, NULL, &r->listener);
 }
 
 int viommu_routes_new(struct viommu *iommu, const struct viommu_routes_config *given,

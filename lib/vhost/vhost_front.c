@@ -48,6 +48,27 @@ static void on_complete(void *opaque)
 	vhost_send_and_unlock(v, false);
 }
 
+static void on_tick(void *opaque, uint64_t now)
+{
+	struct viommu_vhost *v = opaque;
+	bool expired;
+
+	pthread_mutex_lock(&v->lock);
+	v->now = now;
+	if (v->acknowledged >= v->mark) {
+		v->mark = v->issued;
+		v->since = now;
+		v->expired = false;
+	}
+	expired = v->config.deadline && !v->expired && v->acknowledged < v->mark &&
+		  now - v->since >= v->config.deadline;
+	v->expired = v->expired || expired;
+	v->statistics.expired += expired;
+	pthread_mutex_unlock(&v->lock);
+	if (expired)
+		v->config.expired(v->config.opaque);
+}
+
 /* ---- misses ---- */
 
 static void begin_try(struct viommu_vhost *v, const struct vhost_range *block, bool last_try)
@@ -90,7 +111,7 @@ static int end_try(struct viommu_vhost *v, uint64_t iova, const struct vhost_run
 {
 	int result = lock_with_memory(v);
 
-	if (v->broken)
+	if (vhost_over(v))
 		result = VIOMMU_ENOENT;
 	else if (!result && v->stale && !v->last_try)
 		result = VIOMMU_MORE;
@@ -171,7 +192,7 @@ int viommu_vhost_miss(struct viommu_vhost *v, uint64_t iova, uint32_t access)
 	vhost_send_and_unlock(v, true);
 	if (result == VIOMMU_OK) {
 		pthread_mutex_lock(&v->lock);
-		result = v->broken ? VIOMMU_ENOENT : v->update_result;
+		result = vhost_over(v) ? VIOMMU_ENOENT : v->update_result;
 		pthread_mutex_unlock(&v->lock);
 	}
 	return result;
@@ -185,7 +206,9 @@ int viommu_vhost_acknowledged(struct viommu_vhost *v, uint32_t count)
 	if (!v)
 		return VIOMMU_EINVAL;
 	pthread_mutex_lock(&v->lock);
-	if (count <= v->issued - v->acknowledged) {
+	if (v->dead) {
+		result = VIOMMU_ENOENT;
+	} else if (count <= v->issued - v->acknowledged) {
 		v->acknowledged += count;
 		result = VIOMMU_OK;
 	}
@@ -196,13 +219,65 @@ int viommu_vhost_acknowledged(struct viommu_vhost *v, uint32_t count)
 	return result;
 }
 
+/* ---- what the VMM changes ---- */
+
+static bool next_in_memory(struct viommu_vhost *v, uint64_t *from, uint64_t gpa, uint64_t gpa_last,
+			   struct vhost_range *range)
+{
+	bool found;
+
+	pthread_mutex_lock(&v->lock);
+	found = vhost_sent_in_memory(&v->sent, from, gpa, gpa_last, range);
+	pthread_mutex_unlock(&v->lock);
+	return found;
+}
+
+int viommu_vhost_forget_gpa(struct viommu_vhost *v, uint64_t gpa, uint64_t gpa_last)
+{
+	struct vhost_range range;
+	uint64_t from = 0;
+	int result;
+
+	if (!v || gpa > gpa_last)
+		return VIOMMU_EINVAL;
+	/* What was translated before the region went ends here too, and what made room for other
+	 * memory. At most as many steps as the record has ranges. */
+	pthread_mutex_lock(&v->lock);
+	v->stale = true;
+	vhost_await_all(v);
+	vhost_hold(v); /* opens it, or leaves it open: nobody is to be woken */
+	pthread_mutex_unlock(&v->lock);
+	while (next_in_memory(v, &from, gpa, gpa_last, &range))
+		invalidated(v, range.first, range.last);
+	on_complete(v);
+	vm_await(v->device->iommu);
+	pthread_mutex_lock(&v->lock);
+	result = v->broken ? VIOMMU_ENOENT : v->holding ? VIOMMU_PENDING : VIOMMU_OK;
+	pthread_mutex_unlock(&v->lock);
+	return result;
+}
+
+int viommu_vhost_fail(struct viommu_vhost *v)
+{
+	bool wake;
+
+	if (!v)
+		return VIOMMU_EINVAL;
+	pthread_mutex_lock(&v->lock);
+	wake = vhost_bury(v);
+	pthread_mutex_unlock(&v->lock);
+	if (wake)
+		unit_work(v->device->iommu);
+	return VIOMMU_OK;
+}
+
 /* ---- life ---- */
 
 static bool valid(const struct viommu_vhost_config *config)
 {
 	return !config->flags && config->send && !config->reserved &&
 	       config->ranges <= VIOMMU_VHOST_RANGES_MAX &&
-	       !(config->reach & (config->reach - 1)) &&
+	       (config->expired || !config->deadline) && !(config->reach & (config->reach - 1)) &&
 	       (config->pasid == VIOMMU_NO_PASID || config->pasid < BIT(20));
 }
 
@@ -224,6 +299,8 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 		return result;
 	if (!valid(&config))
 		return VIOMMU_EINVAL;
+	if (config.deadline && !device->iommu->host.now)
+		return VIOMMU_ENOTSUP;
 	if (!config.ranges)
 		config.ranges = VIOMMU_VHOST_RANGES_DEFAULT;
 	v = vm_alloc(device->iommu->vm, sizeof(*v), _Alignof(struct viommu_vhost));
@@ -238,7 +315,7 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 	v->section.owner = device;
 	epoch_add(&device->iommu->epoch, &v->section);
 	listener.opaque = v;
-	result = viommu_listener_new(device->iommu, device, &listener, &v->listener);
+	result = listener_new(device->iommu, device, &listener, NULL, on_tick, &v->listener);
 	if (result)
 		goto no_listener;
 	*out = v;
@@ -284,15 +361,17 @@ int viommu_vhost_get_statistics(struct viommu_vhost *v, struct viommu_vhost_stat
 
 	if (!v || !statistics)
 		return VIOMMU_EINVAL;
-	result = abi_take(&now, sizeof(now), sizeof(now), statistics);
+	result = abi_take(&now, sizeof(now), offsetof(struct viommu_vhost_statistics, oldest),
+			  statistics);
 	if (result)
 		return result;
 	pthread_mutex_lock(&v->lock);
 	now = v->statistics;
 	now.outstanding =
 		(uint32_t)(v->issued - v->acknowledged) + v->count + (v->gathering ? 1 : 0);
+	now.oldest = v->acknowledged < v->mark ? v->now - v->since : 0;
 	pthread_mutex_unlock(&v->lock);
 	now.size = statistics->size;
-	memcpy(statistics, &now, sizeof(now));
+	memcpy(statistics, &now, now.size < sizeof(now) ? now.size : sizeof(now));
 	return VIOMMU_OK;
 }

@@ -69,11 +69,18 @@ struct viommu_vhost {
 	uint32_t count;
 	bool sending;
 	bool broken; /* an invalidation could not be sent: nothing is sent any more */
+	bool dead; /* the VMM says that the backend uses nothing any more: the same, and no hold */
 
 	/* Acknowledgements: messages are numbered from 1. */
 	uint64_t issued;
 	uint64_t acknowledged;
 	uint64_t must_reach; /* number of the last invalidation that was to be acknowledged */
+
+	/* The deadline. Messages up to mark were under way at the time `since`. */
+	uint64_t mark;
+	uint64_t since;
+	uint64_t now; /* of the last viommu_run() */
+	bool expired; /* and told so */
 
 	/* The hold. */
 	struct epoch_section section;
@@ -91,6 +98,12 @@ struct viommu_vhost {
 
 /* ---- vhost_queue.c; all with the lock held ---- */
 
+/* Whether nothing can be sent any more. */
+static inline bool vhost_over(const struct viommu_vhost *v)
+{
+	return v->broken || v->dead;
+}
+
 /* Opens or closes the hold as it should be. True: after unlocking, call unit_work(). */
 bool vhost_hold(struct viommu_vhost *v);
 
@@ -99,6 +112,12 @@ void vhost_invalidate(struct viommu_vhost *v, uint64_t first, uint64_t last);
 
 /* What was gathered goes to the queue. False: there was no place yet. */
 bool vhost_gathered(struct viommu_vhost *v);
+
+/* What is under way, ours too, is to be acknowledged like an invalidation of the guest's. */
+void vhost_await_all(struct viommu_vhost *v);
+
+/* Nothing that was sent is in use any more, and nothing will be sent. True: as vhost_hold(). */
+bool vhost_bury(struct viommu_vhost *v);
 
 /* Adds the answer to a miss of iova behind what was gathered, run[0], and of the others what has not
  * been sent, up to the first that has, or as there is place. False: no place for the answer. */

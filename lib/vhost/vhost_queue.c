@@ -8,8 +8,8 @@
 
 bool vhost_hold(struct viommu_vhost *v)
 {
-	bool wanted = v->gathering || v->invalidations || v->acknowledged < v->must_reach ||
-		      v->last_try || v->broken;
+	bool wanted = !v->dead && (v->gathering || v->invalidations || v->last_try || v->broken ||
+				   v->acknowledged < v->must_reach);
 
 	if (wanted == v->holding)
 		return false;
@@ -131,6 +131,16 @@ static void not_sent(struct viommu_vhost *v, const struct vhost_range *range)
 	vhost_sent_remove(&v->sent, range->first, range->last, NULL);
 }
 
+/* The last message needs no acknowledgement. */
+static void not_issued(struct viommu_vhost *v)
+{
+	v->issued--;
+	if (v->must_reach > v->issued)
+		v->must_reach = v->issued;
+	if (v->mark > v->issued)
+		v->mark = v->issued;
+}
+
 /* Gives up the lock while it sends. */
 static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint64_t first,
 		     uint64_t last)
@@ -150,13 +160,15 @@ static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint
 	pthread_mutex_unlock(&v->lock);
 	result = v->config.send(v->config.opaque, &message);
 	pthread_mutex_lock(&v->lock);
+	if (v->dead)
+		return;
 	if (result == VIOMMU_PENDING) {
 		if (told(m))
 			v->must_reach = v->issued;
 		return;
 	}
 	if (v->acknowledged < v->issued)
-		v->issued--;
+		not_issued(v);
 	if (result == VIOMMU_OK)
 		return;
 	if (m->run.perm) {
@@ -177,22 +189,45 @@ static void send_first(struct viommu_vhost *v)
 	/* 2^64 bytes are not a size that a message can have */
 	if (m.run.range.first == 0 && m.run.range.last == UINT64_MAX) {
 		send_one(v, &m, 0, half);
-		if (!v->broken)
+		if (!vhost_over(v))
 			send_one(v, &m, half + 1, UINT64_MAX);
 	} else {
 		send_one(v, &m, m.run.range.first, m.run.range.last);
 	}
-	v->invalidations -= told(&m);
+	if (!v->dead)
+		v->invalidations -= told(&m);
 	if (v->due)
 		vhost_gathered(v);
 }
 
-/* Nobody is told any more: the hold stays until the connection is freed. */
+/* Nobody is told any more. */
 static void discard(struct viommu_vhost *v)
 {
 	v->count = 0;
 	v->invalidations = 0;
 	v->due = false;
+}
+
+void vhost_await_all(struct viommu_vhost *v)
+{
+	v->must_reach = v->issued;
+	for (uint32_t i = 0; i < v->count; i++) {
+		struct vhost_message *m = &v->queue[(v->head + i) % VHOST_QUEUE];
+
+		v->invalidations += m->ours;
+		m->ours = false;
+	}
+}
+
+bool vhost_bury(struct viommu_vhost *v)
+{
+	v->dead = true;
+	v->broken = false;
+	v->gathering = false;
+	v->acknowledged = v->issued;
+	vhost_sent_remove(&v->sent, 0, UINT64_MAX, NULL);
+	discard(v);
+	return vhost_hold(v);
 }
 
 void vhost_send_and_unlock(struct viommu_vhost *v, bool miss)
@@ -205,7 +240,8 @@ void vhost_send_and_unlock(struct viommu_vhost *v, bool miss)
 		uint32_t sent = 0;
 
 		v->sending = true;
-		while (v->count && !v->broken && (miss || !v->missing || sent++ < 2 * VHOST_QUEUE))
+		while (v->count && !vhost_over(v) &&
+		       (miss || !v->missing || sent++ < 2 * VHOST_QUEUE))
 			send_first(v);
 		v->sending = false;
 	}

@@ -109,6 +109,37 @@ bool vhost_sent_any(const struct vhost_sent *sent, uint64_t first, uint64_t last
 	return next(sent, first, &item) && item.first <= last;
 }
 
+/* The part of an item that is in [gpa, gpa_last], or all of it if it is not known where it is. */
+static bool part_in(const struct range_item *item, uint64_t gpa, uint64_t gpa_last,
+		    struct vhost_range *range)
+{
+	uint64_t last = item->target + (item->last - item->first);
+
+	*range = (struct vhost_range){ item->first, item->last };
+	if (item->perm & SEVERAL)
+		return true;
+	if (!range_overlaps(item->target, last, gpa, gpa_last))
+		return false;
+	if (gpa > item->target)
+		range->first += gpa - item->target;
+	if (gpa_last < last)
+		range->last -= last - gpa_last;
+	return true;
+}
+
+bool vhost_sent_in_memory(const struct vhost_sent *sent, uint64_t *from, uint64_t gpa,
+			  uint64_t gpa_last, struct vhost_range *range)
+{
+	struct range_item item;
+
+	while (*from != UINT64_MAX && next(sent, *from, &item)) {
+		*from = item.last == UINT64_MAX ? UINT64_MAX : item.last + 1;
+		if (part_in(&item, gpa, gpa_last, range))
+			return true;
+	}
+	return false;
+}
+
 /* The lowest address from which to @below, exclusive, there is nothing; not below @lowest. Some 64
  * steps: it halves the distance. */
 static uint64_t gap_below(const struct vhost_sent *sent, uint64_t lowest, uint64_t below)

@@ -59,6 +59,11 @@ bool vhost_sent_any(const struct vhost_sent *sent, uint64_t first, uint64_t last
  * is in something. */
 bool vhost_sent_fit(const struct vhost_sent *sent, uint64_t iova, struct vhost_range *range);
 
+/* The first range at or above *from, which moves behind it, that may be somewhere in [gpa, gpa_last] of
+ * guest memory. False: there is none. */
+bool vhost_sent_in_memory(const struct vhost_sent *sent, uint64_t *from, uint64_t gpa,
+			  uint64_t gpa_last, struct vhost_range *range);
+
 /* Whether there is no address between them: they can be one range. */
 bool vhost_range_touches(const struct vhost_range *a, uint64_t first, uint64_t last);
 

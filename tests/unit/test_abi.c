@@ -47,6 +47,7 @@ static_assert(sizeof(struct viommu_page_request) == 24, "every byte is named");
 AT(viommu_vm_config, hash_key, 64, 16);
 AT(viommu_region, host, 24, 8);
 AT(viommu_host, message, 32, 8);
+AT(viommu_host, now, 40, 8);
 AT(viommu_limits, outstanding, 28, 4);
 AT(viommu_device_config, page_response, 32, 8);
 AT(viommu_device_config, virtio, 40, 8);
