@@ -48,7 +48,9 @@ struct viommu_limits {
 	/** Steps that one call may take before it answers VIOMMU_PENDING, whatever the guest asked
 	 * for: entries visited, routes resolved, mappings removed; default 4096. */
 	uint32_t steps;
-	uint32_t reserved; /**< 0 */
+	/** Ranges that the library remembers of what viommu_replay() has reported, at 27 to 48 bytes
+	 * each: see viommu_listener_config.unmap. Default 2^20. */
+	uint32_t shadow;
 };
 
 /**
@@ -431,10 +433,18 @@ struct viommu_listener_config {
 	uint32_t size;	/**< sizeof(struct viommu_listener_config) */
 	uint32_t flags; /**< 0 */
 	void *opaque;	/**< passed to the callbacks */
-	/** Translations of [first, last] may have changed or gone: forget them, then
-	 * viommu_replay() if mappings are shadowed. Made before the guest learns that its
-	 * invalidation is complete, of the devices that may use something of the domain. pasid
-	 * VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID: all. */
+	/** Translations of [first, last] may have changed or gone: forget them; where mappings are
+	 * shadowed, viommu_replay() the range when complete is called, or here. Made before the guest
+	 * learns that its invalidation is complete, of the devices that may use something of the
+	 * domain. pasid VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID: all.
+	 *
+	 * A mapping that stays as it is never goes away, since an assigned device may be using it: of
+	 * a device that was only ever replayed, and never translated through the library, the library
+	 * remembers what viommu_replay() has reported, and tells only what is gone, has another target
+	 * or permission, or is newly mapped; of the PASIDs that were replayed, each by itself. A device
+	 * that is also translated may have caches, and is told of all of the range; so is one whose
+	 * mappings are more than limits.shadow ranges, or that is being replayed by another thread at
+	 * the moment. Replay while you listen. */
 	void (*unmap)(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
 		      uint64_t last);
 	/** What the device's requests without PASID are subject to: VIOMMU_MODE_*. Told of each device
@@ -493,7 +503,8 @@ VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
 #define VIOMMU_REPLAY_BUDGET_DEFAULT 65536U
 
 /**
- * Reports every mapping of a device in [first, last], in order, merged where contiguous.
+ * Reports every mapping of a device in [first, last], in order, merged where contiguous. Listeners
+ * then hear of differences to it: see viommu_listener_config.unmap.
  *
  * Any thread, any time; may be called from a listener's callback. Records no fault and sets no
  * accessed or dirty bit.

@@ -207,6 +207,7 @@ static void forget_device(struct viommu *u, struct viommu_device *device)
 	if (u->sweep.at == device)
 		u->sweep.at = device->next_of_all;
 	domain_users_drop(&u->domain_users, device);
+	shadow_drop(device);
 }
 
 int viommu_device_free(struct viommu_device *device)

@@ -83,6 +83,8 @@ struct replay {
 	uint64_t last;
 	uint64_t iova; /* of the fragment being built */
 	struct viommu_fragment fragment;
+	uint32_t perm; /* shadow_perm() of it */
+	struct shadow *shadow;
 	int (*mapped)(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
 	void *opaque;
 };
@@ -92,7 +94,13 @@ static int replay_flush(struct replay *r)
 	struct viommu_fragment f = r->fragment;
 
 	r->fragment.length = 0;
-	return f.length ? r->mapped(r->opaque, r->iova, &f) : 0;
+	if (!f.length)
+		return 0;
+	if (r->mapped(r->opaque, r->iova, &f))
+		return 1;
+	if (r->shadow)
+		shadow_note(r->shadow, r->iova, r->iova + f.length - 1, f.gpa, r->perm);
+	return 0;
 }
 
 /* Adds [first, last] of a page, piece by piece of host memory. Non-zero: stop, everything before
@@ -115,16 +123,54 @@ static int replay_page(void *opaque, const struct translation *page)
 		f.length =
 			mem_piece(r->vm, f.gpa, f.gpa + (last - iova), false, &f.host) - f.gpa + 1;
 		if (!r->fragment.length || r->iova + r->fragment.length != iova ||
-		    !translate_merge(&r->fragment, &f)) {
+		    r->perm != shadow_perm(page->perm) || !translate_merge(&r->fragment, &f)) {
 			if (replay_flush(r))
 				return 1;
 			r->iova = iova;
 			r->fragment = f;
+			r->perm = shadow_perm(page->perm);
 		}
 		if (last - iova < f.length)
 			return 0;
 		iova += f.length;
 	}
+}
+
+/* r: mapped, opaque and shadow are the caller's. */
+static int replay(struct replay *r, struct viommu_device *device, uint32_t pasid, uint64_t *first,
+		  uint64_t last, uint32_t *budget)
+{
+	struct pt_visit visit;
+	struct query q = { .device = device, .pasid = pasid, .quiet = true, .access = VIOMMU_READ };
+	struct context context;
+	enum pt_visit_end end;
+	struct viommu *u = device->iommu;
+	int result;
+
+	r->vm = u->vm;
+	r->first = *first;
+	r->last = last;
+	visit = (struct pt_visit){ .walk.vm = u->vm,
+				   .next = *first,
+				   .last = last,
+				   .page = replay_page,
+				   .opaque = r,
+				   .budget = *budget };
+	struct epoch_section *section = epoch_visit(&u->epoch);
+
+	result = u->engine->parse(u, &q, &context);
+	if (!result)
+		device_uses_domain(device, context.key.id);
+	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
+	if (end != PT_VISIT_STOPPED && replay_flush(r))
+		end = PT_VISIT_STOPPED;
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	*budget = visit.budget;
+	if (result)
+		return result;
+	*first = end == PT_VISIT_STOPPED ? r->iova : visit.next;
+	return end == PT_VISIT_DONE ? VIOMMU_OK : VIOMMU_MORE;
 }
 
 int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
@@ -133,38 +179,9 @@ int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *fir
 				   const struct viommu_fragment *fragment),
 		     void *opaque)
 {
-	struct replay replay;
-	struct pt_visit visit;
-	struct query q = { .device = device, .pasid = pasid, .quiet = true, .access = VIOMMU_READ };
-	struct context context;
-	enum pt_visit_end end;
-	struct viommu *u = device->iommu;
-	int result;
+	struct replay r = { .mapped = mapped, .opaque = opaque };
 
-	replay = (struct replay){
-		.vm = u->vm, .first = *first, .last = last, .mapped = mapped, .opaque = opaque
-	};
-	visit = (struct pt_visit){ .walk.vm = u->vm,
-				   .next = *first,
-				   .last = last,
-				   .page = replay_page,
-				   .opaque = &replay,
-				   .budget = *budget };
-	struct epoch_section *section = epoch_visit(&u->epoch);
-
-	result = u->engine->parse(u, &q, &context);
-	if (!result)
-		device_uses_domain(device, context.key.id);
-	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
-	if (end != PT_VISIT_STOPPED && replay_flush(&replay))
-		end = PT_VISIT_STOPPED;
-	if (epoch_visit_end(&u->epoch, section))
-		unit_work(u);
-	*budget = visit.budget;
-	if (result)
-		return result;
-	*first = end == PT_VISIT_STOPPED ? replay.iova : visit.next;
-	return end == PT_VISIT_DONE ? VIOMMU_OK : VIOMMU_MORE;
+	return replay(&r, device, pasid, first, last, budget);
 }
 
 int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first, uint64_t last,
@@ -173,6 +190,9 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 				const struct viommu_fragment *fragment),
 		  void *opaque)
 {
+	struct replay r = { .mapped = mapped, .opaque = opaque };
+	int result;
+
 	if (!device || !first || !mapped || *first > last ||
 	    (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
 		return VIOMMU_EINVAL;
@@ -180,5 +200,8 @@ int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 		return VIOMMU_ENOTSUP;
 	if (!budget)
 		budget = VIOMMU_REPLAY_BUDGET_DEFAULT;
-	return translate_replay(device, pasid, first, last, &budget, mapped, opaque);
+	r.shadow = shadow_begin(device, pasid);
+	result = replay(&r, device, pasid, first, last, &budget);
+	shadow_end(r.shadow);
+	return result;
 }

@@ -32,7 +32,7 @@ static struct viommu_listener *next_of(struct viommu_listener *l)
 	return l->next || !l->device ? l->next : l->iommu->listeners;
 }
 
-static void tell_unmap(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last)
+void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last)
 {
 	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
 		if (!l->config.unmap)
@@ -40,6 +40,13 @@ static void tell_unmap(struct viommu_device *device, uint32_t pasid, uint64_t fi
 		heard(l);
 		l->config.unmap(l->config.opaque, device, pasid, first, last);
 	}
+}
+
+/* The same of requests with any PASID and without: what differs from a shadow, or all of it. */
+static void tell_changed(struct viommu_device *device, uint64_t first, uint64_t last)
+{
+	if (!shadow_compare(device, first, last))
+		notify_tell(device, VIOMMU_ANY_PASID, first, last);
 }
 
 /* What the device's requests without PASID are subject to now; and where the next invalidation of
@@ -100,7 +107,7 @@ static void tell_device(struct viommu_device *device, uint32_t owed)
 			tell_mode_to(l, device);
 	}
 	if (owed & OWED_UNMAP)
-		tell_unmap(device, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		tell_changed(device, 0, UINT64_MAX);
 }
 
 /* ---- every device ---- */
@@ -162,7 +169,7 @@ static bool pay_owed(struct viommu *u)
 static bool tell_rest(struct viommu *u)
 {
 	uint64_t tells = u->tells;
-	bool done = sweep_on(u) && (!atomic_load(&u->owing) || pay_owed(u));
+	bool done = sweep_on(u) && (!atomic_load(&u->owing) || pay_owed(u)) && shadow_settle(u);
 
 	u->late |= u->tells != tells;
 	return done;
@@ -179,6 +186,7 @@ void notify_forget(struct viommu *u, bool flush, bool mode)
 		return;
 	sweep_start(u, OWED_UNMAP | (mode ? OWED_MODE : 0));
 	sweep_on(u);
+	shadow_settle(u);
 }
 
 /* ---- the devices of a domain ---- */
@@ -194,7 +202,7 @@ static bool visit(struct viommu_device *device, unsigned nth, uint64_t first, ui
 
 	if (ok && device->visited != u->visits) {
 		device->visited = u->visits;
-		tell_unmap(device, VIOMMU_ANY_PASID, first, last);
+		tell_changed(device, first, last);
 	}
 	device_put(device);
 	return ok;
@@ -227,6 +235,7 @@ void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
 	/* More devices than steps: the rest, and everyone, is told of everything, later. */
 	if (!visit_users(u, id, first, last))
 		sweep_start(u, OWED_UNMAP);
+	shadow_settle(u);
 }
 
 void notify_tick(struct viommu *u)
@@ -246,20 +255,22 @@ void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_
 			 uint64_t last)
 {
 	(void)u;
-	tell_unmap(device, VIOMMU_NO_PASID, first, last);
+	notify_tell(device, VIOMMU_NO_PASID, first, last);
 }
 
 void notify_device_changed(struct viommu *u, struct viommu_device *device)
 {
-	if (atomic_load(&u->unmap_listeners))
-		tell_device(device, OWED_UNMAP);
+	if (!atomic_load(&u->unmap_listeners))
+		return;
+	tell_device(device, OWED_UNMAP);
+	shadow_settle(u);
 }
 
 void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode)
 {
 	(void)u;
 	if (take_owed(device) & OWED_UNMAP)
-		tell_unmap(device, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+		tell_changed(device, 0, UINT64_MAX);
 	device->mode = mode;
 	for (struct viommu_listener *l = first_of(device); l; l = next_of(l))
 		tell_mode_to(l, device);

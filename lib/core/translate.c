@@ -282,6 +282,9 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 		if ((t->missed && i == 0) || !cached(u, q)) {
 			int end;
 
+			if (UNLIKELY(!atomic_load_explicit(&q->device->told_all,
+							   memory_order_relaxed)))
+				shadow_lose(q->device);
 			open_section(t);
 			end = u->engine->translate(u, q);
 			if (end)

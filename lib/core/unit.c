@@ -29,11 +29,11 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->tables, 4096);
 	set_default(&limits->channel_entries, 1024);
 	set_default(&limits->steps, 4096);
+	set_default(&limits->shadow, UINT32_C(1) << 20);
 	if (!result &&
-	    (limits->reserved || limits->tlb_entries > UINT32_C(1) << 28 ||
-	     limits->contexts > UINT32_C(1) << 24 || limits->domains > UINT32_C(1) << 24 ||
-	     limits->outstanding > UINT32_C(1) << 20 || limits->tables > UINT32_C(1) << 24 ||
-	     limits->channel_entries > UINT32_C(1) << 16))
+	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
+	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
+	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16))
 		result = VIOMMU_EINVAL;
 	return result;
 }
@@ -76,6 +76,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	atomic_init(&u->generation, 1);
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);
+	pthread_mutex_init(&u->shadow_lock, NULL);
 	pthread_mutex_init(&u->domains.lock, NULL);
 	epoch_init(&u->epoch, vm->config.flags & VIOMMU_VM_MEMBARRIER);
 	epoch_add(&u->epoch, &u->self);
@@ -90,6 +91,9 @@ void unit_fini(struct viommu *u)
 {
 	vm_remove_iommu(u->vm, u);
 	domain_users_fini(&u->domain_users, u->vm);
+	if (u->shadow_pool)
+		range_pool_free(u->shadow_pool);
+	pthread_mutex_destroy(&u->shadow_lock);
 	domains_fini(&u->domains, u->vm);
 	context_cache_fini(&u->contexts, u->vm);
 	table_cache_fini(&u->tables, u->vm);

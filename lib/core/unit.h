@@ -22,6 +22,7 @@
 #include "epoch.h"
 #include "machine.h"
 #include "mem.h"
+#include "shadow.h"
 #include "table_cache.h"
 #include "tlb.h"
 
@@ -139,7 +140,10 @@ struct viommu_device {
 	 * of the IOMMU were told last (NOTIFY_NO_MODE: none). */
 	struct viommu_listener *listeners;
 	uint32_t mode;
-	uint64_t visited; /* number of the last event that was told by domain */
+
+	_Atomic bool told_all;	/* it was translated, or has no shadow: see shadow.h; never falls */
+	struct shadow *shadows; /* of its PASIDs, under shadow_lock */
+	uint64_t visited;	/* number of the last event that was told by domain */
 
 	/* Under devices_lock. */
 	struct viommu_device *next; /* in its bucket */
@@ -209,6 +213,7 @@ struct viommu {
 	struct viommu_listener *ticking;   /* those with a tick */
 	struct viommu_listener *told;	   /* something since notify_complete() */
 	struct sweep sweep;
+	struct shadow *shadows_pending;
 	uint64_t tells;		/* callbacks that told something */
 	uint64_t visits;	/* events that were told by domain */
 	bool keeps_refusals;	/* the guest announces table entries that it adds, too */
@@ -242,6 +247,10 @@ struct viommu {
 	_Atomic uint32_t outstanding_count;
 	uint64_t last_token;
 	uint64_t forgotten_token; /* this and older ones were dropped by a reset */
+
+	pthread_mutex_t
+		shadow_lock; /* guards the records of shadows; may be taken with devices_lock */
+	struct range_pool *shadow_pool;
 
 	/* Under vm->lock. */
 	struct viommu *next;
@@ -374,6 +383,13 @@ static inline unsigned access_granted(unsigned perm, unsigned access)
 	return (access & VIOMMU_PRIV ? perm >> 3 : perm) & (unsigned)PERM_USER;
 }
 
+/* What a shadow has to know of the permission of a page: the user's, and whether it is clean. */
+static inline uint32_t shadow_perm(unsigned perm)
+{
+	return (perm & (unsigned)PERM_USER) |
+	       ((perm & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? 8U : 0U);
+}
+
 /* VIOMMU_FRAGMENT_CLEAN, if it applies. */
 static inline unsigned access_clean(unsigned perm, unsigned granted)
 {
@@ -483,6 +499,9 @@ int listener_new(struct viommu *u, struct viommu_device *device,
 		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **listener);
 
 #define NOTIFY_NO_MODE UINT32_MAX
+
+/* The listeners of a device: a range has changed. */
+void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last);
 
 /* Translations of [first, last] may have changed, of every device that may use something of a
  * domain. */

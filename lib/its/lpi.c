@@ -217,6 +217,6 @@ int lpi_take_limits(struct viommu_limits *limits, const struct viommu_limits *gi
 					  .tables = 1,
 					  .channel_entries = 1,
 					  .steps = all.steps,
-					  .reserved = all.reserved };
+					  .shadow = 1 };
 	return result;
 }
