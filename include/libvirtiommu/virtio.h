@@ -9,7 +9,9 @@
  * The reason of a refused translation (struct viommu_answer) is that of the fault record: 0 unknown
  * (the request has a PASID, or claims to be translated), 1 the endpoint is not attached, 2 nothing
  * is mapped, or not for this access. Listeners hear of mappings as they are made
- * (viommu_listener_config.map).
+ * (viommu_listener_config.map). While an endpoint is being attached, until its listeners have heard of
+ * all mappings, its requests are refused, whatever config.bypass says; if a listener refuses one, the
+ * endpoint is detached, and the request fails (NOMEM).
  *
  * A request that takes something away is complete when those that it concerns have let go of it:
  * ATTACH and DETACH the endpoint, UNMAP the endpoints that are attached to the domain, or were when
@@ -22,7 +24,8 @@
  * Requests that are pending are not part of it: their answers are in their buffers, so that whoever
  * restores it returns these to the guest. It restores only where its endpoints exist, and have no
  * reserved regions or page sizes that contradict its mappings; that they are described as they were
- * (viommu_virtio_set_endpoint()) is otherwise for the VMM to see to. */
+ * (viommu_virtio_set_endpoint()) is otherwise for the VMM to see to. A restore takes time in proportion
+ * to the state, whatever limits.steps says, and so does viommu_listener_new() with what is under way. */
 #ifndef LIBVIRTIOMMU_VIRTIO_H
 #define LIBVIRTIOMMU_VIRTIO_H
 
@@ -107,8 +110,8 @@ VIOMMU_API int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virti
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu     a virtio-iommu
  * @param accepted  VIOMMU_VIRTIO_F_*; other bits of the transport may be set and are ignored
- * @return VIOMMU_OK; VIOMMU_PENDING: done, and somebody still uses what is refused now (see
- * viommu_run()). VIOMMU_EINVAL (not a virtio-iommu, or a device-specific bit that is not offered),
+ * @return VIOMMU_OK; VIOMMU_PENDING: done, and listeners are still to be told, or somebody still uses
+ * what is refused now (see viommu_run()). VIOMMU_EINVAL (not a virtio-iommu, or a device-specific bit that is not offered),
  * VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepted);
@@ -120,8 +123,9 @@ VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepte
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu  a virtio-iommu
- * @return VIOMMU_OK; VIOMMU_PENDING: done, but sections are open or devices have not answered:
- * the guest may see status 0 when viommu_run() answers VIOMMU_OK. VIOMMU_EINVAL (not a
+ * @return VIOMMU_OK; VIOMMU_PENDING: it is under way (limits.steps), or sections are open or devices
+ * have not answered: the guest may see status 0 when viommu_run() answers VIOMMU_OK, and requests are
+ * not taken before the first of that is over. VIOMMU_EINVAL (not a
  * virtio-iommu), VIOMMU_EBUSY. Requests that were pending are never completed.
  */
 VIOMMU_API int viommu_virtio_reset(struct viommu *iommu);
@@ -146,11 +150,13 @@ struct viommu_part {
  * @param writable_count  parts
  * @param token           passed to the complete callback if the request is pending
  * @param written         receives the used length
- * @return VIOMMU_OK: done, return the buffer to the guest with *written. VIOMMU_PENDING: carried
- * out, and the answer is in the buffer, but someone may still use what it took away: keep the
- * buffer until the complete callback names its token. VIOMMU_EINVAL (not a virtio-iommu, or bad
- * arguments), VIOMMU_EBUSY; VIOMMU_ELIMIT: 1024 requests are pending, nothing has been done,
- * try again after viommu_run().
+ * @return VIOMMU_OK: done, return the buffer to the guest with *written. VIOMMU_PENDING: the answer
+ * is in the buffer, but the request is still under way (limits.steps), or someone may still use what
+ * it took away: keep the buffer, and its memory, until the complete callback names its token; a
+ * listener that refuses a mapping meanwhile changes the answer. A state that is saved meanwhile is
+ * one after the request. VIOMMU_EINVAL (not a virtio-iommu, or bad arguments), VIOMMU_EBUSY (another
+ * call is under way); VIOMMU_ELIMIT: an earlier request, a reset or a write of config.bypass is still
+ * under way, or 1024 requests are pending: nothing has been done, try again after viommu_run().
  */
 VIOMMU_API int viommu_virtio_request(struct viommu *iommu, const struct viommu_part *readable,
 				     uint32_t readable_count, const struct viommu_part *writable,

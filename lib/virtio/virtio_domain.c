@@ -42,10 +42,7 @@ struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass
 	atomic_store_explicit(&d->id, id, memory_order_relaxed);
 	d->next = *bucket;
 	*bucket = slot + 1;
-	d->granule = v->granule;
-	d->regions = NULL;
-	d->mixed = false;
-	d->caches = false;
+	virtio_count_anew(v, d);
 	atomic_store_explicit(&d->incarnation,
 			      v->incarnations | (pass ? VIRTIO_ATTACHED_PASS : 0) | slot,
 			      memory_order_release);
@@ -81,7 +78,7 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 
 /* ---- what a domain's endpoints make of it, and their list, with devices_lock held ---- */
 
-static void count_in(struct virtio_domain *d, const struct virtio_endpoint *e)
+void virtio_count_in(struct virtio_domain *d, const struct virtio_endpoint *e)
 {
 	const struct virtio_regions *regions =
 		atomic_load_explicit(&e->regions, memory_order_relaxed);
@@ -101,16 +98,13 @@ static bool counts(const struct virtio *v, const struct virtio_endpoint *e)
 	       atomic_load_explicit(&e->regions, memory_order_relaxed);
 }
 
-/* Anew, after endpoints have left. */
-static void decide(const struct virtio *v, struct virtio_domain *d)
+void virtio_count_anew(const struct virtio *v, struct virtio_domain *d)
 {
 	d->granule = v->granule;
 	d->regions = NULL;
 	d->mixed = false;
 	d->caches = false;
-	/* at most as many steps as there are devices */
-	for (const struct virtio_endpoint *e = d->endpoints; e; e = e->next)
-		count_in(d, e);
+	d->stale = false;
 }
 
 static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
@@ -122,7 +116,7 @@ static void link_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 		e->next->at = &e->next;
 	d->endpoints = e;
 	d->endpoint_count++;
-	count_in(d, e);
+	virtio_count_in(d, e);
 }
 
 static void unlink_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
@@ -166,7 +160,7 @@ static struct virtio_domain *take_changed(struct virtio *v, bool *empty)
 		atomic_store_explicit(&v->changed, d->next_changed, memory_order_relaxed);
 		d->changed = false;
 		*empty = d->endpoint_count == 0;
-		decide(v, d);
+		d->stale = true;
 	}
 	pthread_mutex_unlock(&v->unit.devices_lock);
 	return d;
@@ -200,8 +194,7 @@ void virtio_move(struct virtio *v, struct virtio_endpoint *e, struct virtio_doma
 	pthread_mutex_lock(&v->unit.devices_lock);
 	if (from) {
 		unlink_endpoint(from, e);
-		if (counts(v, e))
-			decide(v, from);
+		from->stale = from->stale || counts(v, e);
 		empty = from->endpoint_count == 0 && !from->changed;
 	}
 	if (to)
@@ -262,6 +255,11 @@ void virtio_free_empty(struct virtio *v, struct virtio_domain *d)
 		virtio_domain_free(v, d);
 }
 
+static const struct virtio_regions *regions_of(const struct virtio_endpoint *e)
+{
+	return atomic_load_explicit(&e->regions, memory_order_relaxed);
+}
+
 static bool touches_region(const struct virtio *v, const struct range_map *map,
 			   const struct virtio_regions *regions)
 {
@@ -281,13 +279,13 @@ bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t g
 	struct range_item item;
 	uint64_t at = 0;
 
-	if (touches_region(v, map, atomic_load_explicit(&e->regions, memory_order_relaxed)))
+	if (touches_region(v, map, regions_of(e)))
 		return false;
 	if (e->granule <= granule)
 		return true;
 	/* as many steps as there are mappings; only where endpoints differ in granule */
 	while (range_map_next(v->pool, map, at, &item)) {
-		if ((item.first | (item.last + 1) | item.target) & (e->granule - 1))
+		if (!virtio_aligned(&item, e->granule))
 			return false;
 		at = item.last + 1;
 		if (at == 0)
@@ -311,7 +309,7 @@ static bool has_room(struct virtio *v, const struct virtio_endpoint *e)
 }
 
 /* Listeners hear of the mappings before the endpoint can use them; there may be many. */
-static void enter(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
+void virtio_enter(struct virtio *v, struct virtio_endpoint *e, struct virtio_domain *d)
 {
 	uint32_t was = virtio_mode(v, e);
 	uint64_t from = virtio_attached(e);
@@ -337,14 +335,18 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, ui
 			return VIRTIO_S_INVAL;
 		if (virtio_attached(e) == virtio_incarnation(d))
 			return VIRTIO_S_OK;
-		if (!virtio_fits(v, &d->map, d->granule, e))
+		if (touches_region(v, &d->map, regions_of(e)))
 			return VIRTIO_S_UNSUPP;
+		if (e->granule > d->granule && d->map.count) {
+			virtio_begin_fitting(v, d, e);
+			return VIRTIO_S_OK;
+		}
 	} else {
 		d = has_room(v, e) ? virtio_domain_new(v, id, pass) : NULL;
 		if (!d)
 			return VIRTIO_S_NOMEM;
 	}
-	enter(v, e, d);
+	virtio_enter(v, e, d);
 	return VIRTIO_S_OK;
 }
 

@@ -88,6 +88,7 @@ struct virtio_domain {
 	const struct virtio_regions *regions; /* of the endpoints that have some */
 	bool mixed;			      /* they do not have all the same */
 	bool caches;			      /* there is an endpoint with a cache of its own */
+	bool stale; /* endpoints have left since: it may be less. Mappings are multiples still */
 	bool saved;
 	uint64_t gathered; /* of virtio.uses, when use was last written */
 	struct virtio_use use;
@@ -115,6 +116,8 @@ struct virtio_pending {
 /* What is left to do of what is under way. */
 enum virtio_phase {
 	VIRTIO_IDLE,	      /* nothing is */
+	VIRTIO_COUNTING,      /* MAP: what the domain's endpoints permit */
+	VIRTIO_FITTING,	      /* ATTACH: whether mappings are multiples of the endpoint's granule */
 	VIRTIO_REMOVING,      /* UNMAP: the mappings, */
 	VIRTIO_TELLING_UNMAP, /* then telling the domain's endpoints */
 	VIRTIO_TELLING_MAP,   /* MAP: the same of the new mapping */
@@ -140,6 +143,13 @@ struct virtio_job {
 	struct range_item item; /* MAP; UNMAP: first and last alone */
 	uint64_t at;		/* address or slot: those before have been done */
 	uint32_t had;		/* UNMAP: mappings before */
+	uint64_t incarnation;	/* of the domain, which may have died meanwhile */
+	bool overlaps;		/* VIRTIO_COUNTING: reserved regions */
+	/* VIRTIO_FITTING */
+	uint64_t granule;
+	uint32_t id; /* of the endpoint, */
+	uint32_t serial;
+	uint32_t domain_id;
 };
 
 struct virtio_event {
@@ -230,6 +240,12 @@ static inline bool virtio_is_pass(const struct virtio_domain *domain)
 	return virtio_incarnation(domain) & VIRTIO_ATTACHED_PASS;
 }
 
+static inline bool virtio_aligned(const struct range_item *item, uint64_t granule)
+{
+	/* last + 1 is 0 for the end of the address space, which counts as aligned */
+	return !((item->first | (item->last + 1) | item->target) & (granule - 1));
+}
+
 /* With devices_lock held. */
 static inline void virtio_link_owing(struct virtio *v, struct virtio_endpoint *e)
 {
@@ -294,6 +310,9 @@ struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id);
 /* NULL: there are config.domains + 1. */
 struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass);
 void virtio_domain_free(struct virtio *v, struct virtio_domain *domain);
+/* What a domain's endpoints make of it, from the first one on. With devices_lock held, or in use. */
+void virtio_count_anew(const struct virtio *v, struct virtio_domain *domain);
+void virtio_count_in(struct virtio_domain *domain, const struct virtio_endpoint *endpoint);
 /* Whether mappings and endpoint agree. */
 bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t granule,
 		 const struct virtio_endpoint *endpoint);
@@ -301,6 +320,8 @@ bool virtio_fits(const struct virtio *v, const struct range_map *map, uint64_t g
  * is still to come. Nobody is told. */
 void virtio_move(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain,
 		 bool arrive);
+/* Attaches an endpoint to a domain that it agrees with, and tells. */
+void virtio_enter(struct virtio *v, struct virtio_endpoint *endpoint, struct virtio_domain *domain);
 void virtio_arrive(struct virtio *v, struct virtio_endpoint *endpoint,
 		   struct virtio_domain *domain);
 /* Detaches an endpoint, a listener of which does not take its mappings. */
@@ -321,6 +342,10 @@ void virtio_device_gone(struct viommu *u, struct viommu_device *device);
 /* ---- virtio_mapping.c ---- */
 enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_item *item);
 enum virtio_status virtio_unmap(struct virtio *v, uint32_t id, uint64_t first, uint64_t last);
+/* MAP, once it is known what endpoints permit. */
+enum virtio_status virtio_map_counted(struct virtio *v, struct virtio_domain *domain,
+				      const struct range_item *item, bool overlaps);
+bool virtio_overlaps(const struct virtio_regions *regions, const struct range_item *item);
 /* Whether a mapping is one that MAP can make, apart from what is in the domain. */
 enum virtio_status virtio_check_item(const struct virtio *v, uint64_t granule,
 				     const struct range_item *item);
@@ -338,6 +363,10 @@ void virtio_begin_unmap(struct virtio *v, struct virtio_domain *domain, uint64_t
 			uint64_t last);
 void virtio_begin_map(struct virtio *v, struct virtio_domain *domain,
 		      const struct range_item *item);
+void virtio_begin_counting(struct virtio *v, struct virtio_domain *domain,
+			   const struct range_item *item);
+void virtio_begin_fitting(struct virtio *v, struct virtio_domain *domain,
+			  const struct virtio_endpoint *endpoint);
 void virtio_begin_attach(struct virtio *v, struct virtio_domain *domain,
 			 struct virtio_endpoint *endpoint);
 /* Detaching everybody, whatever was under way; and telling all endpoints, or those that are not

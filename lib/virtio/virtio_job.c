@@ -73,6 +73,80 @@ void virtio_job_forget(struct virtio *v, struct virtio_endpoint *e)
 		v->at = next_of(v, e);
 }
 
+/* ---- MAP and ATTACH, where it takes long to see whether they can be done ---- */
+
+static void decided(struct virtio *v, enum virtio_status status)
+{
+	if (status)
+		virtio_fail(v, status);
+}
+
+static bool go_on_counting(struct virtio *v)
+{
+	struct virtio_job *job = &v->job;
+	struct virtio_endpoint *e;
+
+	while ((e = come_to(v)) != NULL) {
+		bool paid = unit_pay(&v->unit, 2);
+
+		if (paid) {
+			virtio_count_in(job->domain, e);
+			job->overlaps = job->overlaps ||
+					virtio_overlaps(atomic_load_explicit(&e->regions,
+									     memory_order_relaxed),
+							&job->item);
+		}
+		pass_by(v, e, paid);
+		if (!paid)
+			return false;
+	}
+	job->phase = VIRTIO_IDLE;
+	if (virtio_incarnation(job->domain) != job->incarnation)
+		decided(v, VIRTIO_S_NOENT);
+	else
+		decided(v, virtio_map_counted(v, job->domain, &job->item, job->overlaps));
+	return true;
+}
+
+/* The endpoint and the domain, as far as there still are such. */
+static enum virtio_status enter_fitting(struct virtio *v)
+{
+	const struct virtio_job job = v->job;
+	struct viommu_device *device = device_get(&v->unit, job.id);
+	enum virtio_status status = VIRTIO_S_OK;
+
+	if (!device)
+		return VIRTIO_S_NOENT;
+	if (device->serial != job.serial)
+		status = VIRTIO_S_NOENT;
+	else if (virtio_incarnation(job.domain) == job.incarnation)
+		virtio_enter(v, virtio_endpoint_of(device), job.domain);
+	else
+		status = virtio_attach(v, virtio_endpoint_of(device), job.domain_id, false);
+	device_put(device);
+	return status;
+}
+
+static bool go_on_fitting(struct virtio *v)
+{
+	struct virtio_job *job = &v->job;
+	struct range_item item;
+	bool fits = true;
+
+	/* as many steps as there are mappings */
+	while (fits && range_map_next(v->pool, &job->domain->map, job->at, &item)) {
+		if (!unit_pay(&v->unit, 1))
+			return false;
+		fits = virtio_aligned(&item, job->granule);
+		job->at = item.last + 1;
+		if (job->at == 0)
+			break;
+	}
+	job->phase = VIRTIO_IDLE;
+	decided(v, fits ? enter_fitting(v) : VIRTIO_S_UNSUPP);
+	return true;
+}
+
 /* ---- UNMAP, and what is left of a MAP that failed ---- */
 
 /* The mappings are gone: now what is cached of them, and listeners. */
@@ -277,6 +351,29 @@ void virtio_begin_map(struct virtio *v, struct virtio_domain *d, const struct ra
 	walk_domain(v, d);
 }
 
+void virtio_begin_counting(struct virtio *v, struct virtio_domain *d, const struct range_item *item)
+{
+	v->job.phase = VIRTIO_COUNTING;
+	v->job.domain = d;
+	v->job.incarnation = virtio_incarnation(d);
+	v->job.item = *item;
+	virtio_count_anew(v, d);
+	walk_domain(v, d);
+}
+
+void virtio_begin_fitting(struct virtio *v, struct virtio_domain *d,
+			  const struct virtio_endpoint *e)
+{
+	v->job.phase = VIRTIO_FITTING;
+	v->job.domain = d;
+	v->job.incarnation = virtio_incarnation(d);
+	v->job.at = 0;
+	v->job.granule = e->granule;
+	v->job.id = atomic_load_explicit(&e->device.id, memory_order_relaxed);
+	v->job.serial = e->device.serial;
+	v->job.domain_id = atomic_load_explicit(&d->id, memory_order_relaxed);
+}
+
 void virtio_begin_attach(struct virtio *v, struct virtio_domain *d, struct virtio_endpoint *e)
 {
 	v->job.phase = VIRTIO_ATTACHING;
@@ -301,32 +398,36 @@ void virtio_begin_telling(struct virtio *v, bool everybody)
 /* ---- going on ---- */
 
 static bool (*const go_on[])(struct virtio *v) = {
+	[VIRTIO_COUNTING] = go_on_counting,	  [VIRTIO_FITTING] = go_on_fitting,
+
 	[VIRTIO_REMOVING] = go_on_removing,	  [VIRTIO_TELLING_UNMAP] = go_on_telling_unmap,
 	[VIRTIO_TELLING_MAP] = go_on_telling_map, [VIRTIO_ATTACHING] = go_on_attaching,
 	[VIRTIO_DETACHING] = go_on_detaching,	  [VIRTIO_FREEING] = go_on_freeing,
 	[VIRTIO_TELLING] = go_on_telling,
 };
 
+/* It is done, but for those who still use what it took away. */
+static void end(struct virtio *v)
+{
+	if (!v->job.request)
+		virtio_told(v, v->job.everybody);
+	else if (v->job.pending)
+		virtio_finish_later(v, v->job.token);
+	v->job.pending = false;
+	if (v->retell)
+		virtio_begin_telling(v, false);
+	v->retell = false;
+}
+
 /* True: nothing is under way any more. */
 static bool go_on_until_done(struct virtio *v)
 {
-	do {
-		bool request = v->job.request;
-
-		while (v->job.phase) {
-			request = v->job.request;
-			if (!go_on[v->job.phase](v))
-				return false;
-		}
-		if (!request)
-			virtio_told(v, v->job.everybody);
-		else if (v->job.pending)
-			virtio_finish_later(v, v->job.token);
-		v->job.pending = false;
-		if (v->retell)
-			virtio_begin_telling(v, false);
-		v->retell = false;
-	} while (v->job.phase);
+	while (v->job.phase) {
+		if (!go_on[v->job.phase](v))
+			return false;
+		if (!v->job.phase)
+			end(v);
+	}
 	return true;
 }
 
@@ -349,9 +450,12 @@ bool virtio_tell_pass(struct virtio *v)
 
 void virtio_decide(struct virtio *v)
 {
-	while (v->job.phase == VIRTIO_REMOVING) {
+	while (v->job.phase == VIRTIO_COUNTING || v->job.phase == VIRTIO_FITTING ||
+	       v->job.phase == VIRTIO_REMOVING) {
 		v->unit.steps = UINT32_MAX;
-		go_on_removing(v);
+		go_on[v->job.phase](v);
+		if (!v->job.phase)
+			end(v);
 	}
 }
 

@@ -68,8 +68,7 @@ enum virtio_status virtio_check_item(const struct virtio *v, uint64_t granule,
 
 	if (item->first > item->last)
 		return VIRTIO_S_INVAL;
-	/* last + 1 is 0 for the end of the address space, which counts as aligned */
-	if ((item->first | (item->last + 1) | item->target) & (granule - 1))
+	if (!virtio_aligned(item, granule))
 		return VIRTIO_S_RANGE;
 	if (item->first < v->config.input_first || item->last > v->config.input_last)
 		return VIRTIO_S_RANGE;
@@ -78,7 +77,7 @@ enum virtio_status virtio_check_item(const struct virtio *v, uint64_t granule,
 	return VIRTIO_S_OK;
 }
 
-static bool overlaps_set(const struct virtio_regions *regions, const struct range_item *item)
+bool virtio_overlaps(const struct virtio_regions *regions, const struct range_item *item)
 {
 	for (uint32_t i = 0; regions && i < regions->count; i++) {
 		if (range_overlaps(regions->region[i].first, regions->region[i].last, item->first,
@@ -88,35 +87,15 @@ static bool overlaps_set(const struct virtio_regions *regions, const struct rang
 	return false;
 }
 
-/* Whether the range has a reserved address of an endpoint of the domain. */
-static bool overlaps_region(struct virtio *v, const struct virtio_domain *d,
-			    const struct range_item *item)
+enum virtio_status virtio_map_counted(struct virtio *v, struct virtio_domain *d,
+				      const struct range_item *item, bool overlaps)
 {
-	bool found = false;
-
-	if (!d->mixed)
-		return overlaps_set(d->regions, item);
-	pthread_mutex_lock(&v->unit.devices_lock);
-	for (const struct virtio_endpoint *e = d->endpoints; e && !found; e = e->next)
-		found = overlaps_set(atomic_load_explicit(&e->regions, memory_order_relaxed), item);
-	pthread_mutex_unlock(&v->unit.devices_lock);
-	return found;
-}
-
-enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_item *item)
-{
-	struct virtio_domain *d = virtio_domain_find(v, id);
-	enum virtio_status status;
+	enum virtio_status status = virtio_check_item(v, d->granule, item);
 	int result;
 
-	if (!d)
-		return VIRTIO_S_NOENT;
-	if (virtio_is_pass(d))
-		return VIRTIO_S_INVAL;
-	status = virtio_check_item(v, d->granule, item);
 	if (status)
 		return status;
-	if (overlaps_region(v, d, item))
+	if (overlaps)
 		return VIRTIO_S_INVAL;
 	result = d->map.count >= v->config.domain_mappings ||
 				 range_pool_count(v->pool) >= v->config.mappings
@@ -130,6 +109,20 @@ enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_
 		virtio_take_from(v, VIRTIO_DOMAIN, virtio_incarnation(d));
 		virtio_begin_map(v, d, item);
 	}
+	return VIRTIO_S_OK;
+}
+
+enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_item *item)
+{
+	struct virtio_domain *d = virtio_domain_find(v, id);
+
+	if (!d)
+		return VIRTIO_S_NOENT;
+	if (virtio_is_pass(d))
+		return VIRTIO_S_INVAL;
+	if (!d->stale && !d->mixed)
+		return virtio_map_counted(v, d, item, virtio_overlaps(d->regions, item));
+	virtio_begin_counting(v, d, item);
 	return VIRTIO_S_OK;
 }
 

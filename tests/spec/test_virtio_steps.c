@@ -513,6 +513,152 @@ static void test_crowd_goes(void **state)
 	close_rig();
 }
 
+/* ---- what takes long to decide ---- */
+
+/* Endpoints of one domain that have different regions: MAP asks all. */
+static void open_mixed(void)
+{
+	static const struct viommu_virtio_region regions[2] = { { 0x10000, 0x1ffff, 0, 0 },
+								{ 0x20000, 0x2ffff, 0, 0 } };
+
+	open_rig(0);
+	for (unsigned i = 0; i < MORE; i++) {
+		const struct viommu_virtio_endpoint e = { .size = sizeof(e),
+							  .region_count = 1,
+							  .regions = &regions[i & 1],
+							  .page_size_mask = ~UINT64_C(0x1fff) };
+		const struct viommu_device_config config = { .size = sizeof(config),
+							     .id = IDS + i,
+							     .virtio = &e };
+
+		row_equal(viommu_device_new(rig->g.iommu, &config, &extra[i]), VIOMMU_OK);
+		row_equal(vr_attach(rig, 7, IDS + i, 0), ST_OK);
+	}
+	rig->completions = 0;
+}
+
+static void test_mixed(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t first, last;
+		unsigned status;
+	} rows[] = {
+		{ "38 MAP asks many endpoints", 0x40000, 0x41fff, ST_OK },
+		{ "38 MAP into regions of some", 0x1e000, 0x1ffff, ST_INVAL },
+		{ "38 MAP into regions of others", 0x2e000, 0x2ffff, ST_INVAL },
+		{ "38 MAP that is no multiple", 0x40000, 0x40fff, ST_RANGE },
+	};
+
+	for (size_t i = 0; i < VR_ROWS(rows); i++) {
+		for (unsigned save = 0; save < 2; save++) {
+			uint64_t bytes = sizeof(saved);
+
+			open_mixed();
+			row_name = rows[i].name;
+			row_equal(send_kept(vr_make_map(7, rows[i].first, rows[i].last, 0, 1)),
+				  VIOMMU_PENDING);
+			check_not_taken(vr_make_detach(7, IDS));
+			if (save) {
+				row_equal(viommu_save(rig->g.iommu, saved, &bytes), VIOMMU_OK);
+				row_equal(kept[0], rows[i].status);
+			}
+			run_all();
+			row_equal(kept[0], rows[i].status);
+			row_equal(rig->completions, 1);
+			row_equal(viommu_device_free(extra[0]), VIOMMU_OK);
+			extra[0] = NULL;
+			row_name = "38 without those that have left";
+			for (unsigned k = 1; k < MORE; k += 2)
+				row_equal(vr_detach(rig, 7, IDS + k), ST_OK);
+			row_equal(send_kept(vr_make_map(7, 0x20000, 0x21fff, 0, 1)),
+				  VIOMMU_PENDING);
+			run_all();
+			row_equal(kept[0], ST_OK);
+			close_rig();
+			vr_rows_run++;
+		}
+	}
+}
+
+/* An endpoint whose pages are larger than the domain's so far: ATTACH looks at all mappings. */
+static void test_fitting(void **state)
+{
+	const struct viommu_virtio_endpoint e = { .size = sizeof(e),
+						  .page_size_mask = ~UINT64_C(0xffff) };
+
+	for (unsigned odd = 0; odd < 2; odd++) {
+		for (unsigned save = 0; save < 2; save++) {
+			uint64_t bytes = sizeof(saved);
+
+			open_rig(0);
+			row_name = odd ? "38 ATTACH, and the last mapping does not fit"
+				       : "38 ATTACH, and all mappings fit";
+			row_equal(viommu_virtio_set_endpoint(rig->device[1], &e), VIOMMU_OK);
+			row_equal(vr_attach(rig, 7, 2, 0), ST_OK);
+			for (uint64_t i = 0; i < PAGES; i++)
+				row_equal(vr_map(rig, 7, i << 16, i << 16 | 0xffff, i << 16, 3),
+					  ST_OK);
+			if (odd)
+				row_equal(vr_map(rig, 7, PAGES << 16, PAGES << 16 | 0xfff, 0, 3),
+					  ST_OK);
+			rig->completions = 0;
+			row_equal(send_kept(vr_make_attach(7, 1, 0)), VIOMMU_PENDING);
+			check_not_taken(vr_make_unmap(7, PAGES << 16, PAGES << 16 | 0xfff));
+			if (save) {
+				row_equal(viommu_save(rig->g.iommu, saved, &bytes), VIOMMU_OK);
+				row_equal(kept[0], odd ? ST_UNSUPP : ST_OK);
+				row_equal(vr_peek(rig, 1, 0x30000, R),
+					  odd ? NOWHERE : UINT64_C(0x30000));
+			}
+			run_all();
+			row_equal(kept[0], odd ? ST_UNSUPP : ST_OK);
+			row_equal(rig->completions, 1);
+			row_equal(vr_peek(rig, 1, 0x30000, R), odd ? NOWHERE : UINT64_C(0x30000));
+			close_rig();
+			vr_rows_run++;
+		}
+	}
+}
+
+/* It or its domain goes while mappings are looked at. */
+static void test_fitting_goes(void **state)
+{
+	const struct viommu_virtio_endpoint e = { .size = sizeof(e),
+						  .page_size_mask = ~UINT64_C(0xffff) };
+
+	for (unsigned both = 0; both < 2; both++) {
+		open_rig(0);
+		row_name = "38 ATTACH, and the domain goes meanwhile";
+		row_equal(viommu_virtio_set_endpoint(rig->device[1], &e), VIOMMU_OK);
+		row_equal(vr_attach(rig, 7, 2, 0), ST_OK);
+		map_pages(7, PAGES);
+		rig->completions = 0;
+		row_equal(vr_unmap(rig, 7, 0, 0xfff), ST_OK);
+		for (uint64_t i = 0; i < PAGES; i++)
+			row_equal(vr_map(rig, 7, (i + 16) << 16, (i + 16) << 16 | 0xffff, 0, 3),
+				  ST_OK);
+		for (uint64_t i = 1; i < PAGES; i++)
+			row_equal(vr_unmap(rig, 7, i << 12, i << 12 | 0xfff), ST_OK);
+		row_equal(send_kept(vr_make_attach(7, 1, 0)), VIOMMU_PENDING);
+		if (both) {
+			guest_drop(&rig->g);
+		} else {
+			row_equal(viommu_channel_free(rig->g.channel[1]), VIOMMU_OK);
+			rig->g.channel[1] = rig->g.channel[--rig->g.channels];
+			row_equal(viommu_device_free(rig->device[2]), VIOMMU_OK);
+			rig->g.device[1] = rig->g.device[--rig->g.devices];
+		}
+		run_all();
+		row_equal(kept[0], both ? ST_NOENT : ST_OK);
+		if (!both) /* a new domain of that id */
+			row_equal(vr_peek(rig, 1, 0x100000, R), VR_FAULT(VR_MAPPING));
+		row_equal(rig->completions, 1);
+		close_rig();
+		vr_rows_run++;
+	}
+}
+
 static int count_rows(void **state)
 {
 	print_message("%u rows\n", vr_rows_run);
@@ -526,7 +672,8 @@ int main(void)
 		cmocka_unit_test(test_between),	      cmocka_unit_test(test_unmap),
 		cmocka_unit_test(test_unmap_saved),   cmocka_unit_test(test_crowd),
 		cmocka_unit_test(test_crowd_refuses), cmocka_unit_test(test_refuses_at_once),
-		cmocka_unit_test(test_crowd_goes),
+		cmocka_unit_test(test_crowd_goes),    cmocka_unit_test(test_mixed),
+		cmocka_unit_test(test_fitting),	      cmocka_unit_test(test_fitting_goes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);

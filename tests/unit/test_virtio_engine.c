@@ -1149,8 +1149,11 @@ static void what_endpoints_bring(void **state)
 			assert_int_equal(attach(&r, 7, 2, 0), VIRTIO_S_OK);
 		}
 		d = virtio_domain_find(virtio_of(r.iommu), 7);
+		/* whoever maps looks anew at who is left */
+		assert_int_equal(map(&r, 7, PAGE, 2 * PAGE - 1, 0, 1), VIRTIO_S_OK);
 		assert_int_equal(d->granule, PAGE);
-		assert_true(!d->caches && !d->regions && !d->mixed);
+		assert_true(!d->caches && !d->regions && !d->mixed && !d->stale);
+		assert_int_equal(unmap(&r, 7, PAGE, 2 * PAGE - 1, 0), VIRTIO_S_OK);
 	}
 	rig_fini(&r);
 }
