@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libvirtiommu/its.h>
+
 #include "abi.h"
 #include "bits.h"
 #include "guest.h"
@@ -54,6 +56,9 @@ AT(viommu_device_config, virtio, 40, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
 AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
+AT(viommu_lpis_config, limits, 72, 8);
+AT(viommu_its_config, limits, 72, 8);
+AT(viommu_lpi, priority, 12, 4);
 #endif
 
 /* ---- viommu_strerror, viommu_version ---- */
@@ -229,6 +234,40 @@ static int new_listener(struct subject *s, void *config)
 	return result;
 }
 
+static int new_lpis(struct subject *s, void *given)
+{
+	struct viommu_lpis_config config = { .cpus = 1 };
+	struct viommu *lpis = NULL;
+	struct viommu_lpis_config *theirs = given;
+	int result;
+
+	/* one that is all 0 has no redistributor */
+	if (theirs && theirs->size >= offsetof(struct viommu_lpis_config, intid_bits))
+		theirs->cpus = config.cpus;
+	result = viommu_lpis_new(s->g.vm, given, &lpis);
+	assert_true(!result == !!lpis);
+	assert_int_equal(viommu_free(lpis), VIOMMU_OK);
+	return result;
+}
+
+static int new_its(struct subject *s, void *given)
+{
+	struct viommu_lpis_config config = { .size = sizeof(config), .cpus = 1 };
+	struct viommu_its_config *theirs = given;
+	struct viommu *lpis = NULL;
+	struct viommu *its = NULL;
+	int result;
+
+	assert_int_equal(viommu_lpis_new(s->g.vm, &config, &lpis), VIOMMU_OK);
+	if (theirs && theirs->size >= offsetof(struct viommu_its_config, typer))
+		theirs->lpis = lpis;
+	result = viommu_its_new(s->g.vm, given, &its);
+	assert_true(!result == !!its);
+	assert_int_equal(viommu_free(its), VIOMMU_OK);
+	assert_int_equal(viommu_free(lpis), VIOMMU_OK);
+	return result;
+}
+
 /* optional: NULL is fine. flags: a member whose unknown bits are refused; 0: there is none. */
 static const struct {
 	const char *name;
@@ -247,6 +286,9 @@ static const struct {
 	{ "viommu_vtd_new host", new_vtd_host, sizeof(struct viommu_host), 4, true, 4, 0 },
 	{ "viommu_vtd_new limits", new_vtd_limits, sizeof(struct viommu_limits), 4, true, 0, 0 },
 	{ "viommu_device_new", new_device, sizeof(struct viommu_device_config), 16, false, 4, 0 },
+	{ "viommu_lpis_new", new_lpis, sizeof(struct viommu_lpis_config), 16, false, 4,
+	  VIOMMU_LPIS_NO_GUEST_WRITES | VIOMMU_LPIS_DIRECT },
+	{ "viommu_its_new", new_its, sizeof(struct viommu_its_config), 16, false, 4, 0 },
 	{ "viommu_listener_new", new_listener, sizeof(struct viommu_listener_config), 16, false, 4,
 	  0 },
 };
