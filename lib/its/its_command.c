@@ -33,6 +33,9 @@ bool its_passed(struct its *its)
 {
 	struct its_current *c = &its->current;
 
+	/* routes first, then who may still use the old ones */
+	if (!notify_settled(&its->unit))
+		return false;
 	if (!c->epoch)
 		c->epoch = epoch_start(&its->unit.epoch);
 	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))

@@ -133,7 +133,8 @@ int virtio_finish(struct virtio *v, uint64_t token)
 				    .concerns = v->taking.concerns };
 
 	if (!v->unsynced) {
-		notify_complete(&v->unit);
+		notify_end(&v->unit,
+			   VIOMMU_OK); /* the request is complete: nothing was taken away */
 		return VIOMMU_OK;
 	}
 	if (hold_back(v, &p))
