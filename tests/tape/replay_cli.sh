@@ -29,15 +29,16 @@ expect() {
 expect legacy 0 'R: 22, mismatches 0
 W: 16, mismatches 0
 T: 5, mismatches 0
-I: 4, mismatches 0
-M: 14, mismatches 0
+I: 5, mismatches 0
+M: 16, mismatches 0
 m: 2, mismatches 0
 S: 2, mismatches 0
 deviation frcd-pasid-ffff (R): 2
 deviation iqa-read (R): 1
 deviation read-no-write (T): 1
 deviation cfis-never (I): 1
-65 lines, 0 mismatches, 5 deviations: as recorded' legacy.tape
+deviation irte-dst-rsvd (I): 1
+68 lines, 0 mismatches, 6 deviations: as recorded' legacy.tape
 expect registers 0 'R: 17, mismatches 0
 47 lines, 0 mismatches, 2 deviations: as recorded' registers.tape
 expect first-stage 0 'm: 13, mismatches 0
@@ -70,7 +71,7 @@ deviation unknown-endpoint (E e): 2
 deviation flags-left-out (E e): 7
 deviation fault-without-buffer (e): 1
 62 lines, 0 mismatches, 11 deviations: as recorded' virtio.tape
-expect 'several files' 1 'all 3 files: 165 lines, 1 mismatches, 10 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
+expect 'several files' 1 'all 3 files: 171 lines, 1 mismatches, 12 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
 
@@ -114,6 +115,8 @@ mutate 'message refused' legacy.tape I 's/ok fee00000 4021/fault 0 0/'
 mutate 'message remapped' legacy.tape I 's/ok fee01000 4030/ok fee02000 4030/'
 mutate 'message of another requester' legacy.tape I 's/^I ffff fee00010/I 10 fee00010/'
 mutate 'message in compatibility format that is altered' legacy.tape I 's/ok fee00000 21/ok fee00000 22/'
+mutate 'destination in bits that are reserved otherwise' legacy.tape I 's/^M 9010 0100310002020000/M 9010 0100310002020001/'
+mutate 'destination in reserved bits that is not left out' legacy.tape I 's/ok fee02000 4031/ok 200fee02000 4031/'
 mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
 mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
 mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
@@ -263,10 +266,10 @@ T: 1, mismatches 0, not yet 1
 m: 1, mismatches 0, not yet 1
 4 lines, 0 mismatches, 0 deviations, 3 not yet: as recorded, as far' "$tmp/other.tape"
 expect 'such an engine among mismatches' 1 'all 2 files: .*DIFFERENT' "$tmp/other.tape" stale.tape
-expect 'such an engine among recordings' 3 'all 2 files: 69 lines, .*, 3 not yet' legacy.tape "$tmp/other.tape"
+expect 'such an engine among recordings' 3 'all 2 files: 72 lines, .*, 3 not yet' legacy.tape "$tmp/other.tape"
 printf 'tape 1\nengine vtd\ncap ffffffffffffffff\necap ffffffffffffffff\nR 0 4 0\n' >"$tmp/other.tape"
 expect 'capabilities that are refused' 1 '.*other.tape: no engine' "$tmp/other.tape"
-expect 'a bad file among good ones' 2 'all 2 files: 65 lines, .*NOT READABLE' legacy.tape missing.tape
+expect 'a bad file among good ones' 2 'all 2 files: 68 lines, .*NOT READABLE' legacy.tape missing.tape
 
 [ $failures -eq 0 ] || echo "$failures failures"
 [ $failures -eq 0 ]
