@@ -58,7 +58,8 @@ struct demo {
 
 /* ---- from the library to the kernel ---- */
 
-/* A posted interrupt's message is only a notification: the kernel cannot have it alone. */
+/* A posted interrupt's message is only a notification: the kernel cannot have it alone. A masked pin's stays there:
+ * without it, the kernel would not report that what it has delivered is acknowledged. */
 static bool is_for_kernel(const struct viommu_route_change *change)
 {
 	return (change->flags & VIOMMU_ROUTE_VALID) && !(change->msi.flags & VIOMMU_MSI_POSTED);

@@ -113,6 +113,15 @@ static void test_level_masked(void **state)
 	rig_expect_nothing(&r, "masked");
 	write_entry(&r, remappable(INDEX, VECTOR) | RTE_LEVEL);
 	rig_expect(&r, "unmasked while asserted", RIG_CPU_X2, VECTOR);
+	/* Obligation 36: KVM reports an EOI only while a level-triggered route has its vector. */
+	write_entry(&r, remappable(INDEX, VECTOR) | RTE_LEVEL | RTE_MASK);
+	assert_true(remote_irr(&r));
+	assert_true(r.kernel.place[PIN]);
+	eoi(&r, VECTOR);
+	rig_expect_nothing(&r, "acknowledged while masked");
+	assert_false(remote_irr(&r));
+	rig_remove(&r, INDEX);
+	assert_false(r.kernel.place[PIN]);
 	rig_close(&r);
 }
 
