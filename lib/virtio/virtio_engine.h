@@ -374,7 +374,13 @@ void virtio_begin_attach(struct virtio *v, struct virtio_domain *domain,
 void virtio_begin_reset(struct virtio *v);
 void virtio_begin_telling(struct virtio *v, bool everybody);
 /* Goes on until steps run out. True: nothing is under way any more. */
-bool virtio_advance(struct virtio *v);
+bool virtio_go_on(struct virtio *v);
+
+static inline bool virtio_advance(struct virtio *v)
+{
+	return !v->job.phase || virtio_go_on(v);
+}
+
 /* Endpoints that are not attached are treated otherwise. As virtio_advance(). */
 bool virtio_tell_pass(struct virtio *v);
 /* Regardless of steps: until what is under way is done as far as a saved state tells; all of it; and

@@ -357,6 +357,7 @@ void virtio_begin_counting(struct virtio *v, struct virtio_domain *d, const stru
 	v->job.domain = d;
 	v->job.incarnation = virtio_incarnation(d);
 	v->job.item = *item;
+	v->job.overlaps = false;
 	virtio_count_anew(v, d);
 	walk_domain(v, d);
 }
@@ -431,9 +432,9 @@ static bool go_on_until_done(struct virtio *v)
 	return true;
 }
 
-bool virtio_advance(struct virtio *v)
+bool virtio_go_on(struct virtio *v)
 {
-	if (!v->job.phase || go_on_until_done(v))
+	if (go_on_until_done(v))
 		return true;
 	unit_work(&v->unit);
 	return false;

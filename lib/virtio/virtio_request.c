@@ -251,9 +251,10 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 		result = VIOMMU_ELIMIT;
 	} else {
 		v->unsynced = false;
-		v->job = (struct virtio_job){ .request = true,
-					      .token = token,
-					      .status = first_byte(writable, writable_count) };
+		v->job.request = true;
+		v->job.pending = false;
+		v->job.token = token;
+		v->job.status = first_byte(writable, writable_count);
 		*written = execute(v, &request, readable, parts_bytes(readable, readable_count),
 				   parts_bytes(writable, writable_count));
 		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;

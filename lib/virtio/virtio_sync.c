@@ -87,16 +87,18 @@ void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *e, uint32_t was,
 
 /* ---- completion ---- */
 
-/* Whether nothing is left in use, or nothing that concerns the request. */
-static bool complete(struct virtio *v, const struct virtio_pending *p)
+/* Whether nothing at all is left in use of before: the usual case. */
+static bool nothing_in_use(struct virtio *v, const struct virtio_pending *p)
 {
 	struct viommu *u = &v->unit;
 
-	if (!notify_settled(u))
-		return false;
-	if (!owing(v) && !atomic_load(&u->outstanding_count) &&
-	    epoch_passed(&u->epoch, p->epoch, &u->self))
-		return true;
+	return !owing(v) && !atomic_load(&u->outstanding_count) &&
+	       epoch_passed(&u->epoch, p->epoch, &u->self);
+}
+
+/* Whether nothing is that concerns the request. */
+static bool complete(struct virtio *v, const struct virtio_pending *p)
+{
 	if (p->scope != VIRTIO_ALL && v->barrier.epoch)
 		return false;
 	virtio_gather_uses(v);
@@ -112,10 +114,18 @@ static bool anything_pending(const struct virtio *v)
 static bool hold_back(struct virtio *v, struct virtio_pending *p)
 {
 	struct viommu *u = &v->unit;
+	bool settled;
 
 	notify_complete(u);
 	p->epoch = epoch_start(&u->epoch);
+	settled = notify_settled(u);
+	if (settled && nothing_in_use(v, p))
+		return true;
 	p->invalidation = devices_last_token(u);
+	if (!settled) {
+		unit_work(u);
+		return false;
+	}
 	if (complete(v, p))
 		return true;
 	epoch_ask(&u->epoch);
@@ -128,15 +138,15 @@ static bool hold_back(struct virtio *v, struct virtio_pending *p)
 
 int virtio_finish(struct virtio *v, uint64_t token)
 {
-	struct virtio_pending p = { .token = token,
-				    .scope = v->taking.scope,
-				    .concerns = v->taking.concerns };
+	struct virtio_pending p;
 
 	if (!v->unsynced) {
 		notify_end(&v->unit,
 			   VIOMMU_OK); /* the request is complete: nothing was taken away */
 		return VIOMMU_OK;
 	}
+	p = v->taking;
+	p.token = token;
 	if (hold_back(v, &p))
 		return VIOMMU_OK;
 	v->pending[v->pending_count++] = p; /* there is room: else it would not have begun */
