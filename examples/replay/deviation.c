@@ -2,7 +2,7 @@
 /*
  * deviation.c - where a recording may differ from what the manual says, each case under its name.
  *
- * The names are those of docs/vtd-notes.md. Clauses are those of the VT-d manual, revision 4.1, and of virtio 1.3.
+ * The names are those of docs/vtd-notes.md and docs/virtio-notes.md. Clauses are those of the VT-d manual, revision 4.1, and of virtio 1.3.
  */
 
 #include "deviation.h"

@@ -31,6 +31,7 @@ static int new_engine(struct player *p)
 		.input_last = player_header(p, "input_range", 1, 0),
 		.domain_first = (uint32_t)player_header(p, "domain_range", 0, 0),
 		.domain_last = (uint32_t)player_header(p, "domain_range", 1, 0),
+		.gpa_last = UINT64_MAX, /* a recording does not say where guest memory ends */
 		.probe_size = (uint32_t)player_header(p, "probe_size", 0, 0),
 		.bypass = (uint32_t)player_header(p, "bypass", 0, 0),
 		.complete = on_complete,

@@ -62,19 +62,16 @@ inside() {
 }
 
 # First of all what anybody types.
-library make "Unix Makefiles" gcc "" "pkg-config" -DVIOMMU_EXAMPLES=ON -DVIOMMU_INSTALL_EXAMPLES=ON
+library make "Unix Makefiles" gcc "" "pkg-config"
 library debian Ninja gcc "-g -flto=auto -ffat-lto-objects" "pkg-config"
-inside excluded "Unix Makefiles" gcc EXCLUDE_FROM_ALL
 [ "$which" = all ] || exit 0
 
-library slim "Unix Makefiles" gcc "-flto" "cmake"
-library property Ninja gcc "" "cmake" -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
+library slim "Unix Makefiles" gcc "-flto" "cmake" -DVIOMMU_EXAMPLES=ON -DVIOMMU_INSTALL_EXAMPLES=ON
 library clang "Unix Makefiles" clang "-g" "pkg-config cmake meson"
 if command -v ld.lld >/dev/null; then
 	library fedora Ninja clang "-flto=thin -fuse-ld=lld" "pkg-config"
 else
 	echo "fedora: no ld.lld, which clang needs for -flto, not checked"
 fi
+inside excluded "Unix Makefiles" gcc EXCLUDE_FROM_ALL -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON
 inside whole Ninja clang ""
-inside optimised Ninja gcc EXCLUDE_FROM_ALL -DCMAKE_INTERPROCEDURAL_OPTIMIZATION=ON -DCMAKE_BUILD_TYPE=Release
-inside configurations "Ninja Multi-Config" gcc "" -DCMAKE_RUNTIME_OUTPUT_DIRECTORY="$tmp/configurations\$<1:>"
