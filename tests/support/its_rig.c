@@ -2,6 +2,7 @@
 /* its_rig.c - see its_rig.h. */
 #include "its_rig.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "check.h"
@@ -37,7 +38,7 @@ static void error(void *opaque, uint32_t code, const uint64_t *command)
 
 static void work(void *opaque)
 {
-	((struct its_rig *)opaque)->work++;
+	atomic_fetch_add(&((struct its_rig *)opaque)->work, 1);
 }
 
 /* ---- life ---- */
@@ -50,13 +51,13 @@ static int make(struct its_rig *r, const struct its_rig_config *c)
 					.steps = c->steps };
 	struct viommu_lpis_config lpis = { .size = sizeof(lpis),
 					   .flags = c->flags,
-					   .cpus = ITS_RIG_CPUS,
+					   .cpus = r->cpus,
 					   .intid_bits = c->intid_bits,
 					   .vpes = c->vpes,
 					   .rd_base = c->rd_base,
 					   .opaque = r,
-					   .lpi = lpi,
-					   .vlpi = vlpi,
+					   .lpi = c->silent ? NULL : lpi,
+					   .vlpi = c->silent ? NULL : vlpi,
 					   .host = &host,
 					   .limits = &limits };
 	int result = viommu_lpis_new(r->g.vm, &lpis, &r->lpis);
@@ -87,6 +88,7 @@ int its_try_open(struct its_rig *r, const struct its_rig_config *config)
 
 	memset(r, 0, sizeof(*r));
 	r->units = config->units ? config->units : 1;
+	r->cpus = config->cpus ? config->cpus : ITS_RIG_CPUS;
 	result = guest_try_init(&r->g, config->memory, 1024, 0);
 	if (result)
 		return result;
@@ -161,7 +163,7 @@ static void finish(struct viommu *iommu, int result)
 void its_program_lpis(struct its_rig *r)
 {
 	memset(guest_at(&r->g, ITS_RIG_PROP), 0xa1, 0xe000); /* priority a0, enabled */
-	for (uint32_t i = 0; i < ITS_RIG_CPUS; i++) {
+	for (uint32_t i = 0; i < r->cpus; i++) {
 		its_write(r->lpis, VIOMMU_LPIS_OFFSET(i, 0x70), ITS_RIG_PROP | 15);
 		its_write(r->lpis, VIOMMU_LPIS_OFFSET(i, 0x78),
 			  ITS_RIG_PEND(i) | UINT64_C(1) << 62);

@@ -49,7 +49,9 @@ struct its_rig_config {
 	uint32_t intid_bits;
 	uint64_t rd_base;
 	uint32_t no_memory_in;
-	bool off; /* nothing is programmed */
+	uint32_t cpus; /* 0: ITS_RIG_CPUS; more have their pending tables on one another */
+	bool silent;   /* no lpi, no vlpi callback: for threads */
+	bool off;      /* nothing is programmed */
 };
 
 /* A call of the lpi or vlpi callback. */
@@ -81,9 +83,10 @@ struct its_rig {
 	struct viommu *its; /* of unit[0] */
 	struct its_rig_unit unit[2];
 	uint32_t units;
+	uint32_t cpus;
 	struct its_told told[ITS_RIG_TOLD];
 	uint32_t told_count;
-	uint32_t work;
+	_Atomic uint32_t work;
 	int result; /* of the last its_command() */
 };
 

@@ -1,0 +1,349 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * fuzz_its.c - an ITS and its redistributors, called as the input says.
+ *
+ *	byte 0		bit 0: GICv4.1; 1: GICv4.0; 2: no guest writes; 3: few steps; 4: two ITSs; 5: tiny caps
+ *	then, each	what to do, then its operands: see step()
+ *
+ * Answers are in range; what is refused changes nothing that is looked at; what is saved is restored,
+ * and saved again the same; guest memory is not written where that is forbidden.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libvirtiommu/its.h>
+#include <libvirtiommu/vm.h>
+
+#define RAM   0x200000U
+#define BASE  UINT64_C(0x8000000)
+#define CPUS  3U
+#define VPES  6U
+#define QUEUE 0x100000U
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+struct fuzz {
+	struct viommu_vm *vm;
+	struct viommu *lpis;
+	struct viommu *its[2];
+	uint32_t units;
+	uint32_t flags;
+	uint8_t *ram;
+	const uint8_t *data;
+	size_t left;
+	uint32_t tail[2];
+	uint32_t writes;
+	bool failing;
+};
+
+static void want(int condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "not true: %s\n", what);
+	abort();
+}
+
+static uint64_t take(struct fuzz *f, unsigned bytes)
+{
+	uint64_t value = 0;
+
+	for (unsigned i = 0; i < bytes && f->left; i++) {
+		value |= (uint64_t)*f->data++ << 8 * i;
+		f->left--;
+	}
+	return value;
+}
+
+/* ---- memory ---- */
+
+static int ram_read(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
+{
+	struct fuzz *f = opaque;
+
+	if (f->failing || gpa >= RAM || bytes > RAM - gpa)
+		return 1;
+	memcpy(to, f->ram + gpa, bytes);
+	return 0;
+}
+
+static int ram_write(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
+{
+	struct fuzz *f = opaque;
+
+	if (f->failing || gpa >= RAM || bytes > RAM - gpa)
+		return 1;
+	f->writes++;
+	memcpy(f->ram + gpa, from, bytes);
+	return 0;
+}
+
+/* ---- callbacks ---- */
+
+static void lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
+{
+	(void)opaque;
+	want(cpu < CPUS && intid >= 8192 && intid < 65536, "an LPI");
+	want(!(priority & ~0xfcU) && pending <= 1, "its state");
+}
+
+static void vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
+		 uint32_t pending)
+{
+	(void)opaque;
+	want(cpu < CPUS && vpe < VPES && (intid < 16 || (intid >= 8192 && intid < 65536)),
+	     "a vLPI");
+	want(!(priority & ~0xfcU) && pending <= 1, "its state");
+}
+
+/* ---- life ---- */
+
+static void run(struct viommu *u, int result)
+{
+	for (unsigned i = 0; result == VIOMMU_PENDING; i++) {
+		want(i < 100000, "work ends");
+		result = viommu_run(u);
+	}
+	want(result == VIOMMU_OK, "a register access");
+}
+
+static int make(struct fuzz *f, unsigned how, struct viommu **lpis, struct viommu **its)
+{
+	struct viommu_limits limits = { .size = sizeof(limits), .steps = how & 8 ? 24 : 0 };
+	bool v4 = how & 3;
+	struct viommu_lpis_config l = { .size = sizeof(l),
+					.flags = (v4 ? VIOMMU_LPIS_V4 : 0) |
+						 (how & 1 ? VIOMMU_LPIS_V41 : 0) |
+						 (how & 4 ? VIOMMU_LPIS_NO_GUEST_WRITES : 0),
+					.cpus = CPUS,
+					.vpes = v4 ? VPES : 0,
+					.opaque = f,
+					.lpi = lpi,
+					.vlpi = vlpi,
+					.limits = &limits };
+	struct viommu_its_config i = { .size = sizeof(i),
+				       .typer = how & 1	  ? UINT64_C(0x1ef73) | UINT64_C(3) << 39
+						: how & 2 ? UINT64_C(0x1ef73) | UINT64_C(1) << 37
+							  : UINT64_C(0x1ef71),
+				       .base = BASE,
+				       .devices = how & 32 ? 2 : 0,
+				       .events = how & 32 ? 2048 : 0,
+				       .limits = &limits };
+	int result = viommu_lpis_new(f->vm, &l, lpis);
+
+	for (uint32_t n = 0; !result && n < f->units; n++) {
+		i.lpis = *lpis;
+		result = viommu_its_new(f->vm, &i, &its[n]);
+	}
+	return result;
+}
+
+/* Tables that most commands get on with. */
+static void program(struct fuzz *f)
+{
+	for (uint32_t n = 0; n < f->units; n++) {
+		run(f->its[n],
+		    viommu_reg_write(f->its[n], 0x100, 8, UINT64_C(1) << 63 | 0x1000 | 1));
+		run(f->its[n], viommu_reg_write(f->its[n], 0x108, 8, UINT64_C(1) << 63 | 0x8000));
+		run(f->its[n], viommu_reg_write(f->its[n], 0x110, 8, UINT64_C(1) << 63 | 0x9000));
+		run(f->its[n], viommu_reg_write(f->its[n], 0x80, 8,
+						UINT64_C(1) << 63 | (QUEUE + n * 0x10000)));
+		run(f->its[n], viommu_reg_write(f->its[n], 0, 4, 1));
+		f->tail[n] = 0;
+	}
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
+		uint64_t at = VIOMMU_LPIS_OFFSET(cpu, 0);
+
+		run(f->lpis, viommu_reg_write(f->lpis, at + 0x70, 8, 0x10000 | 15));
+		run(f->lpis, viommu_reg_write(f->lpis, at + 0x78, 8, 0x20000 + 0x10000 * cpu));
+		run(f->lpis, viommu_reg_write(f->lpis, at, 4, 1));
+	}
+}
+
+/* ---- steps ---- */
+
+/* Small numbers, so that commands meet. */
+static void command(struct fuzz *f, uint32_t n)
+{
+	static const uint8_t ops[] = { 8, 9,	0xa,  0xb,  1,	  3,	4,    0xc,  0xd,  0xe,	0xf,
+				       5, 0x29, 0x2a, 0x2b, 0x21, 0x22, 0x2d, 0x25, 0x23, 0x2e, 7 };
+	uint64_t op = ops[take(f, 1) % sizeof(ops)];
+	uint64_t a = take(f, 2);
+	uint64_t b = take(f, 2);
+	uint64_t v = UINT64_C(1) << 63;
+	uint64_t w[4] = { op | (a & 7) << 32 | (a & 0xff00 & 0x700), (a >> 3 & 31) | (b & 7) << 32,
+			  (b >> 3 & 7) | (b >> 6 & 3) << 16 | (b & 0x100 ? v : 0),
+			  (b >> 9 & 3) << 16 | 13 };
+
+	if (op == 0xa)
+		w[1] = (a >> 3 & 31) | (8192 + (b & 63)) << 32;
+	if (op == 0xb || op == 0x2b)
+		w[1] = (8190 + (a >> 3 & 7)) | (b & 7) << 32;
+	if (op == 8)
+		w[1] = b & 0x200 ? 13 : a >> 3 & 7;
+	if (op == 0x2a || op == 0x2b || op == 0x21)
+		w[2] = (8192 + (b >> 3 & 63)) | (b & 0x1000 ? UINT64_C(1023) : 9000) << 32;
+	if (op == 0x29)
+		w[3] |= 0x100000 + (b & 7) * 0x10000;
+	if (take(f, 1) == 0xff) /* anything at all */
+		for (unsigned i = 0; i < 4; i++)
+			w[i] = take(f, 8);
+	memcpy(f->ram + QUEUE + n * 0x10000 + f->tail[n], w, sizeof(w));
+	f->tail[n] = (f->tail[n] + 32) % 4096;
+	run(f->its[n], viommu_reg_write(f->its[n], 0x88, 8, f->tail[n] | (a & 1)));
+}
+
+static void message(struct fuzz *f, uint32_t n)
+{
+	uint32_t device = (uint32_t)take(f, 1) % 9;
+	uint32_t event = (uint32_t)take(f, 2);
+	uint32_t flags = event & 1 ? VIOMMU_MSI_RESOLVE : 0;
+	struct viommu_msi msi;
+	int result = viommu_remap_msi(f->its[n], device, BASE + 0x10040, event / 2, flags, &msi);
+
+	want(result == VIOMMU_OK || result == VIOMMU_FAULT, "a message");
+	want(msi.index == event / 2, "index");
+	if (result != VIOMMU_OK)
+		return;
+	want(msi.kind == VIOMMU_MSI_KIND_LPI || msi.kind == VIOMMU_MSI_KIND_VLPI, "kind");
+	want(msi.intid >= 8192 && msi.intid < 65536, "INTID");
+	want(msi.cpu < (msi.kind == VIOMMU_MSI_KIND_LPI ? CPUS : VPES), "target");
+}
+
+static void *save(struct viommu *u, uint64_t *bytes)
+{
+	void *buffer;
+
+	*bytes = 0;
+	want(viommu_save(u, NULL, bytes) == VIOMMU_ENOSPC, "size of a state");
+	buffer = malloc(*bytes);
+	want(buffer && viommu_save(u, buffer, bytes) == VIOMMU_OK, "a state");
+	return buffer;
+}
+
+/* Into itself: nothing that is saved differs afterwards. */
+static void save_and_restore(struct fuzz *f, struct viommu *u)
+{
+	uint64_t bytes[2];
+	uint32_t writes = f->writes;
+	void *before = save(u, &bytes[0]);
+	int result = viommu_restore(u, before, bytes[0]);
+	void *after;
+
+	want(result == VIOMMU_OK || result == VIOMMU_PENDING, "restored");
+	want(f->writes == writes, "guest memory is left alone");
+	after = save(u, &bytes[1]);
+	/* vPEs are mapped again by the ITSs; registers that say what is under way may differ */
+	want(bytes[0] == bytes[1], "the same state");
+	run(u, viommu_run(u));
+	free(before);
+	free(after);
+}
+
+static void save_tables(struct fuzz *f, uint32_t n)
+{
+	int result = viommu_its_save_tables(f->its[n]);
+
+	want(result == VIOMMU_OK || result == VIOMMU_FAULT || result == VIOMMU_ENOTSUP,
+	     "tables saved");
+	if (result != VIOMMU_OK)
+		return;
+	run(f->its[n], viommu_reg_write(f->its[n], 0, 4, 0));
+	result = viommu_its_restore_tables(f->its[n]);
+	/* tables that lie on one another say something else now */
+	want(result == VIOMMU_OK || result == VIOMMU_ESTATE || result == VIOMMU_FAULT ||
+		     result == VIOMMU_ELIMIT,
+	     "tables restored");
+	run(f->its[n], viommu_reg_write(f->its[n], 0, 4, 1));
+}
+
+static void step(struct fuzz *f)
+{
+	uint32_t what = (uint32_t)take(f, 1);
+	uint32_t n = what >> 7 & (f->units - 1);
+	uint64_t at;
+
+	switch (what & 15) {
+	case 0: /* registers */
+		at = take(f, 1);
+		run(f->its[n],
+		    viommu_reg_write(f->its[n], (at & 0x3f) * 8, at & 0x40 ? 4 : 8, take(f, 8)));
+		break;
+	case 1:
+		at = take(f, 1);
+		run(f->lpis,
+		    viommu_reg_write(f->lpis, VIOMMU_LPIS_OFFSET(at & 3, (at >> 2 & 31) * 8),
+				     at & 0x80 ? 4 : 8, take(f, 8)));
+		break;
+	case 2:
+		at = take(f, 1);
+		run(f->lpis,
+		    viommu_reg_write(
+			    f->lpis, VIOMMU_LPIS_OFFSET(at & 3, 0x20070 + (at >> 2 & 3) * 8), 8,
+			    take(f, 1) | (take(f, 2) << 12) | (at & 0x40 ? UINT64_C(1) << 63 : 0)));
+		break;
+	case 3: /* memory */
+		at = take(f, 3) % (RAM - 8);
+		for (unsigned i = 0; i < 8; i++)
+			f->ram[at + i] = (uint8_t)take(f, 1);
+		break;
+	case 4:
+		f->failing = take(f, 1) & 1;
+		break;
+	case 5:
+		save_and_restore(f, f->its[n]);
+		break;
+	case 6:
+		save_tables(f, n);
+		break;
+	case 7:
+		viommu_lpis_acknowledge(f->lpis, (uint32_t)take(f, 1), 8192 + (uint32_t)take(f, 1));
+		break;
+	case 8:
+		if (take(f, 1) == 0) {
+			want(viommu_reset(what & 16 ? f->lpis : f->its[n]) == VIOMMU_OK, "reset");
+			program(f);
+		}
+		break;
+	case 9:
+		if (!(f->flags & 3)) /* an ITS says which vPEs it maps */
+			save_and_restore(f, f->lpis);
+		break;
+	case 10:
+	case 11:
+		message(f, n);
+		break;
+	default:
+		command(f, n);
+		break;
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct fuzz f = { .data = data, .left = size };
+	struct viommu_vm_config vm = { .size = sizeof(vm),
+				       .opaque = &f,
+				       .read = ram_read,
+				       .write = ram_write,
+				       .hash_key = { 1, 2 } };
+
+	f.ram = calloc(1, RAM);
+	want(f.ram && viommu_vm_new(&vm, &f.vm) == VIOMMU_OK, "a VM");
+	f.flags = (uint32_t)take(&f, 1);
+	f.units = f.flags & 16 ? 2 : 1;
+	want(make(&f, f.flags, &f.lpis, f.its) == VIOMMU_OK, "an ITS");
+	memset(f.ram + 0x10000, 0xa1, 0xe000);
+	program(&f);
+	while (f.left)
+		step(&f);
+	want(!(f.flags & 4) || f.writes == 0, "no guest writes");
+	for (uint32_t n = 0; n < f.units; n++)
+		want(viommu_free(f.its[n]) == VIOMMU_OK, "freed");
+	want(viommu_free(f.lpis) == VIOMMU_OK && viommu_vm_free(f.vm) == VIOMMU_OK, "freed");
+	free(f.ram);
+	return 0;
+}
