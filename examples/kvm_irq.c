@@ -31,6 +31,7 @@
 #define IOAPIC_SELECT	  0x00U
 #define IOAPIC_WINDOW	  0x10U
 #define IOAPIC_REMOTE_IRR (1U << 14)
+#define IOAPIC_MASK	  (1U << 16)
 
 enum { PIN = 5 };
 
@@ -313,6 +314,10 @@ static void show_line(struct demo *m)
 	     m->taken == 1 && arrived(m, 1, 0x61));
 	show(m, "(e) level-triggered there, and remote IRR is set",
 	     kernel_vector_is_set(&level, 0x61) && remote_irr(m, PIN));
+	write_pin(m, PIN, driver_redirection(PIN_ENTRY, 0x61, true) | IOAPIC_MASK);
+	show(m, "(e) masked before its EOI, the pin's message stays in the kernel's table",
+	     m->kernel.place[PIN] != 0);
+	write_pin(m, PIN, driver_redirection(PIN_ENTRY, 0x61, true));
 	viommu_ioapic_eoi(m->ioapic, 0x61);
 	show(m, "(e) after the EOI it is raised again, since the line is still asserted",
 	     arrived(m, 1, 0x61) && remote_irr(m, PIN));
