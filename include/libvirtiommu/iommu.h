@@ -219,9 +219,10 @@ struct viommu_request {
 struct viommu_fragment {
 	uint64_t gpa;	 /**< first guest-physical address */
 	uint64_t length; /**< bytes */
-	void *host;	 /**< host pointer to gpa, or NULL where no region has one */
-	uint32_t perm;	/**< VIOMMU_READ, _WRITE, _EXEC: all that the tables grant to this requester
-			 */
+	void *host;	 /**< host pointer to gpa, or NULL where no region has one, or only ROM and
+			    writing was asked for */
+	uint32_t perm; /**< VIOMMU_READ, _WRITE, _EXEC: all that the tables grant to this requester,
+			   without _WRITE where host points to ROM */
 	uint32_t flags; /**< VIOMMU_FRAGMENT_* */
 };
 
@@ -348,7 +349,9 @@ struct viommu_page_request {
  * @param device   the requester
  * @param request  the request
  * @return VIOMMU_OK: queued. VIOMMU_FAULT: refused, recorded where the architecture records it, and
- * answered if it was the last of its group. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the engine presents no
+ * answered if it was the last of its group. VIOMMU_EBUSY: refused as well, but not answered, since the
+ * device's page_response callback is answering another refused one (this call may come from inside
+ * it): ask again later. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the engine presents no
  * page requests)
  */
 VIOMMU_API int viommu_request_page(struct viommu_device *device,
@@ -499,6 +502,19 @@ VIOMMU_API int viommu_listener_new(struct viommu *iommu, struct viommu_device *d
  */
 VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
 
+/**
+ * Switches a listener's unmap callback off and on, for a VMM that shadows only while a device is
+ * assigned: while it is off, unmaps cost nothing for it. What it missed is lost: forget everything,
+ * and viommu_replay() after it was switched on. A new listener's is on; other callbacks stay as they
+ * are.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param listener  the listener
+ * @param unmap     0: off; 1: on
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of the IOMMU)
+ */
+VIOMMU_API int viommu_listener_enable(struct viommu_listener *listener, uint32_t unmap);
+
 /** Budget of viommu_replay() when 0 is given. */
 #define VIOMMU_REPLAY_BUDGET_DEFAULT 65536U
 
@@ -517,7 +533,8 @@ VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
  * reported again next time
  * @param opaque  passed to mapped
  * @return VIOMMU_OK: done. VIOMMU_MORE: the budget is used up or mapped stopped it; go on from
- * *first. VIOMMU_FAULT: the device is blocked, nothing is mapped. VIOMMU_EINVAL
+ * *first. VIOMMU_FAULT: the device is blocked, nothing is mapped. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the
+ * engine translates no DMA)
  */
 VIOMMU_API int viommu_replay(struct viommu_device *device, uint32_t pasid, uint64_t *first,
 			     uint64_t last, uint32_t budget,

@@ -375,7 +375,7 @@ struct viommu_device *devices_take_user(struct viommu *u, uint32_t id)
 	pthread_mutex_lock(&u->devices_lock);
 	do
 		device = domain_users_next(&u->domain_users, id);
-	while (device && !u->listeners && !device->listeners);
+	while (device && !atomic_load(&u->wide_listeners) && !device->listeners);
 	if (device)
 		atomic_fetch_add(&device->users, 1);
 	pthread_mutex_unlock(&u->devices_lock);

@@ -115,13 +115,13 @@ static int replay_page(void *opaque, const struct translation *page)
 	if (!range_overlaps(page->iova, block_last, r->first, r->last))
 		return 0;
 	for (;;) {
-		struct viommu_fragment f = { .gpa = page->gpa + (iova - page->iova),
-					     .perm = page->perm & (unsigned)PERM_USER };
+		struct viommu_fragment f = { .gpa = page->gpa + (iova - page->iova) };
+		struct mem_place place;
 
-		if ((f.perm & VIOMMU_WRITE) && !(page->perm & PERM_DIRTY))
-			f.flags = VIOMMU_FRAGMENT_CLEAN;
+		mem_find(r->vm, f.gpa, &place);
+		fragment_in(&f, &place, page->perm, page->perm & (unsigned)PERM_USER, false);
 		f.length =
-			mem_piece(r->vm, f.gpa, f.gpa + (last - iova), false, &f.host) - f.gpa + 1;
+			(last - iova < place.last - f.gpa ? last - iova : place.last - f.gpa) + 1;
 		if (!r->fragment.length || r->iova + r->fragment.length != iova ||
 		    r->perm != shadow_perm(page->perm) || !translate_merge(&r->fragment, &f)) {
 			if (replay_flush(r))

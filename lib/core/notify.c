@@ -35,7 +35,7 @@ static struct viommu_listener *next_of(struct viommu_listener *l)
 void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last)
 {
 	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
-		if (!l->config.unmap)
+		if (!l->config.unmap || l->deaf)
 			continue;
 		heard(l);
 		l->config.unmap(l->config.opaque, device, pasid, first, last);
@@ -409,7 +409,7 @@ static void take_out(struct viommu_listener *l)
 
 static bool hears_devices(const struct viommu_listener *l)
 {
-	return l->config.unmap || l->config.mode;
+	return (l->config.unmap && !l->deaf) || l->config.mode;
 }
 
 /* Whoever begins or ceases to hear unmap and mode. */
@@ -513,5 +513,21 @@ int viommu_listener_free(struct viommu_listener *listener)
 	take_out(listener);
 	unit_end(u);
 	vm_dealloc(u->vm, listener, sizeof(*listener));
+	return VIOMMU_OK;
+}
+
+int viommu_listener_enable(struct viommu_listener *listener, uint32_t unmap)
+{
+	struct viommu *u;
+
+	if (!listener || unmap > 1)
+		return VIOMMU_EINVAL;
+	u = listener->iommu;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	count_in(listener, UINT32_MAX); /* - 1 */
+	listener->deaf = !unmap;
+	count_in(listener, 1);
+	unit_end(u);
 	return VIOMMU_OK;
 }

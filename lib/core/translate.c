@@ -192,14 +192,12 @@ static struct viommu_fragment first_piece(struct translating *t, uint64_t last)
 	unsigned granted = access_granted(q->found.perm, q->access);
 	uint64_t block_last = q->found.iova | bits_low(q->found.size_lg2);
 	uint64_t length = (last < block_last ? last : block_last) - q->iova;
-	struct viommu_fragment f = { .gpa = q->found.gpa + (q->iova - q->found.iova),
-				     .perm = granted,
-				     .flags = access_clean(q->found.perm, granted) };
+	struct viommu_fragment f = { .gpa = q->found.gpa + (q->iova - q->found.iova) };
 
 	mem_find_near(q->device->iommu->vm, f.gpa, t->place);
 	f.length = (length < t->place->last - f.gpa ? length : t->place->last - f.gpa) + 1;
 	if (granted)
-		f.host = mem_host(t->place, f.gpa, q->access & VIOMMU_WRITE);
+		fragment_in(&f, t->place, q->found.perm, granted, q->access & VIOMMU_WRITE);
 	return f;
 }
 

@@ -141,6 +141,8 @@ struct viommu_device {
 	struct viommu_listener *listeners;
 	uint32_t mode;
 
+	_Atomic bool
+		answering; /* the unit answers a page request of it: its callback is under way */
 	_Atomic bool told_all;	/* it was translated, or has no shadow: see shadow.h; never falls */
 	struct shadow *shadows; /* of its PASIDs, under shadow_lock */
 	uint64_t visited;	/* number of the last event that was told by domain */
@@ -183,6 +185,7 @@ struct viommu_listener {
 	struct viommu_listener *next_ticking;
 	bool told;  /* is in that list */
 	bool fresh; /* has not heard every device's mode yet */
+	bool deaf;  /* to unmap: viommu_listener_enable() */
 };
 
 /* What is told to every device, one after the other, over as many calls as it takes. */
@@ -396,6 +399,23 @@ static inline unsigned access_clean(unsigned perm, unsigned granted)
 	return (granted & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN : 0;
 }
 
+/* What may be done with a fragment, whose gpa is in the place: of @perm (PERM_*) @granted applies. ROM
+ * that has a pointer is not written there; who asks to write, or may do nothing else, gets none, and
+ * what the tables grant. */
+static inline void fragment_in(struct viommu_fragment *f, const struct mem_place *place,
+			       unsigned perm, unsigned granted, bool write)
+{
+	f->host = mem_host(place, f->gpa, write);
+	if (UNLIKELY(place->host & MEM_REGION_READONLY) && !write) {
+		if (granted & ~VIOMMU_WRITE)
+			granted &= ~VIOMMU_WRITE;
+		else
+			f->host = NULL;
+	}
+	f->perm = granted;
+	f->flags = access_clean(perm, granted);
+}
+
 static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
 					   uint64_t tag, const struct viommu_request *r,
 					   struct translation *found, struct mem_place *place,
@@ -414,9 +434,7 @@ static inline enum cached translate_cached(const struct viommu *u, const struct 
 		return CACHED_OTHERWISE;
 	granted = access_granted(found->perm, r->access);
 	f->length = r->last - r->first + 1;
-	f->host = mem_host(place, f->gpa, r->access & VIOMMU_WRITE);
-	f->perm = granted;
-	f->flags = access_clean(found->perm, granted);
+	fragment_in(f, place, found->perm, granted, r->access & VIOMMU_WRITE);
 	return CACHED;
 }
 

@@ -134,8 +134,14 @@ static int respond(struct viommu_device *device, const struct viommu_page_reques
 						 .group = r->group,
 						 .code = (uint16_t)code };
 
-	if (r->last && (r->access & (VIOMMU_READ | VIOMMU_WRITE)) && device->config.page_response)
-		device->config.page_response(device->config.opaque, &response);
+	if (!r->last || !(r->access & (VIOMMU_READ | VIOMMU_WRITE)) ||
+	    !device->config.page_response)
+		return VIOMMU_FAULT;
+	/* A device that asks again from inside would be answered from inside, for ever. */
+	if (atomic_exchange(&device->answering, true))
+		return VIOMMU_EBUSY;
+	device->config.page_response(device->config.opaque, &response);
+	atomic_store(&device->answering, false);
 	return VIOMMU_FAULT;
 }
 

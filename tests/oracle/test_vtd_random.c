@@ -296,6 +296,8 @@ static bool piece_agrees(struct world *w, struct range *r, const struct viommu_f
 		ask_oracle(w, &r->req, &oracle);
 		perm = (oracle.r ? VIOMMU_READ : 0) | (oracle.w ? VIOMMU_WRITE : 0) |
 		       (oracle.x ? VIOMMU_EXEC : 0);
+		if (rig_is_rom(&w->rig, &oracle, f))
+			perm &= ~VIOMMU_WRITE;
 		if (!oracle.ok || f->perm != perm || (perm && f->gpa + done != oracle.gpa) ||
 		    f->length - done < bytes) {
 			struct rig_answer engine = { .fragment = *f };

@@ -85,6 +85,10 @@ int rig_explain(struct rig *rig, const struct vo_request *req);
 
 struct viommu_device *rig_device(struct rig *rig, uint16_t rid);
 
+/* Whether a fragment has a pointer to ROM: it may be read there, and that is all (obligation 43). */
+bool rig_is_rom(const struct rig *rig, const struct vo_answer *oracle,
+		const struct viommu_fragment *f);
+
 /* rig_differs() - compares with the oracle's answer. NULL: they agree; else what differs. @warm: a
  * fragment may be flagged clean although another path made it dirty. */
 const char *rig_differs(const struct rig *rig, const struct vo_request *req,

@@ -44,6 +44,12 @@ static const char *record_differs(const struct vo_request *req, const struct vo_
 	return NULL;
 }
 
+bool rig_is_rom(const struct rig *rig, const struct vo_answer *oracle,
+		const struct viommu_fragment *f)
+{
+	return f->host && oracle->gpa >= rig->mem.ro_first && oracle->gpa <= rig->mem.ro_last;
+}
+
 static const char *host_differs(const struct rig *rig, const struct vo_answer *oracle,
 				const struct viommu_fragment *f)
 {
@@ -64,14 +70,17 @@ static const char *fragment_differs(const struct rig *rig, const struct vo_answe
 	uint32_t perm = (oracle->r ? VIOMMU_READ : 0) | (oracle->w ? VIOMMU_WRITE : 0) |
 			(oracle->x ? VIOMMU_EXEC : 0);
 	bool clean = f->flags & VIOMMU_FRAGMENT_CLEAN;
+	bool rom = rig_is_rom(rig, oracle, f);
 
+	if (rom)
+		perm &= ~VIOMMU_WRITE;
 	if (f->perm != perm)
 		return "permission";
 	if (perm && f->gpa != oracle->gpa)
 		return "address";
 	if (f->length != 1)
 		return "length";
-	if (clean != oracle->clean && !(warm && clean))
+	if (clean != (oracle->clean && !rom) && !(warm && clean))
 		return "clean flag";
 	return host_differs(rig, oracle, f);
 }

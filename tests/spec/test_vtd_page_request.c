@@ -205,6 +205,60 @@ static void test_overflow(void **state)
 	unit_close(u);
 }
 
+/* A device that asks again from inside of its answer. */
+static struct {
+	struct viommu_device *device;
+	unsigned depth;
+	unsigned deepest;
+	unsigned answers;
+	int result;
+} again;
+
+static void ask_again(void *opaque, const struct viommu_page_response *response)
+{
+	const struct viommu_page_request request = { .address = UNIT_IOVA,
+						     .pasid = response->pasid,
+						     .group = response->group,
+						     .access = VIOMMU_READ,
+						     .last = 1 };
+
+	(void)opaque;
+	again.answers++;
+	if (++again.depth > again.deepest)
+		again.deepest = again.depth;
+	if (again.answers < 100)
+		again.result = viommu_request_page(again.device, &request);
+	again.depth--;
+}
+
+static void test_asked_again(void **state)
+{
+	struct viommu_device_config config = { .size = sizeof(config),
+					       .id = 0x200,
+					       .page_response = ask_again };
+	struct viommu_page_request request = {
+		.address = UNIT_IOVA, .pasid = NONE, .group = 1, .access = VIOMMU_READ, .last = 1
+	};
+	struct unit *u = open_requests(0);
+	struct guest_pasid p = { .did = 9, .pgtt = VTD_PGTT_SECOND, .ss = u->ss, .ss_levels = 4 };
+
+	memset(&again, 0, sizeof(again));
+	guest_pasid(&u->g, 0x200, 0, &p);
+	row_equal(viommu_device_new(u->g.iommu, &config, &again.device), VIOMMU_OK);
+	for (unsigned i = 0; i < 127; i++)
+		row_equal(ask(u, NONE, VIOMMU_READ, 1, false), VIOMMU_OK);
+	row_name = "overflow: who asks again from inside the answer is not answered from inside";
+	row_equal(viommu_request_page(again.device, &request), VIOMMU_FAULT);
+	row_equal(again.deepest, 1);
+	row_equal(again.answers, 1);
+	row_equal(again.result, VIOMMU_EBUSY);
+	row_name = "afterwards as before";
+	row_equal(viommu_request_page(again.device, &request), VIOMMU_FAULT);
+	row_equal(again.answers, 2);
+	row_equal(viommu_device_free(again.device), VIOMMU_OK);
+	unit_close(u);
+}
+
 static void test_sizes(void **state)
 {
 	row_name = "11.4.11.3 2^(PQS+7) entries";
@@ -471,11 +525,12 @@ static void test_queue_wraps(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_layout),	     cmocka_unit_test(test_event),
-		cmocka_unit_test(test_overflow),     cmocka_unit_test(test_sizes),
-		cmocka_unit_test(test_wild_indices), cmocka_unit_test(test_refusals),
-		cmocka_unit_test(test_arguments),    cmocka_unit_test(test_responses),
-		cmocka_unit_test(test_drain),	     cmocka_unit_test(test_queue_wraps),
+		cmocka_unit_test(test_layout),	    cmocka_unit_test(test_event),
+		cmocka_unit_test(test_overflow),    cmocka_unit_test(test_asked_again),
+		cmocka_unit_test(test_sizes),	    cmocka_unit_test(test_wild_indices),
+		cmocka_unit_test(test_refusals),    cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_responses),   cmocka_unit_test(test_drain),
+		cmocka_unit_test(test_queue_wraps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -168,6 +168,11 @@ static int new_listener(struct reentry *r)
 	return result ? result : viommu_listener_free(listener);
 }
 
+static int enable_listener(struct reentry *r)
+{
+	return viommu_listener_enable(r->listener, 1);
+}
+
 static int free_listener(struct reentry *r)
 {
 	int result = viommu_listener_free(r->listener);
@@ -260,6 +265,7 @@ const struct verb verbs[] = {
 	{ "viommu_save", ONE_AT_A_TIME, save },
 	{ "viommu_restore", ONE_AT_A_TIME, restore },
 	{ "viommu_listener_new", ONE_AT_A_TIME, new_listener },
+	{ "viommu_listener_enable", ONE_AT_A_TIME, enable_listener },
 	{ "viommu_listener_free", ONE_AT_A_TIME, free_listener },
 	{ "viommu_vm_add_region, viommu_vm_remove_region", WORKS, regions },
 	{ "viommu_vm_quiesce", WORKS, quiesce },

@@ -446,6 +446,40 @@ static void domains_of_others_pasids(void **state)
 	guest_fini(&g);
 }
 
+/* Off, a listener costs nothing and hears nothing; interrupts and the mode it hears still. */
+static void switched_off_and_on(void **state)
+{
+	for (int wide = 0; wide < 2; wide++) {
+		struct viommu_listener *listener;
+		struct viommu_device *device;
+		struct ears e;
+		struct guest g;
+
+		guest_init(&g, GUEST_REGION, 64);
+		guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+		guest_legacy(&g, 8, 5, guest_table(&g), 4);
+		guest_start(&g, VTD_TTM_LEGACY);
+		device = guest_device(&g, 8);
+		listener = listen(&g, wide ? NULL : device, &e);
+		for (uint32_t on = 0; on < 2; on++) {
+			assert_int_equal(viommu_listener_enable(listener, on), VIOMMU_OK);
+			memset(&e, 0, sizeof(e));
+			guest_submit(&g, GUEST_IOTLB(VTD_GRAN_LOCAL, 5), 0x5000, 0, 0);
+			guest_submit(&g, GUEST_CC(VTD_GRAN_LOCAL, 5, 8, 0), 0, 0, 0);
+			guest_wait(&g);
+			assert_int_equal(e.unmaps, on ? 2 : 0);
+			assert_int_equal(e.modes, 0);
+			guest_command(&g, VTD_G_TE, false);
+			guest_command(&g, VTD_G_TE, true);
+			assert_int_equal(e.modes, 2);
+		}
+		assert_int_equal(viommu_listener_enable(NULL, 1), VIOMMU_EINVAL);
+		assert_int_equal(viommu_listener_enable(listener, 2), VIOMMU_EINVAL);
+		assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+		guest_fini(&g);
+	}
+}
+
 /* ---- the mode ---- */
 
 struct mode_log {
@@ -639,6 +673,7 @@ int main(void)
 		cmocka_unit_test(more_users_than_notes),
 		cmocka_unit_test(more_devices_than_steps),
 		cmocka_unit_test(domains_of_others_pasids),
+		cmocka_unit_test(switched_off_and_on),
 		cmocka_unit_test(mode_of_each),
 		cmocka_unit_test(another_id),
 		cmocka_unit_test(replay_from_inside),

@@ -252,10 +252,21 @@ static void channels_follow_the_map(void **state)
 	guest_fini(&g);
 }
 
-/* ROM has a host pointer for those who read, and none for those who write; cold and warm. */
+static int note(void *opaque, uint64_t iova, const struct viommu_fragment *f)
+{
+	if (iova <= 0x4000 && iova + f->length > 0x4000)
+		*(struct viommu_fragment *)opaque = *f;
+	return 0;
+}
+
+/* ROM has a host pointer for those who read, and none for those who write; cold and warm. With a
+ * pointer, permission is what may be done there (obligation 43). */
 static void rom_through_a_channel(void **state)
 {
+	struct viommu_fragment f = { .length = 0 };
 	struct viommu_channel *channel;
+	struct viommu_device *device;
+	uint64_t first = 0;
 	struct guest g;
 
 	guest_init(&g, GUEST_CALLBACKS, 16);
@@ -263,7 +274,8 @@ static void rom_through_a_channel(void **state)
 	assert_int_equal(add(g.vm, 0x4000, 0x1000, pages[0], VIOMMU_REGION_READONLY), VIOMMU_OK);
 	guest_legacy_tt(&g, 8, 1, 0, 4, VTD_TT_PASS);
 	guest_start(&g, VTD_TTM_LEGACY);
-	channel = guest_channel(&g, guest_device(&g, 8), VIOMMU_NO_PASID);
+	device = guest_device(&g, 8);
+	channel = guest_channel(&g, device, VIOMMU_NO_PASID);
 	for (unsigned i = 0; i < 6; i++) {
 		unsigned access = i & 1 ? VIOMMU_WRITE : VIOMMU_READ;
 		struct guest_dma d = guest_channel_dma(channel, VIOMMU_NO_PASID, 0x4fff, access);
@@ -271,7 +283,17 @@ static void rom_through_a_channel(void **state)
 		assert_int_equal(d.result, VIOMMU_OK);
 		assert_int_equal(d.f.gpa, 0x4fff);
 		assert_ptr_equal(d.f.host, i & 1 ? NULL : &pages[0][0xfff]);
+		assert_int_equal(d.f.perm & VIOMMU_WRITE, access & VIOMMU_WRITE);
+		assert_true(d.f.perm & VIOMMU_READ);
+		d = guest_dma(device, 0x4fff, access);
+		assert_ptr_equal(d.f.host, i & 1 ? NULL : &pages[0][0xfff]);
+		assert_int_equal(d.f.perm & VIOMMU_WRITE, access & VIOMMU_WRITE);
 	}
+	assert_int_equal(viommu_replay(device, VIOMMU_NO_PASID, &first, 0x5fff, 0, note, &f),
+			 VIOMMU_OK);
+	assert_ptr_equal(f.host, pages[0]);
+	assert_int_equal(f.perm & (VIOMMU_READ | VIOMMU_WRITE), VIOMMU_READ);
+	assert_int_equal(f.flags, 0);
 	guest_fini(&g);
 }
 
