@@ -181,7 +181,8 @@ VIOMMU_API int viommu_channel_free(struct viommu_channel *channel);
  *
  * One at a time per handle.
  * @param channel  the channel
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (already open)
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (already open, or from inside a callback of a
+ * translation of this very channel)
  */
 VIOMMU_API int viommu_enter(struct viommu_channel *channel);
 
@@ -190,7 +191,8 @@ VIOMMU_API int viommu_enter(struct viommu_channel *channel);
  *
  * One at a time per handle.
  * @param channel  the channel
- * @return VIOMMU_OK, VIOMMU_EINVAL (also: no section is open)
+ * @return VIOMMU_OK, VIOMMU_EINVAL (also: no section is open, or from inside a callback of a
+ * translation of this very channel: it stays open)
  */
 VIOMMU_API int viommu_leave(struct viommu_channel *channel);
 
@@ -553,7 +555,8 @@ VIOMMU_API int viommu_replay(struct viommu_device *device, uint32_t pasid, uint6
  * @param iommu   the IOMMU
  * @param buffer  receives the state; NULL with capacity 0 asks for the size
  * @param bytes   in: capacity; out: bytes needed
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOSPC (bytes is set), VIOMMU_EBUSY
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOSPC (bytes is set, also when only the size was asked for;
+ * what is in the buffer then is no state), VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
 

@@ -50,8 +50,8 @@ struct viommu_vm_config {
 	uint64_t hash_key[2];
 };
 
-/** The region is ROM: writes by the library fail, translations to it carry no host pointer for
- * writing. */
+/** The region is ROM: writes by the library fail, translations to it carry a host pointer and no
+ * VIOMMU_WRITE, or, for who asked to write, no host pointer. */
 #define VIOMMU_REGION_READONLY 1U
 
 /** A piece of guest memory that the library may access directly. */

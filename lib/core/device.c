@@ -382,18 +382,31 @@ struct viommu_device *devices_take_user(struct viommu *u, uint32_t id)
 	return device;
 }
 
-/* With devices_lock held. A device without room stays vague until its era ends. */
+static uint64_t era_of(const struct viommu_device *device)
+{
+	return device->iommu->domain_users.era + device->era;
+}
+
+/* With devices_lock held. A device without room for a note is full until its era ends. */
 static void note_user(struct viommu_device *device, uint32_t id)
 {
-	struct viommu *u = device->iommu;
-	uint64_t era = u->domain_users.era + device->era;
+	uint64_t era = era_of(device);
 
-	if (device->full_era == era)
-		return;
-	if (!domain_users_note(&u->domain_users, device, id)) {
+	if (device->full_era != era && !domain_users_note(&device->iommu->domain_users, device, id))
 		device->full_era = era;
+}
+
+/* With devices_lock held. Devices that nobody hears are not visited; who begins to hear them looks at
+ * each first (device_has_domain()). */
+static void list_vague(struct viommu_device *device, bool vague)
+{
+	bool is_heard = (device->lists & 1U << DEVICES_HEARD) ||
+			atomic_load(&device->iommu->wide_listeners);
+
+	if (is_heard && (vague || device->full_era == era_of(device)))
 		device_list_add(device, DEVICES_VAGUE);
-	}
+	else
+		device_list_remove(device, DEVICES_VAGUE);
 }
 
 void device_uses_domain(struct viommu_device *device, uint32_t id)
@@ -403,29 +416,23 @@ void device_uses_domain(struct viommu_device *device, uint32_t id)
 	if (!u->engine->by_domain)
 		return;
 	pthread_mutex_lock(&u->devices_lock);
-	device->used_era = u->domain_users.era + device->era;
-	if (device->full_era != device->used_era)
-		device_list_remove(device, DEVICES_VAGUE);
+	device->used_era = era_of(device);
 	note_user(device, id);
+	list_vague(device, false);
 	pthread_mutex_unlock(&u->devices_lock);
 }
 
 void device_has_domain(struct viommu_device *device, const uint32_t *id)
 {
 	struct viommu *u = device->iommu;
-	uint64_t era;
 
 	if (!u->engine->by_domain)
 		return;
 	pthread_mutex_lock(&u->devices_lock);
-	era = u->domain_users.era + device->era;
-	/* Who has used nothing yet may be about to with a PASID, which nobody has looked at. */
-	if (u->pasids && device->used_era != era)
-		device_list_add(device, DEVICES_VAGUE);
-	else if (device->full_era != era)
-		device_list_remove(device, DEVICES_VAGUE);
 	if (id)
 		note_user(device, *id);
+	/* Who has used nothing yet may be about to with a PASID, which nobody has looked at. */
+	list_vague(device, u->pasids && device->used_era != era_of(device));
 	pthread_mutex_unlock(&u->devices_lock);
 }
 

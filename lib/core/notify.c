@@ -528,6 +528,10 @@ int viommu_listener_enable(struct viommu_listener *listener, uint32_t unmap)
 	count_in(listener, UINT32_MAX); /* - 1 */
 	listener->deaf = !unmap;
 	count_in(listener, 1);
+	if (unmap && !listener->device) { /* devices are looked at again: device_has_domain() */
+		sweep_start(u, 0);
+		notify_end(u, VIOMMU_OK);
+	}
 	unit_end(u);
 	return VIOMMU_OK;
 }
