@@ -308,7 +308,8 @@ struct viommu_vhost_config {
 	void *opaque; /**< passed to send */
 	/** Sends a message to the backend: VIOMMU_OK: it has been acted upon; VIOMMU_PENDING:
 	 * viommu_vhost_acknowledged() will say so, which may be before send returns. Anything else:
-	 * it has not been sent. After an invalidation that could not be sent the connection is
+	 * it has not been sent; except VIOMMU_EEXIST to an update that was sent before, which says that
+	 * the backend has it. After an invalidation that could not be sent the connection is
 	 * broken: nothing more is sent, and the guest's invalidations do not complete until
 	 * viommu_vhost_free() or viommu_vhost_fail(), which have to come after the backend has lost
 	 * its translations.
@@ -336,7 +337,9 @@ struct viommu_vhost_config {
  * is sent as VIOMMU_IOTLB_INVALIDATE before the guest learns that it is complete, and the guest
  * learns it when the backend has acknowledged. Nothing is sent for ranges of which the backend was
  * sent nothing, and ranges that touch are sent as one. The whole space is sent in two halves.
- * Updates never overlap what the backend was sent and not told to forget.
+ * Updates never overlap what the backend was sent and not told to forget, unless they are the same in
+ * range, memory and permission: a backend may be sent those again and again. It may add them, ignore
+ * them, or refuse them.
  *
  * Regions of guest memory may change meanwhile: see viommu_vhost_forget_gpa().
  *
@@ -365,8 +368,10 @@ VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
  * Answers a miss: translates and sends an update for as much around the address as the tables prove
  * to continue it in address, guest memory, host memory and permission, in one region; whole pages of
  * 4 KiB, except where a virtio-iommu has mappings or reserved regions that are not. What has been
- * sent of it is left out, unless it is the address itself: then an invalidation precedes the update,
- * because backends do not replace what they have. They do not all ask again either when a range lacks
+ * sent of it is left out, unless it is the address itself: then the same update is sent again, if it
+ * was one message, or is what an invalidation has left of one. A backend has that as a whole or not at
+ * all. Before any other, which may overlap what was sent, an invalidation is sent, because backends do
+ * not replace what they have. They do not all ask again either when a range lacks
  * a permission, so they are given what the tables grant at once: a page that may be written and is not
  * dirty is made dirty, as by an ATS request without "no write", and no other page like that is sent
  * with it. Where the tables refuse, the fault is recorded; if it was a write and reading is granted,

@@ -326,6 +326,23 @@ int range_map_add(struct range_pool *pool, struct range_map *map, const struct r
 	return VIOMMU_OK;
 }
 
+void range_map_set_perm(struct range_pool *pool, struct range_map *map, uint64_t address,
+			uint32_t perm)
+{
+	struct range_node *node;
+	uint32_t at;
+
+	if (NEVER(perm > UINT8_MAX) || !map->count)
+		return;
+	node = leaf_of(pool, map, &map->removing, address);
+	at = leaf_rank(&node->leaf, address);
+	if (at == GET(node->count) || GET(node->leaf.pair[at].first) > address)
+		return;
+	change_begin(pool, map);
+	SET(node->leaf.perm[at], (uint8_t)perm);
+	change_end(pool, map);
+}
+
 int range_map_reserve(struct range_pool *pool, const struct range_map *map, uint32_t adds)
 {
 	/* each splits a node of every level at most, and may make a new root */

@@ -84,6 +84,10 @@ struct range_map {
  */
 int range_map_add(struct range_pool *pool, struct range_map *map, const struct range_item *item);
 
+/* Changes the perm of the item that has the address, if there is one; needs no memory. Writer only. */
+void range_map_set_perm(struct range_pool *pool, struct range_map *map, uint64_t address,
+			uint32_t perm);
+
 /* Puts the items of a map that nobody else knows into an empty one of the same pool, which others
  * may be reading. Writer only. */
 void range_map_move(struct range_pool *pool, struct range_map *to, struct range_map *from);

@@ -15,10 +15,13 @@
  * 3. From the moment an invalidation is told that has to be sent until the backend has acted upon
  *    it, a section is open (the hold). The listener runs before the epoch of the completion starts,
  *    so the completion waits for the section.
- * 4. An update overlaps nothing that the backend may have: what it does is removed by an invalidation
- *    before it, in the same queue. Backends ignore updates of what they know (DPDK), refuse them
- *    (vdpa), or find the old range first (Linux). The record has the range all the time, so nobody
- *    waits for that invalidation: one of the guest's goes out behind the update.
+ * 4. An update overlaps nothing that the backend may have, unless it is the same range, target and
+ *    permission: what else it overlaps is removed by an invalidation before it, in the same queue.
+ *    Backends ignore updates of what they know (DPDK), refuse them (vdpa), or find the old range first
+ *    (Linux), none of which matters if it is the same; and a backend that asks again and again for what
+ *    it has is not invalidated. The record has the range all the time, also if the repeated update
+ *    cannot be sent, so nobody waits for that invalidation: one of the guest's goes out behind the
+ *    update.
  * 5. The section stays open until nothing is left, also of what was told after it was opened. That
  *    is more than a completion needs to wait for; less would take a section a message. It ends: who
  *    waits for a completion sends no more invalidations, and updates do not count.
@@ -47,7 +50,8 @@ struct vhost_run {
 /* What is to be sent: an update, or with perm 0 an invalidation. */
 struct vhost_message {
 	struct vhost_run run;
-	bool ours; /* an invalidation that makes room for the update behind it */
+	bool ours;  /* an invalidation that makes room for the update behind it */
+	bool again; /* an update that is on record already: the backend may have it */
 };
 
 struct viommu_vhost {

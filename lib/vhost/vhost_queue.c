@@ -73,20 +73,25 @@ static struct vhost_message cut(const struct vhost_run *run, const struct vhost_
 static void push_update(struct viommu_vhost *v, const struct vhost_message *m)
 {
 	push(v, m);
-	vhost_sent_add(&v->sent, &m->run.range, m->run.gpa, m->run.perm);
+	if (!m->again)
+		vhost_sent_add(&v->sent, &m->run.range, m->run.gpa, m->run.perm);
 }
 
-/* A backend that asks for what it was sent has lost it, or wants more permission. */
+/* A backend that asks for what it was sent has lost it, asks twice, or wants more permission. What it
+ * was sent in one message it has as a whole or not at all: the same message does no harm then. */
 static bool push_answer(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run)
 {
 	struct vhost_range range = run->range;
 	bool known = vhost_sent_fit(&v->sent, iova, &range);
 	struct vhost_message before = { .ours = true };
 	struct vhost_message m = cut(run, &range);
+	bool makes_room;
 
-	if (VHOST_QUEUE - v->count < (known ? 2 : 1))
+	m.again = vhost_sent_same(&v->sent, &range, m.run.gpa, m.run.perm);
+	makes_room = known && !m.again;
+	if (VHOST_QUEUE - v->count < (makes_room ? 2 : 1))
 		return false;
-	if (known) {
+	if (makes_room) {
 		vhost_sent_remove(&v->sent, range.first, range.last, &before.run.range);
 		push(v, &before);
 	}
@@ -169,11 +174,12 @@ static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint
 	}
 	if (v->acknowledged < v->issued)
 		not_issued(v);
-	if (result == VIOMMU_OK)
+	if (result == VIOMMU_OK || (m->again && result == VIOMMU_EEXIST))
 		return;
 	if (m->run.perm) {
 		v->update_result = result < 0 ? result : VIOMMU_EINVAL;
-		not_sent(v, &m->run.range);
+		if (!m->again) /* it may have it from before */
+			not_sent(v, &m->run.range);
 	} else {
 		v->broken = true;
 	}

@@ -12,6 +12,9 @@
 
 /* perm of a range that stands for several: its target says nothing. */
 #define SEVERAL 0x80U
+/* And of one that was sent in more than one message, or invalidated in part: a backend may have a part
+ * of it. */
+#define PARTS 0x40U
 
 /* Items that one change adds at most: two parts at each edge, the new one, one that stands for two.
  */
@@ -172,6 +175,15 @@ bool vhost_sent_fit(const struct vhost_sent *sent, uint64_t iova, struct vhost_r
 	return known;
 }
 
+bool vhost_sent_same(const struct vhost_sent *sent, const struct vhost_range *range, uint64_t gpa,
+		     uint32_t perm)
+{
+	struct range_item item;
+
+	return find(sent, range->first, &item) && item.first == range->first &&
+	       item.last == range->last && item.target == gpa && item.perm == perm;
+}
+
 /* ---- changes ---- */
 
 /* There is memory and a place for it. */
@@ -203,6 +215,15 @@ static void split(struct vhost_sent *sent, uint64_t at)
 	add(sent, &high);
 }
 
+/* A part of what has the address is removed, and there is no memory to say which. */
+static void blur(struct vhost_sent *sent, uint64_t address)
+{
+	struct range_item item;
+
+	if (find(sent, address, &item))
+		range_map_set_perm(sent->pool, &sent->map, address, item.perm | PARTS);
+}
+
 /* While there are too many, one that is near and the next become one: what is between them may be
  * invalidated in vain. */
 static void reduce(struct vhost_sent *sent, uint64_t near)
@@ -226,7 +247,7 @@ static void reduce(struct vhost_sent *sent, uint64_t near)
 /* Whether b is what follows a. */
 static bool continues(const struct range_item *a, const struct range_item *b)
 {
-	return a->last + 1 == b->first && a->perm == b->perm &&
+	return a->last + 1 == b->first && (a->perm & ~PARTS) == (b->perm & ~PARTS) &&
 	       a->target + (b->first - a->first) == b->target;
 }
 
@@ -242,11 +263,13 @@ void vhost_sent_add(struct vhost_sent *sent, const struct vhost_range *range, ui
 		remove_whole(sent, &other);
 		item.first = other.first;
 		item.target = other.target;
+		item.perm |= PARTS;
 	}
 	if (item.last != UINT64_MAX && find(sent, item.last + 1, &other) &&
 	    continues(&item, &other)) {
 		remove_whole(sent, &other);
 		item.last = other.last;
+		item.perm |= PARTS;
 	}
 	add(sent, &item);
 	reduce(sent, item.first);
@@ -269,6 +292,9 @@ void vhost_sent_remove(struct vhost_sent *sent, uint64_t first, uint64_t last,
 		split(sent, first);
 		if (last != UINT64_MAX)
 			split(sent, last + 1);
+	} else {
+		blur(sent, first);
+		blur(sent, last);
 	}
 	range_map_remove(sent->pool, &sent->map, first, last, include, removed);
 	reduce(sent, first);

@@ -59,6 +59,11 @@ bool vhost_sent_any(const struct vhost_sent *sent, uint64_t first, uint64_t last
  * is in something. */
 bool vhost_sent_fit(const struct vhost_sent *sent, uint64_t iova, struct vhost_range *range);
 
+/* Whether a backend may have this very range and no mere part of it: it was sent in one message, or is
+ * what an invalidation has left of one. */
+bool vhost_sent_same(const struct vhost_sent *sent, const struct vhost_range *range, uint64_t gpa,
+		     uint32_t perm);
+
 /* The first range at or above *from, which moves behind it, that may be somewhere in [gpa, gpa_last] of
  * guest memory. False: there is none. */
 bool vhost_sent_in_memory(const struct vhost_sent *sent, uint64_t *from, uint64_t gpa,

@@ -7,6 +7,48 @@
 
 static struct backend backends[3];
 
+/* Whether all of a message that it has, and nothing beside, is of one message. */
+static bool one_piece(const struct backend *b, unsigned first, unsigned last)
+{
+	unsigned piece = b->page[first].piece;
+
+	for (unsigned i = first; i <= last; i++) {
+		if (b->page[i].piece != piece)
+			return false;
+	}
+	return (first == 0 || b->page[first - 1].piece != piece) &&
+	       (last == PAGES - 1 || b->page[last + 1].piece != piece);
+}
+
+/* 35: backends do not replace. The very same again changes nothing, if they have it as a whole. */
+static void check_update(const struct backend *b, const struct viommu_iotlb_msg *m)
+{
+	uint64_t end = m->iova + m->size;
+	unsigned known = PAGES;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (!b->page[i].uaddr || AT(i) < m->iova || AT(i) >= end)
+			continue;
+		row_equal(b->page[i].uaddr, m->uaddr + (AT(i) - m->iova));
+		row_equal(b->page[i].perm, m->perm);
+		known = i;
+	}
+	if (known < PAGES)
+		row_equal(one_piece(b, (unsigned)((m->iova - AT(0)) / GUEST_PAGE),
+				    (unsigned)((end - 1 - AT(0)) / GUEST_PAGE)),
+			  true);
+}
+
+void lose(struct backend *b, unsigned page)
+{
+	unsigned piece = b->page[page].piece;
+
+	for (unsigned i = 0; i < PAGES; i++) {
+		if (b->page[i].piece == piece)
+			b->page[i] = (struct known){ .uaddr = 0 };
+	}
+}
+
 int backend_send(void *opaque, const struct viommu_iotlb_msg *m)
 {
 	struct backend *b = opaque;
@@ -20,13 +62,15 @@ int backend_send(void *opaque, const struct viommu_iotlb_msg *m)
 	assert_true(b->count < LOG);
 	b->log[b->count++] = *m;
 	b->waited = b->u->g.status && guest_waited(&b->u->g);
+	if (update) {
+		check_update(b, m);
+		b->updates++;
+	}
 	for (unsigned i = 0; i < PAGES && (answer == VIOMMU_OK || answer == VIOMMU_PENDING); i++) {
 		if (AT(i) < m->iova || AT(i) > last)
 			continue;
-		/* 35: backends do not replace */
-		row_equal(update && b->page[i].uaddr != 0, false);
-		b->page[i].uaddr = update ? m->uaddr + (AT(i) - m->iova) : 0;
-		b->page[i].perm = m->perm;
+		b->page[i] = (struct known){ update ? m->uaddr + (AT(i) - m->iova) : 0, m->perm,
+					     update ? b->updates : 0 };
 	}
 	if (b->inside)
 		b->inside(b, m);

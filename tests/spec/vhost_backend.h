@@ -22,6 +22,7 @@
 struct known {
 	uint64_t uaddr; /* 0: nothing */
 	uint32_t perm;
+	unsigned piece; /* number of the update that it is of */
 };
 
 enum { LOG = 512 };
@@ -38,10 +39,14 @@ struct backend {
 	void (*inside)(struct backend *b, const struct viommu_iotlb_msg *message);
 	bool waited; /* the wait was complete when a message came */
 	unsigned scratch;
+	unsigned updates;
 };
 
 /* viommu_vhost_config.send, of a struct backend. */
 int backend_send(void *opaque, const struct viommu_iotlb_msg *message);
+
+/* It forgets what it has of the update that the page is of: as a whole, as backends do. */
+void lose(struct backend *b, unsigned page);
 
 /* The nth of three. */
 struct backend *attach(struct unit *u, unsigned nth, struct viommu_device *device, uint32_t pasid,

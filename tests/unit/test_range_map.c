@@ -196,6 +196,18 @@ static void permissions(void **state)
 	assert_true(range_map_find(w.pool, &w.map, 1, &found));
 	assert_int_equal(found.perm, 0xff);
 	assert_true(found.target == TOP);
+	item = (struct range_item){ .first = 5, .last = 8, .target = 3, .perm = 1 };
+	assert_int_equal(range_map_add(w.pool, &w.map, &item), VIOMMU_OK);
+	range_map_set_perm(w.pool, &w.map, 4, 2);
+	range_map_set_perm(w.pool, &w.map, 9, 2);
+	assert_true(range_map_find(w.pool, &w.map, 5, &found));
+	assert_int_equal(found.perm, 1);
+	range_map_set_perm(w.pool, &w.map, 7, 0xfe);
+	assert_true(range_map_find(w.pool, &w.map, 5, &found));
+	assert_int_equal(found.perm, 0xfe);
+	assert_true(found.first == 5 && found.last == 8 && found.target == 3);
+	assert_true(range_map_find(w.pool, &w.map, 1, &found));
+	assert_int_equal(found.perm, 0xff);
 	close_world(&w);
 }
 

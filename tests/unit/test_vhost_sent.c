@@ -61,12 +61,33 @@ static void add(struct vhost_sent *sent, const struct vhost_range *range, uint64
 	vhost_sent_add(sent, range, gpa, 1 + choose(3));
 }
 
+/* What can be sent again as it is: a message that is there as a whole, or what is left of one. @piece:
+ * which message each address is of. */
+static unsigned check_same(const struct vhost_sent *sent, uint64_t base, const unsigned *piece)
+{
+	struct range_item item;
+	unsigned first, last;
+
+	if (!range_map_next(sent->pool, &sent->map, base + choose(SPACE), &item) ||
+	    !vhost_sent_same(sent, &(struct vhost_range){ item.first, item.last }, item.target,
+			     item.perm & 3))
+		return 0;
+	first = (unsigned)(item.first - base);
+	last = (unsigned)(item.last - base);
+	for (unsigned i = first; i <= last; i++)
+		assert_true(piece[i] && piece[i] == piece[first]);
+	assert_true(first == 0 || piece[first - 1] != piece[first]);
+	assert_true(last == SPACE - 1 || piece[last + 1] != piece[first]);
+	return 1;
+}
+
 static void any_order(void **state)
 {
 	const char *seed = getenv("VIOMMU_SEED");
 	struct viommu_vm_config config = { .size = sizeof(config) };
 	struct viommu_vm *vm;
 	bool full = false;
+	unsigned same = 0;
 
 	(void)state;
 	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
@@ -75,6 +96,7 @@ static void any_order(void **state)
 	for (unsigned round = 0; round < 3 * 8; round++) {
 		uint64_t base = bases[round % 3];
 		bool there[SPACE] = { false };
+		unsigned piece[SPACE] = { 0 };
 		struct vhost_sent sent;
 		bool exact = true; /* until it has been full, or without memory */
 
@@ -96,7 +118,7 @@ static void any_order(void **state)
 			else
 				vhost_sent_remove(&sent, range.first, range.last, NULL);
 			for (unsigned i = first; i <= last; i++)
-				there[i] = adds;
+				there[i] = adds, piece[i] = adds ? step + 1 : 0;
 			exact = exact && sent.map.count < sent.max;
 			assert_true(sent.map.count <= sent.max);
 			for (unsigned i = 0; i < SPACE; i++) {
@@ -106,6 +128,7 @@ static void any_order(void **state)
 				assert_true(!exact || known == there[i]);
 			}
 			check_fit(&sent, base, there, exact);
+			same += check_same(&sent, base, piece);
 		}
 		full = full || (round % 2 && !exact);
 		vhost_sent_remove(&sent, 0, UINT64_MAX, NULL);
@@ -113,6 +136,7 @@ static void any_order(void **state)
 		vhost_sent_fini(&sent);
 	}
 	assert_true(full);
+	assert_true(same > 1000);
 	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
 }
 
@@ -139,11 +163,62 @@ static void joined(void **state)
 	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
 }
 
+static bool same(const struct vhost_sent *sent, uint64_t first, uint64_t last, uint64_t gpa,
+		 uint32_t perm)
+{
+	return vhost_sent_same(sent, &(struct vhost_range){ first, last }, gpa, perm);
+}
+
+/* Only what was sent as it is, or is left of that. Without memory to say which part is gone, it is not
+ * forgotten that one is. */
+static void same_again(void **state)
+{
+	static const struct vhost_range cuts[] = { { 0x3000, 0x3fff },
+						   { 0, 0x3fff },
+						   { 0x3000, 0xffff } };
+	struct viommu_vm_config config = { .size = sizeof(config) };
+	struct viommu_vm *vm;
+
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	for (unsigned n = 0; n < 2 * 3; n++) {
+		const struct vhost_range *cut = &cuts[n / 2];
+		const bool memory = n % 2;
+		struct vhost_sent sent;
+
+		assert_int_equal(vhost_sent_init(&sent, vm, 1024), VIOMMU_OK);
+		make_room(&sent, vm);
+		vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x8fff }, 0x5000, 3);
+		for (uint64_t at = 0x100000; vhost_sent_reserve(&sent); at += 0x2000)
+			vhost_sent_add(&sent, &(struct vhost_range){ at, at }, 0, 3);
+		assert_true(same(&sent, 0x1000, 0x8fff, 0x5000, 3));
+		assert_false(same(&sent, 0x1000, 0x8fff, 0x6000, 3));
+		assert_false(same(&sent, 0x1000, 0x8fff, 0x5000, 1));
+		assert_false(same(&sent, 0x1000, 0x7fff, 0x5000, 3));
+		assert_false(same(&sent, 0x1000, 0x9fff, 0x5000, 3));
+		assert_false(same(&sent, 0x2000, 0x8fff, 0x6000, 3));
+		assert_false(same(&sent, 0x2000, 0x8fff, 0x5000, 3));
+		if (memory)
+			make_room(&sent, vm);
+		assert_int_equal(vhost_sent_reserve(&sent), memory);
+		vhost_sent_remove(&sent, cut->first, cut->last, NULL);
+		assert_false(same(&sent, 0x1000, 0x8fff, 0x5000, 3));
+		assert_int_equal(same(&sent, 0x1000, 0x2fff, 0x5000, 3),
+				 memory && cut->first > 0x1000);
+		assert_int_equal(same(&sent, 0x4000, 0x8fff, 0x8000, 3),
+				 memory && cut->last < 0x8fff);
+		assert_int_equal(vhost_sent_any(&sent, 0x1000, 0x2fff),
+				 !memory || cut->first > 0x1000);
+		vhost_sent_fini(&sent);
+	}
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_order),
 		cmocka_unit_test(joined),
+		cmocka_unit_test(same_again),
 	};
 
 	return cmocka_run_group_tests_name("vhost_sent", tests, NULL, NULL);
