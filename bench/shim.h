@@ -33,6 +33,7 @@ extern "C" {
 	SUITE(vtd)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
+	SUITE(its)                                                                                 \
 	SUITE(memory)                                                                              \
 	SUITE(map)                                                                                 \
 	SUITE(iotlb)                                                                               \

@@ -125,9 +125,10 @@ static int make(struct fuzz *f, unsigned how, struct viommu **lpis, struct viomm
 					.vlpi = vlpi,
 					.limits = &limits };
 	struct viommu_its_config i = { .size = sizeof(i),
-				       .typer = how & 1	  ? UINT64_C(0x1ef73) | UINT64_C(3) << 39
-						: how & 2 ? UINT64_C(0x1ef73) | UINT64_C(1) << 37
-							  : UINT64_C(0x1ef71),
+				       .typer = how & 1 ? UINT64_C(0x1700012f73) | UINT64_C(3) << 39
+						: how & 2
+							? UINT64_C(0x1700012f73) | UINT64_C(1) << 37
+							: UINT64_C(0x1700012f71),
 				       .base = BASE,
 				       .devices = how & 32 ? 2 : 0,
 				       .events = how & 32 ? 2048 : 0,
