@@ -58,15 +58,17 @@ static bool tell_block(struct its *its, uint32_t block, bool virtual, uint64_t t
 	const struct its_owner *owner = &its->owner[block];
 	uint32_t first = (block - owner->first) * ITS_BLOCK;
 
-	if (!unit_pay(&its->unit, ITS_BLOCK))
+	if (!unit_pay(&its->unit, 1))
 		return false;
 	for (uint32_t i = 0; i < ITS_BLOCK; i++) {
 		uint64_t event = atomic_load_explicit(&its->event[(uint64_t)block * ITS_BLOCK + i],
 						      memory_order_relaxed);
 
 		if ((event & EVENT_VALID) && !(event & EVENT_VIRTUAL) == !virtual &&
-		    bits_get(event, EVENT_TARGET) == target)
+		    bits_get(event, EVENT_TARGET) == target) {
+			(void)unit_pay(&its->unit, 1);
 			its_tell(its, owner->device, first + i, first + i);
+		}
 	}
 	return true;
 }
@@ -371,6 +373,7 @@ static enum its_executed inv(struct its *its, struct its_current *c)
 		vpe_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
 	else
 		lpi_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
+	(void)unit_pay(&its->unit, its->lpis->cpus / 16); /* a change is told of all */
 	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
 	return ITS_DONE;
 }

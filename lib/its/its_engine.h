@@ -73,6 +73,8 @@ struct its {
 	bool unsynced;		/* something was taken away since the last SYNC */
 	uint64_t quiesce_epoch; /* Enabled became 0: sections that are waited for */
 	bool quiescing;
+	bool dropping; /* BASER2 lost Valid: vPEs are unmapped, from this one on */
+	uint32_t drop_vpe;
 	uint64_t sgir; /* upper half of GITS_SGIR, written before the lower */
 
 	pthread_mutex_t umsi_lock; /* guards UMSIR, and bits of STATUSR being set */

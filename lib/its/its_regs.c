@@ -86,7 +86,8 @@ static void write_baser(void *engine, const struct regs_write *w)
 		its_drop_collections(its);
 		break;
 	default:
-		vpe_unbind_all(its->lpis, its->number, true);
+		its->dropping = true;
+		its->drop_vpe = 0;
 		break;
 	}
 	its_tell(its, VIOMMU_ANY_SOURCE, 0, UINT32_MAX);
@@ -212,9 +213,30 @@ static int quiesce(struct its *its)
 	return VIOMMU_OK;
 }
 
+/* Each vPE that goes takes its pending table with it. No command is executed meanwhile. */
+static int drop_vpes(struct its *its)
+{
+	for (; its->dropping && its->drop_vpe < its->lpis->vpes; its->drop_vpe++) {
+		bool mapped = vpe_mapped_by(its->lpis, its->drop_vpe, its->number);
+
+		if ((mapped || its->drop_vpe % 64 == 0) &&
+		    !unit_pay(&its->unit, mapped ? 1 + lpi_words(its->lpis) / 16 : 1)) {
+			unit_work(&its->unit);
+			return VIOMMU_PENDING;
+		}
+		if (mapped) {
+			vpe_unbind(its->lpis, its->number, its->drop_vpe);
+			vpe_retire(its->lpis, its->drop_vpe);
+		}
+	}
+	its->dropping = false;
+	return VIOMMU_OK;
+}
+
 int its_progress(struct its *its)
 {
-	int queue = its_queue_run(its);
+	int dropped = drop_vpes(its);
+	int queue = dropped ? dropped : its_queue_run(its);
 	int quiet = quiesce(its);
 
 	if (queue || quiet)

@@ -64,6 +64,7 @@ static void save_device(const struct its *its, uint32_t id, uint64_t device,
 #define CURRENT_ACTIVE BIT(0)
 #define CURRENT_ORPHAN BIT(1)
 #define QUIESCING      BIT(2)
+#define DROPPING       BIT(3)
 
 static void save_current(const struct its *its, struct state_writer *state)
 {
@@ -72,7 +73,8 @@ static void save_current(const struct its *its, struct state_writer *state)
 	state_record(state, "curr");
 	state_put64(state, (c->active ? CURRENT_ACTIVE : 0) |
 				   (c->active && c->orphan ? CURRENT_ORPHAN : 0) |
-				   (its->quiescing ? QUIESCING : 0));
+				   (its->quiescing ? QUIESCING : 0) |
+				   (its->dropping ? DROPPING : 0));
 	state_put64(state, its->sgir);
 	if (!c->active)
 		return;
@@ -192,7 +194,7 @@ static bool load_current(const struct its *its, struct state_reader *state, stru
 		c->to = state_get32(state);
 	}
 	return !state->bad && state_left(state) == 0 && !(l->sgir & UINT32_MAX) &&
-	       !(l->flags & ~(CURRENT_ACTIVE | CURRENT_ORPHAN | QUIESCING)) &&
+	       !(l->flags & ~(CURRENT_ACTIVE | CURRENT_ORPHAN | QUIESCING | DROPPING)) &&
 	       (c->active || !c->orphan) &&
 	       its_current_possible(its, event_possible(its, c->event), c);
 }
@@ -318,6 +320,8 @@ static void take(struct its *its, const struct loaded *l)
 	its->current = l->current;
 	its->quiescing = l->flags & QUIESCING;
 	its->quiesce_epoch = 0;
+	its->dropping = l->flags & DROPPING;
+	its->drop_vpe = 0;
 	its->sgir = l->sgir;
 }
 

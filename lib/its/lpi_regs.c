@@ -169,13 +169,12 @@ static void write_invlpir(void *engine, const struct regs_write *w)
 static void write_invallr(void *engine, const struct regs_write *w)
 {
 	struct lpi_cpu *c = engine;
-	uint32_t word = 0;
 	uint64_t value;
 
 	if (!acts(c, w, &value))
 		return;
 	if (names_vpe(c, value)) {
-		vpe_reread(&c->lpis->unit, c->lpis, (uint32_t)bits_get(value, GICR_INV_VPE), &word);
+		vpe_retell(c->lpis, (uint32_t)bits_get(value, GICR_INV_VPE));
 		return;
 	}
 	lpi_forget(c->lpis);

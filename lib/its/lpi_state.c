@@ -67,8 +67,11 @@ void lpi_save(struct viommu *u, struct state_writer *state)
 	for (uint32_t i = 0; i < l->cpus; i++)
 		save_cpu(&l->cpu[i], state);
 	state_record(state, "pend");
-	for (uint32_t i = 0; i < l->cpus; i++)
-		save_words(state, i, l->cpu[i].pending, lpi_words(l));
+	for (uint32_t i = 0; i < l->cpus; i++) {
+		/* a delivery that came too late may have left a bit where EnableLPIs is 0 */
+		if (atomic_load(&l->cpu[i].latch) & LPI_LATCH_ON)
+			save_words(state, i, l->cpu[i].pending, lpi_words(l));
+	}
 	state_record(state, "vpes");
 	for (uint32_t i = 0; i < l->vpes; i++)
 		save_vpe(&l->vpe[i], state);

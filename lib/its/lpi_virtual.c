@@ -300,15 +300,13 @@ void vpe_retire(struct lpis *l, uint32_t vpe)
 	drop_pending(l, v);
 }
 
-void vpe_unbind_all(struct lpis *l, uint32_t its, bool write)
+void vpe_unbind_all(struct lpis *l, uint32_t its)
 {
 	for (uint32_t i = 0; i < l->vpes; i++) {
 		if (!vpe_mapped_by(l, i, its))
 			continue;
 		vpe_unbind(l, its, i);
-		if (write)
-			vpe_retire(l, i);
-		else if (!vpe_mapped(l, i))
+		if (!vpe_mapped(l, i))
 			drop_pending(l, &l->vpe[i]);
 	}
 }
@@ -385,6 +383,18 @@ void vpe_resume(struct lpi_cpu *c, bool leaving)
 	if (!leaving)
 		atomic_store(&c->lpis->vpe[c->vpe - 1].resident, (uint32_t)(c - c->lpis->cpu) + 1);
 	begin(c, leaving ? VPE_LEAVING : VPE_ARRIVING);
+}
+
+void vpe_retell(struct lpis *l, uint32_t vpe)
+{
+	const struct vpe *v = vpe_mapped(l, vpe);
+	uint32_t resident = v ? atomic_load(&v->resident) : 0;
+	struct lpi_cpu *c = resident ? lpi_cpu_at(l, resident - 1) : NULL;
+
+	if (c && c->vpe_task == VPE_IDLE)
+		begin(c, VPE_ARRIVING);
+	else if (c && c->vpe_task == VPE_ARRIVING)
+		c->vpe_word = 0;
 }
 
 static bool note_enabled(struct lpis *l, struct vpe *v, uint32_t intid)

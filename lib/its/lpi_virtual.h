@@ -34,15 +34,15 @@ void vpe_unbind(struct lpis *l, uint32_t its, uint32_t vpe);
 void vpe_retire(struct lpis *l, uint32_t vpe);
 void vpe_set_cpu(struct lpis *l, uint32_t vpe, uint32_t cpu);
 void vpe_set_doorbell(struct lpis *l, uint32_t vpe, uint32_t doorbell);
-/* An ITS has dropped its table; @write: as vpe_retire(), otherwise guest memory is left alone. */
-void vpe_unbind_all(struct lpis *l, uint32_t its, bool write);
+/* A reset, or a restore: guest memory is left alone. */
+void vpe_unbind_all(struct lpis *l, uint32_t its);
 
 /* From any thread, in a section. 0, or the reason why not. @doorbell: of the event (4.0) */
 unsigned vpe_deliver(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell);
 void vpe_clear(struct lpis *l, uint32_t vpe, uint32_t intid);
 void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32_t doorbell);
 void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid);
-/* As lpi_reread(); @payer NULL: all at once. */
+/* As lpi_reread(). */
 bool vpe_reread(struct viommu *payer, struct lpis *l, uint32_t vpe, uint32_t *word);
 void vpe_sgi(struct lpis *l, uint32_t vpe, uint32_t intid);
 void vpe_configure_sgi(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t config);
@@ -59,6 +59,8 @@ static inline bool vpe_has(const struct vpe *v, uint32_t intid)
 bool vpe_add_rows(struct lpi_cpu *c);
 /* What the VLPI frame has left to do; false: steps ran out. */
 bool vpe_finish(struct lpi_cpu *c);
+/* If it is resident, what is pending is told again. */
+void vpe_retell(struct lpis *l, uint32_t vpe);
 /* After a restore. */
 void vpe_resume(struct lpi_cpu *c, bool leaving);
 

@@ -357,6 +357,54 @@ static void table_that_goes(void **state)
 	its_close(r);
 }
 
+/* Many vPEs, few steps: each call does some, and no command is executed before all are done. */
+static void table_that_goes_in_steps(void **state)
+{
+	struct its_rig *r = &rig;
+	unsigned runs = 0;
+	int result;
+
+	its_open(r, &(struct its_rig_config){
+			    .typer = ITS_RIG_TYPER_V4, .flags = 4, .vpes = 200, .steps = 500 });
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(its_command(r, VMAPP(i, 0, ITS_RIG_VPT(0), 16)), 0);
+	its_write32(r->its, 0, 0);
+	result = its_write(r->its, 0x110, 0);
+	assert_int_equal(result, VIOMMU_PENDING);
+	its_write(r->its, 0x110, ITS_RIG_VPES | ITS_V);
+	its_write32(r->its, 0, 1);
+	its_queue(r, 0, VMAPP(5, 0, ITS_RIG_VPT(0), 16));
+	for (result = its_ring(r, 0); result == VIOMMU_PENDING; result = viommu_run(r->its))
+		runs++;
+	assert_true(runs > 10);
+	for (uint32_t i = 0; i < 200; i++)
+		assert_int_equal(its_command(r, VSYNC(i)), i == 5 ? 0 : CODE(0x25, 0x14));
+	its_close(r);
+}
+
+/* INVALLR of a vPE with more pending than a call has steps. */
+static void invallr_in_steps(void **state)
+{
+	struct its_rig *r = &rig;
+	uint32_t runs = 0;
+
+	its_open(r, &(struct its_rig_config){
+			    .typer = ITS_RIG_TYPER_V41, .flags = 12, .vpes = 4, .steps = 64 });
+	memset(guest_at(&r->g, ITS_RIG_VCONF), 0x81, 0xe000);
+	memset(guest_at(&r->g, ITS_RIG_VPT(0) + 1024), 0xff, 64); /* 512 vLPIs */
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 0, ITS_RIG_VCONF, NONE));
+	its_write(r->lpis, REG(0, 0x20078), VALID);
+	while (viommu_run(r->lpis) == VIOMMU_PENDING)
+		;
+	r->told_count = 0;
+	assert_int_equal(its_write(r->lpis, REG(1, 0xb0), VALID), VIOMMU_PENDING);
+	while (viommu_run(r->lpis) == VIOMMU_PENDING)
+		runs++;
+	assert_true(runs > 4);
+	assert_int_equal(r->told_count, 512);
+	its_close(r);
+}
+
 static void vpendbaser_rules(void **state)
 {
 	struct its_rig *r = open_virtual(true, 1);
@@ -483,6 +531,8 @@ int main(void)
 		cmocka_unit_test(never_written_where_forbidden),
 		cmocka_unit_test(vmovp_across_units),
 		cmocka_unit_test(table_that_goes),
+		cmocka_unit_test(table_that_goes_in_steps),
+		cmocka_unit_test(invallr_in_steps),
 		cmocka_unit_test(vpendbaser_rules),
 		cmocka_unit_test(virtual_sgis),
 		cmocka_unit_test(invdb),

@@ -440,6 +440,37 @@ static void routes_follow(void **state)
 	}
 }
 
+/* MAPC looks at every event that there is: in steps, and SYNC comes after all of it. */
+static void mapc_in_steps(void **state)
+{
+	struct viommu_routes *routes;
+	unsigned runs = 0;
+	int result;
+
+	its_open(&rig, &(struct its_rig_config){ .steps = 64 });
+	its_command(&rig, MAPC(7, 0));
+	its_command(&rig, MAPD(1, 14, 0));
+	finish(rig.its, rig.result);
+	for (uint32_t i = 0; i < 16384; i += 300) {
+		its_command(&rig, MAPTI(1, i, 8192 + i, 7));
+		finish(rig.its, rig.result);
+	}
+	routes = routes_of(&rig);
+	for (uint32_t i = 0; i < 54; i++)
+		assert_int_equal(set_route(routes, i, 1, i * 300), VIOMMU_OK);
+	its_queue(&rig, 0, MAPC(7, 3));
+	its_queue(&rig, 0, SYNC(0));
+	for (result = its_ring(&rig, 0); result == VIOMMU_PENDING; result = viommu_run(rig.its)) {
+		runs++;
+		assert_int_not_equal(its_read(rig.its, 0x90), rig.unit[0].tail);
+	}
+	assert_true(runs > 8);
+	for (uint32_t i = 0; i < 54; i++)
+		assert_int_equal(route(routes, i), ITS_LPI(8192 + i * 300, 3));
+	assert_int_equal(viommu_routes_free(routes), VIOMMU_OK);
+	its_close(&rig);
+}
+
 static void routes_follow_enabled(void **state)
 {
 	struct viommu_routes *routes;
@@ -477,6 +508,7 @@ int main(void)
 		cmocka_unit_test(invalid_tables_drop),
 		cmocka_unit_test(reset),
 		cmocka_unit_test(routes_follow),
+		cmocka_unit_test(mapc_in_steps),
 		cmocka_unit_test(routes_follow_enabled),
 	};
 

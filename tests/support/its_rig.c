@@ -14,6 +14,8 @@ static void note(struct its_rig *r, struct its_told told)
 	if (r->told_count < ITS_RIG_TOLD)
 		r->told[r->told_count] = told;
 	r->told_count++;
+	if (r->from)
+		r->from(r);
 }
 
 static void lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
@@ -34,11 +36,17 @@ static void error(void *opaque, uint32_t code, const uint64_t *command)
 	u->code = code ? code : 1;
 	u->errors++;
 	memcpy(u->words, command, sizeof(u->words));
+	if (u->rig->from)
+		u->rig->from(u->rig);
 }
 
 static void work(void *opaque)
 {
-	atomic_fetch_add(&((struct its_rig *)opaque)->work, 1);
+	struct its_rig *r = opaque;
+
+	atomic_fetch_add(&r->work, 1);
+	if (r->from)
+		r->from(r);
 }
 
 /* ---- life ---- */

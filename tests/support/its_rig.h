@@ -88,6 +88,8 @@ struct its_rig {
 	uint32_t told_count;
 	_Atomic uint32_t work;
 	int result; /* of the last its_command() */
+	/* Called in each callback but those of memory, which guest.h has a hook for; or NULL. */
+	void (*from)(void *rig);
 };
 
 int its_try_open(struct its_rig *r, const struct its_rig_config *config);
