@@ -137,6 +137,20 @@ void shadow_note(struct shadow *s, uint64_t first, uint64_t last, uint64_t gpa, 
 	pthread_mutex_unlock(&u->shadow_lock);
 }
 
+/* With shadow_lock held. At most as many steps as shadows are pending. */
+static void unpend(struct shadow *s)
+{
+	struct shadow **at = &s->device->iommu->shadows_pending;
+
+	if (!s->pending)
+		return;
+	while (*at != s)
+		at = &(*at)->next_pending;
+	*at = s->next_pending;
+	s->pending = false;
+	atomic_fetch_sub(&s->device->iommu->shadows_due, 1);
+}
+
 void shadow_drop(struct viommu_device *device)
 {
 	struct viommu *u = device->iommu;
@@ -145,6 +159,7 @@ void shadow_drop(struct viommu_device *device)
 	pthread_mutex_lock(&u->shadow_lock);
 	while ((s = device->shadows) != NULL) {
 		device->shadows = s->next;
+		unpend(s);
 		range_map_clear(u->shadow_pool, &s->map);
 		vm_dealloc(u->vm, s, sizeof(*s));
 	}
@@ -280,21 +295,38 @@ static bool compare_all(struct shadow *s)
 	return d.done;
 }
 
-bool shadow_settle(struct viommu *u)
+/* The first that is pending, whose device is in use until device_put(). */
+static struct shadow *first_pending(struct viommu *u)
 {
 	struct shadow *s;
 
-	while ((s = u->shadows_pending) != NULL) {
-		if (!compare_all(s))
-			return false;
-		u->shadows_pending = s->next_pending;
-		s->pending = false;
-		device_put(s->device);
-	}
-	return true;
+	pthread_mutex_lock(&u->devices_lock); /* no device goes */
+	pthread_mutex_lock(&u->shadow_lock);
+	s = u->shadows_pending;
+	if (s)
+		atomic_fetch_add(&s->device->users, 1);
+	pthread_mutex_unlock(&u->shadow_lock);
+	pthread_mutex_unlock(&u->devices_lock);
+	return s;
 }
 
-/* A range that is being compared grows. */
+bool shadow_settle(struct viommu *u)
+{
+	struct shadow *s;
+	bool done = true;
+
+	while (done && atomic_load(&u->shadows_due) && (s = first_pending(u)) != NULL) {
+		done = compare_all(s);
+		pthread_mutex_lock(&u->shadow_lock);
+		if (done)
+			unpend(s);
+		pthread_mutex_unlock(&u->shadow_lock);
+		device_put(s->device);
+	}
+	return done;
+}
+
+/* With shadow_lock held. A range that is being compared grows. */
 static void pend(struct shadow *s, uint64_t first, uint64_t last)
 {
 	struct viommu *u = s->device->iommu;
@@ -309,13 +341,12 @@ static void pend(struct shadow *s, uint64_t first, uint64_t last)
 	s->last = last;
 	s->next_pending = u->shadows_pending;
 	u->shadows_pending = s;
-	atomic_fetch_add(&s->device->users, 1);
+	atomic_fetch_add(&u->shadows_due, 1);
 }
 
 bool shadow_compare(struct viommu_device *device, uint64_t first, uint64_t last)
 {
 	struct viommu *u = device->iommu;
-	struct shadow *shadows;
 	bool known;
 
 	/* Pairs with who sets told_all, or counts a replay, and then reads tables: either we see it, or
@@ -324,16 +355,15 @@ bool shadow_compare(struct viommu_device *device, uint64_t first, uint64_t last)
 	if (atomic_load(&device->told_all))
 		return false;
 	pthread_mutex_lock(&u->shadow_lock);
-	shadows = device->shadows;
-	known = shadows != NULL;
-	for (struct shadow *s = shadows; s && known; s = s->next)
+	known = device->shadows != NULL;
+	for (struct shadow *s = device->shadows; s && known; s = s->next)
 		known = !atomic_load(&s->replaying);
-	for (struct shadow *s = shadows; s && !known; s = s->next) {
-		if (!cut_out(s, first, last))
+	for (struct shadow *s = device->shadows; s; s = s->next) {
+		if (known)
+			pend(s, first, last);
+		else if (!cut_out(s, first, last))
 			lose(device);
 	}
 	pthread_mutex_unlock(&u->shadow_lock);
-	for (struct shadow *s = shadows; s && known; s = s->next)
-		pend(s, first, last);
 	return known;
 }

@@ -29,10 +29,10 @@ struct shadow {
 	uint32_t pasid;
 	_Atomic uint32_t replaying; /* calls of viommu_replay() under way */
 	struct range_map map;	    /* under shadow_lock */
-	/* Of the call that has the unit: [at, last] is still to be compared. */
-	bool pending;
+	/* [at, last] is still to be compared, by the call that has the unit. */
 	uint64_t at;
 	uint64_t last;
+	bool pending; /* under shadow_lock */
 	struct shadow *next_pending;
 };
 
@@ -50,7 +50,7 @@ bool shadow_compare(struct viommu_device *device, uint64_t first, uint64_t last)
 /* Compares what is pending, and tells. False: steps ran out. */
 bool shadow_settle(struct viommu *u);
 
-/* The device is about to go; with nothing pending. */
+/* The device is about to go; with devices_lock held. */
 void shadow_drop(struct viommu_device *device);
 
 #endif

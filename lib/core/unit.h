@@ -216,7 +216,6 @@ struct viommu {
 	struct viommu_listener *ticking;   /* those with a tick */
 	struct viommu_listener *told;	   /* something since notify_complete() */
 	struct sweep sweep;
-	struct shadow *shadows_pending;
 	uint64_t tells;		/* callbacks that told something */
 	uint64_t visits;	/* events that were told by domain */
 	bool keeps_refusals;	/* the guest announces table entries that it adds, too */
@@ -254,6 +253,8 @@ struct viommu {
 	pthread_mutex_t
 		shadow_lock; /* guards the records of shadows; may be taken with devices_lock */
 	struct range_pool *shadow_pool;
+	struct shadow *shadows_pending;
+	_Atomic uint32_t shadows_due; /* how many */
 
 	/* Under vm->lock. */
 	struct viommu *next;

@@ -359,12 +359,31 @@ static void test_steps(void **state)
 	}
 }
 
+/* A device may go while there is something left to compare of it. */
+static void test_freed(void **state)
+{
+	struct viommu_limits limits = { .size = sizeof(limits), .steps = 2 };
+
+	(void)state;
+	open_shadows(false, NONE, &limits);
+	row_name = "freed between two calls";
+	guest_submit(&s.u->g, Q_IOTLB(2, UNIT_DID), 0, 0, 0);
+	guest_submit(&s.u->g, Q_IOTLB(2, UNIT_DID2), 0, 0, 0);
+	guest_submit_wait(&s.u->g);
+	row_equal(guest_ring(&s.u->g), VIOMMU_PENDING);
+	guest_drop(&s.u->g); /* fails the test unless all of them go */
+	while (!guest_waited(&s.u->g))
+		viommu_run(s.u->g.iommu);
+	close_shadows();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_differences), cmocka_unit_test(test_blocked),
 		cmocka_unit_test(test_sizes),	    cmocka_unit_test(test_fall_back),
 		cmocka_unit_test(test_overtaken),   cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_freed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
