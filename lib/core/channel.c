@@ -49,7 +49,7 @@ static bool current(const struct viommu_channel *channel)
 /* The epoch first: what is invalidated after we looked moves it again. */
 static void catch_up(struct viommu_channel *channel)
 {
-	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
+	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
 
 	if (channel->seen == now)
 		return;
@@ -125,7 +125,7 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	offset = r->first - e->first;
 	last = r->last - e->first;
 	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
-	if (atomic_load_explicit(channel->now, memory_order_acquire) != channel->seen ||
+	if (atomic_load_explicit(&channel->epoch->now, memory_order_acquire) != channel->seen ||
 	    e->serial != channel->serial || offset > last || last >= e->bytes ||
 	    r->pasid != channel->pasid || r->type != VIOMMU_AT_UNTRANSLATED || access > 15 ||
 	    !(e->accepts >> access & 1))
@@ -301,21 +301,27 @@ int viommu_enter(struct viommu_channel *channel)
 	if (channel->open || channel->translating)
 		return VIOMMU_EBUSY;
 	channel->open = true;
-	epoch_enter(&channel->device->iommu->epoch, &channel->section);
+	epoch_enter(channel->epoch, &channel->section);
+	return VIOMMU_OK;
+}
+
+static __attribute__((noinline, cold)) int wake(struct viommu *u, uint64_t entered,
+						uint64_t waiting)
+{
+	if (epoch_wakes(&u->epoch, entered, waiting))
+		unit_work(u);
 	return VIOMMU_OK;
 }
 
 int viommu_leave(struct viommu_channel *channel)
 {
-	struct viommu *u;
+	uint64_t waiting, entered;
 
 	if (!channel || !channel->open || channel->translating)
 		return VIOMMU_EINVAL;
-	u = channel->device->iommu;
 	channel->open = false;
-	if (epoch_leave(&u->epoch, &channel->section))
-		unit_work(u);
-	return VIOMMU_OK;
+	waiting = epoch_leave_for(channel->epoch, &channel->section, &entered);
+	return waiting > entered ? wake(channel->device->iommu, entered, waiting) : VIOMMU_OK;
 }
 
 static uint64_t channel_bytes(uint64_t mask)
@@ -358,7 +364,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 		give_place(u);
 		return VIOMMU_ENOMEM;
 	}
-	channel->now = &u->epoch.now;
+	channel->epoch = &u->epoch;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
 	channel->places_lg2 = mask ? 64 - (uint32_t)__builtin_clzll(mask) : 0;

@@ -28,7 +28,7 @@ static_assert(sizeof(struct micro_entry) == 1 << MICRO_ENTRY_LG2, "a cache line"
 
 struct viommu_channel {
 	/* What a hit reads. */
-	const _Atomic uint64_t *now; /* of the epoch */
+	struct epoch *epoch;
 	uint64_t seen;	 /* of the epoch, when the entries were last known to be valid */
 	uint64_t places; /* (entries - 1) times their size */
 	uint32_t places_lg2;

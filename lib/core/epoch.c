@@ -17,25 +17,50 @@ bool epoch_membarrier_register(void)
 	return syscall(SYS_membarrier, MEMBARRIER_REGISTER_PRIVATE_EXPEDITED, 0, 0) == 0;
 }
 
-/* The other side of epoch_reader_fence(). Once registered, the call cannot fail. */
-static void writer_fence(const struct epoch *epoch)
+/* epoch.waiting: any older section that closes, not the last one */
+#define EPOCH_WAIT_ANY BIT(63)
+
+/* Sections are opened and closed in another way from now on. Who waits is not told by age any more, but by
+ * whoever closes one: he who proves his section may let him go on, however young it is. */
+static void change_readers(struct epoch *epoch, uint32_t from, uint32_t to)
 {
+	uint64_t waiting;
+
+	if (!atomic_compare_exchange_strong(&epoch->readers, &from, to))
+		return;
+	waiting = atomic_load(&epoch->waiting);
+	while (waiting && !atomic_compare_exchange_weak(&epoch->waiting, &waiting, UINT64_MAX))
+		;
+}
+
+/* The other side of readers that have no fence. */
+static void writer_fence(struct epoch *epoch)
+{
+	uint32_t readers = atomic_load(&epoch->readers);
+
 	atomic_thread_fence(memory_order_seq_cst);
-	if (epoch->membarrier)
-		syscall(SYS_membarrier, MEMBARRIER_PRIVATE_EXPEDITED, 0, 0);
+	if (readers == EPOCH_FENCED)
+		return;
+	if (syscall(SYS_membarrier, MEMBARRIER_PRIVATE_EXPEDITED, 0, 0) != 0)
+		change_readers(epoch, EPOCH_UNFENCED, EPOCH_REFUSED);
+	else if (readers == EPOCH_REFUSED) /* it was before the call: everybody has noticed */
+		change_readers(epoch, EPOCH_REFUSED, EPOCH_FENCED);
 }
 
 void epoch_init(struct epoch *epoch, bool membarrier)
 {
-	epoch->membarrier = membarrier;
+	atomic_init(&epoch->readers, membarrier ? EPOCH_UNFENCED : EPOCH_FENCED);
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
 	atomic_init(&epoch->crowd, 0);
 	atomic_init(&epoch->used, 0);
 	pthread_mutex_init(&epoch->lock, NULL);
 	epoch->sections = NULL;
-	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+	epoch->own = NULL;
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
 		atomic_init(&epoch->visitor[i].entered, 0);
+		atomic_init(&epoch->visitor[i].fenced, true);
+	}
 }
 
 void epoch_fini(struct epoch *epoch)
@@ -47,6 +72,8 @@ void epoch_add(struct epoch *epoch, struct epoch_section *section)
 {
 	atomic_init(&section->entered, 0);
 	pthread_mutex_lock(&epoch->lock);
+	atomic_init(&section->fenced,
+		    section->rare || atomic_load(&epoch->readers) != EPOCH_UNFENCED);
 	section->next = epoch->sections;
 	epoch->sections = section;
 	pthread_mutex_unlock(&epoch->lock);
@@ -100,11 +127,15 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 
 bool epoch_visit_end(struct epoch *epoch, struct epoch_section *section)
 {
+	uint64_t waiting;
+
 	if (section)
 		return epoch_leave(epoch, section);
 	atomic_fetch_sub(&epoch->crowd, 1);
 	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load_explicit(&epoch->waiting, memory_order_relaxed) != 0;
+	waiting = atomic_load_explicit(&epoch->waiting, memory_order_relaxed);
+	/* it may have been there for ever */
+	return waiting && epoch_wakes(epoch, 0, waiting);
 }
 
 uint64_t epoch_start(struct epoch *epoch)
@@ -125,12 +156,27 @@ static bool holds_back(const struct epoch_section *section, uint64_t target,
 	return !filter || filter->concerns(filter->opaque, section->owner, entered);
 }
 
+/* EPOCH_REFUSED: whether it is over. With epoch.lock held. */
+static bool proven(struct epoch *epoch)
+{
+	bool all = true;
+
+	if (atomic_load(&epoch->readers) != EPOCH_REFUSED)
+		return true;
+	for (const struct epoch_section *s = epoch->sections; all && s; s = s->next)
+		all = atomic_load_explicit(&s->fenced, memory_order_acquire);
+	if (all)
+		change_readers(epoch, EPOCH_REFUSED, EPOCH_FENCED);
+	return all;
+}
+
 bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
 		      const struct epoch_filter *filter)
 {
-	bool passed = atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
+	bool passed;
 
 	pthread_mutex_lock(&epoch->lock);
+	passed = proven(epoch) && atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
 	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1)
 		passed = !holds_back(&epoch->visitor[__builtin_ctzll(used)], target, self, filter);
 	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
@@ -144,18 +190,39 @@ bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_secti
 	return epoch_passed_for(epoch, target, self, NULL);
 }
 
+bool epoch_wakes(struct epoch *epoch, uint64_t entered, uint64_t waiting)
+{
+	if (waiting & EPOCH_WAIT_ANY ? entered >= (waiting & ~EPOCH_WAIT_ANY)
+				     : !epoch_passed(epoch, waiting, epoch->own))
+		return false;
+	/* Of those who see it, one says so. Who has been woken looks at all he waits for. */
+	return atomic_exchange(&epoch->waiting, 0) != 0;
+}
+
+static void ask(struct epoch *epoch, uint64_t waiting)
+{
+	atomic_store_explicit(&epoch->waiting, waiting, memory_order_relaxed);
+	writer_fence(epoch);
+	if (atomic_load(&epoch->readers) == EPOCH_REFUSED)
+		atomic_store(&epoch->waiting, UINT64_MAX);
+}
+
 void epoch_ask(struct epoch *epoch)
 {
-	atomic_store_explicit(&epoch->waiting, 1, memory_order_relaxed);
-	writer_fence(epoch);
+	ask(epoch, EPOCH_WAIT_ANY | (atomic_load(&epoch->now) + 1));
 }
 
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
 {
+	uint64_t waiting;
+
 	/* Nothing to ask for, in the usual case. */
 	if (epoch_passed(epoch, target, self))
 		return true;
-	epoch_ask(epoch);
+	waiting = atomic_load(&epoch->waiting);
+	if (waiting && waiting < target && !epoch_passed(epoch, waiting, self))
+		return false; /* he who waits for that waits for this, too */
+	ask(epoch, target);
 	return epoch_passed(epoch, target, self);
 }
 

@@ -11,7 +11,9 @@
  * completion, so that whoever keeps translations of his own (channel.h) has one word to compare.
  *
  * With membarrier, readers do without fences: who starts an epoch, or begins to wait, has the
- * kernel make every thread of the process execute one.
+ * kernel make every thread of the process execute one. If the kernel refuses (a filter that came
+ * later), readers have fences from then on, and nothing passes before it is known that everybody has
+ * noticed: EPOCH_REFUSED.
  */
 #ifndef EPOCH_H
 #define EPOCH_H
@@ -25,6 +27,9 @@ struct epoch_section {
 	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
 	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
 	const void *owner; /* constant: the device that uses what is looked up in it; NULL: any */
+	bool rare;	   /* constant: opened with epoch_enter_rarely() */
+	/* Every opening from now on has a fence, and earlier ones are visible: EPOCH_REFUSED. */
+	_Atomic bool fenced;
 };
 
 /* Which sections a completion has to wait for, of those that are older than it. */
@@ -37,14 +42,29 @@ struct epoch_filter {
 /* Sections for threads that have no channel, claimed for the length of one call. */
 #define EPOCH_VISITORS 64U /* bits of epoch.used */
 
+/* epoch.readers: how sections are opened and closed.
+ *
+ * EPOCH_REFUSED: membarrier has failed. A section that was opened without a fence may not be visible, so
+ * a section that reads as closed may be open. Each reader that opens one now has a fence, and after it
+ * says so in the section (fenced). Who sees that sees whatever was stored before the fence, that is, every
+ * opening without one; and whoever opens the section later does so after this, in the order in which a
+ * section's users follow one another, and cannot read EPOCH_UNFENCED again. So as soon as every section
+ * says so, all is as if there had always been fences (EPOCH_FENCED); or as soon as membarrier succeeds
+ * once more, which makes everybody do the same. Until then no epoch passes: a channel that rests, and is
+ * not freed, holds back completions. */
+enum epoch_readers { EPOCH_FENCED, EPOCH_UNFENCED, EPOCH_REFUSED };
+
 struct epoch {
-	_Atomic uint64_t now;	  /* starts at 1 */
-	bool membarrier;	  /* constant */
-	_Atomic uint32_t waiting; /* someone wants to be woken when a section closes */
-	_Atomic uint32_t crowd;	  /* visitors for whom there was no free section */
-	_Atomic uint64_t used;	  /* bit n: visitor n has been claimed some time */
-	pthread_mutex_t lock;	  /* guards sections */
+	_Atomic uint64_t now; /* starts at 1 */
+	_Atomic uint32_t readers;
+	/* Who is woken: the last section to close of those that are older than this epoch. With
+	 * EPOCH_WAIT_ANY, any that is older. 0: nobody waits, or he has been woken. */
+	_Atomic uint64_t waiting;
+	_Atomic uint32_t crowd; /* visitors for whom there was no free section */
+	_Atomic uint64_t used;	/* bit n: visitor n has been claimed some time */
+	pthread_mutex_t lock;	/* guards sections */
 	struct epoch_section *sections;
+	const struct epoch_section *own; /* of who waits, which holds him back no more; constant */
 	struct epoch_section visitor[EPOCH_VISITORS];
 };
 
@@ -57,33 +77,70 @@ void epoch_fini(struct epoch *epoch);
 void epoch_add(struct epoch *epoch, struct epoch_section *section);
 void epoch_remove(struct epoch *epoch, struct epoch_section *section);
 
-static inline void epoch_reader_fence(const struct epoch *epoch)
+/* What seldom happens. */
+__attribute__((cold)) bool epoch_wakes(struct epoch *epoch, uint64_t entered, uint64_t waiting);
+
+static inline void epoch_prove(struct epoch_section *section)
 {
-	if (epoch->membarrier)
-		atomic_signal_fence(memory_order_seq_cst);
-	else
-		atomic_thread_fence(memory_order_seq_cst);
+	atomic_thread_fence(memory_order_seq_cst);
+	atomic_store_explicit(&section->fenced, true, memory_order_release);
 }
 
 static inline void epoch_enter(struct epoch *epoch, struct epoch_section *section)
 {
 	/* acquire: with membarrier nothing else keeps what is read in the section behind it */
 	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_acquire);
+	uint32_t readers;
 
 	atomic_store_explicit(&section->entered, now, memory_order_relaxed);
 	/* Pairs with the fence in epoch_start(): either it sees this section, or we see its change.
 	 */
-	epoch_reader_fence(epoch);
+	readers = atomic_load_explicit(&epoch->readers, memory_order_relaxed);
+	if (readers == EPOCH_FENCED)
+		atomic_thread_fence(memory_order_seq_cst);
+	else if (readers == EPOCH_UNFENCED)
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		epoch_prove(section);
 }
 
-/* Returns true if someone waits: the caller then tells the host that viommu_run() is worthwhile. */
-static inline bool epoch_leave(struct epoch *epoch, struct epoch_section *section)
+/* The same for a section that may rest for long (struct epoch_section.rare). */
+static inline void epoch_enter_rarely(struct epoch *epoch, struct epoch_section *section)
+{
+	epoch_enter(epoch, section);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Closes a section that nobody waits for. */
+static inline void epoch_close(struct epoch_section *section)
 {
 	atomic_store_explicit(&section->entered, 0, memory_order_release);
+}
+
+/* Closes a section, which was opened in *entered. Who waits then: if that is more, epoch_wakes() is to be
+ * asked. */
+static inline uint64_t epoch_leave_for(struct epoch *epoch, struct epoch_section *section,
+				       uint64_t *entered)
+{
+	*entered = atomic_load_explicit(&section->entered, memory_order_relaxed);
+	epoch_close(section);
 	/* Pairs with the fence in epoch_wait(): either it sees the section closed, or we see that
 	 * it waits. */
-	epoch_reader_fence(epoch);
-	return atomic_load_explicit(&epoch->waiting, memory_order_relaxed) != 0;
+	if (atomic_load_explicit(&epoch->readers, memory_order_relaxed) == EPOCH_UNFENCED)
+		atomic_signal_fence(memory_order_seq_cst);
+	else
+		atomic_thread_fence(memory_order_seq_cst);
+	return atomic_load_explicit(&epoch->waiting, memory_order_relaxed);
+}
+
+/* Returns true if that lets someone go on, to one of those who do: the caller then tells the host that
+ * viommu_run() is worthwhile. */
+static inline bool epoch_leave(struct epoch *epoch, struct epoch_section *section)
+{
+	uint64_t entered;
+	uint64_t waiting = epoch_leave_for(epoch, section, &entered);
+
+	return waiting > entered && epoch_wakes(epoch, entered, waiting);
 }
 
 /* For the length of a call, from any thread. The result goes to epoch_visit_end(). */
@@ -97,16 +154,16 @@ uint64_t epoch_start(struct epoch *epoch);
  * NULL. */
 bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
 
-/* As epoch_passed(), and if not, asks for epoch_leave() to say so when that may have changed, until
- * epoch_done(). */
+/* As epoch_passed(), and if not, has the epoch_leave() say so that changes it. Of several that are waited
+ * for, the oldest counts: when it has passed, wait for the others again. */
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
 
 /* The same for a completion that does not concern everybody; NULL: it does. */
 bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
 		      const struct epoch_filter *filter);
 
-/* Asks for epoch_leave() to say so when a section closes, until epoch_done(). One that has closed
- * before did not: look again. */
+/* Has the next epoch_leave() of a section say so that is open now. One that has closed before did not:
+ * look again. */
 void epoch_ask(struct epoch *epoch);
 
 /* Nobody waits any more. */

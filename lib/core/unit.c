@@ -80,6 +80,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	pthread_mutex_init(&u->domains.lock, NULL);
 	epoch_init(&u->epoch, vm->config.flags & VIOMMU_VM_MEMBARRIER);
 	epoch_add(&u->epoch, &u->self);
+	u->epoch.own = &u->self;
 	result = init_caches(u);
 	vm_add_iommu(vm, u);
 	if (result)
@@ -115,7 +116,7 @@ bool unit_begin(struct viommu *u)
 void unit_end(struct viommu *u)
 {
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
-	epoch_leave(&u->epoch, &u->self);
+	epoch_close(&u->self);
 	atomic_store_explicit(&u->busy, 0, memory_order_release);
 }
 

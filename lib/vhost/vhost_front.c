@@ -313,6 +313,7 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 		goto no_record;
 	pthread_mutex_init(&v->lock, NULL);
 	v->section.owner = device;
+	v->section.rare = true;
 	epoch_add(&device->iommu->epoch, &v->section);
 	listener.opaque = v;
 	result = listener_new(device->iommu, device, &listener, NULL, on_tick, &v->listener);

@@ -16,7 +16,7 @@ bool vhost_hold(struct viommu_vhost *v)
 	v->holding = wanted;
 	if (!wanted)
 		return epoch_leave(&v->device->iommu->epoch, &v->section);
-	epoch_enter(&v->device->iommu->epoch, &v->section);
+	epoch_enter_rarely(&v->device->iommu->epoch, &v->section);
 	return false;
 }
 

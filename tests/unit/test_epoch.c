@@ -34,7 +34,7 @@ static void nobody_inside(void **state)
 /* Only sections older than the change hold it back. */
 static void older_and_newer(void **state)
 {
-	struct epoch_section a, b;
+	struct epoch_section a = { 0 }, b = { 0 };
 	struct epoch e;
 	uint64_t first, second;
 
@@ -64,7 +64,7 @@ static void older_and_newer(void **state)
 /* A section that is taken away no longer counts; the others stay linked. */
 static void removal(void **state)
 {
-	struct epoch_section s[4];
+	struct epoch_section s[4] = { { 0 } };
 	struct epoch e;
 
 	for (unsigned gone = 0; gone < 4; gone++) {
@@ -90,7 +90,7 @@ static void removal(void **state)
 
 static void own_section_is_not_counted(void **state)
 {
-	struct epoch_section own, *visitor, *other;
+	struct epoch_section own = { 0 }, *visitor, *other;
 	struct epoch e;
 	uint64_t target;
 
@@ -145,11 +145,10 @@ static void more_visitors_than_sections(void **state)
 	epoch_fini(&e);
 }
 
-/* Leaving says so if, and only if, someone waits: from the first epoch_wait() to epoch_done(), also
- * when another wait was over sooner. */
+/* Leaving says so if, and only if, that lets someone go on; also when another wait was over sooner. */
 static void wait_and_wake(void **state)
 {
-	struct epoch_section a, *visitor;
+	struct epoch_section a = { 0 }, *visitor;
 	struct epoch e;
 	uint64_t target;
 
@@ -163,7 +162,7 @@ static void wait_and_wake(void **state)
 	target = epoch_start(&e);
 	assert_false(epoch_wait(&e, target, NULL));
 	visitor = epoch_visit(&e);
-	assert_true(epoch_visit_end(&e, visitor)); /* not the one, but it cannot know */
+	assert_false(epoch_visit_end(&e, visitor)); /* not the one */
 	assert_false(epoch_wait(&e, target, NULL));
 	assert_true(epoch_wait(&e, 1, NULL));
 	assert_true(epoch_leave(&e, &a));
@@ -172,6 +171,57 @@ static void wait_and_wake(void **state)
 	epoch_enter(&e, &a);
 	assert_false(epoch_leave(&e, &a));
 	epoch_remove(&e, &a);
+	epoch_fini(&e);
+}
+
+/* Whoever leaves while another holds back what is waited for says nothing, the last one does, once; and the
+ * older of two waits is the one that counts. */
+static void the_last_one_wakes(void **state)
+{
+	struct epoch_section a = { 0 }, b = { 0 }, c = { 0 };
+	struct epoch e;
+	uint64_t first, second;
+	unsigned woken = 0;
+
+	setup_epoch(&e);
+	epoch_add(&e, &a);
+	epoch_add(&e, &b);
+	epoch_add(&e, &c);
+	e.own = &c;
+	epoch_enter(&e, &a);
+	epoch_enter(&e, &b);
+	first = epoch_start(&e);
+	epoch_enter(&e, &c); /* of who waits */
+	second = epoch_start(&e);
+	assert_false(epoch_wait(&e, second, &c));
+	assert_false(epoch_wait(&e, first, &c));
+	assert_false(epoch_leave(&e, &a));
+	for (unsigned i = 0; i < 5000; i++) {
+		epoch_enter(&e, &a);
+		woken += epoch_leave(&e, &a);
+		woken += epoch_visit_end(&e, epoch_visit(&e));
+	}
+	assert_int_equal(woken, 0);
+	epoch_enter(&e, &a); /* younger than both */
+	assert_true(epoch_leave(&e, &b));
+	assert_false(epoch_leave(&e, &a));
+	assert_true(epoch_wait(&e, first, &c));
+	assert_true(epoch_wait(&e, second, &c));
+	/* only the younger one is left */
+	epoch_enter(&e, &a);
+	first = epoch_start(&e);
+	epoch_enter(&e, &b);
+	second = epoch_start(&e);
+	assert_false(epoch_wait(&e, first, &c));
+	assert_false(epoch_wait(&e, second, &c));
+	assert_true(epoch_leave(&e, &a));
+	assert_false(epoch_wait(&e, second, &c));
+	assert_true(epoch_leave(&e, &b));
+	assert_true(epoch_wait(&e, second, &c));
+	epoch_done(&e);
+	epoch_remove(&e, &a);
+	epoch_remove(&e, &b);
+	epoch_remove(&e, &c);
 	epoch_fini(&e);
 }
 
@@ -247,6 +297,7 @@ int main(void)
 		cmocka_unit_test(own_section_is_not_counted),
 		cmocka_unit_test(more_visitors_than_sections),
 		cmocka_unit_test(wait_and_wake),
+		cmocka_unit_test(the_last_one_wakes),
 		cmocka_unit_test(the_crowd_wakes_too),
 	};
 

@@ -70,7 +70,7 @@ static void registration(void **state)
 static void epochs(void **state)
 {
 	for (unsigned membarrier = 0; membarrier < 2; membarrier++) {
-		struct epoch_section section;
+		struct epoch_section section = { 0 };
 		struct epoch e;
 		uint64_t target;
 
@@ -97,6 +97,100 @@ static void epochs(void **state)
 		epoch_remove(&e, &section);
 		epoch_fini(&e);
 	}
+}
+
+/* Obligation 34: the kernel refuses after it had agreed. A section that was opened without a fence may be
+ * invisible, so what reads as closed is not believed before its reader has come by with a fence. */
+static void refused(void **state)
+{
+	(void)state;
+	for (unsigned again = 0; again < 2; again++) {
+		struct epoch_section a = { 0 }, b = { 0 }, later = { 0 }, rare = { .rare = true };
+		struct epoch e;
+		uint64_t target;
+
+		memset(&kernel, 0, sizeof(kernel));
+		memset(&e, 0, sizeof(e));
+		epoch_init(&e, true);
+		epoch_add(&e, &a);
+		epoch_add(&e, &b);
+		epoch_add(&e, &rare);
+		epoch_enter(&e, &a);
+		kernel.missing = true;
+		target = epoch_start(&e);
+		assert_int_equal(kernel.fences, 1);
+		assert_false(epoch_wait(&e, target, NULL));
+		epoch_leave(&e, &a);
+		/* both read as closed */
+		assert_false(epoch_wait(&e, target, NULL));
+		/* readers have fences, and say so: who completes need not ask the kernel */
+		epoch_enter(&e, &a);
+		assert_false(epoch_passed(&e, target, NULL));
+		assert_true(epoch_leave(&e, &a)); /* whoever closes one tells who waits */
+		assert_false(epoch_wait(&e, target, NULL));
+		epoch_visit_end(&e, epoch_visit(&e));
+		epoch_add(&e, &later); /* has fences from the first */
+		assert_false(epoch_wait(&e, target, NULL));
+		if (again) {
+			kernel.missing = false;
+			assert_true(epoch_wait(&e, target, NULL));
+		} else {
+			epoch_enter(&e, &b);
+			assert_true(epoch_leave(&e, &b)); /* the last one wakes */
+			assert_true(epoch_passed(&e, target, NULL));
+		}
+		/* from here on as if there had never been another way */
+		kernel.fences = 0;
+		epoch_enter(&e, &b);
+		target = epoch_start(&e);
+		assert_false(epoch_wait(&e, target, NULL));
+		assert_true(epoch_leave(&e, &b));
+		assert_true(epoch_wait(&e, target, NULL));
+		assert_int_equal(kernel.fences, 0);
+		epoch_fini(&e);
+	}
+}
+
+/* The whole unit: no wait completes until every channel has come by, or is gone. */
+static void refused_of_a_unit(void **state)
+{
+	struct guest g;
+	struct viommu_channel *channel[2];
+	struct viommu_device *device;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	guest_init(&g, GUEST_REGION, 64);
+	assert_int_equal(viommu_vm_free(g.vm), VIOMMU_OK);
+	g.vm_config.flags = VIOMMU_VM_MEMBARRIER;
+	assert_int_equal(viommu_vm_new(&g.vm_config, &g.vm), VIOMMU_OK);
+	assert_int_equal(
+		viommu_vm_add_region(g.vm,
+				     &(struct viommu_region){ .size = sizeof(struct viommu_region),
+							      .gpa = GUEST_BASE,
+							      .bytes = g.bytes,
+							      .host = g.ram }),
+		VIOMMU_OK);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	guest_start(&g, VTD_TTM_LEGACY);
+	device = guest_device(&g, 8);
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(viommu_channel_new(device, VIOMMU_NO_PASID, &channel[i]),
+				 VIOMMU_OK);
+	guest_wait(&g);
+	kernel.missing = true;
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_GLOBAL, 0), 0, 0, 0);
+	guest_submit_wait(&g);
+	assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
+	assert_int_equal(viommu_enter(channel[0]), VIOMMU_OK);
+	assert_int_equal(viommu_leave(channel[0]), VIOMMU_OK);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_PENDING);
+	assert_false(guest_waited(&g));
+	assert_int_equal(viommu_channel_free(channel[1]), VIOMMU_OK);
+	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+	assert_true(guest_waited(&g));
+	assert_int_equal(viommu_channel_free(channel[0]), VIOMMU_OK);
+	guest_fini(&g);
 }
 
 /* A whole unit: translations and sections make no call, a completion does. */
@@ -142,8 +236,8 @@ static void of_a_unit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registration),
-		cmocka_unit_test(epochs),
+		cmocka_unit_test(registration), cmocka_unit_test(epochs),
+		cmocka_unit_test(refused),	cmocka_unit_test(refused_of_a_unit),
 		cmocka_unit_test(of_a_unit),
 	};
 
