@@ -187,7 +187,7 @@ VIOMMU_API int viommu_channel_free(struct viommu_channel *channel);
 VIOMMU_API int viommu_enter(struct viommu_channel *channel);
 
 /**
- * Closes the section. May call the host's work callback.
+ * Closes the section. Calls the host's work callback if that lets something go on.
  *
  * One at a time per handle.
  * @param channel  the channel
@@ -417,11 +417,13 @@ VIOMMU_API int viommu_reg_write(struct viommu *iommu, uint64_t offset, uint32_t 
 VIOMMU_API int viommu_run(struct viommu *iommu);
 
 /**
- * Puts the IOMMU in its state after power-on. Devices, channels and listeners stay.
+ * Puts the IOMMU in its state after power-on, as a reset of the machine does. Devices, channels and listeners
+ * stay; device-TLB invalidations without an answer are given up, since the devices are reset, too.
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param iommu  the IOMMU
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY
+ * @return VIOMMU_OK; VIOMMU_PENDING: done, but something that was looked up before may be in use (a section
+ * is open, a backend has not acknowledged): see viommu_run(); VIOMMU_EINVAL, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_reset(struct viommu *iommu);
 
@@ -568,7 +570,8 @@ VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
  * @param iommu   the IOMMU
  * @param buffer  what viommu_save() wrote; not trusted
  * @param bytes   its length
- * @return VIOMMU_OK; VIOMMU_PENDING: restored, and work remains (see viommu_run()); VIOMMU_EINVAL,
+ * @return VIOMMU_OK; VIOMMU_PENDING: restored, and work remains, or something that was looked up before may
+ * be in use (see viommu_run()); VIOMMU_EINVAL,
  * VIOMMU_ESTATE, VIOMMU_ENOMEM, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_restore(struct viommu *iommu, const void *buffer, uint64_t bytes);

@@ -51,6 +51,10 @@ struct viommu_msi {
  * (virtio-iommu), a message is the write that it is: in an MSI region or in bypass it passes
  * unremapped; elsewhere the mapping decides where it goes, and msi->address is that.
  *
+ * The answer may be out of date as soon as it is given. Who delivers it has a section open from before he asks
+ * until it is delivered (viommu_enter() of any channel of the IOMMU): then no invalidation that concerns it is
+ * complete in between.
+ *
  * Any thread, any time.
  * @param iommu    the IOMMU
  * @param source   requester id that the bus reports

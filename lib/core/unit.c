@@ -230,19 +230,31 @@ int viommu_run(struct viommu *u)
 	return result;
 }
 
+/* viommu_vm_quiesce() waits, too, for those who use what was there before. */
+static void forget_all(struct viommu *u)
+{
+	uint64_t epoch = unit_forget(u, true);
+
+	pthread_mutex_lock(&u->vm->lock);
+	u->map_epoch = epoch;
+	pthread_mutex_unlock(&u->vm->lock);
+}
+
 int viommu_reset(struct viommu *u)
 {
+	int result;
+
 	if (!u)
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	/* not what the reset itself asks for */
 	devices_forget_invalidations(u, devices_last_token(u));
-	u->engine->reset(u);
-	unit_forget(u, true);
-	notify_end(u, VIOMMU_OK);
+	result = u->engine->reset(u);
+	forget_all(u);
+	result = notify_end(u, result);
 	unit_end(u);
-	return VIOMMU_OK;
+	return result;
 }
 
 int viommu_save(struct viommu *u, void *buffer, uint64_t *bytes)
@@ -276,7 +288,7 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 		result = u->engine->restore(u, &state);
 	if (result >= 0) {
 		devices_forget_invalidations(u, token);
-		unit_forget(u, true);
+		forget_all(u);
 		result = notify_end(u, result);
 	}
 	unit_end(u);

@@ -71,7 +71,9 @@ struct engine {
 	int (*reg_read)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
 	int (*reg_write)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value);
 	int (*run)(struct viommu *u);
-	void (*reset)(struct viommu *u);
+	/* VIOMMU_OK, or VIOMMU_PENDING while something is in use that was looked up before: run() then
+	 * says so, too. */
+	int (*reset)(struct viommu *u);
 	void (*save)(struct viommu *u, struct state_writer *state);
 	/* VIOMMU_OK (nothing is pending), VIOMMU_PENDING, VIOMMU_ESTATE (nothing has changed). */
 	int (*restore)(struct viommu *u, struct state_reader *state);

@@ -45,7 +45,7 @@ void its_drop(struct its *its)
 	its->unsynced = false;
 }
 
-static void reset(struct viommu *u)
+static int reset(struct viommu *u)
 {
 	struct its *its = its_of(u);
 
@@ -53,6 +53,7 @@ static void reset(struct viommu *u)
 	regs_reset(&its->regs);
 	pthread_mutex_unlock(&its->umsi_lock);
 	its_drop(its);
+	return VIOMMU_OK;
 }
 
 /* ---- the LPI object, which counts its ITSs ---- */

@@ -68,9 +68,10 @@ void lpi_drop(struct lpis *l)
 	lpi_forget(l);
 }
 
-static void reset(struct viommu *u)
+static int reset(struct viommu *u)
 {
 	lpi_drop(lpis_of(u));
+	return VIOMMU_OK;
 }
 
 /* ---- creation ---- */

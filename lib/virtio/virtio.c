@@ -51,12 +51,12 @@ static int reset_all(struct virtio *v)
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */
-static void reset(struct viommu *u)
+static int reset(struct viommu *u)
 {
 	struct virtio *v = virtio_of(u);
 
 	atomic_store_explicit(&v->bypass, v->config.bypass, memory_order_relaxed);
-	reset_all(v);
+	return reset_all(v);
 }
 
 int viommu_virtio_reset(struct viommu *u)

@@ -23,7 +23,7 @@ static int run(struct viommu *u)
 	return vtd_progress(vtd_of(u));
 }
 
-static void reset(struct viommu *u)
+static int reset(struct viommu *u)
 {
 	struct vtd *v = vtd_of(u);
 
@@ -43,12 +43,14 @@ static void reset(struct viommu *u)
 	v->ccmd_value = 0;
 	v->iqa = 0;
 	v->queue_on = false;
-	v->unsynced = false;
-	v->wait_epoch = 0;
-	v->completion = (struct vtd_completion){ .epoch = 0 };
+	v->head = 0;
+	v->sync = (struct vtd_sync){ .epoch = 0 };
+	v->completion = (struct vtd_completion){ .due = false };
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	v->unsynced = false;
+	vtd_complete_later(v, 0, 0); /* nothing is shown: VIOMMU_PENDING as long as it is */
+	return vtd_complete(v);
 }
 
 static void free_unit(struct viommu *u)

@@ -71,7 +71,8 @@ static int parse_context(struct vtd *v, struct query *q, const uint64_t raw[2], 
 	uint64_t tt = bits_get(raw[0], VTD_CE_TT);
 	unsigned levels = levels_of(v, bits_get(raw[1], VTD_CE_AW));
 
-	if (!levels)
+	/* Without a second stage (SAGAW = 0) there is no AW to be right; only pass-through is left. */
+	if (!levels && (tt != VTD_TT_PASS || bits_get(v->cap, VTD_CAP_SAGAW)))
 		return refuse(q, VTD_FR_CONTEXT_INVALID);
 	if (tt > VTD_TT_PASS || (tt == VTD_TT_PASS && !(v->ecap & VTD_ECAP_PT)) ||
 	    (tt == VTD_TT_DEVICE_TLB && !(v->ecap & VTD_ECAP_DT)))

@@ -33,12 +33,24 @@ enum vtd_kind { VTD_PASS, VTD_SECOND, VTD_FIRST, VTD_NESTED };
 /* A completion that waits for sections to close: bits of GSTS to change, register-based
  * invalidations. */
 struct vtd_completion {
-	uint64_t epoch; /* 0: nothing waits */
+	bool due;
+	uint64_t epoch; /* 0: not started */
+	uint64_t token; /* device-TLB invalidations that it waits for, too */
 	uint64_t gsts_set;
 	uint64_t gsts_clear;
 	bool ccmd;
 	bool iotlb;
 	bool pmen;
+};
+
+/* Descriptors that have been executed, and are complete when their sections have closed and their devices
+ * have answered. */
+struct vtd_sync {
+	uint64_t epoch; /* 0: there are none */
+	uint64_t token; /* the last device-TLB invalidation among them */
+	uint64_t head;	/* behind the last of them */
+	bool last;	/* the queue has not gone on since */
+	bool drain;	/* page requests, too: begun by a wait with PD */
 };
 
 /* A message of the unit's own, decided under a lock and sent without. */
@@ -84,10 +96,11 @@ struct vtd {
 	uint64_t gcmd;	    /* state that software asked for */
 	uint64_t iva_value; /* IVA is write-only, CCMD in part: what was written to them */
 	uint64_t ccmd_value;
-	uint64_t iqa;	     /* IQA, latched when the queue was enabled */
-	bool queue_on;	     /* QIES, or being drained */
-	bool unsynced;	     /* invalidations have been processed since the last wait completed */
-	uint64_t wait_epoch; /* of the wait at the head; 0: not started */
+	uint64_t iqa;  /* IQA, latched when the queue was enabled */
+	bool queue_on; /* QIES, or being drained */
+	uint64_t head; /* of the queue; IQH shows how much of it is complete */
+	bool unsynced; /* invalidations have been processed that sync does not cover */
+	struct vtd_sync sync;
 	struct vtd_completion completion;
 
 	pthread_mutex_t fault_lock; /* guards FSTS, FECTL, the fault records, and fault_next */
@@ -123,6 +136,17 @@ static inline unsigned vtd_ttm(uint64_t root)
 static inline bool vtd_above_haw(const struct vtd *v, uint64_t address)
 {
 	return (address & ~bits_low(v->haw)) != 0;
+}
+
+/* Bits of addresses and domain ids that the unit does not have are ignored in invalidations (11.4.6). */
+static inline uint64_t vtd_known_address(const struct vtd *v, uint64_t address)
+{
+	return address & bits_low((unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1);
+}
+
+static inline uint32_t vtd_known_domain(const struct vtd *v, uint32_t did)
+{
+	return did & (uint32_t)bits_low((unsigned)(4 + 2 * bits_get(v->cap, VTD_CAP_ND)));
 }
 
 /* 3.14 */

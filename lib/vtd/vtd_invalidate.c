@@ -72,9 +72,12 @@ static void flush_pages(struct vtd *v, struct domain_match which, uint64_t addre
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
 			  unsigned am, bool leaf)
 {
-	struct domain_match all = match(did, VIOMMU_ANY_PASID, VTD_KINDS_ALL);
-	struct domain_match pages = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
+	struct domain_match all, pages;
 
+	did = vtd_known_domain(v, did);
+	address = vtd_known_address(v, address);
+	all = match(did, VIOMMU_ANY_PASID, VTD_KINDS_ALL);
+	pages = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
 		vtd_forget(v, true, false);
@@ -101,9 +104,11 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
 			   uint64_t address, unsigned am, bool leaf)
 {
-	struct domain_match first = match(did, pasid, VTD_KINDS_FIRST);
-	struct domain_match second = match(did, VIOMMU_NO_PASID, VTD_KINDS_SECOND);
+	struct domain_match first, second;
 
+	did = vtd_known_domain(v, did);
+	first = match(did, pasid, VTD_KINDS_FIRST);
+	second = match(did, VIOMMU_NO_PASID, VTD_KINDS_SECOND);
 	if (granularity == VTD_PIOTLB_PASID) {
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
 					   domains_flush(&v->unit.domains, &second));

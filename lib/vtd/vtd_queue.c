@@ -4,18 +4,146 @@
 #include "mem.h"
 #include "vtd_engine.h"
 
-/* What became of a descriptor. An error leaves the head on it. */
-enum executed { DONE, WAITING, ERROR };
+/* What became of a descriptor. WAITING: it is executed later. An error leaves the head on it. A wait that is
+ * aborted is over, but not done. */
+enum executed { DONE, WAITING, ERROR, ABORTED };
 
 struct descriptor {
 	uint64_t word[4]; /* the upper two are 0 with 128-bit descriptors */
 	bool wide;
 };
 
+/* ---- what is complete ---- */
+
+/* Errors of devices become visible when the thread that owns the registers comes by. The first is
+ * kept: IQERCD has room for one. */
+static void note(_Atomic uint32_t *error, const struct viommu_device *device)
+{
+	uint32_t sid = atomic_load_explicit(&device->id, memory_order_relaxed) & 0xffff;
+	uint32_t none = 0;
+
+	atomic_compare_exchange_strong(error, &none, sid + 1);
+}
+
+void vtd_timed_out(struct viommu *u, struct viommu_device *device)
+{
+	note(&vtd_of(u)->timed_out, device);
+}
+
+void vtd_unexpected(struct viommu *u, struct viommu_device *device)
+{
+	note(&vtd_of(u)->unexpected, device);
+}
+
+/* 11.4.7, 11.4.9: shows an error of a device in FSTS and IQERCD. */
+static void show(struct vtd *v, _Atomic uint32_t *error, uint64_t field, uint64_t fsts)
+{
+	uint32_t sid = v->ecap & VTD_ECAP_DT ? atomic_exchange(error, 0) : 0;
+
+	if (!sid)
+		return;
+	regs_put(&v->regs, VTD_IQERCD,
+		 (regs_get(&v->regs, VTD_IQERCD) & ~field) | bits_put(field, sid - 1));
+	vtd_fault_queue(v, fsts);
+}
+
+static void show_time_out(struct vtd *v)
+{
+	show(v, &v->timed_out, VTD_IQERCD_ITESID, VTD_FSTS_ITE);
+}
+
+static void show_unexpected(struct vtd *v)
+{
+	if (atomic_load_explicit(&v->unexpected, memory_order_relaxed))
+		show(v, &v->unexpected, VTD_IQERCD_ICESID, VTD_FSTS_ICE);
+}
+
+/* TIMED_OUT: as far as sections are concerned it is complete, but a device has not dropped what it was to
+ * drop. Whatever others still owe, the guest is told now. */
+enum earlier { COMPLETE, INCOMPLETE, TIMED_OUT };
+
+static enum earlier in_flight(struct vtd *v)
+{
+	struct vtd_sync *s = &v->sync;
+
+	if (s->epoch &&
+	    (!notify_settled(&v->unit) || !epoch_wait(&v->unit.epoch, s->epoch, &v->unit.self)))
+		return INCOMPLETE;
+	if (!devices_answered(&v->unit, s->token) && !atomic_load(&v->timed_out))
+		return INCOMPLETE;
+	/* A time-out is noted before it is over: one that came just now is seen here. */
+	if (atomic_load(&v->timed_out))
+		return TIMED_OUT;
+	s->epoch = 0;
+	return COMPLETE;
+}
+
+/* From here on, what has been executed is in flight, also what was before. */
+static bool begin_sync(struct vtd *v)
+{
+	if (!notify_settled(&v->unit))
+		return false;
+	notify_complete(&v->unit);
+	v->sync = (struct vtd_sync){ .epoch = epoch_start(&v->unit.epoch),
+				     .head = v->head,
+				     .last = true };
+	if (atomic_load(&v->unit.outstanding_count))
+		v->sync.token = devices_last_token(&v->unit);
+	v->unsynced = false;
+	return true;
+}
+
+/* All that was executed before the descriptor at the head; with @drain, the page requests of now as well.
+ * What else is unsynced came from registers, and has completions of its own. */
+static enum earlier earlier(struct vtd *v, bool drain)
+{
+	bool covered = v->sync.epoch && v->sync.last && v->sync.drain >= drain;
+
+	if (!covered && (v->unsynced || drain)) {
+		if (!begin_sync(v))
+			return INCOMPLETE;
+		v->sync.drain = drain;
+	}
+	return in_flight(v);
+}
+
+/* Drivers without wait descriptors poll IQH (OpenBSD, Genode): it passes only what is complete. The queue
+ * does not wait for it: what was executed after one batch is in flight is the next. Whether it shows
+ * everything. */
+static bool show_head(struct vtd *v)
+{
+	for (unsigned batch = 0; batch < 2; batch++) {
+		bool flying = v->sync.epoch != 0;
+		enum earlier now = in_flight(v);
+
+		if (now == INCOMPLETE)
+			return false;
+		if (now == TIMED_OUT)
+			show_time_out(v);
+		if (now == TIMED_OUT || !v->unsynced) {
+			regs_put(&v->regs, VTD_IQH, v->head);
+			return true;
+		}
+		if (flying)
+			regs_put(&v->regs, VTD_IQH, v->sync.head);
+		if (!begin_sync(v))
+			return false;
+	}
+	return false;
+}
+
+/* 6.5.2.10, 11.4.9.9: shown when what came before it is complete; if that has timed out, with the next try. */
 static enum executed error(struct vtd *v, unsigned iqei)
 {
 	uint64_t iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_IQEI;
+	enum earlier before = earlier(v, false);
 
+	if (before == INCOMPLETE)
+		return WAITING;
+	if (before == TIMED_OUT) {
+		show_time_out(v);
+		return ERROR;
+	}
 	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
 	vtd_fault_queue(v, VTD_FSTS_IQE);
 	return ERROR;
@@ -54,7 +182,8 @@ static enum executed tell_device(struct vtd *v, uint32_t sid,
 	 * invalidation. */
 	if (!device)
 		return DONE;
-	device_invalidate(device, invalidation, &gave_up);
+	if (!device_invalidate(device, invalidation, &gave_up))
+		v->unsynced = true;
 	device_put(device);
 	/* So many are outstanding that no more can be noted: try again when some have been
 	 * answered. */
@@ -82,70 +211,7 @@ static enum executed pasid_devtlb(struct vtd *v, const struct descriptor *d)
 	return tell_device(v, (uint32_t)bits_get(d->word[0], VTD_QI_PDEVTLB_SID), &invalidation);
 }
 
-/* Errors of devices become visible when the thread that owns the registers comes by. The first is
- * kept: IQERCD has room for one. */
-static void note(_Atomic uint32_t *error, const struct viommu_device *device)
-{
-	uint32_t sid = atomic_load_explicit(&device->id, memory_order_relaxed) & 0xffff;
-	uint32_t none = 0;
-
-	atomic_compare_exchange_strong(error, &none, sid + 1);
-}
-
-void vtd_timed_out(struct viommu *u, struct viommu_device *device)
-{
-	note(&vtd_of(u)->timed_out, device);
-}
-
-void vtd_unexpected(struct viommu *u, struct viommu_device *device)
-{
-	note(&vtd_of(u)->unexpected, device);
-}
-
-/* 11.4.7, 11.4.9: shows an error of a device in FSTS and IQERCD. */
-static void show(struct vtd *v, _Atomic uint32_t *error, uint64_t field, uint64_t fsts)
-{
-	uint32_t sid = atomic_exchange(error, 0);
-
-	if (!sid)
-		return;
-	regs_put(&v->regs, VTD_IQERCD,
-		 (regs_get(&v->regs, VTD_IQERCD) & ~field) | bits_put(field, sid - 1));
-	vtd_fault_queue(v, fsts);
-}
-
-static void show_device_errors(struct vtd *v)
-{
-	if (!(v->ecap & VTD_ECAP_DT))
-		return;
-	show(v, &v->timed_out, VTD_IQERCD_ITESID, VTD_FSTS_ITE);
-	show(v, &v->unexpected, VTD_IQERCD_ICESID, VTD_FSTS_ICE);
-}
-
 /* ---- wait (6.5.2.8) ---- */
-
-/* Earlier invalidations are complete: every section has closed, and every device has answered. */
-static bool earlier_complete(struct vtd *v)
-{
-	if (atomic_load(&v->unit.outstanding_count))
-		return false;
-	/* A time-out is noted before the count falls: one that came just now is shown first. */
-	if (atomic_load(&v->timed_out))
-		return false;
-	if (!v->unsynced)
-		return true;
-	if (!notify_settled(&v->unit))
-		return false;
-	if (!v->wait_epoch) {
-		notify_complete(&v->unit);
-		v->wait_epoch = epoch_start(&v->unit.epoch);
-	}
-	if (!epoch_wait(&v->unit.epoch, v->wait_epoch, &v->unit.self))
-		return false;
-	v->unsynced = false;
-	v->wait_epoch = 0;
-	return true;
-}
 
 static void completion_event(struct vtd *v)
 {
@@ -168,10 +234,14 @@ static enum executed wait(struct vtd *v, const struct descriptor *d)
 
 	/* 7.10: page requests that are being queued or answered at the moment are in a section,
 	 * too. */
-	if (d->word[0] & VTD_QI_WAIT_PD)
-		v->unsynced = true;
-	if (!earlier_complete(v))
+	enum earlier before = earlier(v, d->word[0] & VTD_QI_WAIT_PD);
+
+	if (before == INCOMPLETE)
 		return WAITING;
+	if (before == TIMED_OUT) { /* 6.5.2.10: its status is never written */
+		show_time_out(v);
+		return ABORTED;
+	}
 	if ((d->word[0] & VTD_QI_WAIT_SW) &&
 	    (vtd_above_haw(v, address) ||
 	     !mem_store32(v->unit.vm, address, (uint32_t)bits_get(d->word[0], VTD_QI_WAIT_DATA))))
@@ -336,7 +406,6 @@ static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
 struct ring {
 	uint64_t base;
 	uint64_t mask; /* bytes - 1 */
-	uint64_t head;
 	uint64_t tail;
 	unsigned words; /* of a descriptor */
 	struct mem_place place;
@@ -346,29 +415,29 @@ struct ring {
 static enum executed step(struct vtd *v, struct ring *ring)
 {
 	struct descriptor d = { .wide = ring->words == 4 };
-	uint64_t address = ring->base + ring->head;
+	uint64_t address = ring->base + v->head;
 	enum executed executed;
 
 	if (vtd_above_haw(v, ring->base) || vtd_above_haw(v, address) ||
 	    !mem_load_near(v->unit.vm, &ring->place, address, d.word, ring->words))
 		return error(v, VTD_IQEI_FETCH);
 	executed = execute(v, &d);
-	if (executed != WAITING) /* also when software has replaced the wait that was held back */
-		v->wait_epoch = 0;
-	if (executed == DONE)
-		ring->head = (ring->head + ring->words * 8) & ring->mask;
+	if (executed == DONE || executed == ABORTED) {
+		v->head = (v->head + ring->words * 8) & ring->mask;
+		v->sync.last = false;
+	}
 	return executed;
 }
 
 /* Nothing is left that can be executed: if software has turned the queue off, now it is. */
 static int rest(struct vtd *v)
 {
-	if (!(v->gcmd & VTD_G_QIE)) {
-		v->queue_on = false;
-		vtd_complete_later(v, 0, VTD_G_QIE);
-		return vtd_complete(v);
-	}
-	return VIOMMU_OK;
+	if (v->gcmd & VTD_G_QIE)
+		return VIOMMU_OK;
+	v->queue_on = false;
+	v->completion.token = devices_last_token(&v->unit);
+	vtd_complete_later(v, 0, VTD_G_QIE);
+	return vtd_complete(v);
 }
 
 static bool stopped(const struct vtd *v)
@@ -376,64 +445,65 @@ static bool stopped(const struct vtd *v)
 	return regs_get(&v->regs, VTD_FSTS) & (VTD_FSTS_IQE | VTD_FSTS_ITE);
 }
 
-/* Runs descriptors until none is left, one is held back, or something is wrong. */
-static int run_ring(struct vtd *v, struct ring *ring)
+/* Runs descriptors until none is left (DONE), one is held back or the budget is used up (WAITING), or
+ * something is wrong. */
+static enum executed run_ring(struct vtd *v)
 {
-	bool errors = v->ecap & VTD_ECAP_DT;
+	struct ring ring = { .base = v->iqa & VTD_IQA_IQA,
+			     .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
+			     .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
+			     .words = is_wide(v) ? 4 : 2,
+			     .place = MEM_NOWHERE };
+	unsigned iqei = v->head == ring.tail ? 0 : queue_error(v, v->head, ring.tail);
 
-	for (uint32_t i = 0;; i++) {
+	if (iqei)
+		return error(v, iqei);
+	for (uint32_t i = 0; v->head != ring.tail; i++) {
 		enum executed executed;
 
-		if (ring->head == ring->tail)
-			return rest(v);
-		if (i == v->unit.limits.queue_budget) {
+		if (i == v->unit.limits.queue_budget || !unit_pay(&v->unit, 1)) {
 			unit_work(&v->unit);
-			return VIOMMU_PENDING;
+			return WAITING;
 		}
-		executed = step(v, ring);
-		if (executed == WAITING)
-			return VIOMMU_PENDING;
-		if (errors)
-			show_device_errors(v);
-		if (executed == ERROR || (errors && stopped(v)))
-			return rest(v);
+		executed = step(v, &ring);
+		if (executed != DONE)
+			return executed;
 	}
+	return DONE;
 }
 
 int vtd_queue_run(struct vtd *v)
 {
-	struct ring ring;
-	unsigned iqei;
-	int result;
+	enum executed executed;
+	bool shown = true;
 
-	show_device_errors(v);
-	if (!v->queue_on)
+	show_unexpected(v);
+	if (!v->queue_on) {
+		show_time_out(v);
 		return VIOMMU_OK;
-	ring = (struct ring){ .base = v->iqa & VTD_IQA_IQA,
-			      .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
-			      .head = regs_get(&v->regs, VTD_IQH),
-			      .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
-			      .words = is_wide(v) ? 4 : 2,
-			      .place = MEM_NOWHERE };
-	if (ring.head == ring.tail || stopped(v))
-		return rest(v);
-	iqei = queue_error(v, ring.head, ring.tail);
-	if (iqei) {
-		error(v, iqei);
-		return rest(v);
 	}
-	result = run_ring(v, &ring);
-	regs_put(&v->regs, VTD_IQH, ring.head);
+	if (stopped(v))
+		return rest(v);
+	executed = run_ring(v);
+	if (executed == ERROR || executed == ABORTED)
+		/* also if others are in flight: software looks for waits that are aborted before it */
+		regs_put(&v->regs, VTD_IQH, v->head);
+	else
+		shown = show_head(v);
 	/* Nobody has waited for what was invalidated, but channels shall notice. */
-	if (v->unsynced && !v->wait_epoch)
+	if (v->unsynced)
 		epoch_start(&v->unit.epoch);
-	return result;
+	if (executed == WAITING)
+		return VIOMMU_PENDING;
+	return rest(v) == VIOMMU_OK && shown ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 void vtd_queue_start(struct vtd *v)
 {
 	v->iqa = regs_get(&v->regs, VTD_IQA);
-	v->wait_epoch = 0;
+	v->unsynced |= v->sync.epoch != 0;
+	v->sync = (struct vtd_sync){ .epoch = 0 };
+	v->head = 0;
 	v->queue_on = true;
 	regs_put(&v->regs, VTD_IQH, 0);
 }

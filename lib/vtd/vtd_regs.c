@@ -8,33 +8,56 @@
 
 void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
 {
-	v->completion.gsts_set = (v->completion.gsts_set & ~gsts_clear) | gsts_set;
-	v->completion.gsts_clear = (v->completion.gsts_clear & ~gsts_set) | gsts_clear;
-	notify_complete(&v->unit);
-	v->completion.epoch = epoch_start(&v->unit.epoch);
+	struct vtd_completion *c = &v->completion;
+
+	c->gsts_set = (c->gsts_set & ~gsts_clear) | gsts_set;
+	c->gsts_clear = (c->gsts_clear & ~gsts_set) | gsts_clear;
+	/* An earlier command may have left the status that this one is to bring about. */
+	regs_clear_bits(&v->regs, VTD_GSTS, gsts_set);
+	regs_set_bits(&v->regs, VTD_GSTS, gsts_clear);
+	c->due = true;
+	c->epoch = 0; /* again, for all of them */
+}
+
+static void show_protection(struct vtd *v, bool on)
+{
+	regs_clear_bits(&v->regs, VTD_PMEN, on ? 0 : VTD_PMEN_PRS);
+	regs_set_bits(&v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0);
+}
+
+static void show_completion(struct vtd *v, const struct vtd_completion *c)
+{
+	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
+	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
+	if (c->gsts_clear & VTD_G_QIE) { /* 11.4.9.1 */
+		v->head = 0;
+		regs_put(&v->regs, VTD_IQH, 0);
+	}
+	if (c->ccmd)
+		regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_ICC);
+	if (c->pmen)
+		show_protection(v, regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM);
+	if (c->iotlb)
+		regs_clear_bits(&v->regs, v->iva + 8, VTD_IOTLB_IVT);
 }
 
 int vtd_complete(struct vtd *v)
 {
 	struct vtd_completion *c = &v->completion;
 
-	if (!c->epoch)
+	if (!c->due)
 		return VIOMMU_OK;
-	if (!notify_settled(&v->unit) || !epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self))
+	if (!notify_settled(&v->unit))
 		return VIOMMU_PENDING;
-	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
-	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
-	if (c->ccmd)
-		regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_ICC);
-	if (c->pmen) {
-		bool on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
-
-		regs_clear_bits(&v->regs, VTD_PMEN, on ? 0 : VTD_PMEN_PRS);
-		regs_set_bits(&v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0);
+	if (!c->epoch) {
+		notify_complete(&v->unit);
+		c->epoch = epoch_start(&v->unit.epoch);
 	}
-	if (c->iotlb)
-		regs_clear_bits(&v->regs, v->iva + 8, VTD_IOTLB_IVT);
-	*c = (struct vtd_completion){ .epoch = 0 };
+	if (!epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self) ||
+	    !devices_answered(&v->unit, c->token))
+		return VIOMMU_PENDING;
+	show_completion(v, c);
+	*c = (struct vtd_completion){ .due = false };
 	return VIOMMU_OK;
 }
 
@@ -141,10 +164,11 @@ static void write_gcmd(void *engine, const struct regs_write *w)
 
 /* ---- register-based invalidation (6.5.1) ---- */
 
-/* Not with a queue, not outside legacy mode, and not on units of version 6 and later. */
+/* Not outside legacy mode, and not on units of version 6 and later. With a queue, software must not; but
+ * OpenBSD and Genode do so when it is full, and look at nothing but IVT. */
 static bool registers_invalidate(const struct vtd *v)
 {
-	return !(v->gcmd & VTD_G_QIE) && v->version >> 4 < 6 &&
+	return v->version >> 4 < 6 &&
 	       vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
 }
 
@@ -248,6 +272,7 @@ static void write_pmen(void *engine, const struct regs_write *w)
 
 	(void)w;
 	protection_changed(v);
+	show_protection(v, !(regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM)); /* until it is done */
 	v->completion.pmen = true;
 	vtd_complete_later(v, 0, 0);
 }

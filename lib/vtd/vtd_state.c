@@ -4,7 +4,8 @@
  *
  *	"conf"  CAP, ECAP, version, host address width: must be those of the unit that restores
  *	"regs"  count, then offset and value of each register
- *	"unit"  what was latched from registers, and completions on their way
+ *	"unit"  what was latched from registers, completions on their way, and the queue's head, of which IQH
+ *		shows what is complete (not in states of 0.1: it was IQH)
  */
 
 #include "state.h"
@@ -41,6 +42,7 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 {
 	struct vtd *v = vtd_of(u);
 	const struct vtd_completion *c = &v->completion;
+	bool shows = c->gsts_set | c->gsts_clear || c->ccmd || c->iotlb || c->pmen;
 
 	/* Faults that are recorded while we write would be half in it. */
 	pthread_mutex_lock(&v->fault_lock);
@@ -60,8 +62,10 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, c->gsts_set);
 	state_put64(state, c->gsts_clear);
 	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
-				   (c->pmen ? PENDING_PMEN : 0) | (c->epoch ? PENDING_ANY : 0) |
+				   (c->pmen ? PENDING_PMEN : 0) |
+				   (c->due && shows ? PENDING_ANY : 0) |
 				   (v->queue_on ? QUEUE_ON : 0));
+	state_put64(state, v->head);
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);
 }
@@ -81,6 +85,7 @@ struct loaded {
 	uint64_t gsts_set;
 	uint64_t gsts_clear;
 	uint64_t pending;
+	uint64_t head;
 	bool queue_on;
 };
 
@@ -118,7 +123,17 @@ static bool load_regs(const struct vtd *v, struct state_reader *state, struct lo
 	return !state->bad && state_left(state) == 0;
 }
 
-static bool load_unit(struct state_reader *state, struct loaded *l)
+/* After load_regs(). */
+static uint64_t shown_head(const struct vtd *v, const struct loaded *l)
+{
+	for (uint32_t i = 0; i < v->regs.count; i++) {
+		if (v->regs.row[i].offset == VTD_IQH)
+			return l->value[i];
+	}
+	return 0;
+}
+
+static bool load_unit(const struct vtd *v, struct state_reader *state, struct loaded *l)
 {
 	if (!state_find(state, "unit"))
 		return false;
@@ -134,6 +149,7 @@ static bool load_unit(struct state_reader *state, struct loaded *l)
 	l->gsts_set = state_get64(state);
 	l->gsts_clear = state_get64(state);
 	l->pending = state_get64(state);
+	l->head = state_left(state) ? state_get64(state) : shown_head(v, l);
 	l->queue_on = l->pending & QUEUE_ON;
 	l->pending &= ~QUEUE_ON;
 	return !state->bad && state_left(state) == 0;
@@ -166,6 +182,8 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 		return false;
 	if (l->queue_on && !(v->ecap & VTD_ECAP_QI))
 		return false;
+	if ((l->head & ~VTD_IQH_QH) || (l->head && !(v->ecap & VTD_ECAP_QI)))
+		return false;
 	if ((l->gcmd & (VTD_G_IRE | VTD_G_CFI)) && !(v->ecap & VTD_ECAP_IR))
 		return false;
 	if ((l->gsts_set & l->gsts_clear) || ((l->gsts_set | l->gsts_clear) & ~status))
@@ -195,14 +213,13 @@ static void take(struct vtd *v, const struct loaded *l)
 	v->iqa = l->iqa;
 	v->queue_on = l->queue_on;
 	v->unsynced = true;
-	v->wait_epoch = 0;
-	v->completion =
-		(struct vtd_completion){ .epoch = l->pending ? epoch_start(&v->unit.epoch) : 0,
-					 .gsts_set = l->gsts_set,
-					 .gsts_clear = l->gsts_clear,
-					 .ccmd = l->pending & PENDING_CCMD,
-					 .iotlb = l->pending & PENDING_IOTLB,
-					 .pmen = l->pending & PENDING_PMEN };
+	v->head = l->head;
+	v->sync = (struct vtd_sync){ .epoch = 0 };
+	v->completion = (struct vtd_completion){ .gsts_set = l->gsts_set,
+						 .gsts_clear = l->gsts_clear,
+						 .ccmd = l->pending & PENDING_CCMD,
+						 .iotlb = l->pending & PENDING_IOTLB,
+						 .pmen = l->pending & PENDING_PMEN };
 }
 
 int vtd_restore(struct viommu *u, struct state_reader *state)
@@ -214,7 +231,7 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 
 	if (!l.value)
 		return VIOMMU_ENOMEM;
-	ok = load_config(v, state) && load_regs(v, state, &l) && load_unit(state, &l) &&
+	ok = load_config(v, state) && load_regs(v, state, &l) && load_unit(v, state, &l) &&
 	     consistent(v, &l);
 	if (ok)
 		take(v, &l);
@@ -223,9 +240,9 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 		return VIOMMU_ESTATE;
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
-	/* What listeners do about this comes before a completion that was saved. */
-	if (v->completion.epoch)
-		vtd_complete_later(v, 0, 0);
+	/* What listeners do about this comes before a completion that was saved, and before the VMM is
+	 * told that nobody uses what was there before. */
+	vtd_complete_later(v, 0, 0);
 	/* Anything may be due: a completion, or descriptors between head and tail. */
 	return VIOMMU_PENDING;
 }

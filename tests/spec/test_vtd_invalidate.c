@@ -145,7 +145,8 @@ static void test_refused(void **state)
 		{ "version 5", 0x50, false, false, 1 },
 		{ "version 6: no register-based invalidation", 0x60, false, false, 0 },
 		{ "version 15", 0xf0, false, false, 0 },
-		{ "with the queue enabled", 0x10, true, false, 0 },
+		{ "with the queue enabled: notes section 9", 0x10, true, false, 1 },
+		{ "version 6 with the queue enabled", 0x60, true, false, 0 },
 		{ "in scalable mode", 0x10, false, true, 0 },
 	};
 
@@ -170,7 +171,7 @@ static void test_refused(void **state)
 		if (rows[i].queue) {
 			gcmd(u, 0, VTD_G_QIE);
 			contexts(u, ICC | CIRG(1));
-			row_equal(caig(u), 1);
+			row_equal(caig(u), rows[i].granularity);
 		}
 		unit_close(u);
 	}

@@ -237,7 +237,7 @@ static void test_same_unit(void **state)
 		save(u->g.iommu, &second); /* saving changes nothing */
 		same(&first, &second);
 		read_all(u->g.iommu, before);
-		row_equal(viommu_reset(u->g.iommu), VIOMMU_OK);
+		row_equal(viommu_reset(u->g.iommu) >= 0, true);
 		row_equal(viommu_restore(u->g.iommu, first.bytes, first.length) >= 0, true);
 		read_all(u->g.iommu, after);
 		assert_memory_equal(before, after, sizeof(before));
@@ -276,7 +276,7 @@ static int move(struct unit *u)
 	int result;
 
 	save(u->g.iommu, &first);
-	row_equal(viommu_reset(u->g.iommu), VIOMMU_OK);
+	row_equal(viommu_reset(u->g.iommu) >= 0, true);
 	result = viommu_restore(u->g.iommu, first.bytes, first.length);
 	row_equal(result >= 0, true);
 	trace_clear(&u->t);
