@@ -249,6 +249,8 @@ int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *given, 
 		vm_dealloc(vm, its, sizeof(*its));
 		return result;
 	}
+	/* Whatever comes to be mapped is told; but with UMSI each refusal is recorded. */
+	its->unit.keeps_refusals = !(config.typer & ITS_TYPER_UMSI);
 	pthread_mutex_init(&its->umsi_lock, NULL);
 	result = init(its, &config);
 	if (!result && !join(its))

@@ -116,6 +116,12 @@ enum its_executed its_vmovi(struct its *its, struct its_current *c)
 
 /* ---- vPEs ---- */
 
+/* A pending table is read, or written. */
+static uint32_t table_steps(const struct its *its)
+{
+	return 1 + lpi_words(its->lpis) / 16;
+}
+
 static enum its_executed map(struct its *its, struct its_current *c)
 {
 	bool v41 = its->typer & ITS_TYPER_VMAPP;
@@ -151,6 +157,8 @@ enum its_executed its_vmapp(struct its *its, struct its_current *c)
 		ok = in_range(its, vpe_of(c), &failed);
 		if (!ok)
 			return its_check(its, ok, failed, ITS_OP_VMAPP, VIOMMU_ITS_ERROR_VCPU_OOR);
+		if (!unit_pay(&its->unit, table_steps(its)))
+			return ITS_WAITING;
 		if (c->word[2] & ITS_2_VALID)
 			return map(its, c);
 		if (!vpe_mapped_by(its->lpis, vpe_of(c), its->number))
@@ -165,7 +173,7 @@ enum its_executed its_vmapp(struct its *its, struct its_current *c)
 	}
 	if (c->word[2] & ITS_2_VALID)
 		return ITS_DONE;
-	if (!its_passed(its))
+	if (!its_passed(its) || !unit_pay(&its->unit, table_steps(its)))
 		return ITS_WAITING;
 	vpe_retire(its->lpis, vpe_of(c));
 	return ITS_DONE;

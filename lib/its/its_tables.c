@@ -90,6 +90,19 @@ uint32_t its_rdbase(const struct its *its, uint64_t field)
 
 /* ---- blocks of the pool ---- */
 
+/* The first run of @count free blocks, less than 64, in a word of the pool's map, at a multiple of it;
+ * 64: there is none. */
+static unsigned find_run(uint64_t used, uint32_t count)
+{
+	unsigned at = 0;
+
+	if (used == UINT64_MAX)
+		return 64;
+	while (at < 64 && (used & bits_low(count) << at))
+		at += count;
+	return at;
+}
+
 /* A run of @count blocks, a power of two, at a multiple of it; UINT32_MAX: there is none. At most a
  * step a word of the pool's map: 1024. */
 static uint32_t find_blocks(const struct its *its, uint32_t count)
@@ -100,12 +113,10 @@ static uint32_t find_blocks(const struct its *its, uint32_t count)
 		uint64_t taken = 0;
 
 		if (count < 64) {
-			uint64_t run = bits_low(count);
+			unsigned at = find_run(its->used[w], count);
 
-			for (unsigned at = 0; at < 64; at += count) {
-				if (!(its->used[w] & run << at))
-					return w * 64 + at;
-			}
+			if (at < 64)
+				return w * 64 + at;
 			continue;
 		}
 		for (uint32_t i = 0; i < words; i++)
