@@ -21,7 +21,8 @@
  *    (Linux), none of which matters if it is the same; and a backend that asks again and again for what
  *    it has is not invalidated. The record has the range all the time, also if the repeated update
  *    cannot be sent, so nobody waits for that invalidation: one of the guest's goes out behind the
- *    update.
+ *    update. If an update that room was made for cannot be sent, the record loses the range, and the guest
+ *    waits for the invalidation.
  * 5. The section stays open until nothing is left, also of what was told after it was opened. That
  *    is more than a completion needs to wait for; less would take a section a message. It ends: who
  *    waits for a completion sends no more invalidations, and updates do not count.
@@ -79,6 +80,7 @@ struct viommu_vhost {
 	uint64_t issued;
 	uint64_t acknowledged;
 	uint64_t must_reach; /* number of the last invalidation that was to be acknowledged */
+	uint64_t room;	     /* and of the last that made room */
 
 	/* The deadline. Messages up to mark were under way at the time `since`. */
 	uint64_t mark;

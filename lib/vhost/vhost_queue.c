@@ -123,7 +123,9 @@ bool vhost_update(struct viommu_vhost *v, uint64_t iova, const struct vhost_run 
 	return true;
 }
 
-/* An update was not sent: the backend does not have it, unless another one is on its way. */
+/* An update was not sent: the backend does not have it, unless another one is on its way. What made room
+ * for it leaves nothing on record behind which an invalidation of the guest's would go out: that one waits
+ * for it now. */
 static void not_sent(struct viommu_vhost *v, const struct vhost_range *range)
 {
 	for (uint32_t i = 0; i < v->count; i++) {
@@ -134,6 +136,9 @@ static void not_sent(struct viommu_vhost *v, const struct vhost_range *range)
 			return;
 	}
 	vhost_sent_remove(&v->sent, range->first, range->last, NULL);
+	if (v->must_reach < v->room)
+		v->must_reach = v->room;
+	vhost_hold(v); /* opens it, or leaves it as it is: nobody is to be woken */
 }
 
 /* The last message needs no acknowledgement. */
@@ -170,6 +175,8 @@ static void send_one(struct viommu_vhost *v, const struct vhost_message *m, uint
 	if (result == VIOMMU_PENDING) {
 		if (told(m))
 			v->must_reach = v->issued;
+		else if (m->ours)
+			v->room = v->issued;
 		return;
 	}
 	if (v->acknowledged < v->issued)

@@ -460,6 +460,45 @@ static void test_room_is_not_waited_for(void **state)
 	unit_close(u);
 }
 
+/* Nothing is on record then, and the guest's own invalidation is not sent. */
+static void test_room_for_nothing(void **state)
+{
+	struct layout l;
+	struct unit *u = open_layout(&l);
+	struct backend *b = attach(u, 0, u->dev, NONE, 1, 0);
+
+	(void)state;
+	row_name = "13 room was made, and the update not sent: the guest waits for the room";
+	b->answer_updates = VIOMMU_PENDING;
+	row_equal(viommu_vhost_miss(b->v, AT(1), R), VIOMMU_OK);
+	b->answer_updates = VIOMMU_OK;
+	row_equal(viommu_vhost_miss(b->v, AT(0), R), VIOMMU_OK);
+	l.perm[0] = R;
+	map(u, &l, 0);
+	submit(u, Q_IOTLB(3, UNIT_DID), AT(0));
+	guest_wait(&u->g);
+	row_equal(viommu_vhost_miss(b->v, AT(0), R), VIOMMU_OK);
+	l.perm[0] = RW;
+	map(u, &l, 0);
+	b->answer = VIOMMU_PENDING;
+	b->answer_updates = VIOMMU_ENOMEM;
+	row_equal(viommu_vhost_miss(b->v, AT(0), W), (uint64_t)VIOMMU_ENOMEM);
+	guest_submit(&u->g, Q_IOTLB(3, UNIT_DID), AT(0), 0, 0);
+	guest_submit_wait(&u->g);
+	row_equal(guest_ring(&u->g), VIOMMU_PENDING);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_PENDING);
+	row_equal(guest_waited(&u->g), false);
+	row_equal(viommu_vhost_acknowledged(b->v, 2), VIOMMU_OK);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+	row_equal(guest_waited(&u->g), true);
+	row_name = "an update that needed none holds back nothing";
+	row_equal(viommu_vhost_miss(b->v, AT(2), R), (uint64_t)VIOMMU_ENOMEM);
+	submit(u, Q_IOTLB(3, UNIT_DID), AT(50));
+	guest_wait(&u->g);
+	detach(b);
+	unit_close(u);
+}
+
 /* ---- 35: the very same again ---- */
 
 /* As a backend does whose threads ask for the same, or that asks for what it has. */
@@ -759,6 +798,7 @@ int main(void)
 		cmocka_unit_test(test_overlaps),
 		cmocka_unit_test(test_overlap_inside),
 		cmocka_unit_test(test_room_is_not_waited_for),
+		cmocka_unit_test(test_room_for_nothing),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_again_joined),
 		cmocka_unit_test(test_again_not_sent),
