@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* its_command.c - the command queue: fetching, checking and executing commands (IHI 0069 5.3). */
+/* its_command.c - checking and executing commands (IHI 0069 5.3); those of GICv4 are in its_gicv4.c. */
 
 #include "its_engine.h"
 
@@ -13,35 +13,12 @@ enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
 	return ITS_DONE;
 }
 
-static enum its_executed stall(struct its *its)
-{
-	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
-	if (its->error)
-		its->error(its->opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
-	return ITS_STALLED;
-}
-
 enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
 			    unsigned reason)
 {
 	if (failed)
-		return stall(its);
+		return its_stall(its);
 	return ok ? ITS_DONE : its_refuse(its, command, reason);
-}
-
-bool its_passed(struct its *its)
-{
-	struct its_current *c = &its->current;
-
-	/* routes first, then who may still use the old ones */
-	if (!notify_settled(&its->unit))
-		return false;
-	if (!c->epoch)
-		c->epoch = epoch_start(&its->unit.epoch);
-	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))
-		return false;
-	c->epoch = 0;
-	return true;
 }
 
 /* ---- who is told ---- */
@@ -435,7 +412,7 @@ enum its_executed its_sync(struct its *its, struct its_current *c)
 	return its_passed(its) ? ITS_DONE : ITS_WAITING;
 }
 
-/* ---- the queue ---- */
+/* ---- all commands ---- */
 
 static const struct {
 	enum its_executed (*execute)(struct its *its, struct its_current *c);
@@ -467,7 +444,7 @@ static bool known(const struct its *its, uint64_t op)
 	return op < ITS_OP_VIRTUAL || (its->typer & ITS_TYPER_VIRTUAL);
 }
 
-static enum its_executed execute(struct its *its)
+enum its_executed its_execute(struct its *its)
 {
 	struct its_current *c = &its->current;
 	uint64_t op = bits_get(c->word[0], ITS_0_OPCODE);
@@ -492,67 +469,4 @@ bool its_current_possible(const struct its *its, bool event, const struct its_cu
 	if (op == ITS_OP_INVALL)
 		return c->phase == 1 && c->from < its->lpis->cpus;
 	return c->phase == 1 || (op == ITS_OP_VMAPP && c->phase == 2);
-}
-
-uint64_t its_queue_bytes(const struct its *its)
-{
-	return (bits_get(regs_get(&its->regs, ITS_CBASER), ITS_CBASER_SIZE) + 1) * 4096;
-}
-
-bool its_queue_runnable(const struct its *its)
-{
-	uint64_t read = regs_get(&its->regs, ITS_CREADR);
-
-	return atomic_load_explicit(&its->on, memory_order_relaxed) &&
-	       !(read & ITS_CREADR_STALLED) &&
-	       read != (regs_get(&its->regs, ITS_CWRITER) & ITS_QUEUE_OFFSET);
-}
-
-/* The command at CREADR; false: memory cannot be read. */
-static bool fetch(struct its *its)
-{
-	uint64_t base = regs_get(&its->regs, ITS_CBASER) & ITS_CBASER_ADDRESS;
-
-	its->current = (struct its_current){ .active = true };
-	return mem_load(its->unit.vm, base + regs_get(&its->regs, ITS_CREADR), its->current.word,
-			4);
-}
-
-static void advance(struct its *its)
-{
-	uint64_t read = regs_get(&its->regs, ITS_CREADR) + 32;
-
-	its->current.active = false;
-	if (!its->current.orphan)
-		regs_put(&its->regs, ITS_CREADR, read == its_queue_bytes(its) ? 0 : read);
-}
-
-int its_queue_run(struct its *its)
-{
-	for (uint32_t i = 0;; i++) {
-		enum its_executed executed = ITS_STALLED;
-
-		if (!its->current.active) {
-			if (!its_queue_runnable(its))
-				return VIOMMU_OK;
-			if (i == its->unit.limits.queue_budget || !unit_pay(&its->unit, 1)) {
-				unit_work(&its->unit);
-				return VIOMMU_PENDING;
-			}
-			if (!fetch(its))
-				stall(its);
-			else
-				executed = execute(its);
-		} else {
-			executed = execute(its);
-		}
-		if (executed == ITS_WAITING) {
-			if (!its->current.epoch) /* for steps, not for sections */
-				unit_work(&its->unit);
-			return VIOMMU_PENDING;
-		}
-		its->current.active = executed == ITS_STALLED ? false : its->current.active;
-		if (executed == ITS_DONE)
-			advance(its);
-	}
 }

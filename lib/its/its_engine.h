@@ -139,22 +139,26 @@ static inline uint32_t its_target(const struct its *its, uint64_t icid)
 /* The redistributor that an RDbase names, or ITS_NOBODY. */
 uint32_t its_rdbase(const struct its *its, uint64_t field);
 
-/* ---- its_command.c ---- */
-/* VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
-int its_queue_run(struct its *its);
-/* Whether a command under way can be what a saved state says; @event: c->event can be one */
-bool its_current_possible(const struct its *its, bool event, const struct its_current *c);
-/* Whether there are commands that can be executed. */
-bool its_queue_runnable(const struct its *its);
-
 /* What became of a command. */
 enum its_executed { ITS_DONE, ITS_WAITING, ITS_STALLED };
-enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason);
+
+/* ---- its_queue.c ---- */
+/* VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
+int its_queue_run(struct its *its);
+/* Whether there are commands that can be executed. */
+bool its_queue_runnable(const struct its *its);
+uint64_t its_queue_bytes(const struct its *its);
+/* Memory could not be read. */
+enum its_executed its_stall(struct its *its);
 /* Sections that were open when this was first asked have closed. */
 bool its_passed(struct its *its);
-/* The LPI or vLPI of a valid event is made pending, from any thread, in a section: 0, or why not. */
-unsigned its_signal(struct its *its, uint64_t event);
 
+/* ---- its_command.c ---- */
+/* The command in its->current. */
+enum its_executed its_execute(struct its *its);
+/* Whether a command under way can be what a saved state says; @event: c->event can be one */
+bool its_current_possible(const struct its *its, bool event, const struct its_current *c);
+enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason);
 /* DONE, or the command's end: refused with a reason, or because memory failed. */
 enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
 			    unsigned reason);
@@ -171,7 +175,6 @@ void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event);
 /* When nobody delivers @event any more, its pending bit goes from @from to @to. */
 enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to);
 enum its_executed its_sync(struct its *its, struct its_current *c);
-uint64_t its_queue_bytes(const struct its *its);
 
 /* ---- its_gicv4.c ---- */
 enum its_executed its_vmovi(struct its *its, struct its_current *c);
@@ -184,6 +187,8 @@ enum its_executed its_vinvall(struct its *its, struct its_current *c);
 enum its_executed its_invdb(struct its *its, struct its_current *c);
 
 /* ---- its_translate.c ---- */
+/* The LPI or vLPI of a valid event is made pending, from any thread, in a section: 0, or why not. */
+unsigned its_signal(struct its *its, uint64_t event);
 int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
 bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

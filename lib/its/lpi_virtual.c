@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * lpi_virtual.c - virtual processors (IHI 0069 chapters 5.2.11, 5.4, 12.13): what is pending for them
- * is ours; the VPT in guest memory is read when one is mapped, and written when it leaves.
+ * lpi_virtual.c - virtual processors (IHI 0069 chapters 5.2.11, 5.4): what is pending for them is
+ * ours; the VPT in guest memory is read when one is mapped, and written when it leaves. Who is resident
+ * is lpi_vlpi_frame.c.
  */
 
 #include "lpi_virtual.h"
@@ -95,7 +96,7 @@ static unsigned config_byte(struct lpis *l, struct vpe *v, uint32_t intid)
 	       (unsigned)(LPI_CONFIG_ENABLE | LPI_CONFIG_PRIORITY);
 }
 
-static unsigned config_of(struct lpis *l, struct vpe *v, uint32_t intid)
+unsigned vpe_config(struct lpis *l, struct vpe *v, uint32_t intid)
 {
 	if (intid < 16)
 		return atomic_load(&v->sgi_config[intid]) &
@@ -103,14 +104,14 @@ static unsigned config_of(struct lpis *l, struct vpe *v, uint32_t intid)
 	return config_byte(l, v, intid);
 }
 
-static void tell(struct lpis *l, struct vpe *v, uint32_t intid, bool pending)
+void vpe_tell(struct lpis *l, struct vpe *v, uint32_t intid, bool pending)
 {
 	uint32_t resident = atomic_load(&v->resident);
 	unsigned byte;
 
 	if (!resident || !l->vlpi)
 		return;
-	byte = config_of(l, v, intid);
+	byte = vpe_config(l, v, intid);
 	l->vlpi(l->opaque, resident - 1, (uint32_t)(v - l->vpe), intid,
 		byte & (unsigned)LPI_CONFIG_PRIORITY, pending && (byte & LPI_CONFIG_ENABLE));
 }
@@ -137,7 +138,7 @@ unsigned vpe_deliver(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t door
 	if (atomic_fetch_or(word_of(v, intid), BIT(intid % 64)) & BIT(intid % 64))
 		return 0;
 	if (atomic_load(&v->resident))
-		tell(l, v, intid, true);
+		vpe_tell(l, v, intid, true);
 	else
 		ring(l, v, doorbell);
 	return 0;
@@ -154,7 +155,7 @@ void vpe_clear(struct lpis *l, uint32_t vpe, uint32_t intid)
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && clear_pending(v, intid))
-		tell(l, v, intid, false);
+		vpe_tell(l, v, intid, false);
 }
 
 void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32_t doorbell)
@@ -163,7 +164,7 @@ void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32
 
 	if (from == to || !v || !vpe_mapped(l, to) || !clear_pending(v, intid))
 		return;
-	tell(l, v, intid, false);
+	vpe_tell(l, v, intid, false);
 	vpe_deliver(l, to, intid, doorbell);
 }
 
@@ -172,16 +173,15 @@ void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid)
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && vpe_has(v, intid) && (atomic_load(word_of(v, intid)) & BIT(intid % 64)))
-		tell(l, v, intid, true);
+		vpe_tell(l, v, intid, true);
 }
 
 /* ---- all of a vPE ---- */
 
 #define FIRST_WORD (ITS_FIRST_LPI / 64)
 
-/* Calls @each for what is pending until it says false. False: steps ran out. */
-static bool for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uint32_t *word,
-			bool (*each)(struct lpis *l, struct vpe *v, uint32_t intid))
+bool vpe_for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uint32_t *word,
+		     bool (*each)(struct lpis *l, struct vpe *v, uint32_t intid))
 {
 	_Atomic uint64_t *pending = atomic_load_explicit(&v->pending, memory_order_acquire);
 
@@ -201,9 +201,9 @@ static bool for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uin
 	return true;
 }
 
-static bool tell_each(struct lpis *l, struct vpe *v, uint32_t intid)
+bool vpe_tell_each(struct lpis *l, struct vpe *v, uint32_t intid)
 {
-	tell(l, v, intid, true);
+	vpe_tell(l, v, intid, true);
 	return true;
 }
 
@@ -211,7 +211,8 @@ bool vpe_reread(struct viommu *payer, struct lpis *l, uint32_t vpe, uint32_t *wo
 {
 	struct vpe *v = vpe_mapped(l, vpe);
 
-	return !v || !atomic_load(&v->resident) || for_pending(payer, l, v, word, tell_each);
+	return !v || !atomic_load(&v->resident) ||
+	       vpe_for_pending(payer, l, v, word, vpe_tell_each);
 }
 
 /* ---- virtual SGIs ---- */
@@ -223,7 +224,7 @@ void vpe_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
 	if (!v || (atomic_fetch_or(&v->sgi, UINT32_C(1) << intid) & UINT32_C(1) << intid))
 		return;
 	if (atomic_load(&v->resident))
-		tell(l, v, intid, true);
+		vpe_tell(l, v, intid, true);
 	else
 		ring(l, v, ITS_NO_DOORBELL);
 }
@@ -236,7 +237,7 @@ void vpe_configure_sgi(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t co
 		return;
 	atomic_store(&v->sgi_config[intid], config);
 	if (atomic_load(&v->sgi) & UINT32_C(1) << intid)
-		tell(l, v, intid, true);
+		vpe_tell(l, v, intid, true);
 }
 
 void vpe_clear_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
@@ -244,7 +245,7 @@ void vpe_clear_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && (atomic_fetch_and(&v->sgi, ~(UINT32_C(1) << intid)) & UINT32_C(1) << intid))
-		tell(l, v, intid, false);
+		vpe_tell(l, v, intid, false);
 }
 
 /* ---- mapping ---- */
@@ -321,191 +322,6 @@ void vpe_set_doorbell(struct lpis *l, uint32_t vpe, uint32_t doorbell)
 	atomic_store(&at(l, vpe)->doorbell, doorbell);
 }
 
-/* ---- the VLPI frame ---- */
-
-/* 4.1: the vPEID. 4.0: whoever has this VPT; at most a step a vPE. vPEID + 1, or 0 */
-static uint32_t named(const struct lpis *l, uint64_t base)
-{
-	uint32_t vpe = (uint32_t)bits_get(base, GICR_VPENDBASER_VPE);
-
-	if (l->flags & VIOMMU_LPIS_V41)
-		return vpe_mapped(l, vpe) ? vpe + 1 : 0;
-	for (uint32_t i = 0; i < l->vpes; i++) {
-		const struct vpe *v = vpe_mapped(l, i);
-
-		if (v &&
-		    (atomic_load(&v->vpt) & VPE_VPT_ADDRESS) == (base & GICR_VPENDBASER_ADDRESS))
-			return i + 1;
-	}
-	return 0;
-}
-
-static void begin(struct lpi_cpu *c, enum vpe_task task)
-{
-	c->vpe_task = task;
-	c->vpe_word = 0;
-	c->vpe_pending = false;
-	c->lpis->tasks++;
-	regs_set_bits(&c->regs, GICR_VPENDBASER, GICR_VPENDBASER_DIRTY);
-}
-
-static void write_vpendbaser(void *engine, const struct regs_write *w)
-{
-	struct lpi_cpu *c = engine;
-	struct lpis *l = c->lpis;
-	bool was = w->old & GICR_VPENDBASER_VALID;
-	bool is = w->written & GICR_VPENDBASER_VALID;
-
-	if (c->vpe_task != VPE_IDLE || (was && is)) {
-		regs_put(&c->regs, GICR_VPENDBASER, w->old);
-		return;
-	}
-	if (was == is)
-		return;
-	regs_clear_bits(&c->regs, GICR_VPENDBASER, GICR_VPENDBASER_LAST);
-	if (is) {
-		c->vpe = named(l, w->written);
-		if (c->vpe)
-			atomic_store(&l->vpe[c->vpe - 1].resident, (uint32_t)(c - l->cpu) + 1);
-		begin(c, VPE_ARRIVING);
-		return;
-	}
-	if (c->vpe) {
-		uint32_t here = (uint32_t)(c - l->cpu) + 1;
-
-		atomic_compare_exchange_strong(&l->vpe[c->vpe - 1].resident, &here, 0);
-	}
-	begin(c, VPE_LEAVING);
-}
-
-void vpe_resume(struct lpi_cpu *c, bool leaving)
-{
-	if (!leaving)
-		atomic_store(&c->lpis->vpe[c->vpe - 1].resident, (uint32_t)(c - c->lpis->cpu) + 1);
-	begin(c, leaving ? VPE_LEAVING : VPE_ARRIVING);
-}
-
-void vpe_retell(struct lpis *l, uint32_t vpe)
-{
-	const struct vpe *v = vpe_mapped(l, vpe);
-	uint32_t resident = v ? atomic_load(&v->resident) : 0;
-	struct lpi_cpu *c = resident ? lpi_cpu_at(l, resident - 1) : NULL;
-
-	if (c && c->vpe_task == VPE_IDLE)
-		begin(c, VPE_ARRIVING);
-	else if (c && c->vpe_task == VPE_ARRIVING)
-		c->vpe_word = 0;
-}
-
-static bool note_enabled(struct lpis *l, struct vpe *v, uint32_t intid)
-{
-	uint32_t cpu = atomic_load(&v->leaving);
-
-	/* 4.0: without its configuration table whatever is pending counts */
-	if ((l->flags & VIOMMU_LPIS_V41) && !(config_of(l, v, intid) & LPI_CONFIG_ENABLE))
-		return true;
-	lpi_cpu_at(l, cpu)->vpe_pending = true;
-	return false;
-}
-
-static bool sgi_pending(struct lpis *l, struct vpe *v)
-{
-	for (uint32_t i = 0; i < 16; i++) {
-		if ((atomic_load(&v->sgi) & UINT32_C(1) << i) &&
-		    (config_of(l, v, i) & LPI_CONFIG_ENABLE))
-			return true;
-	}
-	return false;
-}
-
-/* It has left: software learns whether anything is pending, and with 4.1 has asked to be rung. */
-static void left(struct lpi_cpu *c, struct vpe *v)
-{
-	struct lpis *l = c->lpis;
-	uint64_t vpt = atomic_load(&v->vpt);
-
-	if (sgi_pending(l, v))
-		c->vpe_pending = true;
-	if (c->vpe_pending)
-		regs_set_bits(&c->regs, GICR_VPENDBASER, GICR_VPENDBASER_LAST);
-	else if (l->flags & VIOMMU_LPIS_V41)
-		atomic_store(&v->ring,
-			     (regs_get(&c->regs, GICR_VPENDBASER) & GICR_VPENDBASER_DOORBELL) != 0);
-	if (!(l->flags & VIOMMU_LPIS_NO_GUEST_WRITES))
-		lpi_table_write(l, vpt & VPE_VPT_ADDRESS, (unsigned)bits_get(vpt, VPE_VPT_BITS),
-				atomic_load(&v->pending));
-}
-
-static void tell_sgis(struct lpis *l, struct vpe *v)
-{
-	for (uint32_t i = 0; i < 16; i++) {
-		if (atomic_load(&v->sgi) & UINT32_C(1) << i)
-			tell(l, v, i, true);
-	}
-}
-
-bool vpe_finish(struct lpi_cpu *c)
-{
-	struct lpis *l = c->lpis;
-	struct vpe *v = c->vpe ? vpe_mapped(l, c->vpe - 1) : NULL;
-
-	if (v && c->vpe_task == VPE_ARRIVING) {
-		if (c->vpe_word == 0)
-			tell_sgis(l, v);
-		if (!for_pending(&l->unit, l, v, &c->vpe_word, tell_each))
-			return false;
-	} else if (v) {
-		atomic_store(&v->leaving, (uint32_t)(c - l->cpu));
-		if (!for_pending(&l->unit, l, v, &c->vpe_word, note_enabled))
-			return false;
-		left(c, v);
-	}
-	if (c->vpe_task == VPE_LEAVING)
-		c->vpe = 0;
-	c->vpe_task = VPE_IDLE;
-	l->tasks--;
-	regs_clear_bits(&c->regs, GICR_VPENDBASER, GICR_VPENDBASER_DIRTY);
-	return true;
-}
-
-static void write_vsgir(void *engine, const struct regs_write *w)
-{
-	struct lpi_cpu *c = engine;
-	const struct vpe *v = vpe_mapped(c->lpis, (uint32_t)bits_get(w->written, GICR_VSGIR_VPE));
-
-	regs_put(&c->regs, GICR_VSGIPENDR, v ? atomic_load(&v->sgi) : 0);
-}
-
-#define VPROPBASER_40                                                                              \
-	(GICR_PROPBASER_IDBITS | GICR_PROPBASER_INNER | GICR_PROPBASER_SHARE |                     \
-	 GICR_PROPBASER_ADDRESS | GICR_PROPBASER_OUTER)
-#define VPENDBASER_40                                                                              \
-	(GICR_PENDBASER_INNER | GICR_PENDBASER_SHARE | GICR_PENDBASER_OUTER |                      \
-	 GICR_VPENDBASER_ADDRESS | GICR_VPENDBASER_IDAI | GICR_VPENDBASER_VALID)
-#define VPENDBASER_41                                                                              \
-	(GICR_VPENDBASER_VPE | GICR_VPENDBASER_GRP1 | GICR_VPENDBASER_GRP0 |                       \
-	 GICR_VPENDBASER_DOORBELL | GICR_VPENDBASER_VALID)
-
-bool vpe_add_rows(struct lpi_cpu *c)
-{
-	bool v41 = c->lpis->flags & VIOMMU_LPIS_V41;
-	const struct regs_row rows[] = {
-		{ GICR_VPROPBASER, 8, 0, v41 ? GICR_VPROPBASER_41 : VPROPBASER_40, 0, 0, NULL,
-		  "GICR_VPROPBASER", 0 },
-		{ GICR_VPENDBASER, 8, 0, v41 ? VPENDBASER_41 : VPENDBASER_40, 0,
-		  GICR_VPENDBASER_DIRTY | GICR_VPENDBASER_LAST, write_vpendbaser, "GICR_VPENDBASER",
-		  0 },
-		{ GICR_VSGIR, 4, 0, 0, 0, 0, write_vsgir, "GICR_VSGIR", 0 },
-		{ GICR_VSGIPENDR, 4, 0, 0, 0, GICR_VSGIPENDR_PENDING, NULL, "GICR_VSGIPENDR", 0 },
-	};
-
-	for (size_t i = 0; i < (v41 ? 4U : 2U); i++) {
-		if (!regs_add(&c->regs, &rows[i]))
-			return false;
-	}
-	return true;
-}
-
 /* ---- the virtual CPU interface's side ---- */
 
 static int check(struct viommu *u, uint32_t vpe, uint32_t intid, struct vpe **v)
@@ -535,7 +351,7 @@ int viommu_lpis_get_virtual(struct viommu *u, uint32_t vpe, uint32_t intid, stru
 		return result;
 	section = epoch_visit(&u->epoch);
 	if (intid < 16 || vpe_has(v, intid))
-		byte = config_of(lpis_of(u), v, intid);
+		byte = vpe_config(lpis_of(u), v, intid);
 	if (intid < 16)
 		lpi->pending = atomic_load(&v->sgi) >> intid & 1;
 	else

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* lpi_virtual.h - virtual processors (GICv4): who is resident where, and what is pending for them. */
+/* lpi_virtual.h - virtual processors (GICv4): what is pending for them, and who is resident where. */
 #ifndef LPI_VIRTUAL_H
 #define LPI_VIRTUAL_H
 
@@ -55,7 +55,17 @@ static inline bool vpe_has(const struct vpe *v, uint32_t intid)
 		       0;
 }
 
-/* ---- registers ---- */
+/* The configuration byte of a vLPI or virtual SGI, as far as it is known. */
+unsigned vpe_config(struct lpis *l, struct vpe *v, uint32_t intid);
+/* Tells of one, if the vPE is resident. */
+void vpe_tell(struct lpis *l, struct vpe *v, uint32_t intid, bool pending);
+bool vpe_tell_each(struct lpis *l, struct vpe *v, uint32_t intid);
+/* Calls @each for what is pending until it says false. False: steps ran out, *word says where to go
+ * on. */
+bool vpe_for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uint32_t *word,
+		     bool (*each)(struct lpis *l, struct vpe *v, uint32_t intid));
+
+/* ---- lpi_vlpi_frame.c ---- */
 bool vpe_add_rows(struct lpi_cpu *c);
 /* What the VLPI frame has left to do; false: steps ran out. */
 bool vpe_finish(struct lpi_cpu *c);

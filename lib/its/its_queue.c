@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* its_queue.c - the command queue: the ring, stalls, and what a command waits for (IHI 0069 5.3, 12.19). */
+
+#include "its_engine.h"
+
+enum its_executed its_stall(struct its *its)
+{
+	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
+	if (its->error)
+		its->error(its->opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
+	return ITS_STALLED;
+}
+
+bool its_passed(struct its *its)
+{
+	struct its_current *c = &its->current;
+
+	/* routes first, then who may still use the old ones */
+	if (!notify_settled(&its->unit))
+		return false;
+	if (!c->epoch)
+		c->epoch = epoch_start(&its->unit.epoch);
+	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))
+		return false;
+	c->epoch = 0;
+	return true;
+}
+
+uint64_t its_queue_bytes(const struct its *its)
+{
+	return (bits_get(regs_get(&its->regs, ITS_CBASER), ITS_CBASER_SIZE) + 1) * 4096;
+}
+
+bool its_queue_runnable(const struct its *its)
+{
+	uint64_t read = regs_get(&its->regs, ITS_CREADR);
+
+	return atomic_load_explicit(&its->on, memory_order_relaxed) &&
+	       !(read & ITS_CREADR_STALLED) &&
+	       read != (regs_get(&its->regs, ITS_CWRITER) & ITS_QUEUE_OFFSET);
+}
+
+/* The command at CREADR; false: memory cannot be read. */
+static bool fetch(struct its *its)
+{
+	uint64_t base = regs_get(&its->regs, ITS_CBASER) & ITS_CBASER_ADDRESS;
+
+	its->current = (struct its_current){ .active = true };
+	return mem_load(its->unit.vm, base + regs_get(&its->regs, ITS_CREADR), its->current.word,
+			4);
+}
+
+static void advance(struct its *its)
+{
+	uint64_t read = regs_get(&its->regs, ITS_CREADR) + 32;
+
+	its->current.active = false;
+	if (!its->current.orphan)
+		regs_put(&its->regs, ITS_CREADR, read == its_queue_bytes(its) ? 0 : read);
+}
+
+int its_queue_run(struct its *its)
+{
+	for (uint32_t i = 0;; i++) {
+		enum its_executed executed = ITS_STALLED;
+
+		if (!its->current.active) {
+			if (!its_queue_runnable(its))
+				return VIOMMU_OK;
+			if (i == its->unit.limits.queue_budget || !unit_pay(&its->unit, 1)) {
+				unit_work(&its->unit);
+				return VIOMMU_PENDING;
+			}
+			if (!fetch(its))
+				its_stall(its);
+			else
+				executed = its_execute(its);
+		} else {
+			executed = its_execute(its);
+		}
+		if (executed == ITS_WAITING) {
+			if (!its->current.epoch) /* for steps, not for sections */
+				unit_work(&its->unit);
+			return VIOMMU_PENDING;
+		}
+		its->current.active = executed == ITS_STALLED ? false : its->current.active;
+		if (executed == ITS_DONE)
+			advance(its);
+	}
+}
