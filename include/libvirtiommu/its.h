@@ -63,7 +63,7 @@
  *        VMOVI            as INT up to event mapped, a virtual event (15), vPEID range (11), its old
  *                         vPE mapped (16), the new one mapped (17), vINTID in both VPTs (13),
  *                         doorbell if D (06)
- *        VMAPP            vPEID range (11); V=1: VPT_size > ID_bits (12), RDbase (02)
+ *        VMAPP            vPEID range (11); V=1: VPT_size > intid_bits (12), RDbase (02), memory (ff)
  *        VMOVP            vPEID range (11), mapped (14), RDbase (02)
  *        VINVALL VSYNC INVDB VSGI    vPEID range (11), mapped (14)
  *  - An id is in range if it is below 2^bits of TYPER and its table has an entry for it: that is
@@ -330,7 +330,7 @@ struct viommu_its_config {
 	uint64_t base;
 	uint32_t devices; /**< mapped at a time; MAPD refuses more; 0: 4096, at most 65536 */
 	/** Events of all mapped devices together, mapped or not (2^bits each, at least 16), 8 bytes
-	 * each; MAPD refuses more; 0: 262144, rounded up to a multiple of 1024, at most 2^24. */
+	 * each; MAPD refuses more; 0: 262144, rounded up to a multiple of 1024, at most 2^20. */
 	uint32_t events;
 	void *opaque; /**< passed to error */
 	/** A command was refused, or the queue has stalled. code: VIOMMU_ITS_ERROR_*; command: its
@@ -362,7 +362,8 @@ VIOMMU_API uint64_t viommu_its_default_typer(void);
  * @param its     receives the handle
  * @return VIOMMU_OK, VIOMMU_EINVAL (a field is out of range or contradicts the LPI object's
  * configuration), VIOMMU_ENOTSUP (TYPER names a feature that this library does not have),
- * VIOMMU_ESIZE, VIOMMU_ENOMEM. Each refusal is explained through host->message.
+ * VIOMMU_ELIMIT (64 ITSs have these LPIs), VIOMMU_ESIZE, VIOMMU_ENOMEM. Each refusal is explained
+ * through host->message.
  */
 VIOMMU_API int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *config,
 			      struct viommu **its);
