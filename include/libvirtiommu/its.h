@@ -95,8 +95,8 @@
  *  - All redistributors share one cache of configuration bytes, one a INTID (CommonLPIAff 0). The
  *    byte of an LPI is read when it becomes pending or is asked for and is not cached, through the
  *    PROPBASER of the redistributor concerned. One that cannot be read counts as 0: disabled.
- *    INV and INVLPIR read it again at once if EnableLPIs of that redistributor is 1, and forget all bytes
- *    of all LPIs if it is 0. INVALL, INVALLR, and EnableLPIs becoming 1 on any redistributor forget all
+ *    INV and INVLPIR read it again at once if EnableLPIs of that redistributor is 1 and the INTID is
+ *    within its IDbits, and forget all bytes of all LPIs otherwise. INVALL, INVALLR, and EnableLPIs becoming 1 on any redistributor forget all
  *    bytes of all LPIs; then those of the LPIs that are pending on that redistributor are read again.
  *  - EnableLPIs becoming 1: all pending bits of the redistributor are dropped, and with PTZ=0 read
  *    from memory (bits of INTIDs below 8192 are ignored; bytes that cannot be read count as 0).
@@ -219,7 +219,8 @@ struct viommu_lpi {
  * @param lpis   from viommu_lpis_new()
  * @param cpu    the redistributor
  * @param intid  an LPI
- * @param lpi    size is set by the caller; the rest is written. While EnableLPIs is 0, all 0
+ * @param lpi    size is set by the caller; the rest is written. While EnableLPIs is 0, and beyond IDbits of
+ * the redistributor, all 0
  * @return VIOMMU_OK, VIOMMU_EINVAL (also: no such redistributor, no LPI in range), VIOMMU_ESIZE
  */
 VIOMMU_API int viommu_lpis_get(struct viommu *lpis, uint32_t cpu, uint32_t intid,

@@ -161,7 +161,8 @@ void lpi_invalidate(struct lpis *l, uint32_t cpu, uint32_t intid)
 	unsigned before;
 	unsigned byte;
 
-	if (!(latch & LPI_LATCH_ON)) {
+	/* what it cannot read says nothing of the LPI at others */
+	if (!(latch & LPI_LATCH_ON) || !lpi_in(latch, intid)) {
 		lpi_forget(l);
 		return;
 	}
@@ -262,6 +263,7 @@ int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viomm
 	struct lpi_cpu *c;
 	uint64_t latch;
 	unsigned byte = 0;
+	bool has;
 	int result = check(u, cpu, intid);
 
 	if (!result)
@@ -273,9 +275,10 @@ int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viomm
 	c = lpi_cpu_at(lpis_of(u), cpu);
 	section = epoch_visit(&u->epoch);
 	latch = atomic_load_explicit(&c->latch, memory_order_acquire);
-	if (latch & LPI_LATCH_ON)
+	has = (latch & LPI_LATCH_ON) && lpi_in(latch, intid);
+	if (has)
 		byte = lpi_config(lpis_of(u), latch, intid);
-	lpi->pending = (latch & LPI_LATCH_ON) && lpi_is_pending(c, intid);
+	lpi->pending = has && lpi_is_pending(c, intid);
 	lpi->enabled = byte & (unsigned)LPI_CONFIG_ENABLE;
 	lpi->priority = byte & (unsigned)LPI_CONFIG_PRIORITY;
 	if (epoch_visit_end(&u->epoch, section))

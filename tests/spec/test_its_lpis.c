@@ -193,6 +193,21 @@ static void idbits(void **state)
 	}
 }
 
+/* What a redistributor with few IDbits cannot read says nothing of the LPI at others. */
+static void narrow_beside_wide(void **state)
+{
+	its_open(&rig, &(struct its_rig_config){ 0 });
+	its_write32(rig.lpis, CTLR(0), 0);
+	its_write(rig.lpis, REG(0, 0x70), ITS_RIG_PROP | 13);
+	its_write32(rig.lpis, CTLR(0), 1);
+	assert_int_equal(its_lpi(&rig, 0, 40000), 0);
+	assert_int_equal(its_lpi(&rig, 1, 40000), 0xa00100);
+	its_configure(&rig, 40000, 0x41);
+	its_write(rig.lpis, REG(0, 0xa0), 40000); /* INVLPIR there */
+	assert_int_equal(its_lpi(&rig, 1, 40000), 0x400100);
+	its_close(&rig);
+}
+
 /* ---- registers that invalidate ---- */
 
 static void invlpir(void **state)
@@ -353,6 +368,7 @@ int main(void)
 		cmocka_unit_test(rwp_while_it_lasts),
 		cmocka_unit_test(saved_pending_tables),
 		cmocka_unit_test(idbits),
+		cmocka_unit_test(narrow_beside_wide),
 		cmocka_unit_test(invlpir),
 		cmocka_unit_test(invallr),
 		cmocka_unit_test(forgotten_often),
