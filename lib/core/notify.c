@@ -191,14 +191,14 @@ void notify_forget(struct viommu *u, bool flush, bool mode)
 
 /* ---- the devices of a domain ---- */
 
-/* Devices that are visited for a domain even when there are no steps left: rather that than to tell
- * everybody of everything. */
+/* Devices that are visited for a domain even when there are no steps left, or a quarter of the steps of a
+ * call: rather that than to tell everybody of everything. */
 #define VISITS_MIN 64U
 
 static bool visit(struct viommu_device *device, unsigned nth, uint64_t first, uint64_t last)
 {
 	struct viommu *u = device->iommu;
-	bool ok = unit_pay(u, 1) || nth < VISITS_MIN;
+	bool ok = unit_pay(u, 1) || nth < VISITS_MIN || nth < u->limits.steps / 4;
 
 	if (ok && device->visited != u->visits) {
 		device->visited = u->visits;

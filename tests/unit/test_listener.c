@@ -355,6 +355,27 @@ static void more_users_than_notes(void **state)
 	crowd_close(&c);
 }
 
+/* A burst for a domain with many devices takes more steps than a call has: nobody else is told, and nobody
+ * of more than was asked for (obligation 41). */
+static void many_of_one_domain(void **state)
+{
+	enum { SHARED = 200, BURST = 100 };
+	static struct crowd c;
+
+	crowd_open(&c, GUEST_CAP, 0, false);
+	for (unsigned i = 0; i < SHARED; i++)
+		guest_legacy(&c.g, (uint16_t)i, 1, GUEST_BASE, 4);
+	guest_submit(&c.g, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0, 0, 0);
+	guest_wait(&c.g);
+	memset(&c.ears, 0, sizeof(c.ears));
+	for (unsigned i = 0; i < BURST; i++)
+		guest_submit(&c.g, GUEST_IOTLB(VTD_GRAN_LOCAL, 1), 0x5000, 0, 0);
+	guest_wait(&c.g);
+	assert_int_equal(c.ears.unmaps, SHARED * BURST);
+	assert_false(told(&c.ears, c.device[SHARED], 0, UINT64_MAX));
+	crowd_close(&c);
+}
+
 /* More devices than a call has steps: the rest is told by viommu_run(), and before a wait is
  * complete (obligation 38). */
 static void more_devices_than_steps(void **state)
@@ -671,6 +692,7 @@ int main(void)
 		cmocka_unit_test(domains_of_pasids),
 		cmocka_unit_test(one_of_many),
 		cmocka_unit_test(more_users_than_notes),
+		cmocka_unit_test(many_of_one_domain),
 		cmocka_unit_test(more_devices_than_steps),
 		cmocka_unit_test(domains_of_others_pasids),
 		cmocka_unit_test(switched_off_and_on),
