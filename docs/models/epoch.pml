@@ -36,6 +36,17 @@ byte entered_later[READERS];
 byte waiting_later;
 byte start_later; /* 2: the change and the new number, 1: the number */
 
+#ifdef COUNTED
+/* Sections that are counted, by epoch (core/epoch_group.h): who opens one counts it in the current
+ * bucket, with a read-modify-write, which no buffer holds up. */
+#ifndef BUCKETS
+#define BUCKETS 2
+#endif
+byte count[BUCKETS];
+byte label[BUCKETS];
+byte current;
+#endif
+
 bool work; /* the host has been told and has not called yet */
 
 /* Memory takes the stores when it likes to. */
@@ -59,8 +70,44 @@ end:
 proctype reader(byte r)
 {
 	byte v, n, m_value, m_epoch;
+#ifdef COUNTED
+	byte bucket;
+#endif
 
 round:
+#ifdef COUNTED
+	/* epoch_group_enter() */
+	bucket = current;
+#ifdef MUTANT_COUNT_LATE
+	v = version;
+	count[bucket]++;
+#else
+	count[bucket]++;
+	v = version;
+#endif
+	atomic { assert(v >= done); using[r] = v; v = 0 }
+	/* epoch_group_leave() */
+	using[r] = 0;
+	atomic {
+		count[bucket]--;
+		v = (count[bucket] == 0);
+		bucket = 0
+	}
+	if
+#ifdef MUTANT_NO_WAKE
+	:: true
+#else
+	:: v == 1 && waiting -> work = true
+	:: else
+#endif
+	fi;
+	v = 0;
+	n++;
+	if
+	:: n < ROUNDS -> goto round
+	:: else -> goto out
+	fi;
+#endif
 	/* epoch_enter() */
 	v = now;
 	atomic { entered_later[r] == 0 -> entered_later[r] = v + 1; v = 0 }
@@ -101,8 +148,39 @@ round:
 	if
 	:: n < ROUNDS -> goto round
 	:: else
-	fi
+	fi;
+out:
+	skip
 }
+
+#ifdef COUNTED
+/* epoch_group_renew(); epoch.lock is left out, as there is one owner. */
+inline renew(epoch)
+{
+	if
+	:: label[current] == epoch
+	:: else ->
+		i = current;
+#ifndef MUTANT_RENEW_OPEN
+		if
+		:: count[i] == 0
+		:: else ->
+			i = 0;
+			do
+			:: i == BUCKETS -> break
+			:: i < BUCKETS && count[i] == 0 -> break
+			:: i < BUCKETS && count[i] != 0 -> i++
+			od
+		fi;
+#endif
+		if
+		:: i < BUCKETS -> label[i] = epoch; current = i
+		:: else
+		fi
+	fi;
+	i = 0
+}
+#endif
 
 /* The thread that owns the registers. An invalidation, then a completion; what could not be completed
  * is left until the host is told. */
@@ -117,6 +195,9 @@ proctype owner()
 		/* What is cached, by cache.pml, and epoch_start(): stores that may be late, up to the
 		 * fence. */
 		atomic { target = now + 1; start_later = 2 }
+#ifdef MUTANT_RENEW_EARLY
+		renew(target);
+#endif
 #ifndef MUTANT_NO_FENCE_START
 		start_later == 0;
 #endif
@@ -133,7 +214,19 @@ again:
 #endif
 		/* epoch_passed() */
 		passed = true;
-#ifndef MUTANT_NO_WAIT
+#ifdef COUNTED
+#ifndef MUTANT_RENEW_EARLY
+		renew(now);
+#endif
+		do
+		:: i < BUCKETS ->
+			if
+			:: atomic { label[i] >= target || count[i] == 0 -> i++ }
+			:: atomic { label[i] < target && count[i] != 0 -> passed = false; i = 0; break }
+			fi
+		:: atomic { i == BUCKETS -> i = 0; break }
+		od;
+#elif !defined(MUTANT_NO_WAIT)
 		do
 		:: i < READERS ->
 			if

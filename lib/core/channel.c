@@ -168,7 +168,6 @@ static void begin(struct viommu_channel *channel, struct translating *t)
 	t->place = &channel->place;
 	t->channel = channel;
 	t->section = NULL;
-	t->visiting = false;
 	t->missed = false;
 	channel->translating = true;
 }

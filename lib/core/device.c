@@ -123,6 +123,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 	device->iommu = u;
 	device->config = config;
 	device->mode = NOTIFY_NO_MODE;
+	epoch_group_init(&device->sections, device);
 	if (u->engine->device_new)
 		result = u->engine->device_new(u, device);
 	device->config.virtio = NULL; /* the caller's */
@@ -220,7 +221,7 @@ int viommu_device_free(struct viommu_device *device)
 		return VIOMMU_OK;
 	u = device->iommu;
 	pthread_mutex_lock(&u->devices_lock);
-	if (atomic_load(&device->users)) {
+	if (atomic_load(&device->users) || !epoch_group_is_empty(&device->sections)) {
 		pthread_mutex_unlock(&u->devices_lock);
 		return VIOMMU_EBUSY;
 	}
@@ -234,6 +235,7 @@ int viommu_device_free(struct viommu_device *device)
 		u->engine->device_gone(u, device);
 	owed = give_up(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
+	epoch_unlist(&u->epoch, &device->sections);
 	vm_dealloc(u->vm, device, device_bytes(u));
 	if (owed)
 		unit_work(u);

@@ -52,10 +52,11 @@ void epoch_init(struct epoch *epoch, bool membarrier)
 	atomic_init(&epoch->readers, membarrier ? EPOCH_UNFENCED : EPOCH_FENCED);
 	atomic_init(&epoch->now, 1);
 	atomic_init(&epoch->waiting, 0);
-	atomic_init(&epoch->crowd, 0);
+	epoch_group_init(&epoch->crowd, NULL);
 	atomic_init(&epoch->used, 0);
 	pthread_mutex_init(&epoch->lock, NULL);
 	epoch->sections = NULL;
+	epoch->groups = NULL;
 	epoch->own = NULL;
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
 		atomic_init(&epoch->visitor[i].entered, 0);
@@ -119,23 +120,73 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 			return section;
 		}
 	}
-	/* More threads at once than sections: they are only counted, and hold back every epoch. */
-	atomic_fetch_add(&epoch->crowd, 1);
-	atomic_thread_fence(memory_order_seq_cst);
-	return NULL;
+	/* More threads at once than sections: these are only counted. */
+	return &epoch->visitor[EPOCH_VISITORS + epoch_group_enter(&epoch->crowd)];
+}
+
+bool epoch_part(struct epoch *epoch, struct epoch_group *group, unsigned bucket)
+{
+	/* before it is closed: its bucket may be another's then */
+	uint64_t entered = atomic_load_explicit(&group->label[bucket], memory_order_relaxed);
+	uint64_t waiting;
+
+	if (!epoch_group_leave(group, bucket))
+		return false;
+	waiting = atomic_load_explicit(&epoch->waiting, memory_order_relaxed);
+	return waiting > entered && epoch_wakes(epoch, entered, waiting);
 }
 
 bool epoch_visit_end(struct epoch *epoch, struct epoch_section *section)
 {
-	uint64_t waiting;
+	unsigned n = (unsigned)(section - epoch->visitor);
 
-	if (section)
-		return epoch_leave(epoch, section);
-	atomic_fetch_sub(&epoch->crowd, 1);
+	return n < EPOCH_VISITORS ? epoch_leave(epoch, section)
+				  : epoch_part(epoch, &epoch->crowd, n - EPOCH_VISITORS);
+}
+
+/* ---- groups ---- */
+
+/* For epoch_group_renew(). */
+static uint64_t now_fenced(const struct epoch *epoch)
+{
+	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_acquire);
+
 	atomic_thread_fence(memory_order_seq_cst);
-	waiting = atomic_load_explicit(&epoch->waiting, memory_order_relaxed);
-	/* it may have been there for ever */
-	return waiting && epoch_wakes(epoch, 0, waiting);
+	return now;
+}
+
+static void list(struct epoch *epoch, struct epoch_group *group)
+{
+	pthread_mutex_lock(&epoch->lock);
+	if (!atomic_load_explicit(&group->listed, memory_order_relaxed)) {
+		group->next = epoch->groups;
+		group->previous = &epoch->groups;
+		if (group->next)
+			group->next->previous = &group->next;
+		epoch->groups = group;
+		epoch_group_renew(group, now_fenced(epoch));
+		atomic_store_explicit(&group->listed, true, memory_order_release);
+	}
+	pthread_mutex_unlock(&epoch->lock);
+}
+
+void epoch_unlist(struct epoch *epoch, struct epoch_group *group)
+{
+	if (!atomic_load_explicit(&group->listed, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&epoch->lock);
+	*group->previous = group->next;
+	if (group->next)
+		group->next->previous = group->previous;
+	pthread_mutex_unlock(&epoch->lock);
+	atomic_store_explicit(&group->listed, false, memory_order_relaxed);
+}
+
+unsigned epoch_join(struct epoch *epoch, struct epoch_group *group)
+{
+	if (UNLIKELY(!atomic_load_explicit(&group->listed, memory_order_acquire)))
+		list(epoch, group);
+	return epoch_group_enter(group);
 }
 
 uint64_t epoch_start(struct epoch *epoch)
@@ -146,14 +197,46 @@ uint64_t epoch_start(struct epoch *epoch)
 	return target;
 }
 
-static bool holds_back(const struct epoch_section *section, uint64_t target,
-		       const struct epoch_section *self, const struct epoch_filter *filter)
-{
-	uint64_t entered = atomic_load_explicit(&section->entered, memory_order_acquire);
+/* What a completion waits for. */
+struct passing {
+	uint64_t target;
+	const struct epoch_section *self;
+	const struct epoch_filter *filter;
+};
 
-	if (section == self || entered == 0 || entered >= target)
-		return false;
-	return !filter || filter->concerns(filter->opaque, section->owner, entered);
+static bool concerns(const struct passing *p, const void *owner, uint64_t entered)
+{
+	const struct epoch_filter *filter = p->filter;
+
+	return entered != 0 && entered < p->target &&
+	       (!filter || filter->concerns(filter->opaque, owner, entered));
+}
+
+static bool holds_back(const struct epoch_section *section, const struct passing *p)
+{
+	return section != p->self &&
+	       concerns(p, section->owner,
+			atomic_load_explicit(&section->entered, memory_order_acquire));
+}
+
+static bool group_holds_back(struct epoch_group *group, const struct passing *p, uint64_t now)
+{
+	bool held = false;
+
+	epoch_group_renew(group, now);
+	for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
+		held |= concerns(p, group->owner, epoch_group_entered(group, i));
+	return held;
+}
+
+/* All of them, even if one holds it back: each is renewed. */
+static bool groups_hold_back(struct epoch *epoch, const struct passing *p)
+{
+	uint64_t now = now_fenced(epoch);
+	bool held = group_holds_back(&epoch->crowd, p, now);
+	for (struct epoch_group *group = epoch->groups; group; group = group->next)
+		held |= group_holds_back(group, p, now);
+	return held;
 }
 
 /* EPOCH_REFUSED: whether it is over. With epoch.lock held. */
@@ -173,14 +256,15 @@ static bool proven(struct epoch *epoch)
 bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
 		      const struct epoch_filter *filter)
 {
+	const struct passing p = { target, self, filter };
 	bool passed;
 
 	pthread_mutex_lock(&epoch->lock);
-	passed = proven(epoch) && atomic_load_explicit(&epoch->crowd, memory_order_acquire) == 0;
+	passed = !groups_hold_back(epoch, &p) && proven(epoch);
 	for (uint64_t used = atomic_load(&epoch->used); passed && used; used &= used - 1)
-		passed = !holds_back(&epoch->visitor[__builtin_ctzll(used)], target, self, filter);
+		passed = !holds_back(&epoch->visitor[__builtin_ctzll(used)], &p);
 	for (const struct epoch_section *s = epoch->sections; passed && s; s = s->next)
-		passed = !holds_back(s, target, self, filter);
+		passed = !holds_back(s, &p);
 	pthread_mutex_unlock(&epoch->lock);
 	return passed;
 }

@@ -23,6 +23,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "epoch_group.h"
+
 struct epoch_section {
 	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
 	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
@@ -60,12 +62,14 @@ struct epoch {
 	/* Who is woken: the last section to close of those that are older than this epoch. With
 	 * EPOCH_WAIT_ANY, any that is older. 0: nobody waits, or he has been woken. */
 	_Atomic uint64_t waiting;
-	_Atomic uint32_t crowd; /* visitors for whom there was no free section */
-	_Atomic uint64_t used;	/* bit n: visitor n has been claimed some time */
-	pthread_mutex_t lock;	/* guards sections */
+	struct epoch_group crowd; /* visitors for whom there was no free section */
+	_Atomic uint64_t used;	  /* bit n: visitor n has been claimed some time */
+	pthread_mutex_t lock;	  /* guards sections, and groups and their labels */
 	struct epoch_section *sections;
+	struct epoch_group *groups;	 /* those in which sections have been opened */
 	const struct epoch_section *own; /* of who waits, which holds him back no more; constant */
-	struct epoch_section visitor[EPOCH_VISITORS];
+	/* Those from EPOCH_VISITORS on stand for the buckets of the crowd, and are never opened. */
+	struct epoch_section visitor[EPOCH_VISITORS + EPOCH_BUCKETS];
 };
 
 void epoch_init(struct epoch *epoch, bool membarrier);
@@ -142,6 +146,13 @@ static inline bool epoch_leave(struct epoch *epoch, struct epoch_section *sectio
 
 	return waiting > entered && epoch_wakes(epoch, entered, waiting);
 }
+
+/* Sections that are counted (epoch_group.h), from any thread: opened in the bucket that epoch_join()
+ * answers, and closed there by whoever likes. A group's first one takes the lock, to put the group
+ * where completions look; an owner that goes takes it out of there. */
+unsigned epoch_join(struct epoch *epoch, struct epoch_group *group);
+bool epoch_part(struct epoch *epoch, struct epoch_group *group, unsigned bucket);
+void epoch_unlist(struct epoch *epoch, struct epoch_group *group);
 
 /* For the length of a call, from any thread. The result goes to epoch_visit_end(). */
 struct epoch_section *epoch_visit(struct epoch *epoch);

@@ -160,7 +160,7 @@ static void open_section(struct translating *t)
 {
 	struct epoch *epoch = &t->query.device->iommu->epoch;
 
-	if (t->section || t->visiting)
+	if (t->section)
 		return;
 	if (t->channel) {
 		if (t->channel->open)
@@ -169,7 +169,6 @@ static void open_section(struct translating *t)
 		epoch_enter(epoch, t->section);
 	} else {
 		t->section = epoch_visit(epoch);
-		t->visiting = true;
 	}
 }
 
@@ -177,9 +176,9 @@ bool translate_close(struct translating *t)
 {
 	struct epoch *epoch = &t->query.device->iommu->epoch;
 
-	if (t->visiting)
-		return epoch_visit_end(epoch, t->section);
-	return t->section && epoch_leave(epoch, t->section);
+	if (!t->section)
+		return false;
+	return t->channel ? epoch_leave(epoch, t->section) : epoch_visit_end(epoch, t->section);
 }
 
 /* ---- fragments ---- */
@@ -357,7 +356,6 @@ static __attribute__((noinline)) int device_translate(struct viommu_device *devi
 	t.place = &place;
 	t.channel = NULL;
 	t.section = NULL;
-	t.visiting = false;
 	t.missed = false;
 	result = translate_range(&t, request, fragments, max, answer);
 	if (translate_close(&t))

@@ -137,6 +137,7 @@ struct viommu_device {
 	uint32_t serial;	     /* never used twice in an IOMMU */
 	_Atomic uint64_t generation; /* of its contexts */
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
+	struct epoch_group sections; /* those that no channel has: device_enter() */
 
 	/* Of the call that has the unit: listeners of this device alone, and the mode they and those
 	 * of the IOMMU were told last (NOTIFY_NO_MODE: none). */
@@ -324,8 +325,8 @@ struct translating {
 	struct query query;
 	struct mem_place *place;	/* of the last answer */
 	struct viommu_channel *channel; /* or NULL */
-	struct epoch_section *section;	/* of this call, opened when the caches did not answer */
-	bool visiting;			/* section is a visitor's, or there was none left */
+	/* Of this call, opened when the caches did not answer: the channel's, or a visitor's. */
+	struct epoch_section *section;
 	bool missed; /* the TLB does not have the first page: it need not be asked */
 };
 

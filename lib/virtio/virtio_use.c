@@ -89,7 +89,7 @@ void virtio_gather_uses(struct virtio *v)
 		v->uses.left[i] = none;
 	for (unsigned i = 0; i < VIRTIO_USES; i++)
 		v->uses.endpoint[i] = none;
-	/* more visitors than have sections: they may be anybody, and of any age */
+	/* membarrier has failed: they may be anybody's, and of any age */
 	if (!epoch_passed_for(&v->unit.epoch, UINT64_MAX, &v->unit.self, &filter))
 		v->uses.anybody.epoch = 0;
 	devices_each_outstanding(&v->unit, see_outstanding, v);

@@ -115,12 +115,13 @@ static void own_section_is_not_counted(void **state)
 	epoch_fini(&e);
 }
 
-/* Each of the visitors has a section of its own; whoever comes after that is counted. */
+/* Each of the visitors has a section of its own; whoever comes after that is counted, and holds back
+ * what is younger and nothing else. */
 static void more_visitors_than_sections(void **state)
 {
-	struct epoch_section *v[EPOCH_VISITORS];
+	struct epoch_section *v[EPOCH_VISITORS], *late, *later, *last;
 	struct epoch e;
-	uint64_t target;
+	uint64_t target, next;
 
 	setup_epoch(&e);
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
@@ -129,20 +130,214 @@ static void more_visitors_than_sections(void **state)
 		for (unsigned j = 0; j < i; j++)
 			assert_ptr_not_equal(v[i], v[j]);
 	}
-	assert_null(epoch_visit(&e));
-	assert_null(epoch_visit(&e));
+	late = epoch_visit(&e);
+	later = epoch_visit(&e);
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
-		epoch_visit_end(&e, v[i]);
+		assert_ptr_not_equal(late, v[i]);
 	target = epoch_start(&e);
 	assert_false(epoch_passed(&e, target, NULL));
-	epoch_visit_end(&e, NULL);
+	last = epoch_visit(&e);
+	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
+		epoch_visit_end(&e, v[i]);
 	assert_false(epoch_passed(&e, target, NULL));
-	epoch_visit_end(&e, NULL);
+	epoch_visit_end(&e, late);
+	assert_false(epoch_passed(&e, target, NULL));
+	epoch_visit_end(&e, later);
 	assert_true(epoch_passed(&e, target, NULL));
+	next = epoch_start(&e);
+	assert_false(epoch_passed(&e, next, NULL));
+	epoch_visit_end(&e, last);
+	assert_true(epoch_passed(&e, next, NULL));
 	v[0] = epoch_visit(&e);
-	assert_non_null(v[0]);
+	assert_ptr_not_equal(v[0], late);
 	epoch_visit_end(&e, v[0]);
 	epoch_fini(&e);
+}
+
+/* ---- sections that are counted ---- */
+
+enum { MANY = 10000 };
+
+static void setup_group(struct epoch *e, struct epoch_group *group, const void *owner)
+{
+	setup_epoch(e);
+	epoch_group_init(group, owner);
+}
+
+static void end_group(struct epoch *e, struct epoch_group *group)
+{
+	assert_true(epoch_group_is_empty(group));
+	epoch_unlist(e, group);
+	assert_null(e->groups);
+	epoch_fini(e);
+}
+
+/* However many are open: those that are older hold it back, and only the last of them to close wakes
+ * who waits. */
+static void many_in_a_group(void **state)
+{
+	static unsigned older[MANY], younger[MANY];
+	struct epoch_group group;
+	struct epoch e;
+	uint64_t target;
+
+	setup_group(&e, &group, NULL);
+	for (unsigned i = 0; i < MANY; i++)
+		older[i] = epoch_join(&e, &group);
+	target = epoch_start(&e);
+	assert_false(epoch_wait(&e, target, NULL));
+	for (unsigned i = 0; i < MANY; i++)
+		younger[i] = epoch_join(&e, &group);
+	for (unsigned i = 0; i < MANY; i++) {
+		assert_false(epoch_passed(&e, target, NULL));
+		assert_int_equal(epoch_part(&e, &group, older[i]), i == MANY - 1);
+	}
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_done(&e);
+	assert_false(epoch_group_is_empty(&group));
+	assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+	for (unsigned i = 0; i < MANY; i++)
+		assert_false(epoch_part(&e, &group, younger[i]));
+	end_group(&e, &group);
+}
+
+/* The first section of a group is as young as it is, whatever went on before. */
+static void first_in_a_group(void **state)
+{
+	struct epoch_group group;
+	struct epoch e;
+	uint64_t target = 0;
+	unsigned bucket;
+
+	setup_group(&e, &group, NULL);
+	for (unsigned i = 0; i < 100; i++)
+		target = epoch_start(&e);
+	bucket = epoch_join(&e, &group);
+	assert_true(epoch_passed(&e, target, NULL));
+	assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+	epoch_part(&e, &group, bucket);
+	end_group(&e, &group);
+}
+
+/* Sections that overlap, so that at no time none is open: each epoch passes when what is older has
+ * closed. */
+static void overlapping(void **state)
+{
+	struct epoch_group group;
+	struct epoch e;
+	unsigned open;
+
+	setup_group(&e, &group, NULL);
+	open = epoch_join(&e, &group);
+	for (unsigned i = 0; i < 1000; i++) {
+		uint64_t target = epoch_start(&e);
+		unsigned next;
+
+		assert_false(epoch_wait(&e, target, NULL));
+		next = epoch_join(&e, &group);
+		assert_true(epoch_part(&e, &group, open));
+		assert_true(epoch_wait(&e, target, NULL));
+		open = next;
+	}
+	epoch_done(&e);
+	epoch_part(&e, &group, open);
+	end_group(&e, &group);
+}
+
+/* A section stays open in every bucket, and others come and go without end: nothing passes that is
+ * held back, and as soon as one bucket is empty the stream is younger again. */
+static void buckets_in_use(void **state)
+{
+	unsigned held[EPOCH_BUCKETS], stream;
+	struct epoch_group group;
+	uint64_t target[EPOCH_BUCKETS];
+	struct epoch e;
+
+	for (unsigned free = 0; free + 1 < EPOCH_BUCKETS; free++) {
+		setup_group(&e, &group, NULL);
+		for (unsigned i = 0; i < EPOCH_BUCKETS; i++) {
+			held[i] = epoch_join(&e, &group);
+			for (unsigned j = 0; j < i; j++)
+				assert_int_not_equal(held[i], held[j]);
+			target[i] = epoch_start(&e);
+			assert_false(epoch_passed(&e, target[i], NULL));
+		}
+		stream = epoch_join(&e, &group);
+		assert_int_equal(stream, held[EPOCH_BUCKETS - 1]);
+		epoch_part(&e, &group, held[EPOCH_BUCKETS - 1]);
+		for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
+			assert_false(epoch_passed(&e, target[i], NULL));
+		epoch_part(&e, &group, held[free]);
+		assert_int_equal(epoch_passed(&e, target[0], NULL), free == 0);
+		for (unsigned i = 0; i < 10; i++) { /* without a gap */
+			unsigned next = epoch_join(&e, &group);
+
+			assert_int_equal(next, held[free]);
+			epoch_part(&e, &group, stream);
+			stream = next;
+		}
+		for (unsigned i = 0; i + 1 < EPOCH_BUCKETS; i++) {
+			if (i != free)
+				epoch_part(&e, &group, held[i]);
+		}
+		for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
+			assert_true(epoch_passed(&e, target[i], NULL));
+		epoch_part(&e, &group, stream);
+		end_group(&e, &group);
+	}
+}
+
+/* A bucket that somebody is in never gets younger. */
+static void label_of_an_open_bucket(void **state)
+{
+	struct epoch_group group;
+	struct epoch e;
+	uint64_t target;
+	unsigned old;
+
+	setup_group(&e, &group, NULL);
+	old = epoch_join(&e, &group);
+	target = epoch_start(&e);
+	for (unsigned i = 0; i < 3 * EPOCH_BUCKETS; i++) {
+		unsigned other;
+
+		epoch_passed(&e, epoch_start(&e), NULL);
+		other = epoch_join(&e, &group);
+		assert_int_not_equal(other, old);
+		epoch_part(&e, &group, other);
+		assert_false(epoch_passed(&e, target, NULL));
+	}
+	epoch_part(&e, &group, old);
+	assert_true(epoch_passed(&e, target, NULL));
+	end_group(&e, &group);
+}
+
+/* Groups come and go. */
+static void groups_unlisted(void **state)
+{
+	struct epoch_group group[4];
+	struct epoch e;
+
+	for (unsigned gone = 0; gone < 4; gone++) {
+		unsigned bucket[4];
+
+		setup_epoch(&e);
+		for (unsigned i = 0; i < 4; i++) {
+			epoch_group_init(&group[i], NULL);
+			bucket[i] = epoch_join(&e, &group[i]);
+		}
+		epoch_part(&e, &group[gone], bucket[gone]);
+		epoch_unlist(&e, &group[gone]);
+		for (unsigned i = 0; i < 4; i++) {
+			if (i == gone)
+				continue;
+			assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+			epoch_part(&e, &group[i], bucket[i]);
+			epoch_unlist(&e, &group[i]);
+		}
+		assert_true(epoch_passed(&e, UINT64_MAX, NULL));
+		end_group(&e, &group[gone]);
+	}
 }
 
 /* Leaving says so if, and only if, that lets someone go on; also when another wait was over sooner. */
@@ -227,19 +422,19 @@ static void the_last_one_wakes(void **state)
 
 static void the_crowd_wakes_too(void **state)
 {
-	struct epoch_section *v[EPOCH_VISITORS];
+	struct epoch_section *v[EPOCH_VISITORS], *late;
 	struct epoch e;
 	uint64_t target;
 
 	setup_epoch(&e);
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
 		v[i] = epoch_visit(&e);
-	assert_null(epoch_visit(&e));
+	late = epoch_visit(&e);
 	target = epoch_start(&e);
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++)
 		epoch_visit_end(&e, v[i]);
 	assert_false(epoch_wait(&e, target, NULL));
-	assert_true(epoch_visit_end(&e, NULL));
+	assert_true(epoch_visit_end(&e, late));
 	assert_true(epoch_wait(&e, target, NULL));
 	epoch_fini(&e);
 }
@@ -281,6 +476,17 @@ static void test_owner(void **state)
 	epoch_visit_end(&e, visit);
 	assert_true(epoch_passed_for(&e, target, NULL, &filter));
 	epoch_leave(&e, &b);
+	for (unsigned i = 0; i < 2; i++) {
+		struct epoch_group group;
+		unsigned bucket;
+
+		epoch_group_init(&group, i ? &mine : &other);
+		bucket = epoch_join(&e, &group);
+		target = epoch_start(&e);
+		assert_int_equal(epoch_passed_for(&e, target, NULL, &filter), i == 0);
+		epoch_part(&e, &group, bucket);
+		epoch_unlist(&e, &group);
+	}
 	epoch_done(&e);
 	epoch_remove(&e, &a);
 	epoch_remove(&e, &b);
@@ -299,6 +505,12 @@ int main(void)
 		cmocka_unit_test(wait_and_wake),
 		cmocka_unit_test(the_last_one_wakes),
 		cmocka_unit_test(the_crowd_wakes_too),
+		cmocka_unit_test(many_in_a_group),
+		cmocka_unit_test(first_in_a_group),
+		cmocka_unit_test(overlapping),
+		cmocka_unit_test(buckets_in_use),
+		cmocka_unit_test(label_of_an_open_bucket),
+		cmocka_unit_test(groups_unlisted),
 	};
 
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
