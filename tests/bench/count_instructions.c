@@ -24,9 +24,12 @@
 #endif
 
 #include "irq_world.h"
+#include "virtio_guest.h"
 #include "vtd_world.h"
 
 #define MESSAGES 32U
+#define MAPPINGS 1000U
+#define BURST	 256U
 
 /* Starts to collect, or stops. */
 static inline void count(void)
@@ -76,6 +79,16 @@ static void *prepare_messages(void)
 static void *prepare_routes(void)
 {
 	return irq_world_new(MESSAGES, true, false);
+}
+
+static void *prepare_mappings(void)
+{
+	return virtio_world_new(MAPPINGS);
+}
+
+static void discard_virtio(void *world)
+{
+	virtio_world_free(world);
 }
 
 static void discard_vtd(void *world)
@@ -255,6 +268,46 @@ static void route_lookup(void *world, uint32_t n)
 	count();
 }
 
+/* A burst of neighbours, between pages that are mapped: all of them, then all away again. */
+static void map_burst(void *world, uint32_t n, bool count_map, bool count_unmap)
+{
+	for (uint32_t done = 0; done < n; done += BURST) {
+		if (count_map)
+			count();
+		for (uint32_t i = 0; i < BURST; i++)
+			virtio_map(world, 2 * (i + done % MAPPINGS) + 1, 1);
+		if (count_map)
+			count();
+		if (count_unmap)
+			count();
+		for (uint32_t i = 0; i < BURST; i++)
+			virtio_unmap(world, 2 * (i + done % MAPPINGS) + 1, 1);
+		if (count_unmap)
+			count();
+	}
+}
+
+static void virtio_map_page(void *world, uint32_t n)
+{
+	map_burst(world, n, true, false);
+}
+
+static void virtio_unmap_page(void *world, uint32_t n)
+{
+	map_burst(world, n, false, true);
+}
+
+/* Each page away again before the next comes: what a driver with few buffers does. */
+static void virtio_map_unmap(void *world, uint32_t n)
+{
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		virtio_map(world, 2 * (i % MAPPINGS) + 1, 1);
+		virtio_unmap(world, 2 * (i % MAPPINGS) + 1, 1);
+	}
+	count();
+}
+
 /* --- the table --- */
 
 struct operation {
@@ -277,6 +330,9 @@ static const struct operation operations[] = {
 	{ "irq_hit", prepare_messages, discard_irq, irq_hit, 1024 },
 	{ "irq_miss", prepare_messages, discard_irq, irq_miss, 1024 },
 	{ "route_lookup", prepare_routes, discard_irq, route_lookup, 1024 },
+	{ "virtio_map", prepare_mappings, discard_virtio, virtio_map_page, 1024 },
+	{ "virtio_unmap", prepare_mappings, discard_virtio, virtio_unmap_page, 1024 },
+	{ "virtio_map_unmap", prepare_mappings, discard_virtio, virtio_map_unmap, 1024 },
 };
 
 /* Leaves "NAME N" and the instructions in callgrind's file. */
