@@ -313,7 +313,7 @@ void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32
 	}
 }
 
-void notify_complete(struct viommu *u)
+void notify_complete_told(struct viommu *u)
 {
 	while (u->told) {
 		struct viommu_listener *l = u->told;
@@ -339,7 +339,7 @@ static bool settle_all(struct viommu *u)
 	return settled;
 }
 
-bool notify_settled(struct viommu *u)
+bool notify_settle(struct viommu *u)
 {
 	if (!settle_all(u))
 		return false;
@@ -356,10 +356,11 @@ bool notify_settled(struct viommu *u)
 
 void notify_begin(struct viommu *u)
 {
-	tell_rest(u);
+	if (!notify_idle(u))
+		tell_rest(u);
 }
 
-int notify_end(struct viommu *u, int result)
+int notify_finish(struct viommu *u, int result)
 {
 	bool told = settle_all(u);
 

@@ -12,25 +12,14 @@
 #include "range_rank.h"
 #include "seqlock.h"
 
-enum look { LOOK_CHANGED, LOOK_NONE, LOOK_ITEM };
-
-/* As a version: the map cannot change. It is odd, and so never that of a map that can be read. */
-#define STILL UINT64_MAX
-
-static inline bool unchanged(const struct range_map *map, uint64_t version)
-{
-	return version == STILL || seq_read_valid(&map->version, version);
-}
-
 /*
  * The item that ends at or after the address, if it is in the leaf that has the address. *high, if
  * wanted: the last address of that leaf. What is answered has to be validated by the caller once
  * more.
  */
-static inline __attribute__((always_inline)) enum look look(const struct range_pool *pool,
-							    const struct range_map *map,
-							    uint64_t version, uint64_t address,
-							    struct range_item *item, uint64_t *high)
+static inline __attribute__((always_inline)) enum range_look look(
+	const struct range_pool *pool, const struct range_map *map, uint64_t version,
+	uint64_t address, struct range_item *item, uint64_t *high)
 {
 	uint32_t index = GET(map->root);
 	uint32_t height = GET(map->height);
@@ -39,96 +28,162 @@ static inline __attribute__((always_inline)) enum look look(const struct range_p
 
 	if (high)
 		*high = UINT64_MAX;
-	if (!unchanged(map, version))
-		return LOOK_CHANGED;
+	if (!seq_read_valid(&map->version, version))
+		return RANGE_CHANGED;
 	if (!index)
-		return LOOK_NONE;
+		return RANGE_NONE;
 	for (node = range_node(pool, index); height > 0; height--) {
 		uint32_t slot = inner_rank(&node->inner, address);
 
 		index = GET(node->inner.child[slot]);
 		if (high && slot < INNER_KEYS && GET(node->inner.key[slot]) < *high)
 			*high = GET(node->inner.key[slot]);
-		if (!unchanged(map, version))
-			return LOOK_CHANGED;
+		if (!seq_read_valid(&map->version, version))
+			return RANGE_CHANGED;
 		node = range_node(pool, index);
 		if (height <= 2)
 			range_node_prefetch(node);
 	}
 	at = leaf_rank(&node->leaf, address);
 	if (at >= LEAF_ITEMS || at >= GET(node->count))
-		return LOOK_NONE;
+		return RANGE_NONE;
 	*item = (struct range_item){ .first = GET(node->leaf.pair[at].first),
 				     .last = GET(node->leaf.last[at]),
 				     .target = GET(node->leaf.pair[at].target),
 				     .perm = GET(node->leaf.perm[at]) };
-	return LOOK_ITEM;
+	return RANGE_ITEM;
 }
 
 /* The first item that ends at or after the address, in whatever leaf it is. */
-static inline __attribute__((always_inline)) enum look look_next(const struct range_pool *pool,
-								 const struct range_map *map,
-								 uint64_t version, uint64_t address,
-								 struct range_item *item)
+static inline __attribute__((always_inline)) enum range_look look_next(
+	const struct range_pool *pool, const struct range_map *map, uint64_t version,
+	uint64_t address, struct range_item *item)
 {
 	uint64_t high;
-	enum look answer = look(pool, map, version, address, item, &high);
+	enum range_look answer = look(pool, map, version, address, item, &high);
 
 	/* the first item of the next leaf then, since no leaf is empty */
-	if (answer == LOOK_NONE && high != UINT64_MAX)
+	if (answer == RANGE_NONE && high != UINT64_MAX)
 		answer = look(pool, map, version, high + 1, item, &high);
 	return answer;
 }
 
-static void lock(const struct range_pool *pool)
+/* ---- readers who get tired ---- */
+
+/* A reader who asks looks again after so long, if he has missed that a change has ended. */
+#define ASKING_NS 1000000L
+
+static struct range_pool *mutable(const struct range_pool *pool)
 {
-	pthread_mutex_lock(&((struct range_pool *)(uintptr_t)pool)->lock);
+	return (struct range_pool *)(uintptr_t)pool;
 }
 
-void range_map_let(const struct range_pool *pool)
+/* How many ask; with the lock held. */
+static void count_asking(struct range_pool *pool, uint32_t by)
 {
-	pthread_mutex_unlock(&((struct range_pool *)(uintptr_t)pool)->lock);
+	SET(pool->asking, GET(pool->asking) + by);
 }
 
-__attribute__((noinline, cold)) bool range_map_hold(const struct range_pool *pool,
-						    const struct range_map *map, uint64_t address,
-						    struct range_item *found)
+static void wait_for_change(struct range_pool *pool)
 {
-	lock(pool);
-	return look(pool, map, STILL, address, found, NULL) == LOOK_ITEM && found->first <= address;
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += ASKING_NS;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_cond_timedwait(&pool->turn, &pool->lock, &until);
+}
+
+__attribute__((noinline, cold)) void range_map_again(const struct range_pool *pool, unsigned tries)
+{
+	struct range_pool *p = mutable(pool);
+
+	if (tries < SEQ_TRIES) {
+		seq_pause();
+		return;
+	}
+	pthread_mutex_lock(&p->lock);
+	if (tries == SEQ_TRIES) /* and look before waiting */
+		count_asking(p, 1);
+	else
+		wait_for_change(p);
+	pthread_mutex_unlock(&p->lock);
+}
+
+__attribute__((noinline, cold)) static void ask_no_more(struct range_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	count_asking(pool, UINT32_MAX); /* - 1 */
+	pthread_cond_broadcast(&pool->turn);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+void range_map_found(const struct range_pool *pool, unsigned tries)
+{
+	if (UNLIKELY(tries > SEQ_TRIES))
+		ask_no_more(mutable(pool));
+}
+
+__attribute__((noinline, cold)) void range_let_in(struct range_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	while (GET(pool->asking))
+		pthread_cond_wait(&pool->turn, &pool->lock);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+__attribute__((noinline, cold)) void range_changed(struct range_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	pthread_cond_broadcast(&pool->turn);
+	pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- looking up ---- */
+
+enum range_look range_map_try(const struct range_pool *pool, const struct range_map *map,
+			      uint64_t version, uint64_t address, struct range_item *found)
+{
+	enum range_look answer = look(pool, map, version, address, found, NULL);
+
+	if (UNLIKELY(!seq_read_valid(&map->version, version)))
+		return RANGE_CHANGED;
+	return answer == RANGE_ITEM && found->first > address ? RANGE_NONE : answer;
 }
 
 bool range_map_find(const struct range_pool *pool, const struct range_map *map, uint64_t address,
 		    struct range_item *found)
 {
-	bool has;
+	enum range_look answer;
+	unsigned tries = 0;
 
-	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
-		uint64_t version = seq_read_begin(&map->version);
-		enum look answer = look(pool, map, version, address, found, NULL);
-
-		if (LIKELY(answer != LOOK_CHANGED && seq_read_valid(&map->version, version)))
-			return answer == LOOK_ITEM && found->first <= address;
+	/* more than SEQ_TRIES rounds: for some of the writer's changes, each of which is slept through
+	 */
+	for (;; range_map_again(pool, tries++)) {
+		answer = range_map_try(pool, map, seq_read_begin(&map->version), address, found);
+		if (LIKELY(answer != RANGE_CHANGED))
+			break;
 	}
-	has = range_map_hold(pool, map, address, found);
-	range_map_let(pool);
-	return has;
+	range_map_found(pool, tries);
+	return answer == RANGE_ITEM;
 }
 
 bool range_map_next(const struct range_pool *pool, const struct range_map *map, uint64_t address,
 		    struct range_item *found)
 {
-	enum look answer;
+	enum range_look answer;
+	unsigned tries = 0;
 
-	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
+	for (;; range_map_again(pool, tries++)) {
 		uint64_t version = seq_read_begin(&map->version);
 
 		answer = look_next(pool, map, version, address, found);
-		if (answer != LOOK_CHANGED && seq_read_valid(&map->version, version))
-			return answer == LOOK_ITEM;
+		if (answer != RANGE_CHANGED && seq_read_valid(&map->version, version))
+			break;
 	}
-	lock(pool);
-	answer = look_next(pool, map, STILL, address, found);
-	range_map_let(pool);
-	return answer == LOOK_ITEM;
+	range_map_found(pool, tries);
+	return answer == RANGE_ITEM;
 }

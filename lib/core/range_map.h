@@ -125,11 +125,21 @@ void range_map_clear(struct range_pool *pool, struct range_map *map);
 bool range_map_find(const struct range_pool *pool, const struct range_map *map, uint64_t address,
 		    struct range_item *found);
 
-/* The same for one who has found for SEQ_TRIES times that what he did with the item was overtaken:
- * until range_map_let() no map of the pool changes. For a few loads. */
-bool range_map_hold(const struct range_pool *pool, const struct range_map *map, uint64_t address,
-		    struct range_item *found);
-void range_map_let(const struct range_pool *pool);
+/*
+ * The same, once, for one who does more with the item and then has to see whether the version is still
+ * the one that he began with (seq_read_begin()):
+ *
+ *	for (;; range_map_again(pool, tries++)) { try, use; if (valid) break; }
+ *	range_map_found(pool, tries);
+ *
+ * After SEQ_TRIES rounds the writer is asked to wait, and the rounds sleep.
+ */
+enum range_look { RANGE_CHANGED, RANGE_NONE, RANGE_ITEM };
+
+enum range_look range_map_try(const struct range_pool *pool, const struct range_map *map,
+			      uint64_t version, uint64_t address, struct range_item *found);
+void range_map_again(const struct range_pool *pool, unsigned tries);
+void range_map_found(const struct range_pool *pool, unsigned tries);
 
 /* The first item whose last address is not below @address, that is, the one that has it or the next
  * one; any thread. For going through a map in order. */

@@ -70,15 +70,19 @@ static_assert(sizeof(struct range_node) == 512, "a node is eight cache lines");
 
 struct range_pool {
 	struct range_pool_config config;
-	pthread_mutex_t lock; /* held while a version is odd */
-	uint64_t bytes;	      /* of this */
-	uint32_t items;	      /* of all maps */
-	uint32_t nodes;	      /* of all maps, and of those below dumped */
-	uint32_t dumped;      /* a list of trees that are in no map any more, 0: none */
-	uint32_t spare;	      /* nodes that can be taken without allocating: */
-	uint32_t unused;      /* a list of some, 0: none; */
-	uint32_t fresh;	      /* and those from here to the end of the newest chunk */
-	uint32_t chunks;      /* allocated */
+	/* Readers who get tired of changes: how many, and where they and the writer wait for each
+	 * other (range_ask(), change_begin()). The count is written under the lock. */
+	_Atomic uint32_t asking;
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	uint64_t bytes;	 /* of this */
+	uint32_t items;	 /* of all maps */
+	uint32_t nodes;	 /* of all maps, and of those below dumped */
+	uint32_t dumped; /* a list of trees that are in no map any more, 0: none */
+	uint32_t spare;	 /* nodes that can be taken without allocating: */
+	uint32_t unused; /* a list of some, 0: none; */
+	uint32_t fresh;	 /* and those from here to the end of the newest chunk */
+	uint32_t chunks; /* allocated */
 	uint32_t chunks_max;
 	struct range_node *_Atomic chunk[];
 };
@@ -107,5 +111,11 @@ uint32_t range_node_take(struct range_pool *pool, struct range_node **node);
 void range_node_give(struct range_pool *pool, uint32_t index);
 /* Gives a node and all that is below it, in no time: what is needed is taken apart later. */
 void range_node_dump(struct range_pool *pool, uint32_t index, uint32_t height);
+
+/* ---- readers who ask, and the writer: range_find.c ---- */
+
+/* Before a change: waits until those who ask have found what they look for. After one: wakes them. */
+void range_let_in(struct range_pool *pool);
+void range_changed(struct range_pool *pool);
 
 #endif

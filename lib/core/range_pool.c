@@ -18,6 +18,7 @@ int range_pool_new(const struct range_pool_config *config, struct range_pool **p
 	uint32_t chunks = chunks_for(config->items);
 	uint64_t bytes = sizeof(**pool) + chunks * sizeof((*pool)->chunk[0]);
 	struct range_pool *p = config->alloc(config->opaque, bytes, _Alignof(struct range_pool));
+	pthread_condattr_t attributes;
 
 	if (!p)
 		return VIOMMU_ENOMEM;
@@ -25,6 +26,10 @@ int range_pool_new(const struct range_pool_config *config, struct range_pool **p
 	p->bytes = bytes;
 	p->chunks_max = chunks;
 	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->turn, &attributes);
+	pthread_condattr_destroy(&attributes);
 	*pool = p;
 	return VIOMMU_OK;
 }
@@ -49,6 +54,7 @@ void range_pool_free(struct range_pool *pool)
 	if (!pool)
 		return;
 	free_chunks(pool);
+	pthread_cond_destroy(&pool->turn);
 	pthread_mutex_destroy(&pool->lock);
 	pool->config.dealloc(pool->config.opaque, pool, pool->bytes);
 }

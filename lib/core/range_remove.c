@@ -15,8 +15,9 @@
 #define INNER_THIN 15U
 
 /* The item that ends at or after the address, if it is in the leaf that has the address. */
-static bool peek(const struct range_pool *pool, struct range_map *map, uint64_t address,
-		 uint64_t *first, uint64_t *last)
+static inline __attribute__((always_inline)) bool peek(const struct range_pool *pool,
+						       struct range_map *map, uint64_t address,
+						       uint64_t *first, uint64_t *last)
 {
 	const struct range_node *node = leaf_of(pool, map, &map->removing, address);
 	uint32_t at = leaf_rank(&node->leaf, address);

@@ -23,17 +23,25 @@ struct path {
 
 /* ---- a change ---- */
 
-/* There is one writer: the lock is for readers who get tired of it. */
+/*
+ * There is one writer, and it takes no lock unless a reader has asked it to wait (range_find.c). What a
+ * reader finds is right by the version alone; asking only sees to it that he comes to an end. So the
+ * count needs no fence on this side: every store is seen some time, after a change or two, and from then
+ * on no change begins before the reader has what he wants. Whoever misses that a change has ended, since
+ * he asked at that moment, looks again by himself.
+ */
 static inline void change_begin(struct range_pool *pool, struct range_map *map)
 {
-	pthread_mutex_lock(&pool->lock);
+	if (UNLIKELY(GET(pool->asking)))
+		range_let_in(pool);
 	seq_write_begin(&map->version);
 }
 
 static inline void change_end(struct range_pool *pool, struct range_map *map)
 {
 	seq_write_end(&map->version);
-	pthread_mutex_unlock(&pool->lock);
+	if (UNLIKELY(GET(pool->asking)))
+		range_changed(pool);
 }
 
 /* ---- moving ---- */
@@ -123,15 +131,23 @@ static inline struct range_hint descend(const struct range_pool *pool, const str
 	return hint;
 }
 
-/* The leaf that has the address, if the map is not empty: the one that is remembered, else that
- * which is remembered then. */
-static inline struct range_node *leaf_of(const struct range_pool *pool, const struct range_map *map,
-					 struct range_hint *hint, uint64_t address)
+static __attribute__((noinline)) void remember(const struct range_pool *pool,
+					       const struct range_map *map, struct range_hint *hint,
+					       uint64_t address)
 {
 	struct path path;
 
+	*hint = descend(pool, map, address, &path);
+}
+
+/* The leaf that has the address, if the map is not empty: the one that is remembered, else that
+ * which is remembered then. */
+static inline __attribute__((always_inline)) struct range_node *leaf_of(
+	const struct range_pool *pool, const struct range_map *map, struct range_hint *hint,
+	uint64_t address)
+{
 	if (UNLIKELY(!hint->leaf || address < hint->low || address > hint->high))
-		*hint = descend(pool, map, address, &path);
+		remember(pool, map, hint, address);
 	return range_node(pool, hint->leaf);
 }
 

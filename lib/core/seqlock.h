@@ -8,7 +8,7 @@
  * A writer may be stopped by the scheduler at any point, for as long as a thread of higher priority
  * likes to run: nobody goes round for it more than SEQ_TRIES times. Then a cache is done without
  * (fills are dropped, invalidations give a new tag or generation), and whoever reads what there is
- * nowhere else waits for the writers' mutex, which lets the writer run.
+ * nowhere else sleeps until the writer, who can run then, has finished.
  */
 #ifndef SEQLOCK_H
 #define SEQLOCK_H

@@ -535,17 +535,42 @@ void notify_forget(struct viommu *u, bool flush, bool mode);
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
  * back; the verbs in unit.c make it once more when the engine returns. */
-void notify_complete(struct viommu *u);
+void notify_complete_told(struct viommu *u);
+
+static inline void notify_complete(struct viommu *u)
+{
+	if (u->told)
+		notify_complete_told(u);
+}
+
 /* Before a completion is reported: whether every listener has been told, and has done, what it has
  * to by then. False: steps ran out (unit_work() has been called), or sections have to close first.
  */
-bool notify_settled(struct viommu *u);
+bool notify_settle(struct viommu *u);
 /* Tells the library's own listeners what time it is, if the host has a clock. */
 void notify_tick(struct viommu *u);
 /* Begins and ends a call: tells what is owed from before, or by what other threads did, as far as
  * there are steps; the end makes the result PENDING if there were too few, and completes. */
 void notify_begin(struct viommu *u);
-int notify_end(struct viommu *u, int result);
+int notify_finish(struct viommu *u, int result);
+
+/* Nobody listens, and nothing is left of when somebody did. What listeners were owed stays until one
+ * comes. */
+static inline bool notify_idle(const struct viommu *u)
+{
+	return !atomic_load_explicit(&u->listener_count, memory_order_relaxed) &&
+	       !u->shadows_pending && !u->late && !u->told_epoch;
+}
+
+static inline bool notify_settled(struct viommu *u)
+{
+	return notify_idle(u) || notify_settle(u);
+}
+
+static inline int notify_end(struct viommu *u, int result)
+{
+	return notify_idle(u) ? result : notify_finish(u, result);
+}
 
 /* The same for one device, which is in use (device_get()): some of its translations, or everything
  * and the mode if that has changed; the mode. */

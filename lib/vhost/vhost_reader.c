@@ -87,27 +87,21 @@ static bool find_in_tree(struct viommu_iotlb_reader *r, uint64_t iova, uint64_t 
 	struct viommu_iotlb *t = r->iotlb;
 	struct range_item item;
 	uint64_t changes;
-	bool found = false;
-	bool valid = false;
+	enum range_look found;
+	unsigned tries = 0;
 
-	for (unsigned i = 0; !valid && i < SEQ_TRIES; i++) {
+	for (;; range_map_again(t->pool, tries++)) {
 		uint64_t version = seq_read_begin(&t->map.version);
 
 		changes = atomic_load_explicit(&t->changes, memory_order_acquire);
-		found = range_map_find(t->pool, &t->map, iova, &item);
-		if (!found)
-			return false;
-		*piece = read_record(t, &item);
-		valid = seq_read_valid(&t->map.version, version);
-	}
-	if (UNLIKELY(!valid)) {
-		changes = atomic_load_explicit(&t->changes, memory_order_acquire);
-		found = range_map_hold(t->pool, &t->map, iova, &item);
-		if (found)
+		found = range_map_try(t->pool, &t->map, version, iova, &item);
+		if (found == RANGE_ITEM)
 			*piece = read_record(t, &item);
-		range_map_let(t->pool);
+		if (found != RANGE_CHANGED && seq_read_valid(&t->map.version, version))
+			break;
 	}
-	if (!found)
+	range_map_found(t->pool, tries);
+	if (found == RANGE_NONE)
 		return false;
 	if (r->cache.changes != changes)
 		iotlb_cache_empty(&r->cache, changes);

@@ -12,7 +12,8 @@
 
 static uint32_t *bucket_of(const struct virtio *v, uint32_t id)
 {
-	return &v->bucket[vm_hash(v->unit.vm->key, id, 0) & (v->buckets - 1)];
+	return &v->bucket[vm_hash_salted(v->unit.vm->key, v->unit.vm->key[1], id) &
+			  (v->buckets - 1)];
 }
 
 struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id)
@@ -166,7 +167,7 @@ static struct virtio_domain *take_changed(struct virtio *v, bool *empty)
 	return d;
 }
 
-void virtio_settle(struct virtio *v)
+void virtio_settle_changed(struct virtio *v)
 {
 	/* at most config.domains + 1 steps at a time: a domain is on the list once */
 	while (atomic_load_explicit(&v->changed, memory_order_acquire)) {

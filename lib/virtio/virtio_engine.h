@@ -336,7 +336,14 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *endpo
 				 bool pass);
 enum virtio_status virtio_detach(struct virtio *v, struct virtio_endpoint *endpoint, uint32_t id);
 /* Domains whose endpoints were freed by another thread. */
-void virtio_settle(struct virtio *v);
+void virtio_settle_changed(struct virtio *v);
+
+static inline void virtio_settle(struct virtio *v)
+{
+	if (UNLIKELY(atomic_load_explicit(&v->changed, memory_order_relaxed)))
+		virtio_settle_changed(v);
+}
+
 void virtio_device_gone(struct viommu *u, struct viommu_device *device);
 
 /* ---- virtio_mapping.c ---- */

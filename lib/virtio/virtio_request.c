@@ -16,27 +16,21 @@
 
 /* ---- scattered buffers ---- */
 
-static bool parts_valid(const struct viommu_part *part, uint32_t count)
+/* How many bytes there are, which saturates. False: not valid. */
+static bool parts_bytes(const struct viommu_part *part, uint32_t count, uint64_t *bytes)
 {
+	uint64_t total = 0;
+
 	if (count && !part)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		if (part[i].bytes && !part[i].base)
 			return false;
-	}
-	return true;
-}
-
-/* Saturates. */
-static uint64_t parts_bytes(const struct viommu_part *part, uint32_t count)
-{
-	uint64_t total = 0;
-
-	for (uint32_t i = 0; i < count; i++) {
 		if (__builtin_add_overflow(total, part[i].bytes, &total))
-			return UINT64_MAX;
+			total = UINT64_MAX;
 	}
-	return total;
+	*bytes = total;
+	return true;
 }
 
 /* Copies the first @bytes, reading each once. */
@@ -226,9 +220,12 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	}
 	if (readable_bytes >= types[type].bytes)
 		tail[0] = (unsigned char)types[type].execute(v, r);
-	else
+	else if (r->room)
 		scatter(r->writable, 0, NULL, r->room);
-	scatter(r->writable, r->room, tail, sizeof(tail));
+	if (LIKELY(!r->room && r->writable->bytes >= sizeof(tail)))
+		memcpy(r->writable->base, tail, sizeof(tail));
+	else
+		scatter(r->writable, r->room, tail, sizeof(tail));
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
@@ -237,11 +234,12 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 			  uint32_t writable_count, uint64_t token, uint32_t *written)
 {
 	struct request request = { .writable = writable };
+	uint64_t readable_bytes, writable_bytes;
 	struct virtio *v;
 	int result;
 
-	if (!written || !parts_valid(readable, readable_count) ||
-	    !parts_valid(writable, writable_count))
+	if (!written || !parts_bytes(readable, readable_count, &readable_bytes) ||
+	    !parts_bytes(writable, writable_count, &writable_bytes))
 		return VIOMMU_EINVAL;
 	result = virtio_begin(u);
 	if (result)
@@ -255,8 +253,7 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 		v->job.pending = false;
 		v->job.token = token;
 		v->job.status = first_byte(writable, writable_count);
-		*written = execute(v, &request, readable, parts_bytes(readable, readable_count),
-				   parts_bytes(writable, writable_count));
+		*written = execute(v, &request, readable, readable_bytes, writable_bytes);
 		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
 		v->job.pending = result == VIOMMU_PENDING && v->job.phase;
 	}

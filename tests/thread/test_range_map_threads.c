@@ -14,11 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "bits.h"
-#include "range_map.h"
+#include "range_node.h"
+#include "seqlock.h"
 #include "thread_world.h"
 
 enum { READERS = 3, PLACES = 6000 };
@@ -280,11 +282,113 @@ static void test_high(void **state)
 	run(UINT64_MAX - (PLACES * PLACE_BYTES - 1), world_seed() | 1, scaled(8000));
 }
 
+/* ---- readers who ask ---- */
+
+struct asked {
+	struct range_pool *pool;
+	struct range_map map;
+	_Atomic bool added;
+	bool found;
+};
+
+static void *find_five(void *opaque)
+{
+	struct asked *a = opaque;
+	struct range_item item;
+
+	a->found = range_map_find(a->pool, &a->map, 5, &item) && item.target == 55;
+	return NULL;
+}
+
+static void *find_next_of_four(void *opaque)
+{
+	struct asked *a = opaque;
+	struct range_item item;
+
+	a->found = range_map_next(a->pool, &a->map, 4, &item) && item.target == 55;
+	return NULL;
+}
+
+static void *add_seven(void *opaque)
+{
+	struct asked *a = opaque;
+	const struct range_item item = { .first = 7, .last = 7, .target = 77 };
+
+	assert_int_equal(range_map_add(a->pool, &a->map, &item), VIOMMU_OK);
+	atomic_store(&a->added, true);
+	return NULL;
+}
+
+static void until_asking(struct asked *a, uint32_t count)
+{
+	while (atomic_load(&a->pool->asking) != count)
+		usleep(100);
+}
+
+static void open_asked(struct asked *a)
+{
+	const struct range_pool_config config = { zeroed, dealloc, NULL, 100 };
+	const struct range_item item = { .first = 5, .last = 5, .target = 55 };
+
+	memset(a, 0, sizeof(*a));
+	assert_int_equal(range_pool_new(&config, &a->pool), VIOMMU_OK);
+	assert_int_equal(range_map_add(a->pool, &a->map, &item), VIOMMU_OK);
+}
+
+/* A change that does not end: the reader asks, and sleeps. Nobody tells him that it has ended, as if he
+ * had asked too late to be seen: he looks again. */
+static void test_change_that_takes_long(void **state)
+{
+	void *(*const look[])(void *) = { find_five, find_next_of_four };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		struct asked a;
+		pthread_t reader;
+
+		open_asked(&a);
+		seq_write_begin(&a.map.version);
+		world_start(&reader, look[i], &a);
+		until_asking(&a, 1);
+		usleep(5000);
+		assert_int_equal(atomic_load(&a.pool->asking), 1);
+		seq_write_end(&a.map.version);
+		pthread_join(reader, NULL);
+		assert_true(a.found);
+		assert_int_equal(atomic_load(&a.pool->asking), 0);
+		range_pool_free(a.pool);
+	}
+}
+
+/* While somebody asks, no change begins; it does when he has found what he looks for. */
+static void test_writer_waits_for_who_asks(void **state)
+{
+	unsigned tries = 0;
+	struct asked a;
+	pthread_t writer;
+
+	(void)state;
+	open_asked(&a);
+	while (tries <= SEQ_TRIES) /* as if each had met a change */
+		range_map_again(a.pool, tries++);
+	until_asking(&a, 1);
+	world_start(&writer, add_seven, &a);
+	usleep(20000);
+	assert_false(atomic_load(&a.added));
+	assert_int_equal(atomic_load(&a.map.version) & 1, 0);
+	range_map_found(a.pool, tries);
+	pthread_join(writer, NULL);
+	assert_true(atomic_load(&a.added));
+	range_pool_free(a.pool);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_low),
 		cmocka_unit_test(test_high),
+		cmocka_unit_test(test_change_that_takes_long),
+		cmocka_unit_test(test_writer_waits_for_who_asks),
 	};
 
 	watchdog();

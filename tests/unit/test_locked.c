@@ -3,16 +3,20 @@
  * test_locked.c - locks that somebody has and does not give back (obligation 39): whoever translates or invalidates comes
  * back, with what the tables say. That it comes back at all is the test: before, each of these went round for ever.
  */
+#define _GNU_SOURCE /* RUSAGE_THREAD */
 #include "check.h"
 
 #include <libvirtiommu/vhost.h>
 
+#include <pthread.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "bits.h"
 #include "channel.h"
 #include "guest.h"
-#include "range_map.h"
+#include "range_node.h"
 #include "seqlock.h"
 #include "vhost_iotlb.h"
 #include "vtd_engine.h"
@@ -167,13 +171,54 @@ static void regions(void **state)
 	guest_fini(&w->g);
 }
 
+/* Whoever changes ranges takes no lock: a reader who meets a change all the time asks, and sleeps until it has ended. */
+static void *end_change(void *opaque)
+{
+	struct viommu_iotlb *t = opaque;
+
+	while (!atomic_load(&t->pool->asking))
+		usleep(100);
+	usleep(5000); /* of which a reader who goes round uses every one */
+	seq_write_end(&t->map.version);
+	return NULL;
+}
+
+enum look { FIND, FIND_NONE, NEXT, NEXT_NONE, LOOKUP, LOOKS };
+
+static bool look(struct viommu_iotlb *t, struct viommu_iotlb_reader *r, enum look how)
+{
+	struct viommu_answer answer;
+	struct viommu_fragment f;
+	struct range_item found;
+
+	switch (how) {
+	case FIND:
+		return range_map_find(t->pool, &t->map, 0x1800, &found) && found.first == 0x1000;
+	case FIND_NONE:
+		return !range_map_find(t->pool, &t->map, 0x2000, &found);
+	case NEXT:
+		return range_map_next(t->pool, &t->map, 0, &found) && found.first == 0x1000;
+	case NEXT_NONE:
+		return !range_map_next(t->pool, &t->map, 0x2000, &found);
+	default:
+		return viommu_iotlb_lookup(r, 0x1234, 0x1234, VIOMMU_READ, &f, 1, &answer) ==
+			       VIOMMU_OK &&
+		       f.gpa == 0x9234;
+	}
+}
+
+static long slept(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_THREAD, &usage);
+	return usage.ru_nvcsw;
+}
+
 static void ranges(void **state)
 {
 	struct viommu_iotlb_config config = { .size = sizeof(config), .ranges = 8 };
 	struct viommu_iotlb_reader *r;
-	struct viommu_answer answer;
-	struct viommu_fragment f;
-	struct range_item found;
 	struct viommu_iotlb *t;
 
 	assert_int_equal(viommu_iotlb_new(&config, &t), VIOMMU_OK);
@@ -181,17 +226,17 @@ static void ranges(void **state)
 	assert_int_equal(viommu_iotlb_insert(t, 0x1000, 0x1fff, &config, 0x9000, VIOMMU_READ),
 			 VIOMMU_OK);
 	assert_int_equal(viommu_iotlb_enter(r), VIOMMU_OK);
-	seq_write_begin(&t->map.version);
-	assert_true(range_map_find(t->pool, &t->map, 0x1800, &found));
-	assert_int_equal(found.first, 0x1000);
-	assert_false(range_map_find(t->pool, &t->map, 0x2000, &found));
-	assert_true(range_map_next(t->pool, &t->map, 0, &found));
-	assert_int_equal(found.first, 0x1000);
-	assert_false(range_map_next(t->pool, &t->map, 0x2000, &found));
-	assert_int_equal(viommu_iotlb_lookup(r, 0x1234, 0x1234, VIOMMU_READ, &f, 1, &answer),
-			 VIOMMU_OK);
-	assert_int_equal(f.gpa, 0x9234);
-	seq_write_end(&t->map.version);
+	for (unsigned how = 0; how < LOOKS; how++) {
+		long before = slept();
+		pthread_t owner;
+
+		seq_write_begin(&t->map.version);
+		assert_int_equal(pthread_create(&owner, NULL, end_change, t), 0);
+		assert_true(look(t, r, how));
+		assert_true(slept() > before);
+		pthread_join(owner, NULL);
+		assert_int_equal(atomic_load(&t->pool->asking), 0);
+	}
 	assert_int_equal(viommu_iotlb_leave(r), VIOMMU_OK);
 	assert_int_equal(viommu_iotlb_reader_free(r), VIOMMU_OK);
 	assert_int_equal(viommu_iotlb_free(t), VIOMMU_OK);
