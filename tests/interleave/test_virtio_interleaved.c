@@ -106,6 +106,7 @@ static void request(void *opaque)
 		vr_detach(r, 7, 1);
 		row_equal(vr_attach(r, 9, 2, 0), ST_OK);
 		row_equal(vr_map(r, 9, IOVA, LAST, OTHERS, VR_RW), ST_OK);
+		row_equal(vr_map(r, 9, 8 * IOVA, 8 * IOVA + 0xfff, OTHERS, VR_RW), ST_OK);
 		break;
 	case REGIONS:
 		row_equal(viommu_virtio_set_endpoint(r->device[1], &e), VIOMMU_OK);
@@ -188,6 +189,10 @@ static void close_world(void *opaque)
 		asked(w, true, LAST + 1);
 	for (unsigned i = 0; i < 3; i++)
 		row_equal(asked(w, i != 1, IOVA), w->row->after);
+	if (w->row->what == REUSE) { /* nor is anything left of the one that has died */
+		row_equal(guest_dma(w->r->device[2], 8 * IOVA, VIOMMU_READ).f.gpa, OTHERS);
+		row_equal(guest_dma(w->r->device[2], IOVA, VIOMMU_READ).f.gpa, OTHERS);
+	}
 	vr_close(w->r);
 }
 

@@ -358,6 +358,40 @@ static bool share_chain(const struct world *w, uint32_t a, uint32_t b)
 
 /* An id with more domains than are visited: a flush is done with one of them as with all, what is
  * left to do is done as each is asked for, and no other id or PASID notices. */
+/* More domains of an id than are looked through page by page, and not too many to be visited: those after the first few
+ * are flushed, which costs less. */
+static void some_domains_of_an_id(void **state)
+{
+	const struct domain_match all = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	struct domain *d[DOMAIN_VISITED_MAX];
+	struct world w;
+
+	for (uint32_t count = DOMAIN_PROBED_MAX - 1; count <= DOMAIN_VISITED_MAX; count++) {
+		uint64_t generation;
+		uint32_t kept = 0;
+
+		setup_world(&w, 4096);
+		generation = atomic_load(&w.generation);
+		for (uint32_t i = 0; i < count; i++) {
+			struct domain_key k = key(7, i, 1);
+
+			d[i] = get(&w, &k);
+			fill(&w, d[i], 0x1000, 12);
+			fill(&w, d[i], 0x9000, 12);
+			assert_true(cached(&w, d[i], 0x1000) && cached(&w, d[i], 0x9000));
+		}
+		assert_true(domains_flush_range(&w.domains, &all, 0x1000, 0x1fff, true) <=
+			    (count + DOMAIN_PROBED_MAX * DOMAIN_PROBES_FEW) / 4);
+		for (uint32_t i = 0; i < count; i++) {
+			assert_false(cached(&w, d[i], 0x1000));
+			kept += cached(&w, d[i], 0x9000);
+		}
+		assert_int_equal(kept, count < DOMAIN_PROBED_MAX ? count : DOMAIN_PROBED_MAX);
+		assert_int_equal(atomic_load(&w.generation), generation);
+		end_world(&w);
+	}
+}
+
 static void many_domains_of_an_id(void **state)
 {
 	const struct domain_match all = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
@@ -627,6 +661,7 @@ int main(void)
 		cmocka_unit_test(who_is_meant),
 		cmocka_unit_test(ranges_of_a_domain),
 		cmocka_unit_test(a_page_of_a_large_page),
+		cmocka_unit_test(some_domains_of_an_id),
 		cmocka_unit_test(many_domains_of_an_id),
 		cmocka_unit_test(an_owner_that_stops),
 		cmocka_unit_test(fills_that_are_overtaken),

@@ -467,6 +467,44 @@ static void over_the_edge_of_a_leaf(void **state)
 }
 
 /* What was given back is used again, and is given back to the allocator when all of it is. */
+/* Of neighbouring leaves one has more than a few items, whatever was removed: 120 bytes an item, and the nodes above. */
+static void thin_nodes_are_merged(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t keep; /* one in so many */
+		bool descending;
+	} rows[] = {
+		{ "one of each leaf", 20, false },
+		{ "one of each leaf, from the end", 20, true },
+		{ "one of ten", 10, false },
+		{ "one of a hundred", 100, false },
+		{ "one of a hundred, from the end", 100, true },
+		{ "one of a thousand", 1000, false },
+	};
+
+	(void)state;
+	for (size_t n = 0; n < ARRAY_COUNT(rows); n++) {
+		struct world w;
+
+		open_world(&w, 100000);
+		for (uint64_t i = 0; i < 100000; i++)
+			assert_int_equal(add(&w, i, i), VIOMMU_OK);
+		for (uint64_t i = 0; i < 100000; i++) {
+			uint64_t at = rows[n].descending ? 99999 - i : i;
+
+			if (at % rows[n].keep)
+				check_eq(rows[n].name,
+					 range_map_remove(w.pool, &w.map, at, at, NULL, NULL), 1);
+		}
+		check_world(&w);
+		print_message("%s: %.1f bytes an item\n", rows[n].name,
+			      (double)range_pool_bytes(w.pool) / w.map.count);
+		check_that(rows[n].name, range_pool_bytes(w.pool) <= 130 * (uint64_t)w.map.count);
+		close_world(&w);
+	}
+}
+
 static void memory(void **state)
 {
 	struct range_map other = { .version = 0 };
@@ -795,6 +833,7 @@ int main(void)
 		cmocka_unit_test(reserving),
 		cmocka_unit_test(over_the_edge_of_a_leaf),
 		cmocka_unit_test(memory),
+		cmocka_unit_test(thin_nodes_are_merged),
 		cmocka_unit_test(random_operations),
 	};
 

@@ -806,6 +806,18 @@ static void endpoint_granule(void **state)
 	assert_int_equal(map(&r, 9, 0x10000, 0x1ffff, 0x20000, 1), VIRTIO_S_OK);
 	assert_int_equal(detach(&r, 9, 2), VIRTIO_S_OK);
 	assert_int_equal(map(&r, 9, 0x1000, 0x1fff, 0, 1), VIRTIO_S_OK);
+	/* each of the three addresses counts */
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t first = 0x40000 + (i == 1 ? PAGE : 0);
+		uint64_t last = 0x4ffff + (i == 2 ? PAGE : 0);
+		uint64_t target = 0x20000 + (i == 3 ? PAGE : 0);
+
+		unmap(&r, 9, 0, UINT64_MAX, 0);
+		assert_int_equal(map(&r, 9, first, last, target, 1), VIRTIO_S_OK);
+		assert_int_equal(attach(&r, 9, 2, 0), i ? VIRTIO_S_UNSUPP : VIRTIO_S_OK);
+		if (i == 0)
+			assert_int_equal(detach(&r, 9, 2), VIRTIO_S_OK);
+	}
 	rig_fini(&r);
 }
 
@@ -966,6 +978,34 @@ static void resum(unsigned char *state, uint64_t bytes)
 }
 
 /* A state of endpoints that are not there, or that have other regions here. */
+/* Restored where the endpoint has larger pages: each of the three addresses of a mapping counts. */
+static void granule_of_a_state(void **state)
+{
+	struct viommu_virtio_endpoint e = { .size = sizeof(e), .page_size_mask = 0x10000 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned char *saved;
+		struct rig a, b;
+		uint64_t bytes;
+
+		rig_init(&a, NULL);
+		add(&a, 1);
+		attach(&a, 9, 1, 0);
+		assert_int_equal(map(&a, 9, 0x40000 + (i == 1 ? PAGE : 0),
+				     0x4ffff + (i == 2 ? PAGE : 0), 0x20000 + (i == 3 ? PAGE : 0),
+				     1),
+				 VIRTIO_S_OK);
+		saved = save(a.iommu, &bytes);
+		rig_init(&b, NULL);
+		assert_int_equal(viommu_virtio_set_endpoint(add(&b, 1), &e), VIOMMU_OK);
+		assert_int_equal(viommu_restore(b.iommu, saved, bytes),
+				 i ? VIOMMU_ESTATE : VIOMMU_OK);
+		free(saved);
+		rig_fini(&a);
+		rig_fini(&b);
+	}
+}
+
 static void other_endpoints(void **state)
 {
 	static const struct viommu_virtio_region hole = { 0x3000, 0x3fff, 0, 0 };
@@ -1120,6 +1160,48 @@ static void many_endpoints(void **state)
 }
 
 /* A domain that is used again has nothing of what was in it before. */
+/* A device whose cache could not be told, since too many invalidations were outstanding: by the time they have been
+ * answered it still has not been told, and what concerns it is not complete. */
+static void a_device_that_is_owed(void **state)
+{
+	for (unsigned way = 0; way < 2; way++) {
+		struct viommu_limits limits = { .size = sizeof(limits), .outstanding = 1 };
+		struct viommu_virtio_config config = { .limits = &limits };
+		struct rig r;
+
+		rig_init(&r, &config);
+		r.device[r.devices++] = add_to(&r, r.iommu, 1, true);
+		add(&r, 2);
+		attach(&r, 9, 1, 0);
+		attach(&r, 9, 2, 0);
+		for (uint64_t i = 0; i < 3; i++)
+			assert_int_equal(map(&r, 9, i * PAGE, i * PAGE + 0xfff, 0x1000, 3),
+					 VIRTIO_S_OK);
+		r.answer = VIOMMU_PENDING;
+		assert_int_equal(unmap(&r, 9, 0, 0xfff, 1), VIRTIO_S_OK);
+		assert_int_equal(unmap(&r, 9, PAGE, PAGE + 0xfff, 2), VIRTIO_S_OK);
+		assert_int_equal(r.invalidations, 1); /* the second is owed */
+		assert_int_equal(viommu_invalidation_done(r.device[0], r.invalidation[0].token,
+							  VIOMMU_OK),
+				 VIOMMU_OK);
+		if (way == 1) { /* it leaves, twice, and still has what it had there */
+			assert_int_equal(detach(&r, 9, 1), VIRTIO_S_OK);
+			assert_int_equal(attach(&r, 10, 1, 0), VIRTIO_S_OK);
+			assert_int_equal(detach(&r, 10, 1), VIRTIO_S_OK);
+		}
+		assert_int_equal(unmap(&r, 9, 2 * PAGE, 2 * PAGE + 0xfff, 3), VIRTIO_S_OK);
+		assert_int_equal(result_of, VIOMMU_PENDING);
+		assert_int_equal(viommu_run(r.iommu), VIOMMU_PENDING);
+		assert_int_equal(r.invalidations, 2); /* now it is told: of everything */
+		assert_int_equal(r.invalidation[1].last, UINT64_MAX);
+		assert_int_equal(viommu_invalidation_done(r.device[0], r.invalidation[1].token,
+							  VIOMMU_OK),
+				 VIOMMU_OK);
+		assert_int_equal(viommu_run(r.iommu), VIOMMU_OK);
+		rig_fini(&r);
+	}
+}
+
 static void what_endpoints_bring(void **state)
 {
 	const struct viommu_virtio_region region = { .first = PAGE, .last = 2 * PAGE - 1 };
@@ -1177,6 +1259,8 @@ int main(void)
 		cmocka_unit_test(freed_endpoints),
 		cmocka_unit_test(regions_and_mappings),
 		cmocka_unit_test(endpoint_granule),
+		cmocka_unit_test(granule_of_a_state),
+		cmocka_unit_test(a_device_that_is_owed),
 		cmocka_unit_test(ids_again),
 		cmocka_unit_test(context_of_the_dead),
 		cmocka_unit_test(round_trip),
