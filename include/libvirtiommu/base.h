@@ -56,6 +56,10 @@ extern "C" {
 #define VIOMMU_WRITE 2U /**< write; together with read: an atomic operation */
 #define VIOMMU_EXEC  4U /**< instruction fetch */
 #define VIOMMU_PRIV  8U /**< the request claims privileged mode (PCIe PMR) */
+/** Only a question: no fault is recorded, accessed and dirty bits stay as they are, nothing is cached.
+ * Permitted without any other access, or with VIOMMU_PRIV alone: what is there? Then whatever is mapped is an
+ * answer, and the fragment says what it permits. */
+#define VIOMMU_QUIET 16U
 /** @} */
 
 /** No PASID: the request carries none. */

@@ -51,6 +51,8 @@ struct viommu_limits {
 	/** Ranges that the library remembers of what viommu_replay() has reported, at 27 to 48 bytes
 	 * each: see viommu_listener_config.unmap. Default 2^20. */
 	uint32_t shadow;
+	uint32_t partitions; /**< of the caches, for devices to be told apart: 0 */
+	uint32_t reserved;   /**< 0 */
 };
 
 /**
@@ -89,11 +91,12 @@ struct viommu_virtio_endpoint;
 
 /** How to create a device. Zero the structure, set size, fill in what is wanted. */
 struct viommu_device_config {
-	uint32_t size;	   /**< sizeof(struct viommu_device_config) */
-	uint32_t flags;	   /**< 0 */
-	uint32_t id;	   /**< requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id */
-	uint32_t reserved; /**< 0 */
-	void *opaque;	   /**< passed to the callbacks */
+	uint32_t size;	/**< sizeof(struct viommu_device_config) */
+	uint32_t flags; /**< 0 */
+	uint32_t id;	/**< requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id */
+	/** Which part of the caches it uses: 0; others are refused until there are partitions. */
+	uint32_t partition;
+	void *opaque; /**< passed to the callbacks */
 	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when
 	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. Anything else: it has
 	 * not, as viommu_invalidation_done() with VIOMMU_FAULT. NULL: the device has no such cache. */
@@ -209,7 +212,7 @@ struct viommu_request {
 	uint64_t first;	 /**< first address */
 	uint64_t last;	 /**< last address, not below first */
 	uint32_t pasid;	 /**< VIOMMU_NO_PASID: none */
-	uint16_t access; /**< VIOMMU_READ, _WRITE, _EXEC, _PRIV */
+	uint16_t access; /**< VIOMMU_READ, _WRITE, _EXEC, _PRIV, _QUIET */
 	uint16_t type;	 /**< VIOMMU_AT_* */
 };
 
@@ -233,7 +236,7 @@ struct viommu_fragment {
 #define VIOMMU_ATS_UNSUPPORTED 1U /**< Unsupported Request: the device must not ask again */
 #define VIOMMU_ATS_ABORT       4U /**< Completer Abort */
 
-/** What else there is to say about a request. Layout is frozen: 16 bytes. */
+/** What else there is to say about a request. Layout is frozen: 32 bytes. */
 struct viommu_answer {
 	uint64_t next;	/**< first address that the fragments do not cover; wraps to 0 past 2^64 - 1
 			 */
@@ -241,6 +244,12 @@ struct viommu_answer {
 	uint16_t reason; /**< with VIOMMU_FAULT: the architecture's fault reason; 0: blocked,
 			    nothing to record */
 	uint16_t ats;	 /**< with VIOMMU_AT_TRANSLATION: VIOMMU_ATS_* */
+	uint64_t token;	 /**< of a stalled request; 0: it is not stalled (no engine stalls yet) */
+	/** How far the mapping of the first address goes: all of the naturally aligned block of
+	 * 1 << extent_lg2 bytes around it is translated alike, contiguous in guest memory and with the same
+	 * permission. The mapping may be larger. 0 where there are no fragments. */
+	uint32_t extent_lg2;
+	uint32_t flags; /**< 0 */
 };
 
 /**
@@ -256,7 +265,8 @@ struct viommu_answer {
  * @param max        at least 1
  * @param answer     always written, except with a negative result
  * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough,
- * or 65536 pages have been looked at. VIOMMU_FAULT: refused at answer->next, and recorded.
+ * or 65536 pages have been looked at. VIOMMU_FAULT: refused at answer->next, and recorded unless
+ * VIOMMU_QUIET was set.
  * VIOMMU_INTERRUPT: an interrupt message, not a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY
  * from inside a callback of this very channel, unless the channel's own cache has the answer);
  * nothing is recorded.

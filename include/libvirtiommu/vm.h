@@ -48,6 +48,10 @@ struct viommu_vm_config {
 	/** Key of the hashes, secret from the guest. Both zero: taken from the system's random
 	 * source. */
 	uint64_t hash_key[2];
+	/** As cmpxchg, and asked instead of it if it is there: for words of `bytes` (1, 2, 4 or 8,
+	 * naturally aligned), as they are in guest memory, in whatever byte order the guest has them. */
+	int (*swap)(void *opaque, uint64_t gpa, void *expected, const void *desired,
+		    uint32_t bytes);
 };
 
 /** The region is ROM: writes by the library fail, translations to it carry a host pointer and no

@@ -106,16 +106,20 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 				   .serial = channel->serial,
 				   .accepts = accepted(found->perm, 0) | accepted(found->perm, 3)
 										 << 8,
-				   .grant = { grant(found->perm, 0), grant(found->perm, 3) } };
+				   .grant = { grant(found->perm, 0), grant(found->perm, 3) },
+				   .extent = answer_extent(found->size_lg2) };
 }
 
 static_assert(offsetof(struct viommu_fragment, flags) ==
 		      offsetof(struct viommu_fragment, perm) + sizeof(uint32_t),
 	      "stored together");
+static_assert(offsetof(struct viommu_answer, flags) ==
+		      offsetof(struct viommu_answer, extent_lg2) + sizeof(uint32_t),
+	      "stored together");
 
 /* Every instruction here is paid by every DMA: tests/bench counts them. */
 static inline bool hit(struct viommu_channel *channel, const struct viommu_request *r,
-		       struct viommu_fragment *f)
+		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	const struct micro_entry *e = entry_of(channel, r->first);
 	unsigned access = r->access;
@@ -136,12 +140,13 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	offset &= bits_index_mask(offset, e->bytes);
 	f->host = LIKELY(e->host) ? e->host + offset : NULL;
 	memcpy(&f->perm, &e->grant[access / VIOMMU_PRIV], sizeof(e->grant[0]));
+	translate_answer_one(r, e->extent, answer);
 	return true;
 }
 
 /* What the shared TLB has of the requester's domain. */
 static enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
-			      struct viommu_fragment *f)
+			      struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	const struct domain *domain = channel->entry.domain;
 	struct translation found;
@@ -149,7 +154,7 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	uint64_t changes;
 	uint64_t tag;
 
-	if (!domain || r->type != VIOMMU_AT_UNTRANSLATED)
+	if (!domain || r->type != VIOMMU_AT_UNTRANSLATED || (r->access & VIOMMU_QUIET))
 		return CACHED_OTHERWISE;
 	changes = atomic_load_explicit(&domain->changes, memory_order_acquire);
 	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
@@ -157,9 +162,11 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 		return CACHED_OTHERWISE;
 	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
 				  f);
-	if (cached == CACHED)
-		channel_keep(channel, r->first, changes, &found, &channel->place);
-	return cached;
+	if (cached != CACHED)
+		return cached;
+	channel_keep(channel, r->first, changes, &found, &channel->place);
+	translate_answer_one(r, answer_extent(found.size_lg2), answer);
+	return CACHED;
 }
 
 static void begin(struct viommu_channel *channel, struct translating *t)
@@ -196,11 +203,9 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 	if (channel->translating)
 		return VIOMMU_EBUSY;
 	catch_up(channel);
-	cached = shared_hit(channel, request, fragments);
-	if (cached == CACHED) {
-		translate_answer_one(request, answer);
+	cached = shared_hit(channel, request, fragments, answer);
+	if (cached == CACHED)
 		return VIOMMU_OK;
-	}
 	begin(channel, &t);
 	t.missed = cached == CACHED_NOT;
 	result = translate_range(&t, request, fragments, max, answer);
@@ -213,10 +218,8 @@ int viommu_translate(struct viommu_channel *channel, const struct viommu_request
 {
 	if (!channel || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
-	if (LIKELY(hit(channel, request, fragments))) {
-		translate_answer_one(request, answer);
+	if (LIKELY(hit(channel, request, fragments, answer)))
 		return VIOMMU_OK;
-	}
 	return translate(channel, request, fragments, max, answer);
 }
 
@@ -248,16 +251,14 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 		*answer = (struct viommu_answer){ .next = request->first };
 		return VIOMMU_MORE;
 	}
-	if (hit(channel, request, &fragments[*used])) {
-		translate_answer_one(request, answer);
+	if (hit(channel, request, &fragments[*used], answer)) {
 		++*used;
 		return VIOMMU_OK;
 	}
 	if (!translate_well_formed(request) || request->pasid != channel->pasid)
 		return VIOMMU_EINVAL;
-	cached = shared_hit(channel, request, &fragments[*used]);
+	cached = shared_hit(channel, request, &fragments[*used], answer);
 	if (cached == CACHED) {
-		translate_answer_one(request, answer);
 		++*used;
 		return VIOMMU_OK;
 	}

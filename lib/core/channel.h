@@ -20,6 +20,7 @@ struct micro_entry {
 	uint32_t serial;     /* of the channel when it was filled; 0: never */
 	uint32_t accepts;    /* bit n: requests with access n, of VIOMMU_READ, ..., VIOMMU_PRIV */
 	uint64_t grant[2];   /* fragment.perm and .flags of users and supervisors */
+	uint64_t extent;     /* answer_extent() */
 };
 
 #define MICRO_ENTRY_LG2 6

@@ -114,7 +114,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return result;
 	if (!u->engine->translate)
 		return VIOMMU_ENOTSUP;
-	if (config.flags || config.reserved || config.id > u->engine->last_id ||
+	if (config.flags || config.partition || config.id > u->engine->last_id ||
 	    (config.virtio && !u->engine->device_new))
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));

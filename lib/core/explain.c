@@ -57,7 +57,7 @@ int viommu_explain(struct viommu_device *device, const struct viommu_request *re
 			    .entry = &entry,
 			    .iova = request->first,
 			    .pasid = request->pasid,
-			    .access = request->access,
+			    .access = (uint16_t)(request->access & ~VIOMMU_QUIET),
 			    .type = request->type,
 			    .quiet = true,
 			    .observer = &observer };

@@ -184,6 +184,20 @@ bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigne
 	return true;
 }
 
+static int callback_swap(const struct viommu_vm_config *config, uint64_t gpa, uint64_t *expected,
+			 uint64_t desired)
+{
+	uint64_t raw = htole64(*expected);
+	uint64_t raw_desired = htole64(desired);
+	int result;
+
+	if (!config->swap)
+		return config->cmpxchg(config->opaque, gpa, expected, desired);
+	result = config->swap(config->opaque, gpa, &raw, &raw_desired, sizeof(raw));
+	*expected = le64toh(raw);
+	return result;
+}
+
 /* Compare-and-swap outside the regions: the callback, or a read and a write that together are not
  * atomic. */
 static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
@@ -194,8 +208,8 @@ static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *
 
 	if (in_region(vm, gpa))
 		return MEM_FAILED;
-	if (vm->config.cmpxchg) {
-		if (vm->config.cmpxchg(vm->config.opaque, gpa, expected, desired) != 0)
+	if (vm->config.swap || vm->config.cmpxchg) {
+		if (callback_swap(&vm->config, gpa, expected, desired) != 0)
 			return MEM_FAILED;
 		if (*expected != wanted)
 			return MEM_CHANGED;

@@ -219,8 +219,9 @@ bool translate_well_formed(const struct viommu_request *r)
 {
 	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
 
-	return r->first <= r->last && (r->access & access) &&
-	       !(r->access & ~(access | VIOMMU_PRIV)) && r->type <= VIOMMU_AT_TRANSLATED &&
+	return r->first <= r->last && (r->access & (access | VIOMMU_QUIET)) &&
+	       !(r->access & ~(access | VIOMMU_PRIV | VIOMMU_QUIET)) &&
+	       r->type <= VIOMMU_AT_TRANSLATED &&
 	       (r->pasid == VIOMMU_NO_PASID || r->pasid < BIT(20));
 }
 
@@ -288,7 +289,9 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 				return end;
 		}
 		piece = first_piece(t, last);
-		if (t->channel && q->cacheable && q->type == VIOMMU_AT_UNTRANSLATED)
+		if (*count == 0)
+			t->extent_lg2 = q->found.size_lg2;
+		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED)
 			channel_keep(t->channel, q->iova, q->changes, &q->found, t->place);
 		if (*count == 0 || !translate_merge(&fragments[*count - 1], &piece)) {
 			if (*count == max)
@@ -311,20 +314,33 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 
 	q->iova = request->first;
 	q->pasid = request->pasid;
-	q->access = request->access;
+	q->access = (uint16_t)(request->access & ~VIOMMU_QUIET);
+	q->quiet = request->access & VIOMMU_QUIET;
 	q->type = request->type;
 	q->reason = 0;
 	q->ats = 0;
+	t->extent_lg2 = 0;
 	result = translate_blocks(t, request->last, fragments, max, &count);
-	*answer = (struct viommu_answer){
-		.next = q->iova, .count = count, .reason = q->reason, .ats = q->ats
-	};
+	*answer = (struct viommu_answer){ .next = q->iova,
+					  .count = count,
+					  .reason = q->reason,
+					  .ats = q->ats,
+					  .extent_lg2 = t->extent_lg2 };
 	return result;
 }
 
-/* A request of one piece, from the caches. */
+/* A request that the caches may answer by themselves. A PASID that is none has no context there. */
+static bool is_plain(const struct viommu_request *r)
+{
+	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
+
+	return r->type == VIOMMU_AT_UNTRANSLATED && r->first <= r->last && (r->access & access) &&
+	       r->access <= (access | VIOMMU_PRIV);
+}
+
+/* A plain request of one piece, from the caches. */
 static bool device_hit(struct viommu_device *device, const struct viommu_request *r,
-		       struct viommu_fragment *f)
+		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	struct viommu *u = device->iommu;
 	struct mem_place place = MEM_NOWHERE;
@@ -332,13 +348,15 @@ static bool device_hit(struct viommu_device *device, const struct viommu_request
 	struct translation found;
 	uint64_t tag;
 
-	if (r->type != VIOMMU_AT_UNTRANSLATED ||
-	    !context_cache_find_domain(&u->contexts, who(device, r->pasid), &entry))
+	if (!context_cache_find_domain(&u->contexts, who(device, r->pasid), &entry))
 		return false;
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
 	if (UNLIKELY(!context_stands(&entry, device)))
 		return false;
-	return translate_cached(u, entry.domain, tag, r, &found, &place, f) == CACHED;
+	if (translate_cached(u, entry.domain, tag, r, &found, &place, f) != CACHED)
+		return false;
+	translate_answer_one(r, answer_extent(found.size_lg2), answer);
+	return true;
 }
 
 static __attribute__((noinline)) int device_translate(struct viommu_device *device,
@@ -367,10 +385,11 @@ int viommu_device_translate(struct viommu_device *device, const struct viommu_re
 			    struct viommu_fragment *fragments, uint32_t max,
 			    struct viommu_answer *answer)
 {
-	if (!device || !request || !fragments || !max || !answer || !translate_well_formed(request))
+	if (!device || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
-	if (!device_hit(device, request, fragments))
-		return device_translate(device, request, fragments, max, answer);
-	translate_answer_one(request, answer);
-	return VIOMMU_OK;
+	if (is_plain(request) && device_hit(device, request, fragments, answer))
+		return VIOMMU_OK;
+	if (!translate_well_formed(request))
+		return VIOMMU_EINVAL;
+	return device_translate(device, request, fragments, max, answer);
 }

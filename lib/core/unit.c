@@ -33,7 +33,8 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
 	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
-	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16))
+	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16 ||
+	     limits->partitions || limits->reserved))
 		result = VIOMMU_EINVAL;
 	return result;
 }

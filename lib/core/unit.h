@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <string.h>
 
 #include "context_cache.h"
 #include "domain.h"
@@ -34,7 +35,7 @@ struct query {
 	struct viommu_device *device;
 	uint64_t iova;
 	uint32_t pasid;
-	uint16_t access; /* VIOMMU_READ, ... */
+	uint16_t access; /* VIOMMU_READ, ..., without VIOMMU_QUIET */
 	uint16_t type;	 /* VIOMMU_AT_* */
 	bool fpd;	 /* the tables ask not to record some faults of this requester */
 	bool quiet; /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
@@ -327,7 +328,8 @@ struct translating {
 	struct viommu_channel *channel; /* or NULL */
 	/* Of this call, opened when the caches did not answer: the channel's, or a visitor's. */
 	struct epoch_section *section;
-	bool missed; /* the TLB does not have the first page: it need not be asked */
+	bool missed;	     /* the TLB does not have the first page: it need not be asked */
+	uint32_t extent_lg2; /* of the first page */
 };
 
 /* Has the processor fetch what the caches may have of an address, and in a second round the entry
@@ -348,13 +350,21 @@ static inline enum cached translate_cached(const struct viommu *u, const struct 
 					   struct translation *found, struct mem_place *place,
 					   struct viommu_fragment *f);
 
-static inline void translate_answer_one(const struct viommu_request *r,
+/* answer.extent_lg2 and .flags (0), which are stored together. */
+static inline uint64_t answer_extent(unsigned size_lg2)
+{
+	return __BYTE_ORDER == __LITTLE_ENDIAN ? size_lg2 : (uint64_t)size_lg2 << 32;
+}
+
+static inline void translate_answer_one(const struct viommu_request *r, uint64_t extent,
 					struct viommu_answer *answer)
 {
 	answer->next = r->last + 1;
 	answer->count = 1;
 	answer->reason = 0;
 	answer->ats = 0;
+	answer->token = 0;
+	memcpy(&answer->extent_lg2, &extent, sizeof(extent));
 }
 
 int translate_range(struct translating *t, const struct viommu_request *request,

@@ -142,6 +142,9 @@ static inline void write_answer(struct viommu_answer *answer, uint64_t next, uin
 	answer->count = count;
 	answer->reason = 0;
 	answer->ats = 0;
+	answer->token = 0;
+	answer->extent_lg2 = 0;
+	answer->flags = 0;
 }
 
 /* Whether @next, whose address follows, is the same memory going on with the same permission. An

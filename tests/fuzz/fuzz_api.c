@@ -214,7 +214,7 @@ static void device_calls(void)
 	struct viommu_page_request r = { .address = take(1) * 4096,
 					 .pasid = VIOMMU_NO_PASID,
 					 .group = (uint16_t)take(1),
-					 .access = (uint16_t)(take(1) & 15),
+					 .access = (uint16_t)(take(1) & 31),
 					 .last = (uint32_t)how >> 5 & 1 };
 
 	if (how & 0x80)

@@ -170,7 +170,7 @@ static void check_reply(struct machine *m, const struct viommu_request *r,
 
 static bool well_formed(const struct viommu_request *r)
 {
-	return r->first <= r->last && (r->access & 7) && !(r->access & ~15) &&
+	return r->first <= r->last && (r->access & 0x17) && !(r->access & ~0x1f) &&
 	       r->type <= VIOMMU_AT_TRANSLATED &&
 	       (r->pasid == VIOMMU_NO_PASID || r->pasid < 1U << 20);
 }

@@ -139,7 +139,7 @@ static void op_explain(struct machine *m, struct input *in)
 	unsigned who = (unsigned)input_take(in, 1) % DEVICES;
 	struct viommu_request r = { .first = take_iova(in),
 				    .pasid = take_pasid(in),
-				    .access = (uint16_t)(input_take(in, 1) & 15),
+				    .access = (uint16_t)(input_take(in, 1) & 31),
 				    .type = (uint16_t)(input_take(in, 1) & 3) };
 	unsigned steps = 0;
 	int result;

@@ -110,6 +110,20 @@ static int swap_outside(void *opaque, uint64_t gpa, uint64_t *expected, uint64_t
 	return 0;
 }
 
+static int swap_raw(void *opaque, uint64_t gpa, void *expected, const void *desired, uint32_t count)
+{
+	struct guest *g = opaque;
+	uint8_t *at = g->ram + (gpa - GUEST_BASE);
+	bool equal;
+
+	guest_called(g, GUEST_ON_SWAP);
+	if (access_fails(g, GUEST_ON_SWAP) || !inside(g, gpa, count))
+		return -1;
+	equal = memcmp(at, expected, count) == 0;
+	memcpy(equal ? at : expected, equal ? desired : at, count);
+	return 0;
+}
+
 static void note_dirty(void *opaque, uint64_t gpa, uint64_t bytes)
 {
 	struct guest *g = opaque;
@@ -143,7 +157,8 @@ int guest_try_init(struct guest *g, enum guest_memory memory, unsigned pages, un
 					   .dealloc = give_block,
 					   .read = read_outside,
 					   .write = write_outside,
-					   .cmpxchg = memory == GUEST_NO_SWAP ? NULL : swap_outside,
+					   .cmpxchg = memory >= GUEST_NO_SWAP ? NULL : swap_outside,
+					   .swap = memory == GUEST_RAW_SWAP ? swap_raw : NULL,
 					   .dirty = note_dirty,
 					   .hash_key = { 0x5bd1e995, 0x9747b28c } };
 	result = viommu_vm_new(&g->vm_config, &g->vm);

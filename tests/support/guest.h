@@ -38,6 +38,7 @@ enum guest_memory {
 	GUEST_REGION,	 /* all of it is a region */
 	GUEST_CALLBACKS, /* all of it is behind read, write, cmpxchg */
 	GUEST_NO_SWAP,	 /* as GUEST_CALLBACKS, but cmpxchg is NULL */
+	GUEST_RAW_SWAP,	 /* as GUEST_NO_SWAP, but there is swap */
 };
 
 /* What called the hook. */

@@ -47,6 +47,8 @@ static const struct {
 	{ "tables, one more", { .tables = (1U << 24) + 1 } },
 	{ "channel_entries", { .channel_entries = UINT32_MAX } },
 	{ "channel_entries, one more", { .channel_entries = 65537 } },
+	{ "partitions: there are none yet", { .partitions = 1 } },
+	{ "reserved", { .reserved = 1 } },
 };
 
 static void absurd_limits(void **state)
@@ -71,7 +73,7 @@ static void absurd_limits(void **state)
 /* The smallest of everything still works. */
 static void least_limits(void **state)
 {
-	struct viommu_limits limits = { sizeof(limits), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0 };
+	struct viommu_limits limits = { sizeof(limits), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0 };
 	struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
 	struct guest g;
 	struct guest_dma d;

@@ -243,10 +243,15 @@ static void swaps_by_read_and_write(void **state)
 	swaps(GUEST_NO_SWAP);
 }
 
+static void swaps_of_raw_words(void **state)
+{
+	swaps(GUEST_RAW_SWAP);
+}
+
 /* Every callback may fail; then the access fails, nothing is reported, and the next one works. */
 static void callbacks_that_fail(void **state)
 {
-	for (int kind = GUEST_CALLBACKS; kind <= GUEST_NO_SWAP; kind++) {
+	for (int kind = GUEST_CALLBACKS; kind <= GUEST_RAW_SWAP; kind++) {
 		struct world w;
 		uint64_t word[8];
 		uint64_t expected;
@@ -347,6 +352,7 @@ int main(void)
 		cmocka_unit_test(store_of_many_words),
 		cmocka_unit_test(swaps_by_callback),
 		cmocka_unit_test(swaps_by_read_and_write),
+		cmocka_unit_test(swaps_of_raw_words),
 		cmocka_unit_test(callbacks_that_fail),
 		cmocka_unit_test(no_callbacks),
 		cmocka_unit_test(pieces_of_memory),

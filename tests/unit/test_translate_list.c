@@ -556,7 +556,7 @@ static void trouble_in_the_middle(void **state)
 		  { UINT64_MAX, 0, VIOMMU_NO_PASID, VIOMMU_READ, 0 },
 		  VIOMMU_EINVAL },
 		{ "no access", { IOVA, IOVA, VIOMMU_NO_PASID, 0, 0 }, VIOMMU_EINVAL },
-		{ "unknown access", { IOVA, IOVA, VIOMMU_NO_PASID, 0x11, 0 }, VIOMMU_EINVAL },
+		{ "unknown access", { IOVA, IOVA, VIOMMU_NO_PASID, 0x21, 0 }, VIOMMU_EINVAL },
 		{ "unknown type", { IOVA, IOVA, VIOMMU_NO_PASID, VIOMMU_READ, 3 }, VIOMMU_EINVAL },
 		{ "another PASID", { IOVA, IOVA, 3, VIOMMU_READ, 0 }, VIOMMU_EINVAL },
 	};

@@ -85,8 +85,10 @@ static const struct {
 	{ "up to the last byte", { 0x5000, MAX, NONE, R, 0 }, 0 },
 	{ "everything", { 0, MAX, NONE, R, 0 }, 0 },
 	{ "no access", { 0x5000, 0x5fff, NONE, 0, 0 }, VIOMMU_EINVAL },
+	{ "no access, quietly", { 0x5000, 0x5fff, NONE, VIOMMU_QUIET, 0 }, 0 },
+	{ "quietly", { 0x5000, 0x5fff, NONE, R | VIOMMU_QUIET, 0 }, 0 },
 	{ "privilege only", { 0x5000, 0x5fff, NONE, VIOMMU_PRIV, 0 }, VIOMMU_EINVAL },
-	{ "unknown access", { 0x5000, 0x5fff, NONE, R | 0x10, 0 }, VIOMMU_EINVAL },
+	{ "unknown access", { 0x5000, 0x5fff, NONE, R | 0x20, 0 }, VIOMMU_EINVAL },
 	{ "unknown access, top bit", { 0x5000, 0x5fff, NONE, R | 0x8000, 0 }, VIOMMU_EINVAL },
 	{ "type beyond the last", { 0x5000, 0x5fff, NONE, R, 3 }, VIOMMU_EINVAL },
 	{ "type of all ones", { 0x5000, 0x5fff, NONE, R, 0xffff }, VIOMMU_EINVAL },
@@ -342,7 +344,7 @@ static void register_arguments(void **state)
 
 static void reserved_members(void **state)
 {
-	struct viommu_device_config dc = { .size = sizeof(dc), .id = 99, .reserved = 1 };
+	struct viommu_device_config dc = { .size = sizeof(dc), .id = 99, .partition = 1 };
 	struct viommu_host host = { .size = sizeof(host), .reserved = 1 };
 	struct viommu_vtd_config tc = { .size = sizeof(tc), .host = &host };
 	struct viommu_device *device = NULL;
