@@ -52,6 +52,9 @@ struct viommu_vm_config {
 	 * naturally aligned), as they are in guest memory, in whatever byte order the guest has them. */
 	int (*swap)(void *opaque, uint64_t gpa, void *expected, const void *desired,
 		    uint32_t bytes);
+	/** As dirty, and called instead of it if it is there. region: the opaque of the region that was
+	 * written, or NULL outside the regions. */
+	void (*dirty_region)(void *opaque, void *region, uint64_t gpa, uint64_t bytes);
 };
 
 /** The region is ROM: writes by the library fail, translations to it carry a host pointer and no
@@ -65,6 +68,7 @@ struct viommu_region {
 	uint64_t gpa;	/**< first byte; a multiple of 4096 */
 	uint64_t bytes; /**< length; a multiple of 4096, not 0 */
 	void *host;	/**< where gpa is mapped; aligned to 16 */
+	void *opaque;	/**< passed to dirty_region */
 };
 
 /**
@@ -109,8 +113,22 @@ VIOMMU_API int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_re
 VIOMMU_API int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa);
 
 /**
+ * Puts other memory, other flags or another opaque in the place of a region, at once: whoever looks it
+ * up finds the old or the new one, never none. Threads that found the old one may still use its host
+ * pointer, and report what they write there with its opaque, until viommu_vm_quiesce() answers
+ * VIOMMU_OK.
+ *
+ * One at a time per handle, together with viommu_vm_add_region() and viommu_vm_remove_region().
+ * @param vm      the VM
+ * @param region  copied; gpa and bytes are those of a region that was added
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOENT (there is no such region)
+ */
+VIOMMU_API int viommu_vm_replace_region(struct viommu_vm *vm, const struct viommu_region *region);
+
+/**
  * Asks whether every section and every call that was under way at the last change of regions has
- * ended. Never waits.
+ * ended. Never waits. After VIOMMU_PENDING, the work callback of the IOMMU that it is about is called
+ * when asking again is worthwhile (and viommu_run(), as always).
  *
  * One at a time per handle.
  * @param vm  the VM
@@ -118,6 +136,17 @@ VIOMMU_API int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa);
  * VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_vm_quiesce(struct viommu_vm *vm);
+
+/**
+ * Waits until viommu_vm_quiesce() would answer VIOMMU_OK. For threads that may sleep: not with a section of
+ * the VM's open, nor from inside a callback, which is part of a call that would be waited for. Does
+ * nothing for what is pending otherwise: viommu_run() is for another thread.
+ *
+ * One at a time per handle, together with viommu_vm_quiesce().
+ * @param vm  the VM
+ * @return VIOMMU_OK: memory of removed regions may be unmapped; VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_vm_wait(struct viommu_vm *vm);
 
 #ifdef __cplusplus
 }

@@ -296,6 +296,21 @@ void epoch_ask(struct epoch *epoch)
 	ask(epoch, EPOCH_WAIT_ANY | (atomic_load(&epoch->now) + 1));
 }
 
+void epoch_ask_too(struct epoch *epoch, uint64_t target)
+{
+	uint64_t waiting = atomic_load(&epoch->waiting);
+	uint64_t both;
+
+	do {
+		uint64_t other = waiting & ~EPOCH_WAIT_ANY;
+
+		both = waiting ? EPOCH_WAIT_ANY | (other > target ? other : target) : target;
+	} while (!atomic_compare_exchange_weak(&epoch->waiting, &waiting, both));
+	writer_fence(epoch);
+	if (atomic_load(&epoch->readers) == EPOCH_REFUSED)
+		atomic_store(&epoch->waiting, UINT64_MAX);
+}
+
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self)
 {
 	uint64_t waiting;

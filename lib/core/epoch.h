@@ -177,6 +177,10 @@ bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_s
  * look again. */
 void epoch_ask(struct epoch *epoch);
 
+/* The same for a second one who waits, for an older section than @target: whoever is asked for already still
+ * says so. Who asks or has done afterwards ends that, and has this called again. */
+void epoch_ask_too(struct epoch *epoch, uint64_t target);
+
 /* Nobody waits any more. */
 void epoch_done(struct epoch *epoch);
 

@@ -141,6 +141,7 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 	atomic_init(&vm->map, map);
 	atomic_init(&vm->largest[0], 1);
 	pthread_mutex_init(&vm->lock, NULL);
+	pthread_cond_init(&vm->moved, NULL);
 	*out = vm;
 	return VIOMMU_OK;
 }
@@ -154,24 +155,33 @@ int viommu_vm_free(struct viommu_vm *vm)
 	if (vm->iommus)
 		return VIOMMU_EBUSY;
 	mem_map_free_all(vm);
+	pthread_cond_destroy(&vm->moved);
 	pthread_mutex_destroy(&vm->lock);
 	config = vm->config;
 	config.dealloc(config.opaque, vm, sizeof(*vm));
 	return VIOMMU_OK;
 }
 
-static void put_region(struct mem_region *to, uint64_t first, uint64_t last, uintptr_t host)
+static void put_region(struct mem_region *to, uint64_t first, uint64_t last, uintptr_t host,
+		       void *opaque)
 {
 	atomic_store_explicit(&to->first, first, memory_order_relaxed);
 	atomic_store_explicit(&to->last, last, memory_order_relaxed);
 	atomic_store_explicit(&to->host, host, memory_order_relaxed);
+	atomic_store_explicit(&to->opaque, opaque, memory_order_relaxed);
 }
 
 static void copy_region(struct mem_region *to, const struct mem_region *from)
 {
 	put_region(to, atomic_load_explicit(&from->first, memory_order_relaxed),
 		   atomic_load_explicit(&from->last, memory_order_relaxed),
-		   atomic_load_explicit(&from->host, memory_order_relaxed));
+		   atomic_load_explicit(&from->host, memory_order_relaxed),
+		   atomic_load_explicit(&from->opaque, memory_order_relaxed));
+}
+
+static uintptr_t host_word(const struct viommu_region *r)
+{
+	return (uintptr_t)r->host | (r->flags & VIOMMU_REGION_READONLY ? MEM_REGION_READONLY : 0);
 }
 
 static void set_count(struct mem_map *map, uint32_t count)
@@ -214,8 +224,8 @@ static void change_end(struct viommu_vm *vm)
 }
 
 /* Inserts a region at @at; into @bigger, if there is no room in the map. */
-static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, uint64_t first,
-		   uint64_t last, uintptr_t host)
+static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at,
+		   const struct viommu_region *r)
 {
 	struct mem_map *old = atomic_load_explicit(&vm->map, memory_order_relaxed);
 	uint32_t count = atomic_load_explicit(&old->count, memory_order_relaxed);
@@ -226,7 +236,7 @@ static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at, ui
 		copy_region(&map->region[i], &old->region[i]);
 	for (uint32_t i = count; i > at; i--)
 		copy_region(&map->region[i], &old->region[i - 1]);
-	put_region(&map->region[at], first, last, host);
+	put_region(&map->region[at], r->gpa, r->gpa + (r->bytes - 1), host_word(r), r->opaque);
 	set_count(map, count + 1);
 	note_largest(vm, map);
 	atomic_store_explicit(&vm->map, map, memory_order_release);
@@ -262,6 +272,22 @@ void vm_await(struct viommu *iommu)
 	pthread_mutex_unlock(&iommu->vm->lock);
 }
 
+static int take_region(const struct viommu_vm *vm, const struct viommu_region *given,
+		       struct viommu_region *r, uint64_t *last)
+{
+	int result;
+
+	if (!vm)
+		return VIOMMU_EINVAL;
+	result = abi_take(r, sizeof(*r), offsetof(struct viommu_region, opaque), given);
+	if (result)
+		return result;
+	if ((r->flags & ~VIOMMU_REGION_READONLY) || (r->gpa | r->bytes) % 4096 || !r->host ||
+	    (uintptr_t)r->host % 16 || !range_last(r->gpa, r->bytes, last))
+		return VIOMMU_EINVAL;
+	return VIOMMU_OK;
+}
+
 int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given)
 {
 	struct mem_map *bigger = NULL;
@@ -272,14 +298,9 @@ int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given
 	uint32_t at;
 	int result;
 
-	if (!vm)
-		return VIOMMU_EINVAL;
-	result = abi_take(&r, sizeof(r), sizeof(r), given);
+	result = take_region(vm, given, &r, &last);
 	if (result)
 		return result;
-	if ((r.flags & ~VIOMMU_REGION_READONLY) || (r.gpa | r.bytes) % 4096 || !r.host ||
-	    (uintptr_t)r.host % 16 || !range_last(r.gpa, r.bytes, &last))
-		return VIOMMU_EINVAL;
 	map = atomic_load_explicit(&vm->map, memory_order_relaxed);
 	count = atomic_load_explicit(&map->count, memory_order_relaxed);
 	at = mem_map_search(map, count, r.gpa);
@@ -291,42 +312,103 @@ int viommu_vm_add_region(struct viommu_vm *vm, const struct viommu_region *given
 		if (!bigger)
 			return VIOMMU_ENOMEM;
 	}
-	insert(vm, bigger, at, r.gpa, last,
-	       (uintptr_t)r.host | (r.flags & VIOMMU_REGION_READONLY ? MEM_REGION_READONLY : 0));
+	insert(vm, bigger, at, &r);
+	map_changed(vm);
+	return VIOMMU_OK;
+}
+
+/* The region that begins at gpa; NULL: none does. */
+static struct mem_region *region_from(const struct viommu_vm *vm, uint64_t gpa, uint32_t *at)
+{
+	struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_relaxed);
+	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
+
+	*at = mem_map_search(map, count, gpa);
+	if (*at == count ||
+	    atomic_load_explicit(&map->region[*at].first, memory_order_relaxed) != gpa)
+		return NULL;
+	return &map->region[*at];
+}
+
+int viommu_vm_replace_region(struct viommu_vm *vm, const struct viommu_region *given)
+{
+	struct mem_region *region;
+	struct viommu_region r;
+	uint64_t last;
+	uint32_t at;
+	int result;
+
+	result = take_region(vm, given, &r, &last);
+	if (result)
+		return result;
+	region = region_from(vm, r.gpa, &at);
+	if (!region || atomic_load_explicit(&region->last, memory_order_relaxed) != last)
+		return VIOMMU_ENOENT;
+	change_begin(vm);
+	put_region(region, r.gpa, last, host_word(&r), r.opaque);
+	note_largest(vm, atomic_load_explicit(&vm->map, memory_order_relaxed));
+	change_end(vm);
 	map_changed(vm);
 	return VIOMMU_OK;
 }
 
 int viommu_vm_remove_region(struct viommu_vm *vm, uint64_t gpa)
 {
-	struct mem_map *map;
-	uint32_t count;
 	uint32_t at;
 
 	if (!vm)
 		return VIOMMU_EINVAL;
-	map = atomic_load_explicit(&vm->map, memory_order_relaxed);
-	count = atomic_load_explicit(&map->count, memory_order_relaxed);
-	at = mem_map_search(map, count, gpa);
-	if (at == count ||
-	    atomic_load_explicit(&map->region[at].first, memory_order_relaxed) != gpa)
+	if (!region_from(vm, gpa, &at))
 		return VIOMMU_ENOENT;
 	erase(vm, at);
 	map_changed(vm);
 	return VIOMMU_OK;
 }
 
-int viommu_vm_quiesce(struct viommu_vm *vm)
+/* With vm->lock held. */
+static bool quiet(struct viommu_vm *vm)
 {
 	bool passed = true;
+
+	for (struct viommu *u = vm->iommus; passed && u; u = u->next)
+		passed = unit_map_quiet(u);
+	return passed;
+}
+
+int viommu_vm_quiesce(struct viommu_vm *vm)
+{
+	bool passed;
 
 	if (!vm)
 		return VIOMMU_EINVAL;
 	pthread_mutex_lock(&vm->lock);
-	for (struct viommu *u = vm->iommus; passed && u; u = u->next)
-		passed = unit_map_quiet(u);
+	passed = quiet(vm);
 	pthread_mutex_unlock(&vm->lock);
 	return passed ? VIOMMU_OK : VIOMMU_PENDING;
+}
+
+int viommu_vm_wait(struct viommu_vm *vm)
+{
+	if (!vm)
+		return VIOMMU_EINVAL;
+	pthread_mutex_lock(&vm->lock);
+	atomic_store(&vm->waiter, 1);
+	/* Whoever closes a section after quiet() has asked for it takes the lock to say so, and finds
+	 * us asleep. */
+	while (!quiet(vm))
+		pthread_cond_wait(&vm->moved, &vm->lock);
+	atomic_store(&vm->waiter, 0);
+	pthread_mutex_unlock(&vm->lock);
+	return VIOMMU_OK;
+}
+
+void vm_moved(struct viommu_vm *vm)
+{
+	if (!atomic_load(&vm->waiter))
+		return;
+	pthread_mutex_lock(&vm->lock);
+	pthread_cond_broadcast(&vm->moved);
+	pthread_mutex_unlock(&vm->lock);
 }
 
 void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu)

@@ -20,6 +20,8 @@ struct viommu_vm {
 	struct mem_map *maps;	       /* every one there was */
 	pthread_mutex_t lock;	       /* guards iommus, and changes of the regions */
 	struct viommu *iommus;
+	pthread_cond_t moved;	 /* with lock: an IOMMU has work; of viommu_vm_wait() */
+	_Atomic uint32_t waiter; /* somebody is in it */
 };
 
 /* Zero-filled memory from the VM's allocator; NULL if it says no. @align: a power of two, at most
@@ -34,6 +36,9 @@ void vm_default_dealloc(void *opaque, void *at, uint64_t bytes);
 /* viommu_vm_quiesce() waits for the sections that are open in this IOMMU now, as after a change of
  * regions. */
 void vm_await(struct viommu *iommu);
+
+/* A section has closed that somebody waited for: wakes viommu_vm_wait(). No lock may be held. */
+void vm_moved(struct viommu_vm *vm);
 
 void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu);
 void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu);

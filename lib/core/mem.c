@@ -24,7 +24,9 @@ static void read_gap(const struct mem_map *map, uint32_t count, uint32_t i, stru
 		place->last = atomic_load_explicit(&map->region[i].first, memory_order_relaxed) - 1;
 }
 
-static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+/* *opaque: of the region, or NULL */
+static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place,
+		     void **opaque)
 {
 	const struct mem_map *map = atomic_load_explicit(&vm->map, memory_order_acquire);
 	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
@@ -33,44 +35,58 @@ static void read_map(const struct viommu_vm *vm, uint64_t gpa, struct mem_place 
 
 	if (UNLIKELY(i == count || atomic_load_explicit(&r->first, memory_order_relaxed) > gpa)) {
 		read_gap(map, count, i, place);
+		*opaque = NULL;
 		return;
 	}
 	place->first = atomic_load_explicit(&r->first, memory_order_relaxed);
 	place->last = atomic_load_explicit(&r->last, memory_order_relaxed);
 	place->host = atomic_load_explicit(&r->host, memory_order_relaxed);
+	*opaque = atomic_load_explicit(&r->opaque, memory_order_relaxed);
 }
 
 /* Nothing changes while the lock is held. */
 static __attribute__((noinline, cold)) void search_locked(struct viommu_vm *vm, uint64_t gpa,
-							  struct mem_place *place)
+							  struct mem_place *place, void **opaque)
 {
 	pthread_mutex_lock(&vm->lock);
 	place->version = seq_read_begin(&vm->map_version);
-	read_map(vm, gpa, place);
+	read_map(vm, gpa, place, opaque);
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+static void search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place, void **opaque)
 {
 	/* Only the thread that changes regions, for some stores, makes anyone go round again. */
 	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
 		place->version = seq_read_begin(&vm->map_version);
-		read_map(vm, gpa, place);
+		read_map(vm, gpa, place, opaque);
 		if (LIKELY(seq_read_valid(&vm->map_version, place->version)))
 			return;
 	}
-	search_locked((struct viommu_vm *)(uintptr_t)vm, gpa, place);
+	search_locked((struct viommu_vm *)(uintptr_t)vm, gpa, place, opaque);
 }
 
-/* Host address of [gpa, gpa + bytes), or NULL if no single region has it. bytes <= 64 */
-static void *host_of(const struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, bool write)
+void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	void *opaque;
+
+	search(vm, gpa, place, &opaque);
+}
+
+/* Where [gpa, gpa + bytes) is written, or NULL if no single region has it. bytes <= 64. *opaque: of
+ * the region, if somebody wants to know it. */
+static void *host_of(const struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, void **opaque)
 {
 	struct mem_place place;
 
-	mem_find(vm, gpa, &place);
+	*opaque = NULL;
+	if (vm->config.dirty_region)
+		search(vm, gpa, &place, opaque);
+	else
+		mem_find(vm, gpa, &place);
 	if (place.last - gpa < bytes - 1)
 		return NULL;
-	return mem_host(&place, gpa, write);
+	return mem_host(&place, gpa, true);
 }
 
 /* Whether a region has the address at all: ROM that is written to is not handed to the callbacks.
@@ -88,9 +104,12 @@ static bool outside_read(struct viommu_vm *vm, uint64_t gpa, void *to, uint32_t 
 	return vm->config.read && vm->config.read(vm->config.opaque, gpa, to, bytes) == 0;
 }
 
-static void tell_dirty(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes)
+/* @region: the opaque of the region that was written */
+static void tell_dirty(struct viommu_vm *vm, void *region, uint64_t gpa, uint64_t bytes)
 {
-	if (vm->config.dirty)
+	if (vm->config.dirty_region)
+		vm->config.dirty_region(vm->config.opaque, region, gpa, bytes);
+	else if (vm->config.dirty)
 		vm->config.dirty(vm->config.opaque, gpa, bytes);
 }
 
@@ -99,7 +118,7 @@ static bool outside_write(struct viommu_vm *vm, uint64_t gpa, const void *from, 
 	if (in_region(vm, gpa) || !vm->config.write ||
 	    vm->config.write(vm->config.opaque, gpa, from, bytes) != 0)
 		return false;
-	tell_dirty(vm, gpa, bytes);
+	tell_dirty(vm, NULL, gpa, bytes);
 	return true;
 }
 
@@ -157,19 +176,21 @@ bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words
 
 bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word)
 {
-	uint32_t *host = host_of(vm, gpa, sizeof(*host), true);
+	void *region;
+	uint32_t *host = host_of(vm, gpa, sizeof(*host), &region);
 	uint32_t raw = htole32(word);
 
 	if (!host)
 		return outside_write(vm, gpa, &raw, sizeof(raw));
 	__atomic_store_n(host, raw, __ATOMIC_RELEASE);
-	tell_dirty(vm, gpa, sizeof(raw));
+	tell_dirty(vm, region, gpa, sizeof(raw));
 	return true;
 }
 
 bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigned words)
 {
-	uint64_t *host = host_of(vm, gpa, words * sizeof(*host), true);
+	void *region;
+	uint64_t *host = host_of(vm, gpa, words * sizeof(*host), &region);
 	uint64_t raw[8] = { 0 };
 
 	if (NEVER(words > ARRAY_COUNT(raw)))
@@ -180,7 +201,7 @@ bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigne
 		return outside_write(vm, gpa, raw, words * (uint32_t)sizeof(raw[0]));
 	for (unsigned i = 0; i < words; i++)
 		__atomic_store_n(&host[i], raw[i], __ATOMIC_RELEASE);
-	tell_dirty(vm, gpa, words * sizeof(raw[0]));
+	tell_dirty(vm, region, gpa, words * sizeof(raw[0]));
 	return true;
 }
 
@@ -213,7 +234,7 @@ static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *
 			return MEM_FAILED;
 		if (*expected != wanted)
 			return MEM_CHANGED;
-		tell_dirty(vm, gpa, sizeof(raw));
+		tell_dirty(vm, NULL, gpa, sizeof(raw));
 		return MEM_SWAPPED;
 	}
 	if (!outside_read(vm, gpa, &raw, sizeof(raw)))
@@ -227,7 +248,8 @@ static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *
 
 enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired)
 {
-	uint64_t *host = host_of(vm, gpa, sizeof(*host), true);
+	void *region;
+	uint64_t *host = host_of(vm, gpa, sizeof(*host), &region);
 	uint64_t raw = htole64(*expected);
 
 	if (!host)
@@ -237,7 +259,7 @@ enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 		*expected = le64toh(raw);
 		return MEM_CHANGED;
 	}
-	tell_dirty(vm, gpa, sizeof(raw));
+	tell_dirty(vm, region, gpa, sizeof(raw));
 	return MEM_SWAPPED;
 }
 

@@ -21,6 +21,7 @@ struct mem_region {
 	_Atomic uint64_t first;
 	_Atomic uint64_t last;
 	_Atomic uintptr_t host; /* | MEM_REGION_READONLY */
+	_Atomic(void *) opaque; /* the VMM's */
 };
 
 struct mem_map {

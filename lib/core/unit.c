@@ -114,15 +114,31 @@ bool unit_begin(struct viommu *u)
 	return true;
 }
 
+/* The call that ends may have been what viommu_vm_quiesce() waits for, and has asked to be woken on its
+ * own account, or no more. */
+static void go_on_awaiting(struct viommu *u)
+{
+	uint64_t epoch = atomic_load(&u->map_awaited);
+
+	epoch_ask_too(&u->epoch, epoch);
+	if (epoch_passed(&u->epoch, epoch, NULL) &&
+	    atomic_compare_exchange_strong(&u->map_awaited, &epoch, 0))
+		unit_work(u);
+}
+
 void unit_end(struct viommu *u)
 {
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
 	epoch_close(&u->self);
-	atomic_store_explicit(&u->busy, 0, memory_order_release);
+	atomic_store(&u->busy,
+		     0); /* and a fence: who asks from now on sees that the section is closed */
+	if (UNLIKELY(atomic_load(&u->map_awaited)))
+		go_on_awaiting(u);
 }
 
 void unit_work(const struct viommu *u)
 {
+	vm_moved(u->vm);
 	if (u->host.work)
 		u->host.work(u->host.opaque);
 }
@@ -166,8 +182,15 @@ void unit_map_changed(struct viommu *u)
 
 bool unit_map_quiet(struct viommu *u)
 {
-	if (u->map_epoch && !epoch_passed(&u->epoch, u->map_epoch, NULL))
-		return false;
+	if (!u->map_epoch)
+		return true;
+	if (!epoch_passed(&u->epoch, u->map_epoch, NULL)) {
+		atomic_store(&u->map_awaited, u->map_epoch);
+		epoch_ask_too(&u->epoch, u->map_epoch);
+		if (!epoch_passed(&u->epoch, u->map_epoch, NULL))
+			return false;
+	}
+	atomic_store(&u->map_awaited, 0);
 	u->map_epoch = 0;
 	return true;
 }

@@ -263,6 +263,8 @@ struct viommu {
 	/* Under vm->lock. */
 	struct viommu *next;
 	uint64_t map_epoch; /* what viommu_vm_quiesce() waits for; 0: nothing */
+
+	_Atomic uint64_t map_awaited; /* the same, if it was asked and has answered PENDING */
 };
 
 /* ---- unit.c ---- */

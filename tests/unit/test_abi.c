@@ -51,7 +51,9 @@ static_assert(sizeof(struct viommu_page_request) == 24, "every byte is named");
 /* The first release: members that come later go behind these. */
 AT(viommu_vm_config, hash_key, 64, 16);
 AT(viommu_vm_config, swap, 80, 8);
+AT(viommu_vm_config, dirty_region, 88, 8);
 AT(viommu_region, host, 24, 8);
+AT(viommu_region, opaque, 32, 8);
 AT(viommu_host, message, 32, 8);
 AT(viommu_host, now, 40, 8);
 AT(viommu_limits, outstanding, 28, 4);

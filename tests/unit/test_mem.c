@@ -248,6 +248,107 @@ static void swaps_of_raw_words(void **state)
 	swaps(GUEST_RAW_SWAP);
 }
 
+/* ---- whose memory was written ---- */
+
+struct written {
+	uint8_t ram[2][4096] __attribute__((aligned(16)));
+	unsigned calls;
+	unsigned plain; /* of the older callback */
+	void *region;
+	uint64_t gpa, bytes;
+};
+
+static void note_region(void *opaque, void *region, uint64_t gpa, uint64_t bytes)
+{
+	struct written *n = opaque;
+
+	n->calls++;
+	n->region = region;
+	n->gpa = gpa;
+	n->bytes = bytes;
+}
+
+static void note_plainly(void *opaque, uint64_t gpa, uint64_t bytes)
+{
+	struct written *n = opaque;
+
+	n->plain++;
+}
+
+static int write_nowhere(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
+{
+	return 0;
+}
+
+static int swap_nowhere(void *opaque, uint64_t gpa, uint64_t *expected, uint64_t desired)
+{
+	return 0;
+}
+
+static void check_written(struct written *n, void *region, uint64_t gpa, uint64_t bytes)
+{
+	assert_int_equal(n->calls, 1);
+	assert_ptr_equal(n->region, region);
+	assert_int_equal(n->gpa, gpa);
+	assert_int_equal(n->bytes, bytes);
+	n->calls = 0;
+}
+
+static void write_in_each_way(struct viommu_vm *vm, struct written *n, uint64_t gpa, void *region)
+{
+	uint64_t word[2] = { 0 };
+
+	assert_true(mem_store32(vm, gpa, 0));
+	check_written(n, region, gpa, 4);
+	assert_true(mem_store(vm, gpa, word, 2));
+	check_written(n, region, gpa, 16);
+	assert_int_equal(mem_swap64(vm, gpa, word, 0), MEM_SWAPPED);
+	check_written(n, region, gpa, 8);
+}
+
+/* dirty_region is told whose memory it is, by a region's present opaque, instead of dirty. */
+static void regions_have_an_opaque(void **state)
+{
+	static struct written n;
+	struct viommu_vm_config config = { .size = sizeof(config),
+					   .opaque = &n,
+					   .write = write_nowhere,
+					   .cmpxchg = swap_nowhere,
+					   .dirty = note_plainly,
+					   .dirty_region = note_region };
+	struct viommu_region r = { .size = sizeof(r), .bytes = 4096 };
+	struct viommu_vm *vm;
+
+	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
+	for (unsigned i = 0; i < 2; i++) {
+		r.gpa = 4096 * i;
+		r.host = n.ram[i];
+		r.opaque = &n.ram[i];
+		assert_int_equal(viommu_vm_add_region(vm, &r), VIOMMU_OK);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		write_in_each_way(vm, &n, 4096 * i + 16, &n.ram[i]);
+	write_in_each_way(vm, &n, 8192, NULL);
+	r.opaque = &r;
+	assert_int_equal(viommu_vm_replace_region(vm, &r), VIOMMU_OK);
+	write_in_each_way(vm, &n, 4096, &r);
+	/* an older caller's region has none */
+	r.size = offsetof(struct viommu_region, opaque);
+	assert_int_equal(viommu_vm_replace_region(vm, &r), VIOMMU_OK);
+	write_in_each_way(vm, &n, 4096, NULL);
+	/* what lies behind it keeps its own when it moves up */
+	assert_int_equal(viommu_vm_remove_region(vm, 0), VIOMMU_OK);
+	r.size = sizeof(r);
+	assert_int_equal(viommu_vm_replace_region(vm, &r), VIOMMU_OK);
+	r.gpa = 0;
+	r.opaque = NULL;
+	assert_int_equal(viommu_vm_add_region(vm, &r), VIOMMU_OK);
+	write_in_each_way(vm, &n, 4096, &r);
+	write_in_each_way(vm, &n, 0, NULL);
+	assert_int_equal(n.plain, 0);
+	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
 /* Every callback may fail; then the access fails, nothing is reported, and the next one works. */
 static void callbacks_that_fail(void **state)
 {
@@ -353,6 +454,7 @@ int main(void)
 		cmocka_unit_test(swaps_by_callback),
 		cmocka_unit_test(swaps_by_read_and_write),
 		cmocka_unit_test(swaps_of_raw_words),
+		cmocka_unit_test(regions_have_an_opaque),
 		cmocka_unit_test(callbacks_that_fail),
 		cmocka_unit_test(no_callbacks),
 		cmocka_unit_test(pieces_of_memory),

@@ -95,6 +95,8 @@ static void other_misuse(void **state)
 	assert_int_equal(viommu_vm_remove_region(NULL, 0), VIOMMU_EINVAL);
 	assert_int_equal(viommu_vm_remove_region(g.vm, 0), VIOMMU_ENOENT);
 	assert_int_equal(viommu_vm_quiesce(NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_vm_wait(NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_vm_wait(g.vm), VIOMMU_OK);
 	assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_OK);
 	assert_int_equal(viommu_vm_free(NULL), VIOMMU_OK);
 	assert_false(readable(g.vm, 0));
@@ -259,6 +261,179 @@ static int note(void *opaque, uint64_t iova, const struct viommu_fragment *f)
 	return 0;
 }
 
+/* ---- other memory in the same place ---- */
+
+static int replace(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes, void *host, uint32_t flags)
+{
+	struct viommu_region r = {
+		.size = sizeof(r), .flags = flags, .gpa = gpa, .bytes = bytes, .host = host
+	};
+
+	return viommu_vm_replace_region(vm, &r);
+}
+
+/* Against one region [0x3000, 0x4fff]. */
+static const struct {
+	const char *name;
+	uint64_t gpa, bytes;
+	int result;
+} replacements[] = {
+	{ "the same", 0x3000, 0x2000, VIOMMU_OK },
+	{ "its first page", 0x3000, 0x1000, VIOMMU_ENOENT },
+	{ "its last page", 0x4000, 0x1000, VIOMMU_ENOENT },
+	{ "more than it", 0x3000, 0x3000, VIOMMU_ENOENT },
+	{ "another", 0x8000, 0x2000, VIOMMU_ENOENT },
+	{ "below it", 0x1000, 0x2000, VIOMMU_ENOENT },
+	{ "empty", 0x3000, 0, VIOMMU_EINVAL },
+	{ "not aligned", 0x3000, 0x1001, VIOMMU_EINVAL },
+};
+
+static void what_may_be_replaced(void **state)
+{
+	struct guest g;
+
+	guest_init(&g, GUEST_CALLBACKS, 1);
+	assert_int_equal(add(g.vm, 0x3000, 0x2000, pages[0], 0), VIOMMU_OK);
+	for (size_t i = 0; i < ARRAY_COUNT(replacements); i++) {
+		bool ok = replacements[i].result == VIOMMU_OK;
+		uint64_t word;
+
+		memset(pages[0], 1, sizeof(pages[0]));
+		memset(pages[2], 2, sizeof(pages[2]));
+		check_eq(replacements[i].name,
+			 replace(g.vm, replacements[i].gpa, replacements[i].bytes, pages[2], 0),
+			 replacements[i].result);
+		assert_true(mem_load64(g.vm, 0x3000, &word));
+		check_eq(replacements[i].name, word & 0xff, ok ? 2 : 1);
+		check_that(replacements[i].name, !readable(g.vm, 0x5000));
+		assert_int_equal(replace(g.vm, 0x3000, 0x2000, pages[0], 0), VIOMMU_OK);
+	}
+	assert_int_equal(replace(NULL, 0x3000, 0x2000, pages[0], 0), VIOMMU_EINVAL);
+	assert_int_equal(replace(g.vm, 0x3000, 0x2000, NULL, 0), VIOMMU_EINVAL);
+	assert_int_equal(replace(g.vm, 0x3000, 0x2000, pages[0], 2), VIOMMU_EINVAL);
+	assert_int_equal(viommu_vm_replace_region(g.vm, NULL), VIOMMU_EINVAL);
+	guest_fini(&g);
+}
+
+/* What a channel remembers follows, memory and flags; an open section holds back the old memory's end. */
+static void replaced_under_a_channel(void **state)
+{
+	struct viommu_channel *channel;
+	struct guest_dma d;
+	struct guest g;
+
+	guest_init(&g, GUEST_CALLBACKS, 16);
+	guest_vtd(&g, 0, 0);
+	guest_legacy_tt(&g, 8, 1, 0, 4, VTD_TT_PASS);
+	guest_start(&g, VTD_TTM_LEGACY);
+	channel = guest_channel(&g, guest_device(&g, 8), VIOMMU_NO_PASID);
+	assert_int_equal(add(g.vm, 0x4000, 0x1000, pages[0], 0), VIOMMU_OK);
+	for (unsigned round = 1; round < 4; round++) {
+		uint32_t flags = round & 1 ? VIOMMU_REGION_READONLY : 0;
+
+		assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+		d = guest_channel_dma(channel, VIOMMU_NO_PASID, 0x4010, VIOMMU_READ);
+		assert_ptr_equal(d.f.host, &pages[round - 1][0x10]);
+		assert_int_equal(replace(g.vm, 0x4000, 0x1000, pages[round], flags), VIOMMU_OK);
+		assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_PENDING);
+		d = guest_channel_dma(channel, VIOMMU_NO_PASID, 0x4010, VIOMMU_READ);
+		assert_ptr_equal(d.f.host, &pages[round][0x10]);
+		assert_int_equal(d.f.perm & VIOMMU_WRITE, flags ? 0 : VIOMMU_WRITE);
+		assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+		assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_OK);
+	}
+	guest_fini(&g);
+}
+
+/* ---- who is told when nobody uses it any more ---- */
+
+/* work is called when the section closes that quiesce waits for, and not before; whatever the unit itself
+ * waits for, has waited for, or does meanwhile. */
+static void work_says_when_it_is_quiet(void **state)
+{
+	enum { PLAIN, RUN_BETWEEN, WAIT_BEFORE, WAIT_BETWEEN, YOUNGER_SECTION, WAYS };
+
+	for (unsigned way = PLAIN; way < WAYS; way++) {
+		struct viommu_channel *channel, *other;
+		struct guest g;
+
+		guest_init(&g, GUEST_REGION, 64);
+		guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+		guest_start(&g, VTD_TTM_LEGACY);
+		channel = guest_channel(&g, guest_device(&g, 8), VIOMMU_NO_PASID);
+		other = guest_channel(&g, guest_device(&g, 16), VIOMMU_NO_PASID);
+		assert_int_equal(add(g.vm, 0, 0x1000, pages[0], 0), VIOMMU_OK);
+		assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+		assert_int_equal(viommu_vm_remove_region(g.vm, 0), VIOMMU_OK);
+		if (way == WAIT_BEFORE) {
+			guest_submit(&g, GUEST_IOTLB(1, 0), 0, 0, 0);
+			guest_submit_wait(&g);
+			assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
+		}
+		assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_PENDING);
+		if (way == RUN_BETWEEN)
+			assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+		if (way == WAIT_BETWEEN) {
+			guest_submit(&g, GUEST_IOTLB(1, 0), 0, 0, 0);
+			guest_submit_wait(&g);
+			assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
+		}
+		g.count[GUEST_ON_WORK] = 0;
+		if (way == YOUNGER_SECTION) {
+			assert_int_equal(viommu_enter(other), VIOMMU_OK);
+			assert_int_equal(viommu_leave(other), VIOMMU_OK);
+			check_eq("younger", g.count[GUEST_ON_WORK], 0);
+		}
+		assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+		check_eq("work", g.count[GUEST_ON_WORK], 1);
+		/* and who has to do with both is told of both, whoever asks first */
+		assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+		assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_OK);
+		g.count[GUEST_ON_WORK] = 0;
+		assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+		assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+		check_eq("nobody waits", g.count[GUEST_ON_WORK], 0);
+		guest_fini(&g);
+	}
+}
+
+struct asking {
+	struct viommu_vm *vm;
+	int during;
+};
+
+static void ask_from_inside(void *opaque, enum guest_event event)
+{
+	struct asking *a = opaque;
+
+	if (event != GUEST_ON_READ || a->during != VIOMMU_EINVAL)
+		return;
+	viommu_vm_remove_region(a->vm, 0);
+	a->during = viommu_vm_quiesce(a->vm);
+}
+
+/* A call on the registers is one that may be using the region; its end is told. */
+static void work_says_that_a_call_ended(void **state)
+{
+	struct asking a = { .during = VIOMMU_EINVAL };
+	struct guest g;
+
+	guest_init(&g, GUEST_CALLBACKS, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	guest_start(&g, VTD_TTM_LEGACY);
+	assert_int_equal(add(g.vm, 0, 0x1000, pages[0], 0), VIOMMU_OK);
+	a.vm = g.vm;
+	g.hook_opaque = &a;
+	g.hook = ask_from_inside;
+	g.count[GUEST_ON_WORK] = 0;
+	guest_submit(&g, GUEST_IOTLB(1, 0), 0, 0, 0);
+	guest_ring(&g);
+	assert_int_equal(a.during, VIOMMU_PENDING);
+	assert_int_equal(g.count[GUEST_ON_WORK], 1);
+	assert_int_equal(viommu_vm_quiesce(g.vm), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 /* ROM has a host pointer for those who read, and none for those who write; cold and warm. With a
  * pointer, permission is what may be done there (obligation 43). */
 static void rom_through_a_channel(void **state)
@@ -300,10 +475,17 @@ static void rom_through_a_channel(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_may_be_added),	 cmocka_unit_test(other_misuse),
-		cmocka_unit_test(order_does_not_matter), cmocka_unit_test(quiesce),
-		cmocka_unit_test(several_units),	 cmocka_unit_test(channels_follow_the_map),
+		cmocka_unit_test(what_may_be_added),
+		cmocka_unit_test(other_misuse),
+		cmocka_unit_test(order_does_not_matter),
+		cmocka_unit_test(quiesce),
+		cmocka_unit_test(several_units),
+		cmocka_unit_test(channels_follow_the_map),
 		cmocka_unit_test(rom_through_a_channel),
+		cmocka_unit_test(what_may_be_replaced),
+		cmocka_unit_test(replaced_under_a_channel),
+		cmocka_unit_test(work_says_when_it_is_quiet),
+		cmocka_unit_test(work_says_that_a_call_ended),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
