@@ -140,7 +140,8 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	offset &= bits_index_mask(offset, e->bytes);
 	f->host = LIKELY(e->host) ? e->host + offset : NULL;
 	memcpy(&f->perm, &e->grant[access / VIOMMU_PRIV], sizeof(e->grant[0]));
-	translate_answer_one(r, e->extent, answer);
+	translate_answer_one(r, answer);
+	answer_put_extent(answer, e->extent);
 	return true;
 }
 
@@ -161,12 +162,10 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
 	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
-				  f);
-	if (cached != CACHED)
-		return cached;
-	channel_keep(channel, r->first, changes, &found, &channel->place);
-	translate_answer_one(r, answer_extent(found.size_lg2), answer);
-	return CACHED;
+				  f, answer);
+	if (cached == CACHED)
+		channel_keep(channel, r->first, changes, &found, &channel->place);
+	return cached;
 }
 
 static void begin(struct viommu_channel *channel, struct translating *t)

@@ -353,10 +353,7 @@ static bool device_hit(struct viommu_device *device, const struct viommu_request
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
 	if (UNLIKELY(!context_stands(&entry, device)))
 		return false;
-	if (translate_cached(u, entry.domain, tag, r, &found, &place, f) != CACHED)
-		return false;
-	translate_answer_one(r, answer_extent(found.size_lg2), answer);
-	return true;
+	return translate_cached(u, entry.domain, tag, r, &found, &place, f, answer) == CACHED;
 }
 
 static __attribute__((noinline)) int device_translate(struct viommu_device *device,
@@ -369,6 +366,8 @@ static __attribute__((noinline)) int device_translate(struct viommu_device *devi
 	struct translating t;
 	int result;
 
+	if (!translate_well_formed(request))
+		return VIOMMU_EINVAL;
 	entry.domain = NULL;
 	t.query = (struct query){ .device = device, .entry = &entry };
 	t.place = &place;
@@ -387,9 +386,7 @@ int viommu_device_translate(struct viommu_device *device, const struct viommu_re
 {
 	if (!device || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
-	if (is_plain(request) && device_hit(device, request, fragments, answer))
+	if (LIKELY(is_plain(request) && device_hit(device, request, fragments, answer)))
 		return VIOMMU_OK;
-	if (!translate_well_formed(request))
-		return VIOMMU_EINVAL;
 	return device_translate(device, request, fragments, max, answer);
 }

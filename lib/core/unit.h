@@ -350,7 +350,7 @@ enum cached { CACHED, CACHED_NOT, CACHED_OTHERWISE };
 static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
 					   uint64_t tag, const struct viommu_request *r,
 					   struct translation *found, struct mem_place *place,
-					   struct viommu_fragment *f);
+					   struct viommu_fragment *f, struct viommu_answer *answer);
 
 /* answer.extent_lg2 and .flags (0), which are stored together. */
 static inline uint64_t answer_extent(unsigned size_lg2)
@@ -358,7 +358,13 @@ static inline uint64_t answer_extent(unsigned size_lg2)
 	return __BYTE_ORDER == __LITTLE_ENDIAN ? size_lg2 : (uint64_t)size_lg2 << 32;
 }
 
-static inline void translate_answer_one(const struct viommu_request *r, uint64_t extent,
+static inline void answer_put_extent(struct viommu_answer *answer, uint64_t extent)
+{
+	memcpy(&answer->extent_lg2, &extent, sizeof(extent));
+}
+
+/* All but the extent. */
+static inline void translate_answer_one(const struct viommu_request *r,
 					struct viommu_answer *answer)
 {
 	answer->next = r->last + 1;
@@ -366,7 +372,6 @@ static inline void translate_answer_one(const struct viommu_request *r, uint64_t
 	answer->reason = 0;
 	answer->ats = 0;
 	answer->token = 0;
-	memcpy(&answer->extent_lg2, &extent, sizeof(extent));
 }
 
 int translate_range(struct translating *t, const struct viommu_request *request,
@@ -435,13 +440,14 @@ static inline void fragment_in(struct viommu_fragment *f, const struct mem_place
 static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
 					   uint64_t tag, const struct viommu_request *r,
 					   struct translation *found, struct mem_place *place,
-					   struct viommu_fragment *f)
+					   struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
 	unsigned granted;
 
 	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
 		return CACHED_NOT;
+	answer_put_extent(answer, answer_extent(found->size_lg2)); /* now: the size is at hand */
 	if (!translate_permits(found->perm, r->access) || (r->last ^ r->first) >> found->size_lg2)
 		return CACHED_OTHERWISE;
 	f->gpa = found->gpa + (r->first - found->iova);
@@ -451,6 +457,7 @@ static inline enum cached translate_cached(const struct viommu *u, const struct 
 	granted = access_granted(found->perm, r->access);
 	f->length = r->last - r->first + 1;
 	fragment_in(f, place, found->perm, granted, r->access & VIOMMU_WRITE);
+	translate_answer_one(r, answer);
 	return CACHED;
 }
 
