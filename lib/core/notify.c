@@ -112,6 +112,9 @@ static void tell_device(struct viommu_device *device, uint32_t owed)
 
 /* ---- every device ---- */
 
+/* A device is looked at, down to its PASID entry, and told: several structures, each from memory. */
+#define LOOK_STEPS 4U
+
 static void sweep_start(struct viommu *u, uint32_t owed)
 {
 	pthread_mutex_lock(&u->devices_lock);
@@ -130,7 +133,7 @@ static bool sweep_on(struct viommu *u)
 	if (!u->sweep.on)
 		return true;
 	for (;;) {
-		if (!unit_pay(u, 1))
+		if (!unit_pay(u, LOOK_STEPS))
 			return false;
 		device = devices_take_swept(u);
 		if (!device)
@@ -156,7 +159,7 @@ static bool pay_owed(struct viommu *u)
 		device = devices_take(u, DEVICES_OWED);
 		if (!device)
 			return true;
-		if (!unit_pay(u, 1)) {
+		if (!unit_pay(u, LOOK_STEPS)) {
 			device_put(device);
 			return false;
 		}

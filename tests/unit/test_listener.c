@@ -414,7 +414,8 @@ static void more_devices_than_steps(void **state)
 			     0, 0, 0);
 		guest_submit_wait(&g);
 		assert_int_equal(guest_ring(&g), VIOMMU_PENDING);
-		assert_true(all.unmaps <= 64);
+		/* to look at a device's structures takes more than a step */
+		assert_true(all.unmaps <= (page ? 64 : 4));
 		assert_false(guest_waited(&g));
 		while (!guest_waited(&g)) {
 			assert_true(++calls < 100);
