@@ -213,13 +213,13 @@ static void restart(struct stress *s, uint64_t random)
 	int result;
 
 	if (random & 1) {
-		assert_int_equal(viommu_reset(w->iommu), VIOMMU_OK);
+		assert_true(viommu_reset(w->iommu) >= VIOMMU_OK); /* or others are inside */
 		program(s);
 		return;
 	}
 	assert_int_equal(viommu_save(w->iommu, state, &bytes), VIOMMU_OK);
 	if (random & 2)
-		assert_int_equal(viommu_reset(w->iommu), VIOMMU_OK);
+		assert_true(viommu_reset(w->iommu) >= VIOMMU_OK); /* or others are inside */
 	result = viommu_restore(w->iommu, state, bytes);
 	assert_true(result == VIOMMU_OK || result == VIOMMU_PENDING);
 	while (viommu_run(w->iommu) == VIOMMU_PENDING)

@@ -126,7 +126,8 @@ static void run(bool taking)
 		;
 	/* until something is wrong: what comes after that is anybody's guess */
 	for (unsigned i = 0; i < RESTORES && !wrong; i++) {
-		assert_int_equal(viommu_restore(w.iommu, w.state, w.bytes), VIOMMU_OK);
+		/* pending: the other thread is inside */
+		assert_true(viommu_restore(w.iommu, w.state, w.bytes) >= VIOMMU_OK);
 		wrong += !(taking ? fits(&w) : as_saved(&w));
 	}
 	atomic_store(&w.stop, 1);
