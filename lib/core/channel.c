@@ -46,16 +46,20 @@ static bool current(const struct viommu_channel *channel)
 		       channel->generation;
 }
 
-/* The epoch first: what is invalidated after we looked moves it again. */
-static void catch_up(struct viommu_channel *channel)
+/* The epoch first: what is invalidated after we looked moves it again. True: it had moved, and what the
+ * micro-TLB holds may still be used. */
+static bool catch_up(struct viommu_channel *channel)
 {
 	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+	bool stays;
 
 	if (channel->seen == now)
-		return;
-	if (!current(channel))
+		return false;
+	stays = current(channel);
+	if (!stays)
 		empty(channel);
 	channel->seen = now;
+	return stays;
 }
 
 /* Of the eight combinations of read, write and fetch, those that three permission bits suffice for:
@@ -201,7 +205,8 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 		return VIOMMU_EINVAL;
 	if (channel->translating)
 		return VIOMMU_EBUSY;
-	catch_up(channel);
+	if (catch_up(channel) && hit(channel, request, fragments, answer))
+		return VIOMMU_OK;
 	cached = shared_hit(channel, request, fragments, answer);
 	if (cached == CACHED)
 		return VIOMMU_OK;
@@ -281,7 +286,7 @@ int viommu_translate_list(struct viommu_channel *channel, const struct viommu_re
 	*done = 0;
 	if (channel->translating)
 		return VIOMMU_EBUSY;
-	catch_up(channel);
+	(void)catch_up(channel);
 	begin(channel, &t);
 	for (i = 0; i < count && !result; i += !result) {
 		if (i % LIST_GROUP == 0)
