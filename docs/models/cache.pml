@@ -13,6 +13,7 @@
  * -DINVALIDATORS=n threads that change the entry, invalidate and complete, once each
  * -DSIZES=2        every other version of the entry is a page of another size
  * -DKIND=k         what an invalidator does
+ * -DEVERYTHING     a flush that only counts is one of the whole IOMMU; without, of a chain of domains
  * -DSTUCK          an invalidation may find a set locked and not wait; without, it does
  * -DMUTANT_x       the protocol without x: see check
  */
@@ -100,6 +101,12 @@ inline use(r, v)
 	fi
 }
 
+#ifdef EVERYTHING
+#define FLUSHES q_flushes
+#else
+#define FLUSHES flushes
+#endif
+
 #if defined(CONTEXTS) && !defined(MUTANT_NO_GENERATION)
 #define CURRENT(context) (generation == (context))
 #else
@@ -137,6 +144,7 @@ proctype reader(byte r)
 	byte m_value, m_changes, m_epoch; /* micro-TLB; m_value 0: empty */
 	byte q_changes, q_tag, q_epoch;	  /* struct query */
 	byte e_context, m_context;	  /* generations: of the context it has, and under which entries were kept */
+	byte q_flushes;			  /* of the IOMMU, as read with the context */
 	byte v, sz, n;
 
 round:
@@ -191,18 +199,24 @@ take:
 	if
 	:: CURRENT(e_context) && e_context != 0
 	:: else ->
+#ifdef MUTANT_FLUSHES_FIRST
+		q_flushes = flushes;
+#endif
 		e_context = generation;
+#if defined(EVERYTHING) && !defined(MUTANT_FLUSHES_FIRST)
+		q_flushes = flushes; /* before the tables are read, without the lock */
+#endif
 		atomic { !domains_lock -> domains_lock = true }
 		if
-		:: flushed != flushes ->
-			flushed = flushes;
+		:: flushed < FLUSHES ->
+			flushed = FLUSHES;
 			changes++;
 			sizes = 0;
 			tag++;
 			changes++
 		:: else
 		fi;
-		domains_lock = false;
+		atomic { domains_lock = false; q_flushes = 0 }
 		goto take
 	fi;
 #endif
@@ -397,17 +411,20 @@ proctype invalidator(byte id)
 		}
 #ifdef CONTEXTS
 	:: KIND == WHOLE || KIND == LATER ->
-		/* domain.c: flush_chain(); unit.c: unit_forget() */
 #ifdef MUTANT_GENERATION_FIRST
 		generation++;
 #endif
-		atomic { !domains_lock -> domains_lock = true; flushes++ }
-		atomic {
-#ifndef MUTANT_GENERATION_FIRST
-			generation++;
+#ifdef EVERYTHING
+		flushes++; /* unit.c: unit_forget() */
+#else
+		atomic { !domains_lock -> domains_lock = true; flushes++ } /* domain.c: flush_chain() */
 #endif
-			domains_lock = false
-		}
+#ifndef MUTANT_GENERATION_FIRST
+		generation++;
+#endif
+#ifndef EVERYTHING
+		domains_lock = false
+#endif
 #endif
 	fi;
 

@@ -78,7 +78,7 @@ static struct {
 	bool let_in;
 	/* The other thread. */
 	enum other other;
-	pthread_mutex_t *wanted;
+	const void *wanted; /* what it waits for: a mutex or a condition */
 	sem_t go, back;
 } s;
 
@@ -200,6 +200,41 @@ OURS int pthread_mutex_unlock(pthread_mutex_t *mutex)
 	if (s.i && !is_other && s.other == BLOCKED && s.wanted == mutex)
 		let_other();
 	return result;
+}
+
+/* Conditions, which nobody else uses here: whoever waits lets the other go on, and then looks again, as after any wake-up
+ * that means nothing. */
+static OURS int wait_for_turn(const pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	real_unlock(mutex);
+	if (is_other) {
+		s.wanted = condition;
+		park(BLOCKED);
+	} else if (s.other == ENDED || s.other == ABSENT) {
+		fprintf(stderr, "a condition that nobody changes\n");
+		abort();
+	} else {
+		let_other();
+	}
+	return pthread_mutex_lock(mutex);
+}
+
+OURS int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
+{
+	return wait_for_turn(condition, mutex);
+}
+
+OURS int pthread_cond_timedwait(pthread_cond_t *condition, pthread_mutex_t *mutex,
+				const struct timespec *until)
+{
+	return wait_for_turn(condition, mutex);
+}
+
+OURS int pthread_cond_broadcast(pthread_cond_t *condition)
+{
+	if (s.i && !is_other && s.other == BLOCKED && s.wanted == condition)
+		let_other();
+	return 0;
 }
 
 /* ---- the subject ---- */

@@ -11,8 +11,8 @@
  * has to wait for a lock that the subject has, and goes on when the subject unlocks it. Never do both run at a time, so
  * each round is the same every time.
  *
- * The library knows nothing of it: a breakpoint is put into the program's own code, and the locks are those of a
- * pthread_mutex_lock() of our own. x86-64 only, and not under the thread sanitizer.
+ * The library knows nothing of it: a breakpoint is put into the program's own code, and mutexes and conditions are waited
+ * for in functions of our own. x86-64 only, and not under the thread sanitizer.
  */
 #ifndef TESTS_INTERLEAVE_H
 #define TESTS_INTERLEAVE_H
