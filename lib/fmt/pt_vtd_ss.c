@@ -11,22 +11,22 @@
 #include "pt_vtd_ss.h"
 
 /* 9.8 Second-stage paging entries */
-#define SS_R	   BIT(0)
-#define SS_W	   BIT(1)
-#define SS_X	   BIT(2)     /* ignored: no execute-request support in the second stage */
-#define SS_EMT	   BITS(5, 3) /* ignored */
-#define SS_IPAT	   BIT(6)     /* ignored */
-#define SS_PS	   BIT(7)     /* levels 1 and 2: page; levels 3 and 4: reserved; level 0: ignored */
-#define SS_A	   BIT(8)
-#define SS_D	   BIT(9) /* pages */
-#define SS_IGN_10  BIT(10)
-#define SS_SNP	   BIT(11) /* pages, with ECAP.SC; else reserved */
-#define SS_ADDR	   BITS(51, 12)
-#define SS_IGN_HI  BITS(61, 52)
-#define SS_RSVD_62 BIT(62) /* TM before revision 3.2 */
-#define SS_IGN_63  BIT(63)
+#define SS_R	  BIT(0)
+#define SS_W	  BIT(1)
+#define SS_X	  BIT(2)     /* ignored: no execute-request support in the second stage */
+#define SS_EMT	  BITS(5, 3) /* ignored */
+#define SS_IPAT	  BIT(6)     /* ignored */
+#define SS_PS	  BIT(7)     /* levels 1 and 2: page; levels 3 and 4: reserved; level 0: ignored */
+#define SS_A	  BIT(8)
+#define SS_D	  BIT(9) /* pages */
+#define SS_IGN_10 BIT(10)
+#define SS_SNP	  BIT(11) /* pages, with ECAP.SC; else reserved */
+#define SS_ADDR	  BITS(51, 12)
+#define SS_IGN_HI BITS(61, 52)
+#define SS_TM	  BIT(62) /* pages, with ECAP.DT: ignored; else reserved */
+#define SS_IGN_63 BIT(63)
 static_assert(SS_R + SS_W + SS_X + SS_EMT + SS_IPAT + SS_PS + SS_A + SS_D + SS_IGN_10 + SS_SNP +
-			      SS_ADDR + SS_IGN_HI + SS_RSVD_62 + SS_IGN_63 ==
+			      SS_ADDR + SS_IGN_HI + SS_TM + SS_IGN_63 ==
 		      UINT64_MAX,
 	      "9.8");
 
@@ -41,12 +41,14 @@ ALWAYS_INLINE bool is_page(const struct pt_config *c, uint64_t raw, unsigned lev
 
 ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
 {
-	uint64_t rsvd = SS_RSVD_62 | (SS_ADDR & ~(BIT(c->out_bits) - 1));
+	uint64_t rsvd = SS_TM | (SS_ADDR & ~(BIT(c->out_bits) - 1));
 
 	if (!page)
 		return rsvd | SS_PS | SS_SNP;
 	if (!(c->flags & PT_SS_SNP))
 		rsvd |= SS_SNP;
+	if (c->flags & PT_SS_TM)
+		rsvd &= ~SS_TM;
 	return rsvd | (SS_ADDR & (BIT(12 + 9 * level) - 1));
 }
 

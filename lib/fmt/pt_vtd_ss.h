@@ -9,6 +9,7 @@
 #define PT_SS_2M  BIT(0) /* CAP.SSLPS bit 0 */
 #define PT_SS_1G  BIT(1) /* CAP.SSLPS bit 1 */
 #define PT_SS_SNP BIT(2) /* ECAP.SC: bit 11 of a page's entry is not reserved */
+#define PT_SS_TM  BIT(4) /* ECAP.DT: bit 62 of a page's entry is not reserved */
 #define PT_SS_AD  BIT(3) /* accessed and dirty are kept (PASID entry SSADE) */
 
 /* Translates w->iova; it must fit w->config. */

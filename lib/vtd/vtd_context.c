@@ -51,7 +51,8 @@ static struct pt_config second_stage(const struct vtd *v, uint64_t root, unsigne
 	unsigned mgaw = (unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1;
 	unsigned agaw = 12 + 9 * levels;
 	uint64_t flags = (pages & 1 ? PT_SS_2M : 0) | (pages & 2 ? PT_SS_1G : 0) |
-			 (v->ecap & VTD_ECAP_SC ? PT_SS_SNP : 0) | (accessed ? PT_SS_AD : 0);
+			 (v->ecap & VTD_ECAP_SC ? PT_SS_SNP : 0) |
+			 (v->ecap & VTD_ECAP_DT ? PT_SS_TM : 0) | (accessed ? PT_SS_AD : 0);
 
 	return (struct pt_config){ .root = root,
 				   .top = (uint8_t)(levels - 1),

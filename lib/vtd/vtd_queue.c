@@ -62,12 +62,13 @@ static void show_unexpected(struct vtd *v)
  * drop. Whatever others still owe, the guest is told now. */
 enum earlier { COMPLETE, INCOMPLETE, TIMED_OUT };
 
-static enum earlier in_flight(struct vtd *v)
+/* @settled: notify_settled() has just said so. */
+static enum earlier in_flight(struct vtd *v, bool settled)
 {
 	struct vtd_sync *s = &v->sync;
 
-	if (s->epoch &&
-	    (!notify_settled(&v->unit) || !epoch_wait(&v->unit.epoch, s->epoch, &v->unit.self)))
+	if (s->epoch && ((!settled && !notify_settled(&v->unit)) ||
+			 !epoch_wait(&v->unit.epoch, s->epoch, &v->unit.self)))
 		return INCOMPLETE;
 	if (!devices_answered(&v->unit, s->token) && !atomic_load(&v->timed_out))
 		return INCOMPLETE;
@@ -98,13 +99,12 @@ static bool begin_sync(struct vtd *v)
 static enum earlier earlier(struct vtd *v, bool drain)
 {
 	bool covered = v->sync.epoch && v->sync.last && v->sync.drain >= drain;
+	bool begin = !covered && (v->unsynced || drain);
 
-	if (!covered && (v->unsynced || drain)) {
-		if (!begin_sync(v))
-			return INCOMPLETE;
-		v->sync.drain = drain;
-	}
-	return in_flight(v);
+	if (begin && !begin_sync(v))
+		return INCOMPLETE;
+	v->sync.drain |= drain;
+	return in_flight(v, begin);
 }
 
 /* Drivers without wait descriptors poll IQH (OpenBSD, Genode): it passes only what is complete. The queue
@@ -114,17 +114,17 @@ static bool show_head(struct vtd *v)
 {
 	for (unsigned batch = 0; batch < 2; batch++) {
 		bool flying = v->sync.epoch != 0;
-		enum earlier now = in_flight(v);
+		enum earlier now = in_flight(v, batch);
 
 		if (now == INCOMPLETE)
 			return false;
-		if (now == TIMED_OUT)
-			show_time_out(v);
-		if (now == TIMED_OUT || !v->unsynced) {
+		if (!v->unsynced) {
+			if (now == TIMED_OUT)
+				show_time_out(v);
 			regs_put(&v->regs, VTD_IQH, v->head);
 			return true;
 		}
-		if (flying)
+		if (flying && now == COMPLETE)
 			regs_put(&v->regs, VTD_IQH, v->sync.head);
 		if (!begin_sync(v))
 			return false;

@@ -85,7 +85,11 @@ static bool ss_is_leaf(uint64_t e, unsigned level)
 /* 9.8, SSS.3 / LSS.2: reserved fields of a present entry. */
 static bool ss_rsvd(const struct run *t, uint64_t e, unsigned level)
 {
-	uint64_t rsvd = bits_51_down_to(t->unit->haw) | BIT(62);
+	uint64_t rsvd = bits_51_down_to(t->unit->haw);
+
+	/* TM, before 3.2; see notes section 7 */
+	if (!ss_is_leaf(e, level) || !ecap(t, ECAP_DT))
+		rsvd |= BIT(62);
 
 	if (level > 1 && !ss_large_supported(t, level))
 		rsvd |= BIT(7);

@@ -173,6 +173,22 @@ static void test_time_out_in_a_section(void **state)
 	row_equal(IQH(u), 0x30);
 	guest_write32(&u->g, VTD_FSTS, (uint32_t)VTD_FSTS_ITE);
 	row_equal(guest_waited(&u->g), false);
+	row_name = "nor past what was executed since";
+	u->g.invalidate_result = VIOMMU_PENDING;
+	trace_clear(&u->t);
+	row_equal(submit(u, Q_DEVTLB(UNIT_RID), 0), VIOMMU_PENDING);
+	viommu_enter(a);
+	row_equal(submit(u, GLOBAL, 0), VIOMMU_PENDING);
+	row_equal(viommu_invalidation_done(u->dev, trace_invalidation(&u->t, 0)->token,
+					   VIOMMU_FAULT),
+		  VIOMMU_OK);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_PENDING);
+	row_equal(fsts(u), 0);
+	row_equal(IQH(u), 0x30);
+	viommu_leave(a);
+	row_equal(viommu_run(u->g.iommu), VIOMMU_OK);
+	row_equal(fsts(u), VTD_FSTS_ITE);
+	row_equal(IQH(u), 0x50);
 	unit_close(u);
 }
 
@@ -270,6 +286,27 @@ static void test_no_second_stage(void **state)
 	unit_close(u);
 }
 
+/* Notes section 7: TM is software's to set in pages where there are device TLBs. */
+static void test_transient_mapping(void **state)
+{
+	for (unsigned i = 0; i < 3; i++) {
+		uint64_t ecap = i ? GUEST_ECAP_LEGACY : GUEST_ECAP_LEGACY & ~VTD_ECAP_DT;
+		struct unit *u = unit_open(0, ecap);
+		uint64_t entry;
+
+		row_name = i == 0   ? "bit 62 of a page without DT"
+			   : i == 1 ? "bit 62 of a page with DT: TM"
+				    : "bit 62 of a table with DT";
+		unit_legacy_tables(u);
+		entry = guest_entry(&u->g, u->ss, 4, UNIT_IOVA, i == 2, GUEST_RW);
+		guest_put64(&u->g, entry, guest_get64(&u->g, entry) | BIT(62));
+		guest_start(&u->g, VTD_TTM_LEGACY);
+		row_equal(where(u->dev, UNIT_IOVA, VIOMMU_READ), i == 1 ? u->page[0] : FAULT(0x0c));
+		row_equal(recorded(u), i == 1 ? 0 : 0x0c);
+		unit_close(u);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -282,6 +319,7 @@ int main(void)
 		cmocka_unit_test(test_both_positions_are_saved),
 		cmocka_unit_test(test_ignored_bits),
 		cmocka_unit_test(test_no_second_stage),
+		cmocka_unit_test(test_transient_mapping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
