@@ -461,7 +461,8 @@ static enum executed run_ring(struct vtd *v)
 	for (uint32_t i = 0; v->head != ring.tail; i++) {
 		enum executed executed;
 
-		if (i == v->unit.limits.queue_budget || !unit_pay(&v->unit, 1)) {
+		/* the first is free: what it waits for may need the only step that a call has */
+		if (i == v->unit.limits.queue_budget || (i && !unit_pay(&v->unit, 1))) {
 			unit_work(&v->unit);
 			return WAITING;
 		}
