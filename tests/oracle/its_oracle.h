@@ -91,6 +91,8 @@ struct ito_error {
 	1U /* what lpi tells of an LPI whose byte was read again on another's account */
 #define ITO_KNOWN_SGI	     2U /* unmapping a vPE loses its pending SGIs */
 #define ITO_KNOWN_SGI_CONFIG 4U /* mapping a vPE for the first time keeps its SGIs' configuration */
+/* Restored in the middle of VMAPP V=0, a vPE without pending vLPIs does not clear its VPT. */
+#define ITO_KNOWN_VPT 32U
 #define ITO_KNOWN_BELL                                                                             \
 	16U /* 4.1: descheduled with PendingLast, the doorbell is as the time before */
 #define ITO_KNOWN_LAST 8U /* 4.0: PendingLast counts vLPIs that are not enabled */

@@ -65,7 +65,7 @@ static void read_config(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 	for (uint32_t i = 0; i < o->cpus; i++) {
 		if (o->cpu[i].pending[intid])
 			o->cpu[i].told[intid] =
-				o->known & ITO_KNOWN_TOLD ? ITO_UNSURE : forwarded(byte);
+				o->known & ITO_KNOWN_TOLD ? (uint16_t)ITO_UNSURE : forwarded(byte);
 	}
 }
 
@@ -93,15 +93,16 @@ void ito_clear(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 	tell(o, cpu, intid);
 }
 
+/* An LPI that the redistributor does not have is as one of a redistributor without LPIs. */
 void ito_invalidate_lpi(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 {
-	if (!o->cpu[cpu].enabled) {
+	if (!o->cpu[cpu].enabled || intid >= ito_limit(o, cpu)) {
 		ito_forget_config(o);
-	} else if (intid < ito_limit(o, cpu)) {
-		o->config[intid] = load_config(o, o->cpu[cpu].propbaser, intid);
-		for (uint32_t i = 0; i < o->cpus; i++)
-			tell(o, i, intid);
+		return;
 	}
+	o->config[intid] = load_config(o, o->cpu[cpu].propbaser, intid);
+	for (uint32_t i = 0; i < o->cpus; i++)
+		tell(o, i, intid);
 }
 
 void ito_tell_all(struct its_oracle *o, uint32_t cpu)

@@ -294,6 +294,7 @@ static uint32_t restore_device(struct scan *s, uint32_t id, uint64_t word)
 	return s->result ? 0 : (uint32_t)FIELD(word, 62, 49);
 }
 
+/* Of ids that there cannot be nothing is looked at. */
 static void restore_devices(struct scan *s)
 {
 	const struct ito_unit *u = s->u;
@@ -301,6 +302,8 @@ static void restore_devices(struct scan *s)
 	uint32_t a_page = (uint32_t)ito_page(u, 0) / 8;
 
 	if (!(u->baser[0] & BIT64(62))) {
+		if (bytes > BIT64(ito_device_bits(u)) * 8)
+			bytes = BIT64(ito_device_bits(u)) * 8;
 		scan_table(s, l1, bytes, 0, restore_device);
 		return;
 	}

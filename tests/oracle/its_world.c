@@ -50,6 +50,7 @@ void itw_fail(struct its_world *w, const char *format, ...)
 
 	for (uint64_t i = first; i < w->traced; i++)
 		print_error("  %s\n", w->trace[i % ITW_TRACE]);
+	print_error("seed %#jx\n", (uintmax_t)w->seed);
 	print_error("cpus %u, INTIDs of %u bits, flags %#x, vPEs %u, steps %u, budget %u\n",
 		    w->lpis_config.cpus, w->lpis_config.intid_bits, w->lpis_config.flags,
 		    w->lpis_config.vpes, w->limits.steps, w->limits.queue_budget);
@@ -242,6 +243,7 @@ void itw_open(struct its_world *w, uint64_t seed, uint32_t known)
 	struct viommu *lpis, *its[ITO_UNITS];
 
 	memset(w, 0, sizeof(*w));
+	w->seed = seed;
 	w->random = seed ? seed : 1;
 	for (unsigned i = 0; i < 8; i++)
 		itw_random(w);

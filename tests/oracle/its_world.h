@@ -11,7 +11,7 @@
 #include "guest.h"
 #include "its_oracle.h"
 
-enum { ITW_POOL = 16, ITW_INTS = 28, ITW_TRACE = 1024, ITW_STATE = 1 << 20 };
+enum { ITW_POOL = 16, ITW_INTS = 28, ITW_TRACE = 256, ITW_STATE = 1 << 20 };
 
 /* Guest memory: GUEST_BASE to ITW_END. */
 #define ITW_QUEUE(u)	(UINT64_C(0x100000) + (u)*0x4000) /* 4 pages */
@@ -44,7 +44,7 @@ struct its_world {
 	struct viommu_its_config its_config[ITO_UNITS];
 	struct viommu_limits limits;
 	struct viommu_host host;
-	uint64_t random;
+	uint64_t seed, random;
 	uint32_t intid[ITW_INTS];
 	uint32_t config_bits; /* of PROPBASER, what the guest likes */
 	/* ITTs have one size, so that only their number counts; or there is more room than is needed. */

@@ -241,11 +241,13 @@ void itw_commands(struct its_world *w, unsigned unit)
 	uint64_t at = u->cbaser & UINT64_C(0xffffffffff000);
 	uint32_t size = (uint32_t)((u->cbaser & 0xff) + 1) * 0x1000, tail = u->cwriter;
 	uint32_t count = itw_chance(w, 30) ? 1 + itw_pick(w, size / 32 - 1) : 1 + itw_pick(w, 4);
+	bool unmaps = false;
 
 	for (uint32_t i = 0; i < count && (tail + 32) % size != u->creadr; i++) {
 		uint64_t c[4];
 
 		command(w, unit, c);
+		unmaps |= (c[0] & 0xff) == 0x29 && !(c[2] & VALID);
 		itw_total.commands++;
 		itw_total.ops[c[0] & 0x3f]++;
 		itw_trace(w, "ITS %u: command %#jx %#jx %#jx %#jx", unit, (uintmax_t)c[0],
@@ -254,7 +256,8 @@ void itw_commands(struct its_world *w, unsigned unit)
 			itw_put64(w, at + tail + 8 * k, c[k]);
 		tail = (tail + 32) % size;
 	}
-	if (itw_post(w, unit, 0x88, tail) == VIOMMU_PENDING && itw_chance(w, 4))
+	if (itw_post(w, unit, 0x88, tail) == VIOMMU_PENDING && itw_chance(w, 4) &&
+	    !(unmaps && w->o->known & ITO_KNOWN_VPT))
 		itw_save(w);
 	itw_settle(w);
 }

@@ -27,6 +27,9 @@ static const struct {
 	  "4.1: VMAPP V=1 Alloc=1 keeps the configuration of virtual SGIs (3: (re)initialise)" },
 	{ ITO_KNOWN_LAST,
 	  "4.0: PendingLast is 1 if all that is pending is disabled (5: any pending and enabled)" },
+	{ ITO_KNOWN_VPT,
+	  "not saved in the middle of VMAPP V=0: restored, a vPE of which nothing is pending does not "
+	  "clear its VPT (its.h: it is written when the last ITS unmaps the vPE)" },
 	{ ITO_KNOWN_BELL,
 	  "4.1: descheduled with PendingLast=1, the doorbell rings as the Doorbell bit of the time "
 	  "before said (5: only if Doorbell was 1 when descheduled)" },
@@ -71,6 +74,8 @@ static void print_totals(void)
 		"calls of lpi, %ju memories\n",
 		(uintmax_t)t->registers, (uintmax_t)t->messages, (uintmax_t)t->delivered,
 		(uintmax_t)t->lpis, (uintmax_t)t->vlpis, (uintmax_t)t->told, (uintmax_t)t->memory);
+	print_message("EnableLPIs set %ju times, vPEs scheduled or descheduled %ju times\n",
+		      (uintmax_t)t->enables, (uintmax_t)t->schedules);
 	print_message(
 		"%ju saved and restored, %ju through tables, %ju tables changed by the guest, %ju "
 		"of them refused\n",
