@@ -96,6 +96,8 @@ static uint64_t found(struct world *w, uint64_t iova)
 
 	if (w->who == RANGE) {
 		result = viommu_iotlb_get_range(w->r, iova, VIOMMU_READ, &range);
+		if (result)
+			range = (struct viommu_iotlb_range){ .first = iova };
 		f.gpa = range.gpa + (iova - range.first);
 		f.host = (unsigned char *)range.host + (iova - range.first);
 	} else {
