@@ -69,7 +69,7 @@ uint64_t vtd_register(const struct player *p, uint64_t offset, uint32_t bytes)
 	return viommu_reg_read(p->vtd->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
 }
 
-void *vtd_save(struct player *p, uint64_t *bytes)
+void *vtd_play_save(struct player *p, uint64_t *bytes)
 {
 	void *state;
 
@@ -82,7 +82,7 @@ void *vtd_save(struct player *p, uint64_t *bytes)
 	return NULL;
 }
 
-bool vtd_restore(struct player *p, void *state, uint64_t bytes)
+bool vtd_play_restore(struct player *p, void *state, uint64_t bytes)
 {
 	int result = state ? viommu_restore(p->vtd->iommu, state, bytes) : VIOMMU_ENOMEM;
 
@@ -93,9 +93,9 @@ bool vtd_restore(struct player *p, void *state, uint64_t bytes)
 bool vtd_drop_caches(struct player *p)
 {
 	uint64_t bytes;
-	void *state = vtd_save(p, &bytes);
+	void *state = vtd_play_save(p, &bytes);
 
-	return vtd_restore(p, state, bytes);
+	return vtd_play_restore(p, state, bytes);
 }
 
 /* ---- R and W ---- */

@@ -58,8 +58,8 @@ uint64_t vtd_register(const struct player *player, uint64_t offset, uint32_t byt
 /* Drops all that the engine caches, by saving and restoring it, which a guest cannot notice. */
 bool vtd_drop_caches(struct player *player);
 /* The engine's saved state, NULL: it cannot. And back to it. */
-void *vtd_save(struct player *player, uint64_t *bytes);
-bool vtd_restore(struct player *player, void *state, uint64_t bytes);
+void *vtd_play_save(struct player *player, uint64_t *bytes);
+bool vtd_play_restore(struct player *player, void *state, uint64_t bytes);
 
 /* play_vtd_source.c. NULL: the library refused, *result says why. */
 struct source *vtd_source(struct player *player, uint32_t rid, uint32_t pasid, int *result);

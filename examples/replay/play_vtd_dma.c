@@ -182,7 +182,7 @@ static void undo(const struct dma *d, void *before, uint64_t bytes)
 {
 	if (!before)
 		return;
-	vtd_restore(d->player, before, bytes);
+	vtd_play_restore(d->player, before, bytes);
 	d->player->vtd->message_count = 0;
 }
 
@@ -234,7 +234,7 @@ static void check_page(const struct dma *d, const struct outcome *o)
 	if (d->line->mask >= PAGE_MAX)
 		return;
 	if (!granted_now(d->source, request))
-		before = vtd_save(d->player, &bytes);
+		before = vtd_play_save(d->player, &bytes);
 	expected.to -= d->line->at - request.first;
 	page = outcome_ask(d->player, d->source->channel, &request);
 	if (!outcome_same(&page, &expected) || page.length != request.last - request.first + 1)
@@ -294,7 +294,7 @@ static void serve(const struct dma *d)
 
 	/* The recorder may know better than the tables. Then our fault is to be undone. */
 	if (d->line->perm && d->tables.perm == 0 && !d->line->index)
-		before = vtd_save(d->player, &bytes);
+		before = vtd_play_save(d->player, &bytes);
 	o = outcome_ask(d->player, d->source->channel, &d->request);
 	if (!agrees(d->line, &o)) {
 		disagree(d, &o, before, bytes);
