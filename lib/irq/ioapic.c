@@ -88,16 +88,23 @@ static void send(struct viommu_ioapic *a, uint32_t n, uint64_t entry)
 		a->config.deliver(a->config.opaque, n, &msi);
 }
 
-static void send_if_due(struct viommu_ioapic *a, uint32_t n)
+/* Is a level to be sent now, and the entry of that moment. */
+static bool entry_due(struct viommu_ioapic *a, uint32_t n, uint64_t *entry)
 {
-	uint64_t entry;
 	bool due;
 
 	pthread_mutex_lock(&a->lock);
-	entry = a->pin[n].entry;
+	*entry = a->pin[n].entry;
 	due = level_due(a, &a->pin[n]);
 	pthread_mutex_unlock(&a->lock);
-	if (due)
+	return due;
+}
+
+static void send_if_due(struct viommu_ioapic *a, uint32_t n)
+{
+	uint64_t entry;
+
+	if (entry_due(a, n, &entry))
 		send(a, n, entry);
 }
 
@@ -127,13 +134,8 @@ static void retry(struct viommu_ioapic *a, uint32_t n)
 {
 	struct viommu_msi msi;
 	uint64_t entry;
-	bool due;
 
-	pthread_mutex_lock(&a->lock);
-	entry = a->pin[n].entry;
-	due = level_due(a, &a->pin[n]);
-	pthread_mutex_unlock(&a->lock);
-	if (due && remap(a, entry, VIOMMU_MSI_RESOLVE, &msi) == VIOMMU_OK)
+	if (entry_due(a, n, &entry) && remap(a, entry, VIOMMU_MSI_RESOLVE, &msi) == VIOMMU_OK)
 		send(a, n, entry);
 }
 
