@@ -9,6 +9,16 @@
 
 #include "outcome.h"
 
+struct viommu_request outcome_request(const struct tape_line *l)
+{
+	return (struct viommu_request){ .first = l->at,
+					.last = l->at,
+					.pasid = l->pasid,
+					.access = (uint16_t)l->access,
+					.type = l->index ? VIOMMU_AT_TRANSLATED
+							 : VIOMMU_AT_UNTRANSLATED };
+}
+
 static uint64_t now_ns(void)
 {
 	struct timespec t;

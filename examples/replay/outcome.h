@@ -14,6 +14,9 @@ struct outcome {
 	uint16_t reason;
 };
 
+/* What a T line asks. */
+struct viommu_request outcome_request(const struct tape_line *line);
+
 /* Through a channel, with the time it took counted; and without channel. */
 struct outcome outcome_ask(struct player *player, struct viommu_channel *channel,
 			   const struct viommu_request *request);

@@ -12,16 +12,6 @@
 #include "outcome.h"
 #include "play_virtio.h"
 
-static struct viommu_request request_of(const struct tape_line *l)
-{
-	return (struct viommu_request){ .first = l->at,
-					.last = l->at,
-					.pasid = l->pasid,
-					.access = (uint16_t)l->access,
-					.type = l->index ? VIOMMU_AT_TRANSLATED
-							 : VIOMMU_AT_UNTRANSLATED };
-}
-
 static uint64_t expected_to(const struct tape_line *l)
 {
 	return (l->to & ~l->mask) | (l->at & l->mask);
@@ -56,7 +46,7 @@ static bool agrees(const struct endpoint *e, const struct tape_line *l, const st
 static void differ(struct player *p, const struct tape_line *l, const struct endpoint *e,
 		   const char *where, const struct outcome *o)
 {
-	const struct viommu_request request = request_of(l);
+	const struct viommu_request request = outcome_request(l);
 	char expected[200];
 	char came[100];
 	char to[64] = "refused";
@@ -89,7 +79,7 @@ static bool beside_mapping(struct player *p, const struct endpoint *e, const str
 
 static void check_page(struct player *p, const struct endpoint *e, const struct tape_line *l)
 {
-	struct viommu_request request = request_of(l);
+	struct viommu_request request = outcome_request(l);
 	struct outcome page;
 
 	request.first &= ~l->mask;
@@ -102,7 +92,7 @@ static void check_page(struct player *p, const struct endpoint *e, const struct 
 
 void virtio_dma_line(struct player *p, const struct tape_line *l)
 {
-	const struct viommu_request request = request_of(l);
+	const struct viommu_request request = outcome_request(l);
 	const struct endpoint *e = virtio_endpoint(p, l->rid);
 	struct outcome o;
 	struct outcome device;

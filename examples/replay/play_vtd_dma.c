@@ -29,16 +29,6 @@ struct dma {
 	struct outcome tables; /* what the tables say now, without caches */
 };
 
-static struct viommu_request request_of(const struct tape_line *l)
-{
-	return (struct viommu_request){ .first = l->at,
-					.last = l->at,
-					.pasid = l->pasid,
-					.access = (uint16_t)l->access,
-					.type = l->index ? VIOMMU_AT_TRANSLATED
-							 : VIOMMU_AT_UNTRANSLATED };
-}
-
 /* ---- right or wrong ---- */
 
 static uint64_t expected_to(const struct tape_line *l)
@@ -307,7 +297,7 @@ static void serve(const struct dma *d)
 
 void vtd_dma_line(struct player *p, const struct tape_line *l)
 {
-	struct dma d = { .player = p, .line = l, .request = request_of(l) };
+	struct dma d = { .player = p, .line = l, .request = outcome_request(l) };
 	int result = VIOMMU_OK;
 
 	d.source = vtd_source(p, l->rid, l->pasid, &result);
