@@ -325,12 +325,6 @@ static void test_no_callbacks(void **state)
 	guest_fini(&r.g);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -341,5 +335,5 @@ int main(void)
 		cmocka_unit_test(test_large_probe),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

@@ -245,12 +245,6 @@ static void test_bypass(void **state)
 	each_way(bypass_waits);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -259,5 +253,5 @@ int main(void)
 		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

@@ -408,12 +408,6 @@ static void test_callbacks(void **state)
 	vr_close(r);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -424,5 +418,5 @@ int main(void)
 		cmocka_unit_test(test_callbacks), cmocka_unit_test(test_taken_already),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

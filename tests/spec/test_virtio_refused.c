@@ -352,12 +352,6 @@ static void test_others(void **state)
 	vr_close(r);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -366,5 +360,5 @@ int main(void)
 		cmocka_unit_test(test_described), cmocka_unit_test(test_others),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

@@ -307,12 +307,6 @@ static void test_other_engines(void **state)
 	vr_close(r);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -322,5 +316,5 @@ int main(void)
 		cmocka_unit_test(test_misuse),	      cmocka_unit_test(test_other_engines),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

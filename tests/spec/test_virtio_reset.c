@@ -323,12 +323,6 @@ static void test_no_room(void **state)
 	}
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -338,5 +332,5 @@ int main(void)
 		cmocka_unit_test(test_no_room),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

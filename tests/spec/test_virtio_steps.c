@@ -659,12 +659,6 @@ static void test_fitting_goes(void **state)
 	}
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -676,5 +670,5 @@ int main(void)
 		cmocka_unit_test(test_fitting),	      cmocka_unit_test(test_fitting_goes),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

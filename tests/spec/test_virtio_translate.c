@@ -471,12 +471,6 @@ static void test_replay(void **state)
 	vr_close(r);
 }
 
-static int count_rows(void **state)
-{
-	print_message("%u rows\n", vr_rows_run);
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -487,5 +481,5 @@ int main(void)
 		cmocka_unit_test(test_host_pointers), cmocka_unit_test(test_replay),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, count_rows);
+	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
 }

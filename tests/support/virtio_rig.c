@@ -11,6 +11,13 @@
 
 unsigned vr_rows_run;
 
+int vr_count_rows(void **state)
+{
+	(void)state;
+	print_message("%u rows\n", vr_rows_run);
+	return 0;
+}
+
 /* ---- callbacks ---- */
 
 static void note_work(void *opaque)

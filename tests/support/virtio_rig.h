@@ -216,5 +216,7 @@ void vr_steps(struct virtio_rig *r, const struct vr_step *steps, size_t count);
 
 /* Steps that have been run by this program. */
 extern unsigned vr_rows_run;
+/* A group's teardown: prints them. */
+int vr_count_rows(void **state);
 
 #endif
