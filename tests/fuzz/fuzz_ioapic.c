@@ -18,12 +18,11 @@
 #include <libvirtiommu/vm.h>
 #include <libvirtiommu/vtd.h>
 
+#include "harness.h"
 #include "vtd_spec.h"
 
-#define RAM_BYTES 0x2000U
-#define TABLE	  0x1000U /* 128 entries, made of the index */
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define IOAPIC_RAM 0x2000U
+#define TABLE	   0x1000U /* 128 entries, made of the index */
 
 struct fuzz {
 	struct viommu_vm *vm;
@@ -31,29 +30,14 @@ struct fuzz {
 	struct viommu_ioapic *a;
 	struct viommu_ioapic_config config;
 	uint8_t *ram;
-	const uint8_t *data;
-	size_t left;
+	struct input in;
 	uint16_t messages[240]; /* in this call */
 	uint32_t depth;
 };
 
-static void want(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not true: %s\n", what);
-	abort();
-}
-
 static uint64_t take(struct fuzz *f, unsigned bytes)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && f->left; i++) {
-		value |= (uint64_t)*f->data++ << 8 * i;
-		f->left--;
-	}
-	return value;
+	return input_take(&f->in, bytes);
 }
 
 /* ---- callbacks; some come back ---- */
@@ -74,11 +58,11 @@ static void deliver(void *opaque, uint32_t pin, const struct viommu_msi *msi)
 {
 	struct fuzz *f = opaque;
 
-	want(pin < f->config.pins, "a pin");
-	want(!(msi->flags & VIOMMU_MSI_POSTED), "not posted");
-	want(msi->vector == (msi->data & 0xff), "vector");
+	CHECK(pin < f->config.pins);
+	CHECK(!(msi->flags & VIOMMU_MSI_POSTED));
+	CHECK(msi->vector == (msi->data & 0xff));
 	if (!f->depth)
-		want(f->messages[pin]++ == 0, "one message a pin");
+		CHECK(f->messages[pin]++ == 0);
 	come_back(f, pin, msi->data);
 }
 
@@ -87,17 +71,17 @@ static void changed(void *opaque, uint32_t pin)
 	struct viommu_ioapic_message message;
 	struct fuzz *f = opaque;
 
-	want(viommu_ioapic_get_message(f->a, pin, &message) == VIOMMU_OK, "message");
-	want((message.address & ~UINT64_C(0xffff4)) == 0xfee00000, "address");
-	want(!(message.data & ~0x87ffU), "data");
+	CHECK(viommu_ioapic_get_message(f->a, pin, &message) == VIOMMU_OK);
+	CHECK((message.address & ~UINT64_C(0xffff4)) == 0xfee00000);
+	CHECK(!(message.data & ~0x87ffU));
 }
 
 static void acknowledged(void *opaque, uint32_t pin)
 {
 	struct fuzz *f = opaque;
 
-	want(pin < f->config.pins, "a pin");
-	come_back(f, pin, f->left);
+	CHECK(pin < f->config.pins);
+	come_back(f, pin, f->in.size - f->in.at);
 }
 
 /* ---- the machine ---- */
@@ -130,7 +114,7 @@ static void start(struct fuzz *f, uint8_t how)
 		.size = sizeof(limits), .tlb_entries = 64, .contexts = 16, .domains = 16
 	};
 	struct viommu_vtd_config vtd = { .size = sizeof(vtd), .limits = &limits };
-	struct viommu_region region = { .size = sizeof(region), .bytes = RAM_BYTES };
+	struct viommu_region region = { .size = sizeof(region), .bytes = IOAPIC_RAM };
 
 	f->config = (struct viommu_ioapic_config){ .size = sizeof(f->config),
 						   .pins = pins[how & 7],
@@ -140,24 +124,24 @@ static void start(struct fuzz *f, uint8_t how)
 						   .deliver = deliver,
 						   .changed = changed,
 						   .acknowledged = acknowledged };
-	want(posix_memalign((void **)&f->ram, 4096, RAM_BYTES) == 0, "memory");
-	memset(f->ram, 0, RAM_BYTES);
+	CHECK(posix_memalign((void **)&f->ram, 4096, IOAPIC_RAM) == 0);
+	memset(f->ram, 0, IOAPIC_RAM);
 	region.host = f->ram;
-	want(viommu_vm_new(&vm, &f->vm) == VIOMMU_OK, "a machine");
-	want(viommu_vm_add_region(f->vm, &region) == VIOMMU_OK, "a region");
+	CHECK(viommu_vm_new(&vm, &f->vm) == VIOMMU_OK);
+	CHECK(viommu_vm_add_region(f->vm, &region) == VIOMMU_OK);
 	if (!(how & 0x10)) {
-		want(viommu_vtd_new(f->vm, &vtd, &f->iommu) == VIOMMU_OK, "a unit");
+		CHECK(viommu_vtd_new(f->vm, &vtd, &f->iommu) == VIOMMU_OK);
 		if (how & 0x20)
 			start_remapping(f, how);
 	}
-	want(viommu_ioapic_new(f->vm, f->iommu, &f->config, &f->a) == VIOMMU_OK, "an I/O APIC");
+	CHECK(viommu_ioapic_new(f->vm, f->iommu, &f->config, &f->a) == VIOMMU_OK);
 }
 
 static void stop(struct fuzz *f)
 {
 	viommu_ioapic_free(f->a);
-	want(viommu_free(f->iommu) == VIOMMU_OK, "free");
-	want(viommu_vm_free(f->vm) == VIOMMU_OK, "free");
+	CHECK(viommu_free(f->iommu) == VIOMMU_OK);
+	CHECK(viommu_vm_free(f->vm) == VIOMMU_OK);
 	free(f->ram);
 }
 
@@ -176,8 +160,8 @@ static void check_registers(struct fuzz *f)
 		viommu_ioapic_write(f->a, 0x00, 4, 0x11 + 2 * n);
 		viommu_ioapic_read(f->a, 0x10, 8, &high);
 		mode = low >> 8 & 7;
-		want(!(low & ~UINT64_C(0x1efff)) && !(high & ~UINT64_C(0xffff0000)), "reserved");
-		want(!(low & 0x4000) || ((low & 0x8000) && mode != 4 && mode != 5), "remote IRR");
+		CHECK(!(low & ~UINT64_C(0x1efff)) && !(high & ~UINT64_C(0xffff0000)));
+		CHECK(!(low & 0x4000) || ((low & 0x8000) && mode != 4 && mode != 5));
 	}
 	viommu_ioapic_write(f->a, 0x00, 4, index);
 }
@@ -187,27 +171,28 @@ static void check_state(struct fuzz *f)
 	uint8_t first[4096], second[4096];
 	uint64_t bytes = sizeof(first), again = sizeof(second);
 
-	want(viommu_ioapic_save(f->a, first, &bytes) == VIOMMU_OK, "save");
-	want(viommu_ioapic_restore(f->a, first, bytes) == VIOMMU_OK, "restore");
-	want(viommu_ioapic_save(f->a, second, &again) == VIOMMU_OK, "save");
-	want(bytes == again && !memcmp(first, second, bytes), "the same state");
+	CHECK(viommu_ioapic_save(f->a, first, &bytes) == VIOMMU_OK);
+	CHECK(viommu_ioapic_restore(f->a, first, bytes) == VIOMMU_OK);
+	CHECK(viommu_ioapic_save(f->a, second, &again) == VIOMMU_OK);
+	CHECK(bytes == again && !memcmp(first, second, bytes));
 }
 
 /* Only a state with its sum right gets anywhere. */
 static void restore_hostile(struct fuzz *f)
 {
-	uint8_t *state = malloc(f->left ? f->left : 1);
+	size_t left = f->in.size - f->in.at;
+	uint8_t *state = malloc(left ? left : 1);
 	uint64_t total = 0;
 	int result;
 
-	want(state != NULL, "memory");
-	memcpy(state, f->data, f->left);
-	for (size_t i = 0; f->left >= 16 && i < f->left - 16; i++)
+	CHECK(state != NULL);
+	memcpy(state, f->in.data + f->in.at, left);
+	for (size_t i = 0; left >= 16 && i < left - 16; i++)
 		total = (total << 1 | total >> 63) + state[i];
-	for (unsigned i = 0; f->left >= 8 && i < 8; i++)
-		state[f->left - 8 + i] = (uint8_t)(total >> 8 * i);
-	result = viommu_ioapic_restore(f->a, state, f->left);
-	want(result == VIOMMU_OK || result == VIOMMU_ESTATE, "restore");
+	for (unsigned i = 0; left >= 8 && i < 8; i++)
+		state[left - 8 + i] = (uint8_t)(total >> 8 * i);
+	result = viommu_ioapic_restore(f->a, state, left);
+	CHECK(result == VIOMMU_OK || result == VIOMMU_ESTATE);
 	free(state);
 }
 
@@ -253,13 +238,13 @@ static void step(struct fuzz *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz f = { .data = data, .left = size };
+	struct fuzz f = { .in = { .data = data, .size = size } };
 	uint8_t how = (uint8_t)take(&f, 1);
 
 	start(&f, how);
 	if (how & 0x80)
 		restore_hostile(&f);
-	while (!(how & 0x80) && f.left)
+	while (!(how & 0x80) && input_left(&f.in))
 		step(&f);
 	memset(f.messages, 0, sizeof(f.messages));
 	check_registers(&f);

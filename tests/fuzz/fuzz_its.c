@@ -17,13 +17,13 @@
 #include <libvirtiommu/its.h>
 #include <libvirtiommu/vm.h>
 
+#include "harness.h"
+
 #define RAM   0x200000U
 #define BASE  UINT64_C(0x8000000)
 #define CPUS  3U
 #define VPES  6U
 #define QUEUE 0x100000U
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 struct fuzz {
 	struct viommu_vm *vm;
@@ -32,30 +32,15 @@ struct fuzz {
 	uint32_t units;
 	uint32_t flags;
 	uint8_t *ram;
-	const uint8_t *data;
-	size_t left;
+	struct input in;
 	uint32_t tail[2];
 	uint32_t writes;
 	bool failing;
 };
 
-static void want(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not true: %s\n", what);
-	abort();
-}
-
 static uint64_t take(struct fuzz *f, unsigned bytes)
 {
-	uint64_t value = 0;
-
-	for (unsigned i = 0; i < bytes && f->left; i++) {
-		value |= (uint64_t)*f->data++ << 8 * i;
-		f->left--;
-	}
-	return value;
+	return input_take(&f->in, bytes);
 }
 
 /* ---- memory ---- */
@@ -86,17 +71,16 @@ static int ram_write(void *opaque, uint64_t gpa, const void *from, uint32_t byte
 static void lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
 {
 	(void)opaque;
-	want(cpu < CPUS && intid >= 8192 && intid < 65536, "an LPI");
-	want(!(priority & ~0xfcU) && pending <= 1, "its state");
+	CHECK(cpu < CPUS && intid >= 8192 && intid < 65536);
+	CHECK(!(priority & ~0xfcU) && pending <= 1);
 }
 
 static void vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
 		 uint32_t pending)
 {
 	(void)opaque;
-	want(cpu < CPUS && vpe < VPES && (intid < 16 || (intid >= 8192 && intid < 65536)),
-	     "a vLPI");
-	want(!(priority & ~0xfcU) && pending <= 1, "its state");
+	CHECK(cpu < CPUS && vpe < VPES && (intid < 16 || (intid >= 8192 && intid < 65536)));
+	CHECK(!(priority & ~0xfcU) && pending <= 1);
 }
 
 /* ---- life ---- */
@@ -104,10 +88,10 @@ static void vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint3
 static void run(struct viommu *u, int result)
 {
 	for (unsigned i = 0; result == VIOMMU_PENDING; i++) {
-		want(i < 100000, "work ends");
+		CHECK(i < 100000);
 		result = viommu_run(u);
 	}
-	want(result == VIOMMU_OK, "a register access");
+	CHECK(result == VIOMMU_OK);
 }
 
 static int make(struct fuzz *f, unsigned how, struct viommu **lpis, struct viommu **its)
@@ -205,13 +189,13 @@ static void message(struct fuzz *f, uint32_t n)
 	struct viommu_msi msi;
 	int result = viommu_remap_msi(f->its[n], device, BASE + 0x10040, event / 2, flags, &msi);
 
-	want(result == VIOMMU_OK || result == VIOMMU_FAULT, "a message");
-	want(msi.index == event / 2, "index");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
+	CHECK(msi.index == event / 2);
 	if (result != VIOMMU_OK)
 		return;
-	want(msi.kind == VIOMMU_MSI_KIND_LPI || msi.kind == VIOMMU_MSI_KIND_VLPI, "kind");
-	want(msi.intid >= 8192 && msi.intid < 65536, "INTID");
-	want(msi.cpu < (msi.kind == VIOMMU_MSI_KIND_LPI ? CPUS : VPES), "target");
+	CHECK(msi.kind == VIOMMU_MSI_KIND_LPI || msi.kind == VIOMMU_MSI_KIND_VLPI);
+	CHECK(msi.intid >= 8192 && msi.intid < 65536);
+	CHECK(msi.cpu < (msi.kind == VIOMMU_MSI_KIND_LPI ? CPUS : VPES));
 }
 
 static void *save(struct viommu *u, uint64_t *bytes)
@@ -219,9 +203,9 @@ static void *save(struct viommu *u, uint64_t *bytes)
 	void *buffer;
 
 	*bytes = 0;
-	want(viommu_save(u, NULL, bytes) == VIOMMU_ENOSPC, "size of a state");
+	CHECK(viommu_save(u, NULL, bytes) == VIOMMU_ENOSPC);
 	buffer = malloc(*bytes);
-	want(buffer && viommu_save(u, buffer, bytes) == VIOMMU_OK, "a state");
+	CHECK(buffer && viommu_save(u, buffer, bytes) == VIOMMU_OK);
 	return buffer;
 }
 
@@ -234,11 +218,11 @@ static void save_and_restore(struct fuzz *f, struct viommu *u)
 	int result = viommu_restore(u, before, bytes[0]);
 	void *after;
 
-	want(result == VIOMMU_OK || result == VIOMMU_PENDING, "restored");
-	want(f->writes == writes, "guest memory is left alone");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING);
+	CHECK(f->writes == writes);
 	after = save(u, &bytes[1]);
 	/* vPEs are mapped again by the ITSs; registers that say what is under way may differ */
-	want(bytes[0] == bytes[1], "the same state");
+	CHECK(bytes[0] == bytes[1]);
 	run(u, viommu_run(u));
 	free(before);
 	free(after);
@@ -248,16 +232,14 @@ static void save_tables(struct fuzz *f, uint32_t n)
 {
 	int result = viommu_its_save_tables(f->its[n]);
 
-	want(result == VIOMMU_OK || result == VIOMMU_FAULT || result == VIOMMU_ENOTSUP,
-	     "tables saved");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT || result == VIOMMU_ENOTSUP);
 	if (result != VIOMMU_OK)
 		return;
 	run(f->its[n], viommu_reg_write(f->its[n], 0, 4, 0));
 	result = viommu_its_restore_tables(f->its[n]);
 	/* tables that lie on one another say something else now */
-	want(result == VIOMMU_OK || result == VIOMMU_ESTATE || result == VIOMMU_FAULT ||
-		     result == VIOMMU_ELIMIT,
-	     "tables restored");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_ESTATE || result == VIOMMU_FAULT ||
+	      result == VIOMMU_ELIMIT);
 	run(f->its[n], viommu_reg_write(f->its[n], 0, 4, 1));
 }
 
@@ -305,7 +287,7 @@ static void step(struct fuzz *f)
 		break;
 	case 8:
 		if (take(f, 1) == 0) {
-			want(viommu_reset(what & 16 ? f->lpis : f->its[n]) == VIOMMU_OK, "reset");
+			CHECK(viommu_reset(what & 16 ? f->lpis : f->its[n]) == VIOMMU_OK);
 			program(f);
 		}
 		break;
@@ -325,7 +307,7 @@ static void step(struct fuzz *f)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct fuzz f = { .data = data, .left = size };
+	struct fuzz f = { .in = { .data = data, .size = size } };
 	struct viommu_vm_config vm = { .size = sizeof(vm),
 				       .opaque = &f,
 				       .read = ram_read,
@@ -333,18 +315,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				       .hash_key = { 1, 2 } };
 
 	f.ram = calloc(1, RAM);
-	want(f.ram && viommu_vm_new(&vm, &f.vm) == VIOMMU_OK, "a VM");
+	CHECK(f.ram && viommu_vm_new(&vm, &f.vm) == VIOMMU_OK);
 	f.flags = (uint32_t)take(&f, 1);
 	f.units = f.flags & 16 ? 2 : 1;
-	want(make(&f, f.flags, &f.lpis, f.its) == VIOMMU_OK, "an ITS");
+	CHECK(make(&f, f.flags, &f.lpis, f.its) == VIOMMU_OK);
 	memset(f.ram + 0x10000, 0xa1, 0xe000);
 	program(&f);
-	while (f.left)
+	while (input_left(&f.in))
 		step(&f);
-	want(!(f.flags & 4) || f.writes == 0, "no guest writes");
+	CHECK(!(f.flags & 4) || f.writes == 0);
 	for (uint32_t n = 0; n < f.units; n++)
-		want(viommu_free(f.its[n]) == VIOMMU_OK, "freed");
-	want(viommu_free(f.lpis) == VIOMMU_OK && viommu_vm_free(f.vm) == VIOMMU_OK, "freed");
+		CHECK(viommu_free(f.its[n]) == VIOMMU_OK);
+	CHECK(viommu_free(f.lpis) == VIOMMU_OK && viommu_vm_free(f.vm) == VIOMMU_OK);
 	free(f.ram);
 	return 0;
 }

@@ -16,10 +16,10 @@
 #include <libvirtiommu/its.h>
 #include <libvirtiommu/vm.h>
 
+#include "harness.h"
+
 #define RAM  0x40000U
 #define BASE UINT64_C(0x8000000)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static uint64_t dirtied;
 
@@ -28,14 +28,6 @@ static void dirty(void *opaque, uint64_t gpa, uint64_t bytes)
 	(void)opaque;
 	(void)gpa;
 	dirtied += bytes;
-}
-
-static void want(int condition, const char *what)
-{
-	if (condition)
-		return;
-	fprintf(stderr, "not true: %s\n", what);
-	abort();
 }
 
 static uint64_t word(const uint8_t *data, unsigned bytes)
@@ -51,10 +43,10 @@ static uint64_t answer(struct viommu *its, uint32_t device, uint32_t event)
 	struct viommu_msi msi;
 	int result = viommu_remap_msi(its, device, BASE + 0x10040, event, VIOMMU_MSI_RESOLVE, &msi);
 
-	want(result == VIOMMU_OK || result == VIOMMU_FAULT, "an answer");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
 	if (result == VIOMMU_FAULT)
 		return UINT64_C(1) << 63 | msi.reason;
-	want(msi.cpu < 4 && msi.intid >= 8192 && msi.intid < 65536, "an LPI");
+	CHECK(msi.cpu < 4 && msi.intid >= 8192 && msi.intid < 65536);
 	return (uint64_t)msi.intid << 32 | msi.cpu;
 }
 
@@ -83,7 +75,7 @@ static void enable(struct viommu *its, uint64_t on)
 
 	for (unsigned i = 0; i < 1000 && result == VIOMMU_PENDING; i++)
 		result = viommu_run(its);
-	want(result == VIOMMU_OK, "CTLR");
+	CHECK(result == VIOMMU_OK);
 }
 
 /* Saved until nothing is written any more, tables do not lie on one another: then they are restored
@@ -93,16 +85,16 @@ static void again(struct viommu *its, uint64_t before)
 	uint64_t delivered;
 	int result = viommu_its_save_tables(its);
 
-	want(result == VIOMMU_OK || result == VIOMMU_FAULT, "saved");
+	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
 	dirtied = 0;
 	if (result == VIOMMU_OK)
 		result = viommu_its_save_tables(its);
 	if (result != VIOMMU_OK || dirtied)
 		return;
 	enable(its, 0);
-	want(viommu_its_restore_tables(its) == VIOMMU_OK, "restored again");
+	CHECK(viommu_its_restore_tables(its) == VIOMMU_OK);
 	enable(its, 1);
-	want(answers(its, &delivered) == before, "the same answers");
+	CHECK(answers(its, &delivered) == before);
 }
 
 static void try(struct viommu *its, const uint8_t *data)
@@ -119,13 +111,12 @@ static void try(struct viommu *its, const uint8_t *data)
 	result = viommu_its_restore_tables(its);
 	enable(its, 1);
 	before = answers(its, &delivered);
-	want(result == VIOMMU_OK || delivered == 0, "refused whole");
+	CHECK(result == VIOMMU_OK || delivered == 0);
 	if (result == VIOMMU_OK)
 		again(its, before);
 	else
-		want(result == VIOMMU_ESTATE || result == VIOMMU_FAULT || result == VIOMMU_ELIMIT ||
-			     result == VIOMMU_ENOTSUP,
-		     "refused");
+		CHECK(result == VIOMMU_ESTATE || result == VIOMMU_FAULT ||
+		      result == VIOMMU_ELIMIT || result == VIOMMU_ENOTSUP);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -144,21 +135,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 16)
 		return 0;
 	ram = aligned_alloc(4096, RAM);
-	want(ram != NULL, "memory");
+	CHECK(ram != NULL);
 	memset(ram, 0, RAM);
 	for (size_t at = 16; at + 10 <= size; at += 10)
 		memcpy(ram + word(data + at, 2) % (RAM / 8) * 8, data + at + 2, 8);
 	region.host = ram;
-	want(viommu_vm_new(&vm_config, &vm) == VIOMMU_OK &&
-		     viommu_vm_add_region(vm, &region) == VIOMMU_OK &&
-		     viommu_lpis_new(vm, &l, &lpis) == VIOMMU_OK,
-	     "a VM");
+	CHECK(viommu_vm_new(&vm_config, &vm) == VIOMMU_OK &&
+	      viommu_vm_add_region(vm, &region) == VIOMMU_OK &&
+	      viommu_lpis_new(vm, &l, &lpis) == VIOMMU_OK);
 	i.lpis = lpis;
-	want(viommu_its_new(vm, &i, &its) == VIOMMU_OK, "an ITS");
+	CHECK(viommu_its_new(vm, &i, &its) == VIOMMU_OK);
 	try(its, data);
-	want(viommu_free(its) == VIOMMU_OK && viommu_free(lpis) == VIOMMU_OK &&
-		     viommu_vm_free(vm) == VIOMMU_OK,
-	     "freed");
+	CHECK(viommu_free(its) == VIOMMU_OK && viommu_free(lpis) == VIOMMU_OK &&
+	      viommu_vm_free(vm) == VIOMMU_OK);
 	free(ram);
 	return 0;
 }
