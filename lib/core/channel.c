@@ -135,7 +135,7 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
 	if (atomic_load_explicit(&channel->epoch->now, memory_order_acquire) != channel->seen ||
 	    e->serial != channel->serial || offset > last || last >= e->bytes ||
-	    r->pasid != channel->pasid || r->type != VIOMMU_AT_UNTRANSLATED || access > 15 ||
+	    r->pasid != channel->pasid || access_and_type(r) >= ACCESS_KINDS ||
 	    !(e->accepts >> access & 1))
 		return false;
 	f->gpa = e->gpa + offset;
@@ -166,7 +166,7 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
 	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
-				  f, answer);
+				  true, f, answer);
 	if (cached == CACHED)
 		channel_keep(channel, r->first, changes, &found, &channel->place);
 	return cached;

@@ -229,11 +229,24 @@ static bool group_holds_back(struct epoch_group *group, const struct passing *p,
 	return held;
 }
 
+/* Whether there may have been a crowd: whoever is one of it has found every visitor claimed. */
+static bool crowded(const struct epoch *epoch)
+{
+	return atomic_load(&epoch->used) == UINT64_MAX;
+}
+
 /* All of them, even if one holds it back: each is renewed. */
 static bool groups_hold_back(struct epoch *epoch, const struct passing *p)
 {
-	uint64_t now = now_fenced(epoch);
-	bool held = group_holds_back(&epoch->crowd, p, now);
+	bool crowd = crowded(epoch);
+	bool held = false;
+	uint64_t now;
+
+	if (!crowd && !epoch->groups)
+		return false;
+	now = now_fenced(epoch);
+	if (crowd)
+		held = group_holds_back(&epoch->crowd, p, now);
 	for (struct epoch_group *group = epoch->groups; group; group = group->next)
 		held |= group_holds_back(group, p, now);
 	return held;

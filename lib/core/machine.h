@@ -13,12 +13,14 @@ struct mem_map;
 
 struct viommu_vm {
 	struct viommu_vm_config config;
-	uint64_t key[2];	       /* of the hashes, from config.hash_key */
-	_Atomic uint64_t map_version;  /* of the regions: seqlock.h */
-	_Atomic(struct mem_map *) map; /* the regions, see mem_map.h */
-	_Atomic uint64_t largest[3];   /* first, last and host of the largest region, asked first */
-	struct mem_map *maps;	       /* every one there was */
-	pthread_mutex_t lock;	       /* guards iommus, and changes of the regions */
+	uint64_t key[2]; /* of the hashes, from config.hash_key */
+	/* Read by everyone who translates: a cache line. */
+	_Alignas(64) _Atomic uint64_t map_version; /* of the regions: seqlock.h */
+	_Atomic(struct mem_map *) map;		   /* the regions, see mem_map.h */
+	/* First, last and host of the two largest regions, which are asked first: a PC has two of RAM. */
+	_Atomic uint64_t largest[2][3];
+	struct mem_map *maps; /* every one there was */
+	pthread_mutex_t lock; /* guards iommus, and changes of the regions */
 	struct viommu *iommus;
 	pthread_cond_t moved;	 /* with lock: an IOMMU has work; of viommu_vm_wait() */
 	_Atomic uint32_t waiter; /* somebody is in it */

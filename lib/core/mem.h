@@ -34,14 +34,22 @@ struct mem_place {
 
 void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
 
+/* Where gpa is, if one of the largest regions has it. */
+static inline __attribute__((always_inline)) bool mem_in_largest(const struct viommu_vm *vm,
+								 unsigned n, uint64_t gpa,
+								 struct mem_place *place)
+{
+	place->first = atomic_load_explicit(&vm->largest[n][0], memory_order_relaxed);
+	place->last = atomic_load_explicit(&vm->largest[n][1], memory_order_relaxed);
+	place->host = (uintptr_t)atomic_load_explicit(&vm->largest[n][2], memory_order_relaxed);
+	return gpa >= place->first && gpa <= place->last;
+}
+
 /* Where gpa is. No section is needed to ask. */
 static inline void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	place->version = seq_read_begin(&vm->map_version);
-	place->first = atomic_load_explicit(&vm->largest[0], memory_order_relaxed);
-	place->last = atomic_load_explicit(&vm->largest[1], memory_order_relaxed);
-	place->host = (uintptr_t)atomic_load_explicit(&vm->largest[2], memory_order_relaxed);
-	if (UNLIKELY(gpa < place->first || gpa > place->last ||
+	if (UNLIKELY((!mem_in_largest(vm, 0, gpa, place) && !mem_in_largest(vm, 1, gpa, place)) ||
 		     !seq_read_valid(&vm->map_version, place->version)))
 		mem_search(vm, gpa, place);
 }

@@ -114,11 +114,16 @@ static inline const struct tlb_entry *tlb_way_of(const struct tlb_set *set, uint
 	return NULL;
 }
 
-static inline bool tlb_probe(const struct tlb_set *set, uint64_t tag, uint64_t page, uint64_t *gpa)
+static inline __attribute__((always_inline)) bool tlb_probe(const struct tlb_set *set, uint64_t tag,
+							    uint64_t page, uint64_t *gpa)
 {
 	uint64_t version = seq_read_begin(&set->version);
-	const struct tlb_entry *e = tlb_way_of(set, tag, page);
+	const struct tlb_entry *e = &set->way[0];
 
+	/* The first one is in use before the others: most sets have no more than a few. */
+	if (atomic_load_explicit(&e->page, memory_order_relaxed) != page ||
+	    atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
+		e = tlb_way_of(set, tag, page);
 	if (!e)
 		return false;
 	*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
@@ -129,8 +134,9 @@ static inline bool tlb_probe(const struct tlb_set *set, uint64_t tag, uint64_t p
  * Finds the block of iova, trying the sizes of which @sizes has the bit. Any thread. A set that is
  * being changed at the moment counts as a miss.
  */
-static inline bool tlb_find(const struct tlb *tlb, struct tlb_space space, uint64_t sizes,
-			    uint64_t iova, struct translation *found)
+static inline __attribute__((always_inline)) bool tlb_find(const struct tlb *tlb,
+							   struct tlb_space space, uint64_t sizes,
+							   uint64_t iova, struct translation *found)
 {
 	/* at most one probe a page size in use */
 	for (; sizes; sizes &= sizes - 1) {

@@ -19,6 +19,15 @@
  * nothing else. */
 #define CONTEXT_TRIES 4U
 
+/* A fetch is a read. No entry has bit 7: a hit is not the answer to a request for no access. */
+#define NO_ACCESS 0x80
+#define PERM_D	  0x40 /* PERM_DIRTY */
+#define SUFFICES_FOR(shift)                                                                        \
+	NO_ACCESS, 1 << (shift), 2 << (shift) | PERM_D, 3 << (shift) | PERM_D, 5 << (shift),       \
+		5 << (shift), 7 << (shift) | PERM_D, 7 << (shift) | PERM_D
+
+const uint8_t access_suffices[ACCESS_KINDS] = { SUFFICES_FOR(0), SUFFICES_FOR(3) };
+
 static uint64_t who(const struct viommu_device *device, uint32_t pasid)
 {
 	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
@@ -58,6 +67,25 @@ static bool known_context(struct viommu *u, struct query *q, bool whole)
 	return false;
 }
 
+/* Unless there is one that stands: two PASIDs in turn must not write for every request. */
+static void remember(struct viommu_device *device, uint32_t pasid, const struct context_entry *e)
+{
+	struct device_context *last = &device->last;
+	struct context_entry old;
+	uint64_t version;
+
+	if (!seq_try_lock(&last->version, &version))
+		return;
+	old.domain = atomic_load_explicit(&last->domain, memory_order_relaxed);
+	old.generation = atomic_load_explicit(&last->generation, memory_order_relaxed);
+	if (!old.domain || !context_stands(&old, device)) {
+		atomic_store_explicit(&last->pasid, pasid, memory_order_relaxed);
+		atomic_store_explicit(&last->domain, e->domain, memory_order_relaxed);
+		atomic_store_explicit(&last->generation, e->generation, memory_order_relaxed);
+	}
+	seq_unlock(&last->version, version);
+}
+
 int unit_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
@@ -88,6 +116,7 @@ int unit_context(struct viommu *u, struct query *q)
 		e->generation = generation + life;
 		if (take_domain(q)) {
 			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
+			remember(q->device, q->pasid, e);
 			break;
 		}
 	}
@@ -152,7 +181,7 @@ static bool cached(struct viommu *u, struct query *q)
 	return tlb_find(&u->tlb, domain_space(domain, q->tag),
 			atomic_load_explicit(&domain->sizes, memory_order_relaxed), q->iova,
 			&q->found) &&
-	       translate_permits(q->found.perm, q->access);
+	       (!access_need(q->access) || translate_permits(q->found.perm, q->access));
 }
 
 /* From here to the end of the call tables are read. A channel's own section may be open already. */
@@ -329,31 +358,43 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	return result;
 }
 
-/* A request that the caches may answer by themselves. A PASID that is none has no context there. */
-static bool is_plain(const struct viommu_request *r)
+/* The context of the last one, if it is of the same PASID. */
+static inline bool last_context(const struct viommu_device *device, uint32_t pasid,
+				struct context_entry *entry)
 {
-	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
+	const struct device_context *last = &device->last;
+	uint64_t version = seq_read_begin(&last->version);
 
-	return r->type == VIOMMU_AT_UNTRANSLATED && r->first <= r->last && (r->access & access) &&
-	       r->access <= (access | VIOMMU_PRIV);
+	entry->domain = atomic_load_explicit(&last->domain, memory_order_relaxed);
+	entry->generation = atomic_load_explicit(&last->generation, memory_order_relaxed);
+	return atomic_load_explicit(&last->pasid, memory_order_relaxed) == pasid && entry->domain &&
+	       seq_read_valid(&last->version, version);
 }
 
-/* A plain request of one piece, from the caches. */
-static bool device_hit(struct viommu_device *device, const struct viommu_request *r,
-		       struct viommu_fragment *f, struct viommu_answer *answer)
+static __attribute__((noinline)) bool other_context(const struct viommu_device *device,
+						    uint32_t pasid, struct context_entry *entry)
+{
+	return context_cache_find_domain(&device->iommu->contexts, who(device, pasid), entry);
+}
+
+/* A request of one piece, from the caches. What is not well-formed is none. */
+static inline bool device_hit(struct viommu_device *device, const struct viommu_request *r,
+			      struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	struct viommu *u = device->iommu;
-	struct mem_place place = MEM_NOWHERE;
 	struct context_entry entry;
 	struct translation found;
+	struct mem_place place;
 	uint64_t tag;
 
-	if (!context_cache_find_domain(&u->contexts, who(device, r->pasid), &entry))
+	if (access_and_type(r) >= ACCESS_KINDS ||
+	    (!last_context(device, r->pasid, &entry) && !other_context(device, r->pasid, &entry)))
 		return false;
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
 	if (UNLIKELY(!context_stands(&entry, device)))
 		return false;
-	return translate_cached(u, entry.domain, tag, r, &found, &place, f, answer) == CACHED;
+	return translate_cached(u, entry.domain, tag, r, &found, &place, false, f, answer) ==
+	       CACHED;
 }
 
 static __attribute__((noinline)) int device_translate(struct viommu_device *device,
@@ -386,7 +427,7 @@ int viommu_device_translate(struct viommu_device *device, const struct viommu_re
 {
 	if (!device || !request || !fragments || !max || !answer)
 		return VIOMMU_EINVAL;
-	if (LIKELY(is_plain(request) && device_hit(device, request, fragments, answer)))
+	if (LIKELY(device_hit(device, request, fragments, answer)))
 		return VIOMMU_OK;
 	return device_translate(device, request, fragments, max, answer);
 }

@@ -131,12 +131,24 @@ enum device_list { DEVICES_HEARD, DEVICES_VAGUE, DEVICES_OWED, DEVICE_LISTS };
 #define OWED_UNMAP 1U
 #define OWED_MODE  2U
 
+/* The context that a device used last: a hit asks no cache for it. Of several PASIDs, the first to be
+ * there as long as it stands. */
+struct device_context {
+	_Atomic uint64_t version; /* seqlock.h */
+	_Atomic uint32_t pasid;
+	_Atomic(struct domain *) domain; /* NULL: none */
+	_Atomic uint64_t generation;	 /* as in a context_entry */
+};
+
 struct viommu_device {
-	struct viommu *iommu;
-	struct viommu_device_config config;
-	_Atomic uint32_t id;
-	uint32_t serial;	     /* never used twice in an IOMMU */
+	/* Read by everyone who translates: a cache line. */
+	_Alignas(64) struct viommu *iommu;
 	_Atomic uint64_t generation; /* of its contexts */
+	struct device_context last;
+	_Atomic uint32_t id;
+	uint32_t serial; /* never used twice in an IOMMU */
+
+	struct viommu_device_config config;
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
 	struct epoch_group sections; /* those that no channel has: device_enter() */
 
@@ -346,11 +358,11 @@ bool translate_close(struct translating *t);
 enum cached { CACHED, CACHED_NOT, CACHED_OTHERWISE };
 
 /* A request of one piece that the TLB has under @tag and permits; CACHED_NOT: it has no such block.
- * Keeps nothing, opens no section. */
-static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
-					   uint64_t tag, const struct viommu_request *r,
-					   struct translation *found, struct mem_place *place,
-					   struct viommu_fragment *f, struct viommu_answer *answer);
+ * Keeps nothing, opens no section. @near: the place may be known already. */
+static inline __attribute__((always_inline)) enum cached translate_cached(
+	const struct viommu *u, const struct domain *domain, uint64_t tag,
+	const struct viommu_request *r, struct translation *found, struct mem_place *place,
+	bool near, struct viommu_fragment *f, struct viommu_answer *answer);
 
 /* answer.extent_lg2 and .flags (0), which are stored together. */
 static inline uint64_t answer_extent(unsigned size_lg2)
@@ -381,6 +393,18 @@ bool translate_well_formed(const struct viommu_request *request);
 /* Adds the next piece to the fragment, if it continues it in guest memory and in host memory. */
 bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *next);
 
+/* PERM_* that a cached translation must have for an access, and PERM_DIRTY for writing: dirty has to be
+ * recorded already. Nothing suffices for none. */
+#define ACCESS_KINDS 16U
+extern const uint8_t access_suffices[ACCESS_KINDS];
+
+/* Access and type in one word: less than ACCESS_KINDS if the access may be one that exists, and the type is
+ * VIOMMU_AT_UNTRANSLATED. */
+static inline uint32_t access_and_type(const struct viommu_request *r)
+{
+	return (uint32_t)r->type << 16 | r->access;
+}
+
 /* PERM_* that an access needs. */
 static inline unsigned access_need(unsigned access)
 {
@@ -393,12 +417,10 @@ static inline unsigned access_need(unsigned access)
 	return need;
 }
 
-/* Whether a cached permission suffices: for writing, dirty has to be recorded already. */
+/* Whether a cached permission suffices for a request; VIOMMU_QUIET alone is none. */
 static inline bool translate_permits(unsigned perm, unsigned access)
 {
-	unsigned need = access_need(access) | (access & VIOMMU_WRITE ? (unsigned)PERM_DIRTY : 0);
-
-	return (perm & need) == need;
+	return !(access_suffices[access & (ACCESS_KINDS - 1)] & ~perm);
 }
 
 /* The permission a fragment shows, of PERM_*. */
@@ -437,25 +459,33 @@ static inline void fragment_in(struct viommu_fragment *f, const struct mem_place
 	f->flags = access_clean(perm, granted);
 }
 
-static inline enum cached translate_cached(const struct viommu *u, const struct domain *domain,
-					   uint64_t tag, const struct viommu_request *r,
-					   struct translation *found, struct mem_place *place,
-					   struct viommu_fragment *f, struct viommu_answer *answer)
+static inline __attribute__((always_inline)) enum cached translate_cached(
+	const struct viommu *u, const struct domain *domain, uint64_t tag,
+	const struct viommu_request *r, struct translation *found, struct mem_place *place,
+	bool near, struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
+	uint64_t first, last;
 	unsigned granted;
 
 	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
 		return CACHED_NOT;
 	answer_put_extent(answer, answer_extent(found->size_lg2)); /* now: the size is at hand */
-	if (!translate_permits(found->perm, r->access) || (r->last ^ r->first) >> found->size_lg2)
+	first = r->first - found->iova;
+	last = r->last - found->iova;
+	if (!translate_permits(found->perm, r->access) || first > last || last >> found->size_lg2)
 		return CACHED_OTHERWISE;
-	f->gpa = found->gpa + (r->first - found->iova);
-	mem_find_near(u->vm, f->gpa, place);
-	if (r->last - r->first > place->last - f->gpa)
+	first += found->gpa;
+	last += found->gpa;
+	if (near)
+		mem_find_near(u->vm, first, place);
+	else
+		mem_find(u->vm, first, place);
+	if (last > place->last)
 		return CACHED_OTHERWISE;
 	granted = access_granted(found->perm, r->access);
-	f->length = r->last - r->first + 1;
+	f->gpa = first;
+	f->length = last - first + 1;
 	fragment_in(f, place, found->perm, granted, r->access & VIOMMU_WRITE);
 	translate_answer_one(r, answer);
 	return CACHED;

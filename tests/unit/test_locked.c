@@ -98,6 +98,8 @@ static void all_locks(struct viommu *u, unsigned held, void (*take)(_Atomic uint
 		take((_Atomic uint64_t *)(void *)((char *)u->tables.slot + 64 * i));
 	for (uint64_t i = 0; (held & CONTEXTS) && i <= u->contexts.mask; i++)
 		take(&u->contexts.slot[i].version);
+	if (held & CONTEXTS)
+		take(&world.device->last.version);
 }
 
 /* The guest takes the page away and has it invalidated while the locks are held. */
