@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "counted_memory.h"
 #include "irq_world.h"
@@ -68,11 +69,21 @@ static void *allocate(size_t count, size_t size)
 
 /* --- the VMM --- */
 
+/* Of this thread. */
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (uint64_t)t.tv_sec * 1000000000U + (uint64_t)t.tv_nsec;
+}
+
 /* What a VMM does before it tells the kernel. */
 static void drain(void *opaque)
 {
 	struct irq_world *w = opaque;
 	struct viommu_route_change changes[64];
+	uint64_t begun = now_ns();
 	uint32_t count;
 	int r;
 
@@ -81,6 +92,7 @@ static void drain(void *opaque)
 		w->changed += count;
 	} while (r == VIOMMU_MORE);
 	expect_ok("viommu_routes_drain", r);
+	w->drained_ns += now_ns() - begun;
 }
 
 static void create(struct irq_world *w)

@@ -35,8 +35,9 @@ struct irq_world {
 	uint64_t descriptor; /* gpa of the posted descriptors; 0: entries are remapped */
 	uint64_t n;	     /* messages */
 	struct irq_message *message;
-	uint64_t allocated; /* bytes that the library has, now */
-	uint64_t changed;   /* routes drained, ever */
+	uint64_t allocated;  /* bytes that the library has, now */
+	uint64_t changed;    /* routes drained, ever, */
+	uint64_t drained_ns; /* and what that took */
 	uint64_t queue;
 	uint32_t tail;
 	uint64_t status;

@@ -34,6 +34,7 @@ extern "C" {
 	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \
 	SUITE(its)                                                                                 \
+	SUITE(worst)                                                                               \
 	SUITE(memory)                                                                              \
 	SUITE(map)                                                                                 \
 	SUITE(iotlb)                                                                               \

@@ -30,20 +30,22 @@ static void put64(unsigned char *to, uint64_t value)
 	memcpy(to, &value, sizeof(value));
 }
 
-static void request(struct virtio_world *w, unsigned char *bytes, uint32_t count)
+/* The buffers stay until the request is complete. */
+static int try(struct virtio_world *w, unsigned char *bytes, uint32_t count)
 {
-	unsigned char tail[4] = { 0xff, 0, 0, 0 };
 	struct viommu_part in = { bytes, count };
-	struct viommu_part out = { tail, sizeof(tail) };
+	struct viommu_part out = { w->tail, sizeof(w->tail) };
 	uint32_t written;
+	int result;
 
-	virtio_expect("viommu_virtio_request",
-		      viommu_virtio_request(w->iommu, &in, 1, &out, 1, 0, &written));
-	if (tail[0])
-		virtio_unexpected("status", tail[0]);
+	w->tail[0] = 0xff;
+	result = viommu_virtio_request(w->iommu, &in, 1, &out, 1, 0, &written);
+	if (w->tail[0])
+		virtio_unexpected("status", w->tail[0]);
+	return result;
 }
 
-void virtio_map(struct virtio_world *w, uint64_t page, uint64_t pages)
+int virtio_try_map(struct virtio_world *w, uint64_t page, uint64_t pages)
 {
 	unsigned char bytes[MAP_BYTES] = { 3 };
 
@@ -52,17 +54,51 @@ void virtio_map(struct virtio_world *w, uint64_t page, uint64_t pages)
 	put64(bytes + 16, (page + pages) * VIRTIO_PAGE - 1);
 	put64(bytes + 24, page * VIRTIO_PAGE);
 	put32(bytes + 32, 3);
-	request(w, bytes, sizeof(bytes));
+	return try(w, bytes, sizeof(bytes));
 }
 
-void virtio_unmap(struct virtio_world *w, uint64_t page, uint64_t pages)
+int virtio_try_unmap(struct virtio_world *w, uint64_t page, uint64_t pages)
 {
 	unsigned char bytes[UNMAP_BYTES] = { 4 };
 
 	put32(bytes + 4, DOMAIN);
 	put64(bytes + 8, page * VIRTIO_PAGE);
 	put64(bytes + 16, (page + pages) * VIRTIO_PAGE - 1);
-	request(w, bytes, sizeof(bytes));
+	return try(w, bytes, sizeof(bytes));
+}
+
+int virtio_try_attach(struct virtio_world *w, uint32_t endpoint)
+{
+	unsigned char bytes[ATTACH_BYTES] = { 1 };
+
+	put32(bytes + 4, DOMAIN);
+	put32(bytes + 8, endpoint);
+	return try(w, bytes, sizeof(bytes));
+}
+
+int virtio_try_detach(struct virtio_world *w, uint32_t endpoint)
+{
+	unsigned char bytes[ATTACH_BYTES] = { 2 };
+
+	put32(bytes + 4, DOMAIN);
+	put32(bytes + 8, endpoint);
+	return try(w, bytes, sizeof(bytes));
+}
+
+void virtio_map(struct virtio_world *w, uint64_t page, uint64_t pages)
+{
+	virtio_expect("MAP", virtio_try_map(w, page, pages));
+}
+
+void virtio_unmap(struct virtio_world *w, uint64_t page, uint64_t pages)
+{
+	virtio_expect("UNMAP", virtio_try_unmap(w, page, pages));
+}
+
+void virtio_fill(struct virtio_world *w)
+{
+	for (uint64_t i = 0; i < w->n; i++)
+		virtio_map(w, 2 * i, 1);
 }
 
 struct virtio_world *virtio_world_new(uint64_t n)
@@ -70,7 +106,6 @@ struct virtio_world *virtio_world_new(uint64_t n)
 	struct viommu_vm_config vm = { .size = sizeof(vm), .hash_key = { 1, 2 } };
 	struct viommu_virtio_config config = { .size = sizeof(config) };
 	struct viommu_device_config device = { .size = sizeof(device), .id = ENDPOINT };
-	unsigned char attach[ATTACH_BYTES] = { 1 };
 	struct virtio_world *w = calloc(1, sizeof(*w));
 
 	if (!w)
@@ -79,11 +114,8 @@ struct virtio_world *virtio_world_new(uint64_t n)
 	virtio_expect("viommu_vm_new", viommu_vm_new(&vm, &w->vm));
 	virtio_expect("viommu_virtio_new", viommu_virtio_new(w->vm, &config, &w->iommu));
 	virtio_expect("viommu_device_new", viommu_device_new(w->iommu, &device, &w->device));
-	put32(attach + 4, DOMAIN);
-	put32(attach + 8, ENDPOINT);
-	request(w, attach, sizeof(attach));
-	for (uint64_t i = 0; i < w->n; i++)
-		virtio_map(w, 2 * i, 1);
+	virtio_expect("ATTACH", virtio_try_attach(w, ENDPOINT));
+	virtio_fill(w);
 	return w;
 }
 

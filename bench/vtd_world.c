@@ -165,16 +165,18 @@ static uint64_t build_tables(struct vtd_world *w)
 {
 	const struct vtd_shape *shape = &w->shape;
 	uint64_t root = guest_alloc(&w->guest, GUEST_PAGE);
+	uint32_t domains = shape->domains ? shape->domains : UINT16_MAX;
 	struct guest_paging fs, ss;
 
 	guest_first_stage(&w->guest, &fs, 4);
 	guest_second_stage(&w->guest, &ss, shape->paging == VTD_SS3 ? 3 : 4);
 	guest_pages_init(&w->pages, &w->guest, is_scalable(shape) ? &fs : &ss, shape->pages,
 			 GUEST_IOVA, shape->stride);
+	w->paging = is_scalable(shape) ? fs : ss;
 	if (shape->paging == VTD_NESTED44)
 		map_identity(w, &ss);
 	for (uint32_t i = 0; i < shape->devices; i++) {
-		uint16_t did = (uint16_t)(i % UINT16_MAX + 1);
+		uint16_t did = (uint16_t)(i % domains + 1);
 
 		if (is_scalable(shape))
 			guest_scalable_device(&w->guest, root, (uint16_t)i, did, &fs,

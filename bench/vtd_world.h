@@ -19,18 +19,20 @@
 
 enum vtd_paging { VTD_SS3, VTD_SS4, VTD_FS4, VTD_NESTED44 };
 
-/* What the guest looks like. Device i has requester id i and domain i + 1. */
+/* What the guest looks like. Device i has requester id i and domain i + 1, or i % domains + 1. */
 struct vtd_shape {
 	enum vtd_paging paging;
 	uint64_t pages;
 	uint64_t stride; /* see guest_tables.h */
 	uint32_t devices;
+	uint32_t domains; /* 0: as many */
 };
 
 struct vtd_world {
 	struct vtd_shape shape;
 	struct guest guest;
 	struct guest_pages pages;
+	struct guest_paging paging; /* of the pages */
 	struct viommu_vm *vm;
 	struct viommu *iommu;
 	struct viommu_device **device;

@@ -46,7 +46,7 @@ static inline void use(uint64_t value)
 
 static void *make(uint64_t pages, uint64_t stride, uint32_t devices)
 {
-	struct vtd_shape shape = { VTD_SS4, pages, stride, devices };
+	struct vtd_shape shape = { VTD_SS4, pages, stride, devices, 0 };
 
 	return vtd_world_new(&shape);
 }
