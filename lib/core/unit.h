@@ -110,6 +110,8 @@ struct engine {
 	bool byte_granular;
 	/* Invalidations name domains: users of domains are noted. */
 	bool by_domain;
+	/* A fault reason in words; NULL: there is no such reason. May be NULL. */
+	const char *(*reason_text)(uint32_t reason);
 	/* VIOMMU_MODE_* of a device; NULL: what its context comes to, asked without a trace. */
 	uint32_t (*mode)(struct viommu *u, struct viommu_device *device);
 };

@@ -123,6 +123,7 @@ const struct engine its_engine = {
 	.own_tables = true,
 	.remap_cached = its_remap_cached,
 	.free = free_unit,
+	.reason_text = its_reason_text,
 };
 
 /* Before there is a unit: the host is the caller's. */

@@ -176,6 +176,9 @@ void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event);
 enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to);
 enum its_executed its_sync(struct its *its, struct its_current *c);
 
+/* ---- its_reason.c ---- */
+const char *its_reason_text(uint32_t reason);
+
 /* ---- its_gicv4.c ---- */
 enum its_executed its_vmovi(struct its *its, struct its_current *c);
 enum its_executed its_vmovp(struct its *its, struct its_current *c);

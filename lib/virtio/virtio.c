@@ -176,6 +176,7 @@ const struct engine virtio_engine = {
 	.device_gone = virtio_device_gone,
 	.byte_granular = true,
 	.mode = mode,
+	.reason_text = virtio_reason_text,
 };
 
 /* What a configuration may not say, as (condition, words for a person). */

@@ -429,6 +429,7 @@ void virtio_note_left(struct virtio *v, struct virtio_endpoint *endpoint, uint64
 /* ---- virtio_translate.c ---- */
 int virtio_parse(struct viommu *u, struct query *q, struct context *context);
 int virtio_translate(struct viommu *u, struct query *q);
+const char *virtio_reason_text(uint32_t reason);
 enum pt_visit_end virtio_visit(struct viommu *u, const struct context *context,
 			       struct pt_visit *visit);
 

@@ -72,6 +72,20 @@ int virtio_parse(struct viommu *u, struct query *q, struct context *context)
 
 /* ---- refusals ---- */
 
+const char *virtio_reason_text(uint32_t reason)
+{
+	switch (reason) {
+	case VIRTIO_FAULT_UNKNOWN:
+		return "not a request that the device translates";
+	case VIRTIO_FAULT_DOMAIN:
+		return "endpoint not attached to a domain";
+	case VIRTIO_FAULT_MAPPING:
+		return "no mapping, or it does not permit the access";
+	default:
+		return NULL;
+	}
+}
+
 /* What of an access is denied where @granted is permitted, as a fault record says it. */
 static uint32_t denied(const struct query *q, unsigned granted)
 {

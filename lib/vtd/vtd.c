@@ -85,6 +85,7 @@ static const struct engine vtd_engine = {
 	.remap_cached = vtd_remap_cached,
 	.free = free_unit,
 	.by_domain = true,
+	.reason_text = vtd_reason_text,
 };
 
 /* Before there is a unit: the host is the caller's. */

@@ -169,6 +169,9 @@ void vtd_tables_changed(struct vtd *v);
 /* Completions and queue. */
 int vtd_progress(struct vtd *v);
 
+/* ---- vtd_reason.c ---- */
+const char *vtd_reason_text(uint32_t reason);
+
 /* ---- vtd_context.c ---- */
 int vtd_parse(struct viommu *u, struct query *q, struct context *context);
 /* For a page request: the requester's scalable context entry. VIOMMU_OK, or VIOMMU_FAULT with
