@@ -65,6 +65,45 @@ struct viommu_limits {
  */
 VIOMMU_API int viommu_free(struct viommu *iommu);
 
+/**
+ * The VM that an IOMMU was made for.
+ *
+ * Any thread, any time.
+ * @param iommu  the IOMMU
+ * @return the VM; NULL for NULL
+ */
+VIOMMU_API struct viommu_vm *viommu_get_vm(const struct viommu *iommu);
+
+/**
+ * What an IOMMU is: "vtd", "virtio", "its", "lpis".
+ *
+ * Any thread, any time.
+ * @param iommu  the IOMMU
+ * @return a constant string, the same in every version; NULL for NULL
+ */
+VIOMMU_API const char *viommu_get_engine(const struct viommu *iommu);
+
+/**
+ * How large the register space is (viommu_reg_read()): what lies beyond reads as 0 and ignores writes. With
+ * VT-d whole pages (11.1), by where its configuration puts registers; of virtio-iommu the configuration
+ * space.
+ *
+ * Any thread, any time.
+ * @param iommu  the IOMMU
+ * @return bytes; 0 for NULL
+ */
+VIOMMU_API uint64_t viommu_get_register_bytes(const struct viommu *iommu);
+
+/**
+ * The sizes and caps that an IOMMU was made with, defaults filled in.
+ *
+ * Any thread, any time.
+ * @param iommu   the IOMMU
+ * @param limits  size is set by the caller
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE
+ */
+VIOMMU_API int viommu_get_limits(const struct viommu *iommu, struct viommu_limits *limits);
+
 /* ---- devices and channels ---- */
 
 /** What part of a device's translation cache must go. Ranges are closed. */
@@ -156,6 +195,44 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EEXIST
  */
 VIOMMU_API int viommu_device_set_id(struct viommu_device *device, uint32_t id);
+
+/**
+ * The device that has an id. It is the caller's to see to that nobody frees it meanwhile.
+ *
+ * Any thread, any time.
+ * @param iommu   the IOMMU it is behind
+ * @param id      its id
+ * @param device  receives the handle
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOENT (no device has it)
+ */
+VIOMMU_API int viommu_find_device(struct viommu *iommu, uint32_t id, struct viommu_device **device);
+
+/**
+ * What viommu_device_config.opaque was.
+ *
+ * Any thread, any time.
+ * @param device  the device
+ * @return the pointer; NULL for NULL
+ */
+VIOMMU_API void *viommu_device_get_opaque(const struct viommu_device *device);
+
+/**
+ * The id that a device has now.
+ *
+ * Any thread, any time.
+ * @param device  the device
+ * @return the id; UINT32_MAX for NULL
+ */
+VIOMMU_API uint32_t viommu_device_get_id(const struct viommu_device *device);
+
+/**
+ * The IOMMU that a device is behind.
+ *
+ * Any thread, any time.
+ * @param device  the device
+ * @return the IOMMU; NULL for NULL
+ */
+VIOMMU_API struct viommu *viommu_device_get_iommu(const struct viommu_device *device);
 
 /**
  * Creates a channel: a private micro-TLB for one thread at a time that does DMA as (device, PASID).

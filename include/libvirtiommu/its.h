@@ -371,6 +371,17 @@ VIOMMU_API int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_conf
 			      struct viommu **its);
 
 /**
+ * The configuration that an ITS presents: what was given, defaults filled in. host and limits are NULL
+ * (viommu_get_limits()).
+ *
+ * Any thread, any time.
+ * @param iommu   an ITS
+ * @param config  size is set by the caller
+ * @return VIOMMU_OK, VIOMMU_ESIZE, VIOMMU_EINVAL (also: another engine)
+ */
+VIOMMU_API int viommu_its_get_config(const struct viommu *iommu, struct viommu_its_config *config);
+
+/**
  * Writes a register as the VMM that restores a saved guest (as KVM_DEV_ARM_VGIC_GRP_ITS_REGS does).
  * As viommu_reg_write() of the whole register, but for what a guest cannot write: CREADR, while
  * Enabled is 0 and if below the queue's size, IIDR (Revision must be 0: the ABI of the tables), and

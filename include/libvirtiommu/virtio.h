@@ -104,6 +104,18 @@ VIOMMU_API int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virti
 				 struct viommu **iommu);
 
 /**
+ * The configuration that a virtio-iommu presents: what was given, defaults filled in. host and limits are NULL
+ * (viommu_get_limits()).
+ *
+ * Any thread, any time.
+ * @param iommu   a virtio-iommu
+ * @param config  size is set by the caller
+ * @return VIOMMU_OK, VIOMMU_ESIZE, VIOMMU_EINVAL (also: another engine)
+ */
+VIOMMU_API int viommu_virtio_get_config(const struct viommu *iommu,
+					struct viommu_virtio_config *config);
+
+/**
  * The driver has accepted features (FEATURES_OK). What needs a feature that was not accepted is
  * refused from then on; before the first call, everything that is offered counts as accepted.
  *

@@ -49,6 +49,17 @@ VIOMMU_API uint64_t viommu_vtd_default_ecap(void);
 VIOMMU_API int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *config,
 			      struct viommu **iommu);
 
+/**
+ * The configuration that a VT-d unit presents: what was given, defaults filled in. host and limits are NULL
+ * (viommu_get_limits()).
+ *
+ * Any thread, any time.
+ * @param iommu   a VT-d unit
+ * @param config  size is set by the caller
+ * @return VIOMMU_OK, VIOMMU_ESIZE, VIOMMU_EINVAL (also: another engine)
+ */
+VIOMMU_API int viommu_vtd_get_config(const struct viommu *iommu, struct viommu_vtd_config *config);
+
 #ifdef __cplusplus
 }
 #endif

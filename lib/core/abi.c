@@ -50,6 +50,21 @@ int abi_take(void *ours, uint32_t size, uint32_t least, const void *theirs)
 	return VIOMMU_OK;
 }
 
+int abi_give(void *theirs, const void *ours, uint32_t size)
+{
+	uint32_t given;
+
+	if (!theirs)
+		return VIOMMU_EINVAL;
+	memcpy(&given, theirs, sizeof(given));
+	if (given < sizeof(void *) || given > ABI_SIZE_MAX || given % sizeof(void *))
+		return VIOMMU_ESIZE;
+	memset(theirs, 0, given);
+	memcpy(theirs, ours, given < size ? given : size);
+	memcpy(theirs, &given, sizeof(given));
+	return VIOMMU_OK;
+}
+
 uint32_t viommu_version(void)
 {
 	return VIOMMU_VERSION_MAJOR << 16 | VIOMMU_VERSION_MINOR << 8 | VIOMMU_VERSION_PATCH;

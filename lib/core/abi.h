@@ -13,4 +13,10 @@
  */
 int abi_take(void *ours, uint32_t size, uint32_t least, const void *theirs);
 
+/*
+ * Fills a caller's structure, whose size is set, from ours of @size bytes: an older caller gets the
+ * beginning, a newer one zeros behind it. Its size stays. Returns as abi_take().
+ */
+int abi_give(void *theirs, const void *ours, uint32_t size);
+
 #endif

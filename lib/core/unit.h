@@ -248,6 +248,8 @@ struct viommu {
 
 	struct viommu_host host;
 	struct viommu_limits limits;
+	uint64_t
+		register_bytes; /* how far the register space goes, for the engine to set; constant */
 
 	pthread_mutex_t devices_lock; /* guards what follows, up to the tokens; no callback is made
 					 with it held */

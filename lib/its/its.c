@@ -243,8 +243,9 @@ int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *given, 
 	its->translater = config.base + ITS_TRANSLATER;
 	its->devices = config.devices;
 	its->blocks = (config.events + 1023) / 1024 * 64;
-	its->opaque = config.opaque;
-	its->error = config.error;
+	its->config = config;
+	its->config.host = NULL; /* the caller's */
+	its->config.limits = NULL;
 	result = unit_init(&its->unit, &its_engine, vm, config.host, &limits);
 	if (result) {
 		vm_dealloc(vm, its, sizeof(*its));
@@ -263,4 +264,13 @@ int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *given, 
 	}
 	*out = &its->unit;
 	return VIOMMU_OK;
+}
+
+int viommu_its_get_config(const struct viommu *u, struct viommu_its_config *config)
+{
+	const struct its *its = (const struct its *)u; /* unit is the first member */
+
+	if (!u || u->engine != &its_engine)
+		return VIOMMU_EINVAL;
+	return abi_give(config, &its->config, sizeof(its->config));
 }

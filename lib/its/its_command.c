@@ -7,9 +7,10 @@
 
 enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
 {
-	if (its->error)
-		its->error(its->opaque, command ? VIOMMU_ITS_ERROR(command, reason) : 0,
-			   its->current.word);
+	if (its->config.error)
+		its->config.error(its->config.opaque,
+				  command ? VIOMMU_ITS_ERROR(command, reason) : 0,
+				  its->current.word);
 	return ITS_DONE;
 }
 

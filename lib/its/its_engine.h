@@ -52,10 +52,9 @@ struct its {
 	unsigned device_bits;
 	unsigned event_bits;
 	unsigned collection_bits;
-	uint32_t devices; /* cap */
-	uint32_t blocks;  /* of the pool */
-	void *opaque;
-	void (*error)(void *opaque, uint32_t code, const uint64_t *command);
+	uint32_t devices;		 /* cap */
+	uint32_t blocks;		 /* of the pool */
+	struct viommu_its_config config; /* as presented */
 	struct regs regs;
 
 	/* Read by everyone who translates. */

@@ -6,8 +6,8 @@
 enum its_executed its_stall(struct its *its)
 {
 	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
-	if (its->error)
-		its->error(its->opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
+	if (its->config.error)
+		its->config.error(its->config.opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
 	return ITS_STALLED;
 }
 

@@ -187,6 +187,7 @@ int its_regs_init(struct its *its, uint32_t iidr, uint32_t number)
 	uint32_t frames = its->typer & ITS_TYPER_VSGI ? 3 : 1;
 	int result = regs_init(&its->regs, its->unit.vm, frames * ITS_FRAME, 32, its);
 
+	its->unit.register_bytes = (frames < 2 ? 2 : frames) * ITS_FRAME; /* TRANSLATER has one */
 	if (!result && NEVER(!add_main(its, iidr, number) || !add_optional(its) || !add_ids(its)))
 		result = VIOMMU_EINTERNAL;
 	return result;

@@ -197,6 +197,7 @@ int viommu_lpis_new(struct viommu_vm *vm, const struct viommu_lpis_config *given
 		free_lpis(&l->unit);
 		return result;
 	}
+	l->unit.register_bytes = (uint64_t)l->cpus * GICR_FRAME;
 	*out = &l->unit;
 	return VIOMMU_OK;
 }

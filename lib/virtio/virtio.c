@@ -346,6 +346,20 @@ int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virtio_config *g
 		free_unit(&v->unit);
 		return refuse_unit(&config, result);
 	}
+	v->unit.register_bytes = VIOMMU_VIRTIO_CONFIG_BYTES;
 	*out = &v->unit;
 	return VIOMMU_OK;
+}
+
+int viommu_virtio_get_config(const struct viommu *u, struct viommu_virtio_config *config)
+{
+	const struct virtio *v = (const struct virtio *)u; /* unit is the first member */
+	struct viommu_virtio_config now;
+
+	if (!u || u->engine != &virtio_engine)
+		return VIOMMU_EINVAL;
+	now = v->config;
+	now.host = NULL; /* the caller's */
+	now.limits = NULL;
+	return abi_give(config, &now, sizeof(now));
 }

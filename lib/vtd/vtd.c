@@ -172,3 +172,16 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	*out = &v->unit;
 	return VIOMMU_OK;
 }
+
+int viommu_vtd_get_config(const struct viommu *u, struct viommu_vtd_config *config)
+{
+	const struct vtd *v = (const struct vtd *)u; /* unit is the first member */
+
+	if (!u || u->engine != &vtd_engine)
+		return VIOMMU_EINVAL;
+	return abi_give(
+		config,
+		&(struct viommu_vtd_config){
+			.cap = v->cap, .ecap = v->ecap, .version = v->version, .haw = v->haw },
+		sizeof(*config));
+}

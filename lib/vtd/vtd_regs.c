@@ -431,6 +431,7 @@ int vtd_regs_init(struct vtd *v)
 	if (end < v->iva + 16)
 		end = v->iva + 16;
 	end = (end + 4095) & ~UINT32_C(4095);
+	v->unit.register_bytes = end;
 	result = regs_init(&v->regs, v->unit.vm, end, 64 + 2 * v->frcds, v);
 	if (result)
 		return result;
