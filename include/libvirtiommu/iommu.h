@@ -514,6 +514,19 @@ VIOMMU_API int viommu_run(struct viommu *iommu);
  */
 VIOMMU_API int viommu_reset(struct viommu *iommu);
 
+/**
+ * Forgets everything that is cached, as if the guest had invalidated all of it: for a VMM that has changed the
+ * guest's tables by itself, such as by loading memory. Listeners are told that all may have changed, routes
+ * are resolved again. Not what devices cache (viommu_device_config.invalidate): the VMM has them drop it.
+ *
+ * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * @param iommu  the IOMMU
+ * @return VIOMMU_OK: what is asked from now on is asked of the tables, and listeners know it (who may
+ * still be using what he asked before: viommu_vm_quiesce()). VIOMMU_PENDING: listeners are still to be
+ * told (see viommu_run()). VIOMMU_EINVAL, VIOMMU_EBUSY
+ */
+VIOMMU_API int viommu_flush(struct viommu *iommu);
+
 /* ---- listeners ---- */
 
 /** How requests of a device are treated as a whole: by its own context, as far as it has one. */
@@ -572,24 +585,29 @@ struct viommu_listener_config {
 /**
  * Adds a listener. It may be called before this returns: see mode.
  *
- * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * One at a time per handle, together with viommu_reg_write() and viommu_run(); also from inside a
+ * callback of such a call. Then it is told the mode before that call returns, or by the next
+ * viommu_run(), which the host's work callback asks for; and of changes from now on, so that it can replay
+ * at once.
  * @param iommu     the IOMMU
  * @param device    one device, or NULL: all of the IOMMU's, also those that come later
  * @param config    copied
  * @param listener  receives the handle
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (from inside a
- * callback of the IOMMU)
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (another thread's call is
+ * under way; or config has map, and from inside a callback while listeners are being told of mappings, one
+ * after the other)
  */
 VIOMMU_API int viommu_listener_new(struct viommu *iommu, struct viommu_device *device,
 				   const struct viommu_listener_config *config,
 				   struct viommu_listener **listener);
 
 /**
- * Removes a listener.
+ * Removes a listener. None of its callbacks is made afterwards.
  *
- * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * One at a time per handle, together with viommu_reg_write() and viommu_run(); also from inside a
+ * callback of such a call, its own included. Then its device is in use until that call returns.
  * @param listener  may be NULL
- * @return VIOMMU_OK, VIOMMU_EBUSY (from inside a callback of the IOMMU)
+ * @return VIOMMU_OK, VIOMMU_EBUSY (another thread's call is under way)
  */
 VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
 
@@ -599,10 +617,11 @@ VIOMMU_API int viommu_listener_free(struct viommu_listener *listener);
  * and viommu_replay() after it was switched on. A new listener's is on; other callbacks stay as they
  * are.
  *
- * One at a time per handle, together with viommu_reg_write() and viommu_run().
+ * One at a time per handle, together with viommu_reg_write() and viommu_run(); also from inside a
+ * callback of such a call.
  * @param listener  the listener
  * @param unmap     0: off; 1: on
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of the IOMMU)
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (another thread's call is under way)
  */
 VIOMMU_API int viommu_listener_enable(struct viommu_listener *listener, uint32_t unmap);
 

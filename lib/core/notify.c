@@ -294,13 +294,14 @@ int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t i
 {
 	int result = VIOMMU_OK;
 
-	(void)u;
+	u->mapping = true;
 	for (struct viommu_listener *l = first_of(device); l && !result; l = next_of(l)) {
 		if (!l->config.map)
 			continue;
 		heard(l);
 		result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
 	}
+	u->mapping = false;
 	return result;
 }
 
@@ -426,13 +427,18 @@ static void count_in(struct viommu_listener *l, uint32_t by)
 		atomic_fetch_add(&l->iommu->wide_listeners, by);
 }
 
-/* Learns the mode of the devices that it hears. */
-static void introduce(struct viommu_listener *l)
+/* Learns the mode of the devices that it hears; @inside: when the call ends that is under way, which
+ * may be about to tell it. */
+static void introduce(struct viommu_listener *l, bool inside)
 {
 	struct viommu *u = l->iommu;
 
 	if (!hears_devices(l))
 		return;
+	if (inside && l->device) {
+		device_owes(l->device, OWED_MODE);
+		return;
+	}
 	if (l->device) {
 		l->device->mode = look(l->device);
 		tell_mode_to(l, l->device);
@@ -440,7 +446,10 @@ static void introduce(struct viommu_listener *l)
 		l->fresh = true;
 		sweep_start(u, 0);
 	}
-	notify_end(u, VIOMMU_OK);
+	if (inside)
+		unit_work(u); /* not every call tells */
+	else
+		notify_end(u, VIOMMU_OK);
 }
 
 static void start_ticking(struct viommu_listener *l, void (*tick)(void *opaque, uint64_t now))
@@ -459,16 +468,14 @@ static void stop_ticking(const struct viommu_listener *l)
 	*at = l->next_ticking;
 }
 
-int listener_new(struct viommu *u, struct viommu_device *device,
-		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
-		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **out)
+/* With the unit. At the head of a list, where whoever is going through it does not come by. */
+static int arrive(struct viommu *u, struct viommu_device *device,
+		  const struct viommu_listener_config *config, bool (*settle)(void *opaque),
+		  void (*tick)(void *opaque, uint64_t now), bool inside,
+		  struct viommu_listener **out)
 {
 	struct viommu_listener *listener;
 
-	if (!unit_begin(u))
-		return VIOMMU_EBUSY;
-	if (u->engine->finish)
-		u->engine->finish(u);
 	listener = vm_alloc(u->vm, sizeof(*listener), _Alignof(struct viommu_listener));
 	if (listener) {
 		*listener = (struct viommu_listener){
@@ -479,10 +486,29 @@ int listener_new(struct viommu *u, struct viommu_device *device,
 		count_in(listener, 1);
 		if (tick)
 			start_ticking(listener, tick);
-		introduce(listener);
+		introduce(listener, inside);
 	}
-	unit_end(u);
 	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+int listener_new(struct viommu *u, struct viommu_device *device,
+		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
+		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **out)
+{
+	int result;
+
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	if (u->engine->finish)
+		u->engine->finish(u);
+	result = arrive(u, device, config, settle, tick, false, out);
+	unit_end(u);
+	return result;
+}
+
+static bool is_mapping(const struct viommu *u)
+{
+	return u->mapping || (u->engine->mapping && u->engine->mapping(u));
 }
 
 int viommu_listener_new(struct viommu *u, struct viommu_device *device,
@@ -499,10 +525,14 @@ int viommu_listener_new(struct viommu *u, struct viommu_device *device,
 		return result;
 	if (config.flags || (device && config.interrupts))
 		return VIOMMU_EINVAL;
-	return listener_new(u, device, &config, NULL, NULL, out);
+	if (!unit_is_inside(u))
+		return listener_new(u, device, &config, NULL, NULL, out);
+	if (config.map && is_mapping(u))
+		return VIOMMU_EBUSY;
+	return arrive(u, device, &config, NULL, NULL, true, out);
 }
 
-int viommu_listener_free(struct viommu_listener *listener)
+int listener_free(struct viommu_listener *listener)
 {
 	struct viommu *u;
 
@@ -520,22 +550,59 @@ int viommu_listener_free(struct viommu_listener *listener)
 	return VIOMMU_OK;
 }
 
+/* Somebody up the stack may be going through its list: it hears nothing any more, and stays there
+ * until the call ends. */
+static void leave(struct viommu_listener *listener)
+{
+	struct viommu *u = listener->iommu;
+
+	count_in(listener, UINT32_MAX); /* - 1 */
+	listener->config = (struct viommu_listener_config){ .size = 0 };
+	listener->next_gone = u->gone;
+	u->gone = listener;
+}
+
+void notify_bury(struct viommu *u)
+{
+	while (u->gone) {
+		struct viommu_listener *listener = u->gone;
+
+		u->gone = listener->next_gone;
+		take_out(listener);
+		vm_dealloc(u->vm, listener, sizeof(*listener));
+	}
+}
+
+int viommu_listener_free(struct viommu_listener *listener)
+{
+	if (!listener || !unit_is_inside(listener->iommu))
+		return listener_free(listener);
+	leave(listener);
+	return VIOMMU_OK;
+}
+
 int viommu_listener_enable(struct viommu_listener *listener, uint32_t unmap)
 {
 	struct viommu *u;
+	bool inside;
 
 	if (!listener || unmap > 1)
 		return VIOMMU_EINVAL;
 	u = listener->iommu;
-	if (!unit_begin(u))
+	inside = unit_is_inside(u);
+	if (!inside && !unit_begin(u))
 		return VIOMMU_EBUSY;
 	count_in(listener, UINT32_MAX); /* - 1 */
 	listener->deaf = !unmap;
 	count_in(listener, 1);
 	if (unmap && !listener->device) { /* devices are looked at again: device_has_domain() */
 		sweep_start(u, 0);
-		notify_end(u, VIOMMU_OK);
+		if (inside)
+			unit_work(u);
+		else
+			notify_end(u, VIOMMU_OK);
 	}
-	unit_end(u);
+	if (!inside)
+		unit_end(u);
 	return VIOMMU_OK;
 }

@@ -109,6 +109,7 @@ bool unit_begin(struct viommu *u)
 {
 	if (atomic_exchange_explicit(&u->busy, 1, memory_order_acquire))
 		return false;
+	atomic_store_explicit(&u->caller, (uintptr_t)pthread_self(), memory_order_relaxed);
 	epoch_enter(&u->epoch, &u->self);
 	u->steps = u->limits.steps;
 	return true;
@@ -128,12 +129,20 @@ static void go_on_awaiting(struct viommu *u)
 
 void unit_end(struct viommu *u)
 {
+	if (UNLIKELY(u->gone))
+		notify_bury(u);
+	atomic_store_explicit(&u->caller, 0, memory_order_relaxed);
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
 	epoch_close(&u->self);
-	atomic_store(&u->busy,
-		     0); /* and a fence: who asks from now on sees that the section is closed */
+	/* and a fence: who asks for sections from now on sees that this one is closed */
+	atomic_store(&u->busy, 0);
 	if (UNLIKELY(atomic_load(&u->map_awaited)))
 		go_on_awaiting(u);
+}
+
+bool unit_is_inside(const struct viommu *u)
+{
+	return atomic_load_explicit(&u->caller, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
 void unit_work(const struct viommu *u)
@@ -277,6 +286,25 @@ int viommu_reset(struct viommu *u)
 	result = u->engine->reset(u);
 	forget_all(u);
 	result = notify_end(u, result);
+	unit_end(u);
+	return result;
+}
+
+int viommu_flush(struct viommu *u)
+{
+	int result;
+
+	if (!u)
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	notify_begin(u);
+	if (u->engine->flush)
+		u->engine->flush(u);
+	notify_forget(u, true, false);
+	forget_all(u);
+	notify_interrupts(u, VIOMMU_ANY_SOURCE, 0, UINT32_MAX);
+	result = notify_end(u, VIOMMU_OK);
 	unit_end(u);
 	return result;
 }

@@ -81,6 +81,11 @@ struct engine {
 	/* Ends what is under way of what listeners are told in steps, regardless of steps: before
 	 * one more begins to listen. May be NULL. */
 	void (*finish)(struct viommu *u);
+	/* Listeners are being told of mappings one by one: one who comes now would hear of some of
+	 * them only. May be NULL. */
+	bool (*mapping)(const struct viommu *u);
+	/* Forgets what it has cached by itself. May be NULL. */
+	void (*flush)(struct viommu *u);
 	int (*request_page)(struct viommu *u, struct viommu_device *device,
 			    const struct viommu_page_request *request);
 	/* A device has not dropped what an invalidation named; from any thread, with devices_lock
@@ -201,9 +206,10 @@ struct viommu_listener {
 	struct viommu_listener *next; /* of those of the device, or of the IOMMU */
 	struct viommu_listener *next_told;
 	struct viommu_listener *next_ticking;
-	bool told;  /* is in that list */
-	bool fresh; /* has not heard every device's mode yet */
-	bool deaf;  /* to unmap: viommu_listener_enable() */
+	struct viommu_listener *next_gone; /* removed by the call under way: it has no callbacks */
+	bool told;			   /* is in that list */
+	bool fresh;			   /* has not heard every device's mode yet */
+	bool deaf;			   /* to unmap: viommu_listener_enable() */
 };
 
 /* What is told to every device, one after the other, over as many calls as it takes. */
@@ -229,10 +235,13 @@ struct viommu {
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
 	_Atomic uint32_t users; /* other engines that it belongs to */
 	_Atomic uint32_t busy;
+	_Atomic uintptr_t caller;	   /* the thread whose call it is; 0: none */
 	struct epoch_section self;	   /* of that call */
 	struct viommu_listener *listeners; /* of the whole IOMMU */
 	struct viommu_listener *ticking;   /* those with a tick */
 	struct viommu_listener *told;	   /* something since notify_complete() */
+	struct viommu_listener *gone;	   /* freed when the call ends */
+	bool mapping;			   /* notify_device_map() is under way */
 	struct sweep sweep;
 	uint64_t tells;		/* callbacks that told something */
 	uint64_t visits;	/* events that were told by domain */
@@ -293,6 +302,8 @@ void unit_fini(struct viommu *u);
 /* Brackets a call that only one thread may make at a time. False: refused, one is under way. */
 bool unit_begin(struct viommu *u);
 void unit_end(struct viommu *u);
+/* Whether the call that is under way is this thread's own: we are inside a callback of it. */
+bool unit_is_inside(const struct viommu *u);
 
 /* One budget a call, paid by the innermost loop over anything that a guest can grow: takes @steps
  * from what is left. False: nothing was left; stop where it can be resumed, have viommu_run() called
@@ -572,6 +583,10 @@ void devices_forget_invalidations(struct viommu *u, uint64_t token);
 int listener_new(struct viommu *u, struct viommu_device *device,
 		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
 		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **listener);
+/* VIOMMU_EBUSY: from inside a callback, too, since its callbacks may be under way. */
+int listener_free(struct viommu_listener *listener);
+/* Frees those that were removed by the call which ends. */
+void notify_bury(struct viommu *u);
 
 #define NOTIFY_NO_MODE UINT32_MAX
 

@@ -403,7 +403,7 @@ int viommu_ioapic_free(struct viommu_ioapic *a)
 
 	if (!a)
 		return VIOMMU_OK;
-	result = viommu_listener_free(a->listener);
+	result = listener_free(a->listener);
 	if (!result)
 		free_all(a);
 	return result;

@@ -288,7 +288,7 @@ int viommu_routes_free(struct viommu_routes *r)
 
 	if (!r)
 		return VIOMMU_OK;
-	result = viommu_listener_free(r->listener);
+	result = listener_free(r->listener);
 	if (result)
 		return result;
 	free_all(r);

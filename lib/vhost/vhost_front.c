@@ -343,7 +343,7 @@ int viommu_vhost_free(struct viommu_vhost *v)
 	pthread_mutex_lock(&v->lock);
 	busy = v->sending || v->missing;
 	pthread_mutex_unlock(&v->lock);
-	if (busy || viommu_listener_free(v->listener))
+	if (busy || listener_free(v->listener))
 		return VIOMMU_EBUSY;
 	wake = v->holding && epoch_leave(&u->epoch, &v->section);
 	epoch_remove(&u->epoch, &v->section);

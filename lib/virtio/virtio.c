@@ -157,6 +157,15 @@ static uint32_t mode(struct viommu *u, struct viommu_device *device)
 	return virtio_mode(virtio_of(u), virtio_endpoint_of(device));
 }
 
+static bool mapping(const struct viommu *u)
+{
+	const struct virtio_job *job =
+		&((const struct virtio *)u)->job; /* unit is the first member */
+
+	return job->phase == VIRTIO_TELLING_MAP || job->phase == VIRTIO_ATTACHING ||
+	       (job->phase == VIRTIO_TELLING && job->everybody);
+}
+
 const struct engine virtio_engine = {
 	.name = "virtio",
 	.last_id = UINT32_MAX,
@@ -170,6 +179,7 @@ const struct engine virtio_engine = {
 	.save = virtio_save,
 	.restore = virtio_restore,
 	.finish = virtio_finish_job,
+	.mapping = mapping,
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_new = virtio_device_new,

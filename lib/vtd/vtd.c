@@ -53,6 +53,11 @@ static int reset(struct viommu *u)
 	return vtd_complete(v);
 }
 
+static void flush(struct viommu *u)
+{
+	vtd_irte_cache_drop(&vtd_of(u)->irtes, 0, UINT32_MAX);
+}
+
 static void free_unit(struct viommu *u)
 {
 	struct vtd *v = vtd_of(u);
@@ -83,6 +88,7 @@ static const struct engine vtd_engine = {
 	.unexpected = vtd_unexpected,
 	.remap_msi = vtd_remap_msi,
 	.remap_cached = vtd_remap_cached,
+	.flush = flush,
 	.free = free_unit,
 	.by_domain = true,
 	.reason_text = vtd_reason_text,

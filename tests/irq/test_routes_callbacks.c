@@ -199,7 +199,8 @@ static void matrix_unit(struct routes_rig *r)
 	check_eq("save", viommu_save(r->g.iommu, NULL, &bytes), VIOMMU_EBUSY);
 	check_eq("restore", viommu_restore(r->g.iommu, "", 0), VIOMMU_EBUSY);
 	check_eq("listener_new", viommu_listener_new(r->g.iommu, NULL, &config, &listener),
-		 VIOMMU_EBUSY);
+		 VIOMMU_OK);
+	check_eq("listener_free", viommu_listener_free(listener), VIOMMU_OK);
 	check_eq("free", viommu_free(r->g.iommu), VIOMMU_EBUSY);
 	check_eq("vm_free", viommu_vm_free(r->g.vm), VIOMMU_EBUSY);
 }

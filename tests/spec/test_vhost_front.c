@@ -190,8 +190,8 @@ static void call_everything(struct backend *b, const struct viommu_iotlb_msg *m)
 		row_equal(viommu_reg_read(u->g.iommu, VTD_GSTS, 4, &value), (uint64_t)VIOMMU_EBUSY);
 		row_equal(viommu_run(u->g.iommu), (uint64_t)VIOMMU_EBUSY);
 		row_equal(viommu_reset(u->g.iommu), (uint64_t)VIOMMU_EBUSY);
-		row_equal(viommu_listener_new(u->g.iommu, u->dev, &quiet, &listener),
-			  (uint64_t)VIOMMU_EBUSY);
+		row_equal(viommu_listener_new(u->g.iommu, u->dev, &quiet, &listener), VIOMMU_OK);
+		row_equal(viommu_listener_free(listener), VIOMMU_OK);
 		row_name = "a miss from inside send is left to the sender";
 		row_equal(viommu_vhost_miss(b->v, AT(2), R), VIOMMU_OK);
 	}

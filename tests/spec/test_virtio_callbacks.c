@@ -134,6 +134,92 @@ static void test_mode(void **state)
 	vr_close(rig);
 }
 
+/* ---- listeners that come inside a callback ---- */
+
+static unsigned heard; /* mappings, by the one that came */
+static struct viommu_listener *newcomer;
+
+static int hear(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		const struct viommu_fragment *fragment)
+{
+	heard++;
+	return VIOMMU_OK;
+}
+
+static int come(bool map)
+{
+	const struct viommu_listener_config config = { .size = sizeof(config),
+						       .map = map ? hear : NULL };
+
+	return newcomer ? VIOMMU_OK
+			: viommu_listener_new(rig->g.iommu, rig->device[4], &config, &newcomer);
+}
+
+/* In the midst of mappings nobody comes who would hear of some of them only. */
+static int come_while_mapping(void *opaque, struct viommu_device *device, uint32_t pasid,
+			      uint64_t iova, const struct viommu_fragment *fragment)
+{
+	calls++;
+	row_equal(come(true), VIOMMU_EBUSY);
+	row_equal(newcomer == NULL, true);
+	return VIOMMU_OK;
+}
+
+static int come_without_map(void *opaque, struct viommu_device *device, uint32_t pasid,
+			    uint64_t iova, const struct viommu_fragment *fragment)
+{
+	calls++;
+	row_equal(come(false), VIOMMU_OK);
+	return VIOMMU_OK;
+}
+
+/* Before the first of them, it hears all. */
+static void come_with_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	calls++;
+	if (mode == VIOMMU_MODE_TRANSLATE)
+		row_equal(come(true), VIOMMU_OK);
+}
+
+static void test_newcomers(void **state)
+{
+	static const struct {
+		const char *name;
+		int (*map)(void *opaque, struct viommu_device *device, uint32_t pasid,
+			   uint64_t iova, const struct viommu_fragment *fragment);
+		void (*mode)(void *opaque, struct viommu_device *device, uint32_t mode);
+		unsigned heard;
+	} rows[] = {
+		{ "19 listener with map from inside map", come_while_mapping, NULL, 0 },
+		{ "19 listener without map from inside map", come_without_map, NULL, 0 },
+		{ "19 listener with map from inside mode", on_map, come_with_mode, 3 },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		const struct viommu_listener_config config = { .size = sizeof(config),
+							       .mode = rows[i].mode,
+							       .map = rows[i].map };
+		struct viommu_listener *listener;
+
+		open_rig();
+		row_name = rows[i].name;
+		newcomer = NULL;
+		heard = 0;
+		row_equal(vr_map(rig, 7, 0x2000, 0x2fff, 0x40000, VR_RW), ST_OK);
+		row_equal(vr_map(rig, 7, 0x4000, 0x4fff, 0x80000, VR_RW), ST_OK);
+		row_equal(viommu_listener_new(rig->g.iommu, rig->device[4], &config, &listener),
+			  VIOMMU_OK);
+		calls = 0;
+		row_equal(vr_attach(rig, 7, 4, 0), ST_OK);
+		row_equal(calls >= 1, true);
+		row_equal(heard, rows[i].heard);
+		row_equal(newcomer != NULL, i != 0);
+		row_equal(viommu_listener_free(newcomer), VIOMMU_OK);
+		row_equal(viommu_listener_free(listener), VIOMMU_OK);
+		vr_close(rig);
+	}
+}
+
 /* ---- devices ---- */
 
 /* The device answers before it has said that it will. */
@@ -328,11 +414,11 @@ static void test_no_callbacks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_callbacks),  cmocka_unit_test(test_listeners),
-		cmocka_unit_test(test_invalidate),    cmocka_unit_test(test_mode),
-		cmocka_unit_test(test_early_answers), cmocka_unit_test(test_unplugged),
-		cmocka_unit_test(test_renumbered),    cmocka_unit_test(test_aliased),
-		cmocka_unit_test(test_large_probe),
+		cmocka_unit_test(test_no_callbacks), cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_invalidate),   cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_newcomers),    cmocka_unit_test(test_early_answers),
+		cmocka_unit_test(test_unplugged),    cmocka_unit_test(test_renumbered),
+		cmocka_unit_test(test_aliased),	     cmocka_unit_test(test_large_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);

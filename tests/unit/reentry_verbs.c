@@ -159,6 +159,11 @@ static int restore(struct reentry *r)
 	return viommu_restore(r->g.iommu, r->saved, r->saved_bytes);
 }
 
+static int flush(struct reentry *r)
+{
+	return viommu_flush(r->g.iommu);
+}
+
 static int new_listener(struct reentry *r)
 {
 	struct viommu_listener_config config = { .size = sizeof(config) };
@@ -264,9 +269,10 @@ const struct verb verbs[] = {
 	{ "viommu_reset", ONE_AT_A_TIME, reset },
 	{ "viommu_save", ONE_AT_A_TIME, save },
 	{ "viommu_restore", ONE_AT_A_TIME, restore },
-	{ "viommu_listener_new", ONE_AT_A_TIME, new_listener },
-	{ "viommu_listener_enable", ONE_AT_A_TIME, enable_listener },
-	{ "viommu_listener_free", ONE_AT_A_TIME, free_listener },
+	{ "viommu_flush", ONE_AT_A_TIME, flush },
+	{ "viommu_listener_new", WORKS, new_listener },
+	{ "viommu_listener_enable", WORKS, enable_listener },
+	{ "viommu_listener_free", WORKS, free_listener },
 	{ "viommu_vm_add_region, viommu_vm_remove_region", WORKS, regions },
 	{ "viommu_vm_quiesce", WORKS, quiesce },
 	{ "viommu_vtd_new, viommu_free", WORKS, new_unit },
