@@ -128,11 +128,17 @@ struct viommu_page_response {
 
 struct viommu_virtio_endpoint;
 
+/** A device that has no id yet, as behind a bridge that the guest has not given a bus, or none any more. Any
+ * number of devices have it. What they ask is refused, with reason 0 and without a record, since there is
+ * nobody to name; their mode is VIOMMU_MODE_BLOCK. */
+#define VIOMMU_NO_ID UINT32_MAX
+
 /** How to create a device. Zero the structure, set size, fill in what is wanted. */
 struct viommu_device_config {
 	uint32_t size;	/**< sizeof(struct viommu_device_config) */
 	uint32_t flags; /**< 0 */
-	uint32_t id;	/**< requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id */
+	/** Requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id; or VIOMMU_NO_ID. */
+	uint32_t id;
 	/** Which part of the caches it uses: 0; others are refused until there are partitions. */
 	uint32_t partition;
 	void *opaque; /**< passed to the callbacks */
@@ -191,10 +197,24 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
  *
  * Any thread, any time. May call the host's work callback.
  * @param device  the device
- * @param id      the new id
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EEXIST
+ * @param id      the new id, or VIOMMU_NO_ID
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EEXIST (another device has it), VIOMMU_EBUSY (VIOMMU_NO_ID, and a
+ * virtio-iommu guest has attached the endpoint)
  */
 VIOMMU_API int viommu_device_set_id(struct viommu_device *device, uint32_t id);
+
+/**
+ * The same for several devices in one step: they may have one another's ids, and one that takes over
+ * another's id can leave it with VIOMMU_NO_ID. All of them, or none.
+ *
+ * Any thread, any time. May call the host's work callback.
+ * @param devices  of one IOMMU, each once
+ * @param ids      the new id of each, or VIOMMU_NO_ID
+ * @param count    at least 1
+ * @return as viommu_device_set_id(); VIOMMU_EEXIST also: an id is there twice
+ */
+VIOMMU_API int viommu_devices_set_ids(struct viommu_device *const *devices, const uint32_t *ids,
+				      uint32_t count);
 
 /**
  * The device that has an id. It is the caller's to see to that nobody frees it meanwhile.
@@ -221,7 +241,7 @@ VIOMMU_API void *viommu_device_get_opaque(const struct viommu_device *device);
  *
  * Any thread, any time.
  * @param device  the device
- * @return the id; UINT32_MAX for NULL
+ * @return the id; VIOMMU_NO_ID for NULL
  */
 VIOMMU_API uint32_t viommu_device_get_id(const struct viommu_device *device);
 
@@ -440,7 +460,7 @@ struct viommu_page_request {
  * @return VIOMMU_OK: queued. VIOMMU_FAULT: refused, recorded where the architecture records it, and
  * answered if it was the last of its group. VIOMMU_EBUSY: refused as well, but not answered, since the
  * device's page_response callback is answering another refused one (this call may come from inside
- * it): ask again later. VIOMMU_EINVAL, VIOMMU_ENOTSUP (the engine presents no
+ * it): ask again later. VIOMMU_EINVAL (also: the device has no id), VIOMMU_ENOTSUP (the engine presents no
  * page requests)
  */
 VIOMMU_API int viommu_request_page(struct viommu_device *device,

@@ -12,12 +12,19 @@ static struct viommu_device **bucket_of(struct viommu *u, uint32_t id)
 	return &u->devices[(id ^ id >> 8) % DEVICE_BUCKETS];
 }
 
-/* With devices_lock held. At most limits.devices steps. */
+/* By what it is found; with devices_lock held. */
+static uint32_t name_of(const struct viommu_device *device)
+{
+	return device->renamed ? device->next_id
+			       : atomic_load_explicit(&device->id, memory_order_relaxed);
+}
+
+/* With devices_lock held. At most limits.devices steps. Who has no id is not found. */
 static struct viommu_device *find(struct viommu *u, uint32_t id)
 {
 	struct viommu_device *device = *bucket_of(u, id);
 
-	while (device && atomic_load_explicit(&device->id, memory_order_relaxed) != id)
+	while (device && name_of(device) != id)
 		device = device->next;
 	return device;
 }
@@ -54,20 +61,22 @@ void device_put(struct viommu_device *device)
 }
 
 /* With devices_lock held. */
-static void link_device(struct viommu *u, struct viommu_device *device, uint32_t id)
+static void link_device(struct viommu *u, struct viommu_device *device)
 {
-	struct viommu_device **bucket = bucket_of(u, id);
+	struct viommu_device **bucket = bucket_of(u, name_of(device));
 
-	atomic_store_explicit(&device->id, id, memory_order_relaxed);
+	if (name_of(device) == VIOMMU_NO_ID)
+		return;
 	device->next = *bucket;
 	*bucket = device;
 }
 
 static void unlink_device(struct viommu *u, struct viommu_device *device)
 {
-	struct viommu_device **at =
-		bucket_of(u, atomic_load_explicit(&device->id, memory_order_relaxed));
+	struct viommu_device **at = bucket_of(u, name_of(device));
 
+	if (name_of(device) == VIOMMU_NO_ID)
+		return;
 	while (*at != device)
 		at = &(*at)->next;
 	*at = device->next;
@@ -85,12 +94,18 @@ static int add_device(struct viommu *u, struct viommu_device *device)
 	} else {
 		u->device_count++;
 		device->serial = ++u->next_serial;
-		link_device(u, device, device->config.id);
+		atomic_store_explicit(&device->id, device->config.id, memory_order_relaxed);
+		link_device(u, device);
 		device->next_of_all = u->all_devices;
 		u->all_devices = device;
 	}
 	pthread_mutex_unlock(&u->devices_lock);
 	return result;
+}
+
+static bool may_have_id(const struct viommu *u, uint32_t id)
+{
+	return id <= u->engine->last_id || id == VIOMMU_NO_ID;
 }
 
 static uint32_t device_bytes(const struct viommu *u)
@@ -114,7 +129,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return result;
 	if (!u->engine->translate)
 		return VIOMMU_ENOTSUP;
-	if (config.flags || config.partition || config.id > u->engine->last_id ||
+	if (config.flags || config.partition || !may_have_id(u, config.id) ||
 	    (config.virtio && !u->engine->device_new))
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));
@@ -258,25 +273,101 @@ int viommu_device_fail(struct viommu_device *device)
 	return VIOMMU_OK;
 }
 
+/* ---- other ids ---- */
+
+/* All with devices_lock held. Whoever reads device->id meanwhile reads the old or the new one. */
+
+/* Takes a device out of its bucket: VIOMMU_EINVAL (it was there before), VIOMMU_EBUSY. */
+static int take_name(struct viommu *u, struct viommu_device *device, uint32_t next_id)
+{
+	if (device->renamed)
+		return VIOMMU_EINVAL;
+	if (next_id == VIOMMU_NO_ID && u->engine->keeps_id && u->engine->keeps_id(device))
+		return VIOMMU_EBUSY;
+	unlink_device(u, device);
+	device->renamed = true;
+	device->next_id = VIOMMU_NO_ID;
+	return VIOMMU_OK;
+}
+
+static int give_name(struct viommu *u, struct viommu_device *device, uint32_t next_id)
+{
+	if (find(u, next_id))
+		return VIOMMU_EEXIST;
+	device->next_id = next_id;
+	link_device(u, device);
+	return VIOMMU_OK;
+}
+
+static void keep_name(struct viommu *u, struct viommu_device *device)
+{
+	unlink_device(u, device);
+	device->renamed = false;
+	link_device(u, device);
+}
+
+/* Whether listeners are owed something. */
+static bool change_name(struct viommu *u, struct viommu_device *device)
+{
+	bool changed = atomic_load_explicit(&device->id, memory_order_relaxed) != device->next_id;
+
+	atomic_store_explicit(&device->id, device->next_id, memory_order_relaxed);
+	device->renamed = false;
+	if (!changed)
+		return false;
+	unit_forget_device(device, false);
+	if (!atomic_load(&u->unmap_listeners))
+		return false;
+	device->owed |= OWED_UNMAP | OWED_MODE;
+	device_list_add(device, DEVICES_OWED);
+	return true;
+}
+
+/* First all are taken out, so that they can have one another's ids. */
+static int set_ids(struct viommu *u, struct viommu_device *const *devices, const uint32_t *ids,
+		   uint32_t count, bool *owed)
+{
+	uint32_t taken;
+	int result = VIOMMU_OK;
+
+	for (taken = 0; !result && taken < count; taken += !result)
+		result = take_name(u, devices[taken], ids[taken]);
+	for (uint32_t i = 0; !result && i < count; i++)
+		result = give_name(u, devices[i], ids[i]);
+	for (uint32_t i = 0; i < taken; i++) {
+		if (result)
+			keep_name(u, devices[i]);
+		else
+			*owed |= change_name(u, devices[i]);
+	}
+	return result;
+}
+
+int viommu_devices_set_ids(struct viommu_device *const *devices, const uint32_t *ids,
+			   uint32_t count)
+{
+	struct viommu *u;
+	bool owed = false;
+	int result;
+
+	if (!devices || !ids || !count || !devices[0])
+		return VIOMMU_EINVAL;
+	u = devices[0]->iommu;
+	for (uint32_t i = 0; i < count; i++) {
+		if (!devices[i] || devices[i]->iommu != u || !may_have_id(u, ids[i]))
+			return VIOMMU_EINVAL;
+	}
+	pthread_mutex_lock(&u->devices_lock);
+	result = set_ids(u, devices, ids, count, &owed);
+	pthread_mutex_unlock(&u->devices_lock);
+	if (owed)
+		unit_work(u);
+	return result;
+}
+
 int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 {
-	const struct viommu_device *other;
-	struct viommu *u;
-
-	if (!device || id > device->iommu->engine->last_id)
-		return VIOMMU_EINVAL;
-	u = device->iommu;
-	pthread_mutex_lock(&u->devices_lock);
-	other = find(u, id);
-	if (!other) {
-		unlink_device(u, device);
-		link_device(u, device, id);
-		unit_forget_device(device, false);
-	}
-	pthread_mutex_unlock(&u->devices_lock);
-	if (!other && atomic_load(&u->unmap_listeners))
-		device_owes(device, OWED_UNMAP | OWED_MODE);
-	return !other || other == device ? VIOMMU_OK : VIOMMU_EEXIST;
+	return viommu_devices_set_ids(&device, &id, 1);
 }
 
 /* ---- lists ---- */
@@ -597,6 +688,8 @@ int viommu_request_page(struct viommu_device *device, const struct viommu_page_r
 	    (request->pasid != VIOMMU_NO_PASID && request->pasid >= BIT(20)))
 		return VIOMMU_EINVAL;
 	u = device->iommu;
+	if (viommu_device_get_id(device) == VIOMMU_NO_ID)
+		return VIOMMU_EINVAL;
 	if (!u->engine->request_page)
 		return VIOMMU_ENOTSUP;
 	atomic_fetch_add(&device->users, 1);

@@ -62,7 +62,7 @@ int viommu_explain(struct viommu_device *device, const struct viommu_request *re
 			    .quiet = true,
 			    .observer = &observer };
 	section = epoch_visit(&device->iommu->epoch);
-	result = device->iommu->engine->translate(device->iommu, &q);
+	result = unit_translate(device->iommu, &q);
 	if (epoch_visit_end(&device->iommu->epoch, section))
 		unit_work(device->iommu);
 	step(opaque,
@@ -158,7 +158,7 @@ static int replay(struct replay *r, struct viommu_device *device, uint32_t pasid
 				   .budget = *budget };
 	struct epoch_section *section = epoch_visit(&u->epoch);
 
-	result = u->engine->parse(u, &q, &context);
+	result = unit_parse(u, &q, &context);
 	if (!result)
 		device_uses_domain(device, context.key.id);
 	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);

@@ -11,7 +11,7 @@ void *viommu_device_get_opaque(const struct viommu_device *device)
 
 uint32_t viommu_device_get_id(const struct viommu_device *device)
 {
-	return device ? atomic_load_explicit(&device->id, memory_order_relaxed) : UINT32_MAX;
+	return device ? atomic_load_explicit(&device->id, memory_order_relaxed) : VIOMMU_NO_ID;
 }
 
 struct viommu *viommu_device_get_iommu(const struct viommu_device *device)

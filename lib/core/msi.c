@@ -74,7 +74,7 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 			    .type = VIOMMU_AT_UNTRANSLATED,
 			    .quiet = flags & VIOMMU_MSI_RESOLVE,
 			    .entry = &entry };
-	result = u->engine->translate(u, &q);
+	result = unit_translate(u, &q);
 	device_put(device);
 	if (result == VIOMMU_OK)
 		address = q.found.gpa + (address - q.found.iova);

@@ -62,7 +62,7 @@ static uint32_t look(struct viommu_device *device)
 
 	if (u->engine->mode)
 		return u->engine->mode(u, device);
-	blocked = u->engine->parse(u, &q, &context) != VIOMMU_OK;
+	blocked = unit_parse(u, &q, &context) != VIOMMU_OK;
 	device_has_domain(device, blocked ? NULL : &context.key.id);
 	if (blocked)
 		return VIOMMU_MODE_BLOCK;

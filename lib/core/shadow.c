@@ -274,7 +274,7 @@ static bool compare_some(struct difference *d)
 
 	if (u->steps == 0)
 		return false;
-	if (u->engine->parse(u, &q, &context) == VIOMMU_OK)
+	if (unit_parse(u, &q, &context) == VIOMMU_OK)
 		end = u->engine->visit(u, &context, &visit);
 	unit_pay(u, 1 + VISIT_BUDGET - visit.budget);
 	if (end == PT_VISIT_STOPPED)

@@ -86,6 +86,30 @@ static void remember(struct viommu_device *device, uint32_t pasid, const struct 
 	seq_unlock(&last->version, version);
 }
 
+/* What is cached is tied to generations that were read before: whoever changes the id moves them
+ * afterwards. */
+static bool has_id(struct query *q)
+{
+	q->id = atomic_load_explicit(&q->device->id, memory_order_acquire);
+	if (LIKELY(q->id != VIOMMU_NO_ID))
+		return true;
+	q->cacheable = false;
+	q->fpd = false;
+	q->reason = 0;
+	q->ats = q->type == VIOMMU_AT_TRANSLATION ? VIOMMU_ATS_UNSUPPORTED : VIOMMU_ATS_SUCCESS;
+	return false;
+}
+
+int unit_translate(struct viommu *u, struct query *q)
+{
+	return has_id(q) ? u->engine->translate(u, q) : VIOMMU_FAULT;
+}
+
+int unit_parse(struct viommu *u, struct query *q, struct context *context)
+{
+	return has_id(q) ? u->engine->parse(u, q, context) : VIOMMU_FAULT;
+}
+
 int unit_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
@@ -96,7 +120,7 @@ int unit_context(struct viommu *u, struct query *q)
 	e->domain = NULL;
 	e->whole = true;
 	if (q->quiet)
-		return u->engine->parse(u, q, &e->context);
+		return unit_parse(u, q, &e->context);
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
 		uint64_t generation;
 		uint64_t flushes;
@@ -108,7 +132,7 @@ int unit_context(struct viommu *u, struct query *q)
 		generation = device_generation(q->device);
 		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
 		e->domain = NULL;
-		result = u->engine->parse(u, q, &e->context);
+		result = unit_parse(u, q, &e->context);
 		if (result)
 			return result;
 		device_uses_domain(q->device, e->context.key.id);
@@ -313,7 +337,7 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 							   memory_order_relaxed)))
 				shadow_lose(q->device);
 			open_section(t);
-			end = u->engine->translate(u, q);
+			end = unit_translate(u, q);
 			if (end)
 				return end;
 		}

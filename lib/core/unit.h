@@ -35,6 +35,7 @@ struct query {
 	struct viommu_device *device;
 	uint64_t iova;
 	uint32_t pasid;
+	uint32_t id;	 /* of the device, when its context was last parsed: unit_parse() */
 	uint16_t access; /* VIOMMU_READ, ..., without VIOMMU_QUIET */
 	uint16_t type;	 /* VIOMMU_AT_* */
 	bool fpd;	 /* the tables ask not to record some faults of this requester */
@@ -109,6 +110,9 @@ struct engine {
 	/* A device is about to come, and nobody knows it: makes what the engine has of it, from
 	 * device->config. VIOMMU_OK or why not. NULL: config.virtio is refused. */
 	int (*device_new)(struct viommu *u, struct viommu_device *device);
+	/* The guest has put the device somewhere, by its id, which it cannot lose then; with
+	 * devices_lock held. NULL: no. */
+	bool (*keeps_id)(const struct viommu_device *device);
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
 	/* Neighbours within 4096 bytes may be translated differently. */
@@ -152,8 +156,8 @@ struct viommu_device {
 	_Alignas(64) struct viommu *iommu;
 	_Atomic uint64_t generation; /* of its contexts */
 	struct device_context last;
-	_Atomic uint32_t id;
-	uint32_t serial; /* never used twice in an IOMMU */
+	_Atomic uint32_t id; /* VIOMMU_NO_ID: none, and in no bucket */
+	uint32_t serial;     /* never used twice in an IOMMU */
 
 	struct viommu_device_config config;
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
@@ -175,7 +179,9 @@ struct viommu_device {
 	struct viommu_device *next_of_all;
 	struct viommu_device *next_of[DEVICE_LISTS];
 	struct viommu_device *previous_of[DEVICE_LISTS];
-	uint32_t lists;	      /* bit n: it is in list n */
+	uint32_t lists; /* bit n: it is in list n */
+	bool renamed;	/* viommu_devices_set_ids() is under way: it goes by next_id */
+	uint32_t next_id;
 	uint32_t owed;	      /* OWED_*: what its listeners have not been told yet */
 	uint32_t domain_user; /* its first note in domain_users */
 	uint64_t era;	      /* see domain_users.h */
@@ -340,6 +346,11 @@ bool unit_map_quiet(struct viommu *u);
 /* The context of the query's requester, cached or parsed, in q->entry, with q->tag and q->changes.
  */
 int unit_context(struct viommu *u, struct query *q);
+
+/* The engine's, of a device that has an id. Who has none is refused, and nothing is recorded: there is nobody
+ * to name. */
+int unit_translate(struct viommu *u, struct query *q);
+int unit_parse(struct viommu *u, struct query *q, struct context *context);
 
 /* Keeps q->found, which holds for all of its block, in the shared TLB. */
 void unit_fill(struct viommu *u, const struct query *q);

@@ -157,6 +157,12 @@ static uint32_t mode(struct viommu *u, struct viommu_device *device)
 	return virtio_mode(virtio_of(u), virtio_endpoint_of(device));
 }
 
+/* What is attached is so by its id: a state would not know it. */
+static bool keeps_id(const struct viommu_device *device)
+{
+	return ((const struct virtio_endpoint *)device)->domain; /* device is the first member */
+}
+
 static bool mapping(const struct viommu *u)
 {
 	const struct virtio_job *job =
@@ -168,7 +174,7 @@ static bool mapping(const struct viommu *u)
 
 const struct engine virtio_engine = {
 	.name = "virtio",
-	.last_id = UINT32_MAX,
+	.last_id = UINT32_MAX - 1, /* VIOMMU_NO_ID is none */
 	.translate = virtio_translate,
 	.parse = virtio_parse,
 	.visit = virtio_visit,
@@ -183,6 +189,7 @@ const struct engine virtio_engine = {
 	.free = free_unit,
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_new = virtio_device_new,
+	.keeps_id = keeps_id,
 	.device_gone = virtio_device_gone,
 	.byte_granular = true,
 	.mode = mode,

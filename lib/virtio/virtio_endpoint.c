@@ -43,8 +43,9 @@ const struct viommu_virtio_region *virtio_region_at(const struct virtio_regions 
 uint32_t virtio_mode(const struct virtio *v, const struct virtio_endpoint *endpoint)
 {
 	uint64_t attached = virtio_attached(endpoint);
+	uint32_t id = atomic_load_explicit(&endpoint->device.id, memory_order_relaxed);
 
-	if (attached & VIRTIO_ATTACHED_BETWEEN)
+	if ((attached & VIRTIO_ATTACHED_BETWEEN) || id == VIOMMU_NO_ID)
 		return VIOMMU_MODE_BLOCK;
 	if (attached)
 		return attached & VIRTIO_ATTACHED_PASS ? VIOMMU_MODE_BYPASS : VIOMMU_MODE_TRANSLATE;

@@ -39,8 +39,7 @@ static void observe(const struct query *q, const char *what, const uint64_t *raw
 static void observe_endpoint(const struct virtio *v, const struct query *q, uint64_t attached)
 {
 	const struct virtio_domain *d = virtio_domain_at(v, attached);
-	uint64_t raw[2] = { atomic_load_explicit(&q->device->id, memory_order_relaxed),
-			    atomic_load_explicit(&d->id, memory_order_relaxed) };
+	uint64_t raw[2] = { q->id, atomic_load_explicit(&d->id, memory_order_relaxed) };
 
 	if (!attached || (attached & VIRTIO_ATTACHED_BETWEEN))
 		observe(q, "endpoint, not attached", raw, 1);
@@ -107,13 +106,12 @@ static int refuse(struct virtio *v, struct query *q, unsigned reason, unsigned g
 		q->reason = 0;
 		return VIOMMU_OK;
 	}
-	if (!q->quiet)
-		virtio_record(v, &(struct virtio_event){
-					 .reason = reason,
-					 .flags = denied(q, granted) | VIRTIO_FAULT_F_ADDRESS,
-					 .endpoint = atomic_load_explicit(&q->device->id,
-									  memory_order_relaxed),
-					 .address = q->iova });
+	if (!q->quiet && q->id != VIOMMU_NO_ID) /* it has just lost it */
+		virtio_record(v, &(struct virtio_event){ .reason = reason,
+							 .flags = denied(q, granted) |
+								  VIRTIO_FAULT_F_ADDRESS,
+							 .endpoint = q->id,
+							 .address = q->iova });
 	return VIOMMU_FAULT;
 }
 

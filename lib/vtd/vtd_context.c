@@ -26,7 +26,7 @@ static bool fetch(struct vtd *v, const struct query *q, const char *what, uint64
 
 static uint32_t requester(const struct query *q)
 {
-	return atomic_load_explicit(&q->device->id, memory_order_acquire) & 0xffff;
+	return q->id & 0xffff;
 }
 
 /* Bits of a domain id that the unit has (11.4.2, ND). */

@@ -179,9 +179,8 @@ static void record(struct vtd *v, uint64_t low, uint64_t high)
 /* 11.4.7: the record of a request, apart from its type. */
 static uint64_t record_high(const struct query *q, unsigned reason)
 {
-	uint64_t high =
-		bits_put(VTD_FRCD_SID, atomic_load_explicit(&q->device->id, memory_order_relaxed)) |
-		bits_put(VTD_FRCD_FR, reason) | bits_put(VTD_FRCD_AT, q->type);
+	uint64_t high = bits_put(VTD_FRCD_SID, q->id) | bits_put(VTD_FRCD_FR, reason) |
+			bits_put(VTD_FRCD_AT, q->type);
 
 	if (q->pasid != VIOMMU_NO_PASID) {
 		high |= VTD_FRCD_PP | bits_put(VTD_FRCD_PV, q->pasid);

@@ -168,7 +168,11 @@ int vtd_request_page(struct viommu *u, struct viommu_device *device,
 {
 	struct vtd *v = vtd_of(u);
 	struct query q = {
-		.device = device, .iova = r->address, .pasid = r->pasid, .access = r->access
+		.device = device,
+		.id = viommu_device_get_id(device),
+		.iova = r->address,
+		.pasid = r->pasid,
+		.access = r->access,
 	};
 	uint64_t descriptor[4];
 	unsigned code;

@@ -384,7 +384,7 @@ int vtd_translate(struct viommu *u, struct query *q)
 		result = unit_context(u, q);
 	} else { /* ends at the context entry, which is not what the caches have */
 		q->cacheable = false;
-		result = vtd_parse(u, q, &own);
+		result = unit_parse(u, q, &own);
 		c = &own;
 	}
 	if (result)

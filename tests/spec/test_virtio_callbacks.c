@@ -222,6 +222,26 @@ static void test_newcomers(void **state)
 
 /* ---- devices ---- */
 
+/* Who is attached keeps an id; who has none is refused, whatever config.bypass says, and not recorded. */
+static void test_no_id(void **state)
+{
+	open_rig();
+	row_name = "no id while attached";
+	row_equal(viommu_device_set_id(rig->device[1], VIOMMU_NO_ID), VIOMMU_EBUSY);
+	row_equal(viommu_device_get_id(rig->device[1]) != VIOMMU_NO_ID, true);
+	row_equal(vr_peek(rig, 1, 0x10, R), 0x10010);
+	row_equal(vr_detach(rig, 7, 1), ST_OK);
+	row_equal(vr_set_bypass(rig, 1), VIOMMU_OK);
+	row_equal(vr_peek(rig, 1, 0x5000, R), 0x5000);
+	row_name = "no id";
+	row_equal(viommu_device_set_id(rig->device[1], VIOMMU_NO_ID), VIOMMU_OK);
+	row_equal(vr_peek(rig, 1, 0x5000, R), VR_FAULT(0));
+	row_equal(vr_peek(rig, 1, 0x5000, W), VR_FAULT(0));
+	row_equal(vr_drain(rig), 0);
+	row_equal(vr_attach(rig, 7, VIOMMU_NO_ID, 0), ST_NOENT);
+	vr_close(rig);
+}
+
 /* The device answers before it has said that it will. */
 static void answer_at_once(void *opaque, enum guest_event event)
 {
@@ -414,11 +434,12 @@ static void test_no_callbacks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_no_callbacks), cmocka_unit_test(test_listeners),
-		cmocka_unit_test(test_invalidate),   cmocka_unit_test(test_mode),
-		cmocka_unit_test(test_newcomers),    cmocka_unit_test(test_early_answers),
-		cmocka_unit_test(test_unplugged),    cmocka_unit_test(test_renumbered),
-		cmocka_unit_test(test_aliased),	     cmocka_unit_test(test_large_probe),
+		cmocka_unit_test(test_no_callbacks),  cmocka_unit_test(test_listeners),
+		cmocka_unit_test(test_invalidate),    cmocka_unit_test(test_mode),
+		cmocka_unit_test(test_newcomers),     cmocka_unit_test(test_no_id),
+		cmocka_unit_test(test_early_answers), cmocka_unit_test(test_unplugged),
+		cmocka_unit_test(test_renumbered),    cmocka_unit_test(test_aliased),
+		cmocka_unit_test(test_large_probe),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);

@@ -32,6 +32,168 @@ static void ids(void **state)
 	guest_fini(&g);
 }
 
+/* Several at once: all of them, or none. Devices 0 to 2 have ids 8, 16 and 24, device 3 has none, and 32
+ * is another's. */
+#define NOT_ONE UINT32_MAX /* of device[]: NULL */
+
+static const struct {
+	const char *name;
+	uint32_t count;
+	uint32_t device[4];
+	uint32_t id[4];
+	int result;
+} renamings[] = {
+	{ "a swap", 2, { 0, 1 }, { 16, 8 }, VIOMMU_OK },
+	{ "in a circle", 3, { 0, 1, 2 }, { 16, 24, 8 }, VIOMMU_OK },
+	{ "the same", 2, { 0, 1 }, { 8, 16 }, VIOMMU_OK },
+	{ "taking over", 2, { 0, 1 }, { 16, VIOMMU_NO_ID }, VIOMMU_OK },
+	{ "taking over from who has none afterwards",
+	  2,
+	  { 1, 3 },
+	  { VIOMMU_NO_ID, 16 },
+	  VIOMMU_OK },
+	{ "none, all of them", 4, { 0, 1, 2, 3 }, { -1U, -1U, -1U, -1U }, VIOMMU_OK },
+	{ "a first one", 1, { 3 }, { 40 }, VIOMMU_OK },
+	{ "one that is in use", 2, { 0, 1 }, { 16, 32 }, VIOMMU_EEXIST },
+	{ "one that is in use, first", 2, { 0, 1 }, { 24, 8 }, VIOMMU_EEXIST },
+	{ "one id twice", 2, { 0, 1 }, { 40, 40 }, VIOMMU_EEXIST },
+	{ "one device twice", 3, { 0, 1, 0 }, { 40, 48, 56 }, VIOMMU_EINVAL },
+	{ "one without id twice", 2, { 3, 3 }, { 40, 48 }, VIOMMU_EINVAL },
+	{ "beyond the last id", 2, { 0, 1 }, { 40, 0x10000 }, VIOMMU_EINVAL },
+	{ "NULL", 2, { 0, NOT_ONE }, { 40, 48 }, VIOMMU_EINVAL },
+	{ "NULL, first", 2, { NOT_ONE, 0 }, { 40, 48 }, VIOMMU_EINVAL },
+	{ "no devices", 0, { 0 }, { 40 }, VIOMMU_EINVAL },
+};
+
+static void several_ids_at_once(void **state)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(renamings); i++) {
+		uint32_t id[5] = { 8, 16, 24, VIOMMU_NO_ID, 32 };
+		const char *name = renamings[i].name;
+		struct viommu_device *given[4] = { NULL };
+		struct viommu_device *found;
+		struct guest g;
+
+		guest_init(&g, GUEST_REGION, 8);
+		guest_vtd(&g, 0, 0);
+		for (unsigned n = 0; n < 5; n++)
+			guest_device(&g, id[n]);
+		for (unsigned n = 0; n < renamings[i].count; n++) {
+			uint32_t which = renamings[i].device[n];
+
+			given[n] = which == NOT_ONE ? NULL : g.device[which].device;
+		}
+		check_eq(name, viommu_devices_set_ids(given, renamings[i].id, renamings[i].count),
+			 renamings[i].result);
+		for (unsigned n = 0; !renamings[i].result && n < renamings[i].count; n++)
+			id[renamings[i].device[n]] = renamings[i].id[n];
+		for (unsigned n = 0; n < 5; n++) {
+			check_eq(name, viommu_device_get_id(g.device[n].device), id[n]);
+			check_eq(name, viommu_find_device(g.iommu, id[n], &found),
+				 id[n] == VIOMMU_NO_ID ? VIOMMU_ENOENT : VIOMMU_OK);
+			check_that(name, id[n] == VIOMMU_NO_ID || found == g.device[n].device);
+		}
+		guest_fini(&g);
+	}
+	assert_int_equal(viommu_devices_set_ids(NULL, renamings[0].id, 1), VIOMMU_EINVAL);
+}
+
+/* Devices of two IOMMUs are not renamed together. */
+static void ids_of_one_iommu(void **state)
+{
+	struct viommu_vtd_config vtd = { .size = sizeof(vtd) };
+	struct viommu_device_config config = { .size = sizeof(config), .id = 8 };
+	const uint32_t ids[] = { 16, 24 };
+	struct viommu_device *d[2];
+	struct viommu *second;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 8);
+	guest_vtd(&g, 0, 0);
+	assert_int_equal(viommu_vtd_new(g.vm, &vtd, &second), VIOMMU_OK);
+	assert_int_equal(viommu_device_new(g.iommu, &config, &d[0]), VIOMMU_OK);
+	assert_int_equal(viommu_device_new(second, &config, &d[1]), VIOMMU_OK);
+	assert_int_equal(viommu_devices_set_ids(d, ids, 2), VIOMMU_EINVAL);
+	assert_int_equal(viommu_device_get_id(d[0]), 8);
+	assert_int_equal(viommu_device_free(d[1]), VIOMMU_OK);
+	assert_int_equal(viommu_free(second), VIOMMU_OK);
+	assert_int_equal(viommu_device_free(d[0]), VIOMMU_OK);
+	guest_fini(&g);
+}
+
+static void note_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	*(uint32_t *)opaque = mode;
+}
+
+static int nothing_is_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
+{
+	fail();
+	return 1;
+}
+
+/* Who has no id is refused, unrecorded, also where nothing is translated, and is what its id is as soon as
+ * it has one; caches go with it. */
+static void without_an_id(void **state)
+{
+	uint32_t mode = 99;
+	struct viommu_listener_config config = { .size = sizeof(config),
+						 .opaque = &mode,
+						 .mode = note_mode };
+	struct viommu_page_request request = { .pasid = VIOMMU_NO_PASID, .access = 1, .last = 1 };
+	struct viommu_listener *listener;
+	struct viommu_device *device;
+	struct viommu_channel *channel;
+	uint64_t first = 0, page, ss;
+	struct guest_dma d;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 64);
+	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	ss = guest_table(&g);
+	page = guest_alloc(&g, 1);
+	guest_ss_map(&g, ss, 4, 0x5000, page, 12, GUEST_RW);
+	guest_legacy(&g, 8, 1, ss, 4);
+	guest_legacy(&g, 0xffff, 1, ss, 4); /* what its id would be, cut to 16 bits */
+	device = guest_device(&g, VIOMMU_NO_ID);
+	guest_device(&g, VIOMMU_NO_ID); /* any number have none */
+	channel = guest_channel(&g, device, VIOMMU_NO_PASID);
+	assert_int_equal(viommu_listener_new(g.iommu, device, &config, &listener), VIOMMU_OK);
+	assert_int_equal(mode, VIOMMU_MODE_BLOCK);
+	assert_int_equal(guest_dma(device, 0x5000, VIOMMU_READ).result, VIOMMU_FAULT);
+	guest_start(&g, VTD_TTM_LEGACY);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned twice = 0; twice < 2; twice++) {
+			d = guest_dma(device, 0x5000, VIOMMU_READ);
+			assert_int_equal(d.result, VIOMMU_FAULT);
+			assert_int_equal(d.answer.reason, 0);
+			d = guest_channel_dma(channel, VIOMMU_NO_PASID, 0x5000, VIOMMU_READ);
+			assert_int_equal(d.result, VIOMMU_FAULT);
+			d = guest_ats(device, VIOMMU_NO_PASID, 0x5000, VIOMMU_READ);
+			assert_int_equal(d.result, VIOMMU_FAULT);
+			assert_int_equal(d.answer.ats, VIOMMU_ATS_UNSUPPORTED);
+		}
+		assert_int_equal(viommu_replay(device, VIOMMU_NO_PASID, &first, 0xffff, 0,
+					       nothing_is_mapped, NULL),
+				 VIOMMU_FAULT);
+		assert_int_equal(viommu_request_page(device, &request), VIOMMU_EINVAL);
+		assert_int_equal(guest_take_faults(&g), 0);
+		assert_int_equal(viommu_device_set_id(device, 8), VIOMMU_OK);
+		assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+		assert_int_equal(mode, VIOMMU_MODE_TRANSLATE);
+		for (unsigned twice = 0; twice < 2; twice++) {
+			assert_int_equal(guest_dma(device, 0x5000, VIOMMU_READ).f.gpa, page);
+			d = guest_channel_dma(channel, VIOMMU_NO_PASID, 0x5000, VIOMMU_READ);
+			assert_int_equal(d.f.gpa, page);
+		}
+		assert_int_equal(viommu_device_set_id(device, VIOMMU_NO_ID), VIOMMU_OK);
+		assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
+		assert_int_equal(mode, VIOMMU_MODE_BLOCK);
+	}
+	assert_int_equal(viommu_listener_free(listener), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 /* The same id behind two IOMMUs of a VM is two devices. */
 static void ids_are_an_iommus_own(void **state)
 {
@@ -432,6 +594,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids),
+		cmocka_unit_test(several_ids_at_once),
+		cmocka_unit_test(ids_of_one_iommu),
+		cmocka_unit_test(without_an_id),
 		cmocka_unit_test(ids_are_an_iommus_own),
 		cmocka_unit_test(renumbered),
 		cmocka_unit_test(successors_start_afresh),
