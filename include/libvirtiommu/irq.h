@@ -11,6 +11,13 @@ extern "C" {
 
 /** Resolve for a route: record no fault and change nothing in guest memory. Otherwise: deliver. */
 #define VIOMMU_MSI_RESOLVE 1U
+/** It is not known who sends the message: source is ignored. Where the guest has the source verified, it is
+ * refused as a wrong source would be, since it may be one; so it is where tables or mappings are a
+ * requester's own (virtio-iommu, ITS). Faults are recorded with source 0. */
+#define VIOMMU_MSI_NO_SOURCE 2U
+/** With VIOMMU_MSI_NO_SOURCE: the VMM vouches for it that whoever sends the message may send it, and the
+ * guest's verification of sources is passed over. */
+#define VIOMMU_MSI_TRUSTED 4U
 
 /** The message is a notification of a posted interrupt; it is due only if VIOMMU_MSI_NOTIFY is set
  * too. */
@@ -57,13 +64,15 @@ struct viommu_msi {
  *
  * Any thread, any time.
  * @param iommu    the IOMMU
- * @param source   requester id that the bus reports
+ * @param source   requester id that the bus reports; of an I/O APIC, the one that the guest was told: with VT-d
+ * the bus, device and function of its scope in the DMAR table (device scope type 3), with AMD-Vi the DeviceID
+ * of its special device entry in the IVRS table. It need not be that of a device that exists
  * @param address  message address
  * @param data     message data
- * @param flags    0 or VIOMMU_MSI_RESOLVE
+ * @param flags    VIOMMU_MSI_RESOLVE, _NO_SOURCE, _TRUSTED
  * @param msi      receives the message
  * @return VIOMMU_OK; VIOMMU_FAULT: refused, and recorded unless resolving or msi->reason is 0;
- * VIOMMU_EINVAL
+ * VIOMMU_EINVAL (also: VIOMMU_MSI_TRUSTED without VIOMMU_MSI_NO_SOURCE)
  */
 VIOMMU_API int viommu_remap_msi(struct viommu *iommu, uint32_t source, uint64_t address,
 				uint32_t data, uint32_t flags, struct viommu_msi *msi);

@@ -47,10 +47,9 @@ void msi_as_it_is(const struct viommu_vm *vm, uint64_t address, uint32_t data,
 	msi->redirection_hint = address >> 3 & 1;
 }
 
-static int refuse(uint16_t reason, struct viommu_msi *msi)
+int msi_refuse(uint16_t reason, struct viommu_msi *msi)
 {
-	msi->reason = reason;
-	msi->index = UINT32_MAX;
+	*msi = (struct viommu_msi){ .reason = reason, .index = UINT32_MAX };
 	return VIOMMU_FAULT;
 }
 
@@ -66,7 +65,7 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		return VIOMMU_EINVAL;
 	device = address % sizeof(data) ? NULL : device_get(u, source);
 	if (!device)
-		return refuse(0, msi);
+		return msi_refuse(0, msi);
 	q = (struct query){ .device = device,
 			    .iova = address,
 			    .pasid = VIOMMU_NO_PASID,
@@ -79,7 +78,7 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 	if (result == VIOMMU_OK)
 		address = q.found.gpa + (address - q.found.iova);
 	else if (result != VIOMMU_INTERRUPT)
-		return refuse(q.reason, msi);
+		return msi_refuse(q.reason, msi);
 	msi_as_it_is(u->vm, address, data, msi);
 	return VIOMMU_OK;
 }

@@ -10,6 +10,9 @@
 void msi_as_it_is(const struct viommu_vm *vm, uint64_t address, uint32_t data,
 		  struct viommu_msi *msi);
 
+/* Nothing is delivered. VIOMMU_FAULT */
+int msi_refuse(uint16_t reason, struct viommu_msi *msi);
+
 /* A message through an engine without interrupt remapping: the write that it is, translated as
  * such. Arguments and result are those of engine.remap_msi. */
 int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

@@ -117,7 +117,7 @@ bool unit_begin(struct viommu *u)
 
 /* The call that ends may have been what viommu_vm_quiesce() waits for, and has asked to be woken on its
  * own account, or no more. */
-static void go_on_awaiting(struct viommu *u)
+static __attribute__((noinline, cold)) void go_on_awaiting(struct viommu *u)
 {
 	uint64_t epoch = atomic_load(&u->map_awaited);
 
@@ -127,10 +127,18 @@ static void go_on_awaiting(struct viommu *u)
 		unit_work(u);
 }
 
+static __attribute__((noinline, cold)) void bury_and_end(struct viommu *u)
+{
+	notify_bury(u);
+	unit_end(u);
+}
+
 void unit_end(struct viommu *u)
 {
-	if (UNLIKELY(u->gone))
-		notify_bury(u);
+	if (UNLIKELY(u->gone)) {
+		bury_and_end(u);
+		return;
+	}
 	atomic_store_explicit(&u->caller, 0, memory_order_relaxed);
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
 	epoch_close(&u->self);
@@ -347,14 +355,35 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 	return result;
 }
 
+static int remap_unknown(struct viommu *u, uint64_t address, uint32_t data, uint32_t flags,
+			 struct viommu_msi *msi)
+{
+	struct epoch_section *section;
+	int result;
+
+	if ((flags & ~(VIOMMU_MSI_RESOLVE | VIOMMU_MSI_NO_SOURCE | VIOMMU_MSI_TRUSTED)) ||
+	    !(flags & VIOMMU_MSI_NO_SOURCE))
+		return VIOMMU_EINVAL;
+	if (engine_own_tables(u->engine))
+		return msi_refuse(0, msi);
+	memset(msi, 0, sizeof(*msi));
+	section = epoch_visit(&u->epoch);
+	result = msi_remap(u, 0, address, data, flags, msi);
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	return result;
+}
+
 int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		     uint32_t flags, struct viommu_msi *msi)
 {
 	struct epoch_section *section;
 	int result;
 
-	if (!u || !msi || (flags & ~VIOMMU_MSI_RESOLVE))
+	if (!u || !msi)
 		return VIOMMU_EINVAL;
+	if (UNLIKELY(flags & ~VIOMMU_MSI_RESOLVE))
+		return remap_unknown(u, address, data, flags, msi);
 	if (u->engine->remap_cached &&
 	    u->engine->remap_cached(u, source, address, data, flags, msi))
 		return VIOMMU_OK;

@@ -95,6 +95,7 @@ struct engine {
 	void (*timed_out)(struct viommu *u, struct viommu_device *device);
 	/* A device has answered what it was not asked. */
 	void (*unexpected)(struct viommu *u, struct viommu_device *device);
+	/* With one table for all also VIOMMU_MSI_NO_SOURCE and _TRUSTED; source is 0 then. */
 	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			 uint32_t flags, struct viommu_msi *msi);
 	/* The same where no guest memory has to be touched, and so no section is needed. False: ask

@@ -8,6 +8,7 @@
 /* One request on its way. */
 struct request {
 	uint32_t source;
+	uint32_t flags; /* VIOMMU_MSI_NO_SOURCE, _TRUSTED */
 	uint64_t address;
 	uint32_t data;
 	bool resolve;	/* no fault record, nothing posted */
@@ -78,6 +79,15 @@ static bool source_valid(const struct request *r, uint64_t high)
 	default:
 		return false;
 	}
+}
+
+/* The same, also of who is not known. A reserved SVT is nobody's. */
+static bool sender_valid(const struct request *r, uint64_t high)
+{
+	if (!(r->flags & VIOMMU_MSI_NO_SOURCE))
+		return source_valid(r, high);
+	return bits_get(high, VTD_IRTE_SVT) == VTD_SVT_NONE ||
+	       ((r->flags & VIOMMU_MSI_TRUSTED) && bits_get(high, VTD_IRTE_SVT) <= VTD_SVT_BUS);
 }
 
 static bool entry_reserved(const struct vtd *v, const struct request *r, const uint64_t raw[2])
@@ -242,7 +252,7 @@ static int remap(struct vtd *v, struct request *r, struct viommu_msi *msi)
 
 	if (!reason)
 		reason = find_entry(v, r, raw);
-	if (!reason && !source_valid(r, raw[1]))
+	if (!reason && !sender_valid(r, raw[1]))
 		reason = VTD_FR_IR_SID;
 	if (reason)
 		return refuse(v, r, reason, msi);
@@ -254,6 +264,7 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 {
 	struct vtd *v = vtd_of(u);
 	struct request r = { .source = source,
+			     .flags = flags,
 			     .address = address,
 			     .data = data,
 			     .resolve = flags & VIOMMU_MSI_RESOLVE,

@@ -259,7 +259,8 @@ void machine_remap(struct machine *m, uint32_t source, uint64_t address, uint32_
 	result = viommu_remap_msi(m->iommu, source, address, data, flags, &msi);
 	CHECK(m->accesses <= 200);
 	CHECK(!(flags & VIOMMU_MSI_RESOLVE) || m->writes == writes);
-	if ((flags & ~VIOMMU_MSI_RESOLVE) || source > 0xffff) {
+	if ((flags & ~UINT32_C(7)) || (flags & 6) == VIOMMU_MSI_TRUSTED ||
+	    (source > 0xffff && !(flags & VIOMMU_MSI_NO_SOURCE))) {
 		CHECK(result == VIOMMU_EINVAL);
 		return;
 	}

@@ -80,6 +80,27 @@ static void test_messages(void **state)
 	vr_close(r);
 }
 
+/* Whose mapping would it be: refused, vouched for or not, also where all bypass. */
+static void test_no_source(void **state)
+{
+	struct virtio_rig *r = open_rig();
+
+	row_name = "no source";
+	vr_drain(r);
+	for (uint32_t flags = 0; flags < 8; flags++) {
+		struct viommu_msi msi;
+
+		if (!(flags & VIOMMU_MSI_NO_SOURCE))
+			continue;
+		row_equal(viommu_remap_msi(r->g.iommu, 3, DOORBELL, 0x4031, flags, &msi),
+			  VIOMMU_FAULT);
+		row_equal(msi.reason, 0);
+		row_equal(msi.index, UINT32_MAX);
+		row_equal(vr_drain(r), 0);
+	}
+	vr_close(r);
+}
+
 /* ---- routes ---- */
 
 static unsigned changed;
@@ -188,6 +209,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages),
+		cmocka_unit_test(test_no_source),
 		cmocka_unit_test(test_routes),
 		cmocka_unit_test(test_ioapic),
 	};

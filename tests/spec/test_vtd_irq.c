@@ -308,6 +308,62 @@ static void test_bus_range(void **state)
 	unit_close(t.u);
 }
 
+/* Of a sender that is not known, an entry that has sources verified does not hold: unless the VMM vouches for
+ * him. Cold and warm. */
+static void test_no_source(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned svt;
+		uint32_t sid; /* 0: what a source of 0 would satisfy */
+		bool unknown, trusted;
+	} rows[] = {
+		{ "22 no source, none is verified", 0, 0x1234, true, true },
+		{ "22 no source, SID", 1, 0x1234, false, true },
+		{ "22 no source, SID 0", 1, 0, false, true },
+		{ "22 no source, bus", 2, 0x1234, false, true },
+		{ "22 no source, bus 0 to 255", 2, 0x00ff, false, true },
+		{ "22 no source, reserved SVT", 3, 0, false, false },
+	};
+	struct table t = open_table(0, EIME);
+
+	for (size_t i = 0; i < 4 * ROWS(rows); i++) {
+		bool trusted = i & 1;
+		bool resolve = i & 2;
+		bool ok = trusted ? rows[i / 4].trusted : rows[i / 4].unknown;
+		uint32_t flags = VIOMMU_MSI_NO_SOURCE | (trusted ? VIOMMU_MSI_TRUSTED : 0) |
+				 (resolve ? VIOMMU_MSI_RESOLVE : 0);
+		struct guest_fault fault;
+		struct viommu_msi msi;
+
+		row_name = rows[i / 4].name;
+		set_entry(&t, 0, 1 | 0x55 << 16, rows[i / 4].sid | (uint64_t)rows[i / 4].svt << 18);
+		for (unsigned warm = 0; warm < 2; warm++) {
+			row_equal(viommu_remap_msi(t.u->g.iommu, UINT32_MAX, remappable(0, false),
+						   0, flags, &msi),
+				  ok ? VIOMMU_OK : VIOMMU_FAULT);
+			row_equal(ok ? msi.vector : msi.reason, ok ? 0x55 : 0x26);
+			row_equal(guest_take_fault(&t.u->g, &fault), !ok && !resolve);
+			if (!ok && !resolve)
+				row_equal(fault.sid, 0);
+		}
+	}
+	row_name = "vouched for, but for whom";
+	row_equal(viommu_remap_msi(t.u->g.iommu, 8, remappable(0, false), 0, VIOMMU_MSI_TRUSTED,
+				   &(struct viommu_msi){ 0 }),
+		  VIOMMU_EINVAL);
+	row_name = "nobody's id";
+	for (uint32_t id = UINT32_MAX - 2; id != 0; id++) /* up to the last */
+		row_equal(viommu_remap_msi(t.u->g.iommu, id, remappable(0, false), 0, 0,
+					   &(struct viommu_msi){ 0 }),
+			  VIOMMU_EINVAL);
+	row_name = "an unknown flag";
+	row_equal(viommu_remap_msi(t.u->g.iommu, 8, remappable(0, false), 0, 8,
+				   &(struct viommu_msi){ 0 }),
+		  VIOMMU_EINVAL);
+	unit_close(t.u);
+}
+
 /* ---- faults: what is recorded, and which comes first ---- */
 
 #define NOWHERE UINT64_C(0x80000000)
@@ -416,7 +472,7 @@ static void test_compatibility(void **state)
 	row_equal(viommu_remap_msi(u->g.iommu, 0x10000, address, 0, 0, &msi), VIOMMU_EINVAL);
 	row_equal(viommu_remap_msi(NULL, SID, address, 0, 0, &msi), VIOMMU_EINVAL);
 	row_equal(viommu_remap_msi(u->g.iommu, SID, address, 0, 0, NULL), VIOMMU_EINVAL);
-	row_equal(viommu_remap_msi(u->g.iommu, SID, address, 0, 2, &msi), VIOMMU_EINVAL);
+	row_equal(viommu_remap_msi(u->g.iommu, SID, address, 0, 8, &msi), VIOMMU_EINVAL);
 	unit_close(u);
 }
 
@@ -449,11 +505,12 @@ static void test_invalidation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_index),	      cmocka_unit_test(test_bounds),
-		cmocka_unit_test(test_fields),	      cmocka_unit_test(test_no_eim),
-		cmocka_unit_test(test_reserved),      cmocka_unit_test(test_source),
-		cmocka_unit_test(test_bus_range),     cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_compatibility), cmocka_unit_test(test_invalidation),
+		cmocka_unit_test(test_index),	     cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_fields),	     cmocka_unit_test(test_no_eim),
+		cmocka_unit_test(test_reserved),     cmocka_unit_test(test_source),
+		cmocka_unit_test(test_no_source),    cmocka_unit_test(test_bus_range),
+		cmocka_unit_test(test_faults),	     cmocka_unit_test(test_compatibility),
+		cmocka_unit_test(test_invalidation),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
