@@ -26,25 +26,28 @@ extern "C" {
 /**
  * @name Results
  * Every function that can fail returns an int: 0 done, positive an answer, negative misuse or
- * exhaustion. On a negative result nothing has changed, unless the function says otherwise.
+ * exhaustion. On a negative result nothing has changed, unless the function says otherwise. Later
+ * versions may return others; the type of a result is int.
  * @{
  */
-#define VIOMMU_OK	 0     /**< done */
-#define VIOMMU_FAULT	 1     /**< the guest's tables said no; recorded as required */
-#define VIOMMU_PENDING	 2     /**< not finished: see viommu_run() */
-#define VIOMMU_MORE	 3     /**< array or budget used up; go on from where it stopped */
-#define VIOMMU_INTERRUPT 4     /**< an interrupt message: see viommu_remap_msi() */
-#define VIOMMU_EINVAL	 (-1)  /**< an argument is NULL, out of range, or has unknown flags */
-#define VIOMMU_ESIZE	 (-2)  /**< a size field is wrong, or its unknown tail is not zero */
-#define VIOMMU_ENOMEM	 (-3)  /**< the allocator said no */
-#define VIOMMU_EEXIST	 (-4)  /**< overlaps or repeats something that exists */
-#define VIOMMU_ENOENT	 (-5)  /**< no such thing */
-#define VIOMMU_EBUSY	 (-6)  /**< a call is under way, or others still refer to it */
-#define VIOMMU_ENOTSUP	 (-7)  /**< not implemented, or not configured */
-#define VIOMMU_ELIMIT	 (-8)  /**< a cap of the configuration is reached */
-#define VIOMMU_ESTATE	 (-9)  /**< saved state is invalid or of another configuration */
-#define VIOMMU_ENOSPC	 (-10) /**< the buffer is too small */
-#define VIOMMU_EINTERNAL (-11) /**< a defect in the library; please report it */
+enum viommu_result {
+	VIOMMU_OK = 0,		/**< done */
+	VIOMMU_FAULT = 1,	/**< the guest's tables said no; recorded as required */
+	VIOMMU_PENDING = 2,	/**< not finished: see viommu_run() */
+	VIOMMU_MORE = 3,	/**< array or budget used up; go on from where it stopped */
+	VIOMMU_INTERRUPT = 4,	/**< an interrupt message: see viommu_remap_msi() */
+	VIOMMU_EINVAL = -1,	/**< an argument is NULL, out of range, or has unknown flags */
+	VIOMMU_ESIZE = -2,	/**< a size field is wrong, or its unknown tail is not zero */
+	VIOMMU_ENOMEM = -3,	/**< the allocator said no */
+	VIOMMU_EEXIST = -4,	/**< overlaps or repeats something that exists */
+	VIOMMU_ENOENT = -5,	/**< no such thing */
+	VIOMMU_EBUSY = -6,	/**< a call is under way, or others still refer to it */
+	VIOMMU_ENOTSUP = -7,	/**< not implemented, or not configured */
+	VIOMMU_ELIMIT = -8,	/**< a cap of the configuration is reached */
+	VIOMMU_ESTATE = -9,	/**< saved state is invalid or of another configuration */
+	VIOMMU_ENOSPC = -10,	/**< the buffer is too small */
+	VIOMMU_EINTERNAL = -11, /**< a defect in the library; please report it */
+};
 /** @} */
 
 /**
@@ -63,7 +66,7 @@ extern "C" {
 /** @} */
 
 /** No PASID: the request carries none. */
-#define VIOMMU_NO_PASID UINT32_MAX
+#define VIOMMU_NO_PASID 0xffffffffU
 
 /** A virtual machine: guest memory, allocator, sections. See vm.h. */
 struct viommu_vm;

@@ -131,7 +131,7 @@ struct viommu_virtio_endpoint;
 /** A device that has no id yet, as behind a bridge that the guest has not given a bus, or none any more. Any
  * number of devices have it. What they ask is refused, with reason 0 and without a record, since there is
  * nobody to name; their mode is VIOMMU_MODE_BLOCK. */
-#define VIOMMU_NO_ID UINT32_MAX
+#define VIOMMU_NO_ID 0xffffffffU
 
 /** How to create a device. Zero the structure, set size, fill in what is wanted. */
 struct viommu_device_config {
@@ -598,9 +598,9 @@ struct viommu_listener_config {
 };
 
 /** Every PASID, and requests without one. */
-#define VIOMMU_ANY_PASID (UINT32_MAX - 1)
+#define VIOMMU_ANY_PASID 0xfffffffeU
 /** Every requester. */
-#define VIOMMU_ANY_SOURCE UINT32_MAX
+#define VIOMMU_ANY_SOURCE 0xffffffffU
 
 /**
  * Adds a listener. It may be called before this returns: see mode.

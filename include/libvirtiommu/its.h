@@ -284,7 +284,7 @@ VIOMMU_API int viommu_lpis_save_pending(struct viommu *lpis);
  * @{
  */
 /** The code of a command's error. */
-#define VIOMMU_ITS_ERROR(command, reason)    (UINT32_C(0x010000) | (command) << 8 | (reason))
+#define VIOMMU_ITS_ERROR(command, reason)    (0x010000U | (command) << 8 | (reason))
 #define VIOMMU_ITS_ERROR_DEVICE_OOR	     0x01U /**< DeviceID out of range */
 #define VIOMMU_ITS_ERROR_SIZE_OOR	     0x02U /**< MAPD: size; MAPC, VMAPP, VMOVP: RDbase */
 #define VIOMMU_ITS_ERROR_COLLECTION_OOR	     0x03U /**< ICID out of range */

@@ -281,7 +281,7 @@ VIOMMU_API int viommu_iotlb_get_range(struct viommu_iotlb_reader *reader, uint64
 struct viommu_vhost;
 
 /** How far viommu_vhost_miss() looks around the address asked for, when 0 is given. */
-#define VIOMMU_VHOST_REACH_DEFAULT (UINT64_C(1) << 30)
+#define VIOMMU_VHOST_REACH_DEFAULT (1ULL << 30)
 
 /**
  * @name Ranges of a connection's configuration

@@ -39,13 +39,13 @@ extern "C" {
  * @name Feature bits (5.13.3)
  * @{
  */
-#define VIOMMU_VIRTIO_F_INPUT_RANGE   (UINT64_C(1) << 0) /**< config.input_range is valid */
-#define VIOMMU_VIRTIO_F_DOMAIN_RANGE  (UINT64_C(1) << 1) /**< config.domain_range is valid */
-#define VIOMMU_VIRTIO_F_MAP_UNMAP     (UINT64_C(1) << 2) /**< MAP and UNMAP requests */
-#define VIOMMU_VIRTIO_F_BYPASS	      (UINT64_C(1) << 3) /**< legacy: bypass if negotiated */
-#define VIOMMU_VIRTIO_F_PROBE	      (UINT64_C(1) << 4) /**< PROBE requests */
-#define VIOMMU_VIRTIO_F_MMIO	      (UINT64_C(1) << 5) /**< MAP flag MMIO */
-#define VIOMMU_VIRTIO_F_BYPASS_CONFIG (UINT64_C(1) << 6) /**< config.bypass, ATTACH flag BYPASS */
+#define VIOMMU_VIRTIO_F_INPUT_RANGE   (1ULL << 0) /**< config.input_range is valid */
+#define VIOMMU_VIRTIO_F_DOMAIN_RANGE  (1ULL << 1) /**< config.domain_range is valid */
+#define VIOMMU_VIRTIO_F_MAP_UNMAP     (1ULL << 2) /**< MAP and UNMAP requests */
+#define VIOMMU_VIRTIO_F_BYPASS	      (1ULL << 3) /**< legacy: bypass if negotiated */
+#define VIOMMU_VIRTIO_F_PROBE	      (1ULL << 4) /**< PROBE requests */
+#define VIOMMU_VIRTIO_F_MMIO	      (1ULL << 5) /**< MAP flag MMIO */
+#define VIOMMU_VIRTIO_F_BYPASS_CONFIG (1ULL << 6) /**< config.bypass, ATTACH flag BYPASS */
 /** @} */
 
 /** Bytes of the configuration space. */
