@@ -55,11 +55,18 @@ static void publish(struct route_slot *s, enum route_answer answer)
 	seq_write_end(&s->version);
 }
 
+/* A route that the kernel does not have is the VMM's to deliver if it asks. Who was told to stop (it was removed,
+ * masked, or refused for good) has to hear that; of a new one viommu_routes_set() says so. */
+static bool alike_outside(uint32_t before, uint32_t now)
+{
+	return before == 0 || before == now || !(now & VIOMMU_ROUTE_ASK);
+}
+
 /* What reaches the kernel: the rest of an answer may differ without anyone having to know. */
 static bool alike(const struct viommu_route_change *a, const struct viommu_route_change *b)
 {
 	if (!((a->flags | b->flags) & VIOMMU_ROUTE_VALID))
-		return true;
+		return alike_outside(a->flags, b->flags);
 	return a->flags == b->flags && a->msi.address == b->msi.address &&
 	       a->msi.data == b->msi.data && a->msi.flags == b->msi.flags &&
 	       a->msi.kind == b->msi.kind && a->msi.intid == b->msi.intid &&

@@ -106,6 +106,29 @@ static void test_deliver(void **state)
 	rr_close(&rr);
 }
 
+/* A route that the VMM was told to give up, and is its to deliver from now on. */
+static void test_asks_again(void **state)
+{
+	(void)state;
+	open_rig();
+	rr_entry(&rr, 7, 0x31);
+	check_eq("set", rr_set(&rr, 3, 7), VIOMMU_OK);
+	rr_expect(&rr, "set", (const struct rr_change[]){ { 3, 0x31 } }, 1);
+	check_eq("removed", viommu_routes_remove(rr.routes, 3), VIOMMU_OK);
+	check_eq("removed", drained_flags("removed"), VIOMMU_ROUTE_REVOKED);
+	check_eq("set again", rr_set(&rr, 3, 5), VIOMMU_FAULT);
+	check_eq("set again", drained_flags("set again"), VIOMMU_ROUTE_ASK);
+	rr_entry(&rr, 5, 0x32);
+	rr_delivers(&rr, "present", 3, 0x32);
+	rr_entry(&rr, 6, 0x33);
+	rr_set_masked(&rr, 4, 6);
+	rr_expect_none(&rr, "new, and masked");
+	rr_clear(&rr, 6);
+	check_eq("no longer masked", rr_set(&rr, 4, 6), VIOMMU_FAULT);
+	check_eq("no longer masked", drained_flags("no longer masked"), VIOMMU_ROUTE_ASK);
+	rr_close(&rr);
+}
+
 /* CM = 1: what is added is invalidated, too; until then the refusal may be kept. */
 static void test_caching_mode(void **state)
 {
@@ -263,8 +286,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lookup),	     cmocka_unit_test(test_deliver),
-		cmocka_unit_test(test_caching_mode), cmocka_unit_test(test_masked_level),
-		cmocka_unit_test(test_burst),	     cmocka_unit_test(test_no_wait),
+		cmocka_unit_test(test_asks_again),   cmocka_unit_test(test_caching_mode),
+		cmocka_unit_test(test_masked_level), cmocka_unit_test(test_burst),
+		cmocka_unit_test(test_no_wait),
 	};
 
 	return cmocka_run_group_tests_name("irq/routes_ask", tests, NULL, NULL);
