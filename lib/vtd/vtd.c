@@ -44,12 +44,12 @@ static int reset(struct viommu *u)
 	v->iqa = 0;
 	v->queue_on = false;
 	v->head = 0;
-	v->sync = (struct vtd_sync){ .epoch = 0 };
-	v->completion = (struct vtd_completion){ .due = false };
+	v->sync = (struct vtd_sync){ .last = false };
+	v->deferred = (struct deferred){ .due = false };
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	v->unsynced = false;
-	vtd_complete_later(v, 0, 0); /* nothing is shown: VIOMMU_PENDING as long as it is */
+	deferred_again(&v->deferred); /* nothing is shown: VIOMMU_PENDING as long as it is */
 	return vtd_complete(v);
 }
 

@@ -5,6 +5,7 @@
 
 #include <libvirtiommu/vtd.h>
 
+#include "completion.h"
 #include "regs.h"
 #include "unit.h"
 #include "vtd_spec.h"
@@ -30,27 +31,13 @@ enum vtd_kind { VTD_PASS, VTD_SECOND, VTD_FIRST, VTD_NESTED };
 #define VTD_CONTEXT_OWN_FPD BIT(2) /* FPD of the context entry itself */
 #define VTD_CONTEXT_DTE	    BIT(1) /* translation and translated requests are allowed */
 
-/* A completion that waits for sections to close: bits of GSTS to change, register-based
- * invalidations. */
-struct vtd_completion {
-	bool due;
-	uint64_t epoch; /* 0: not started */
-	uint64_t token; /* device-TLB invalidations that it waits for, too */
-	uint64_t gsts_set;
-	uint64_t gsts_clear;
-	bool ccmd;
-	bool iotlb;
-	bool pmen;
-};
-
 /* Descriptors that have been executed, and are complete when their sections have closed and their devices
  * have answered. */
 struct vtd_sync {
-	uint64_t epoch; /* 0: there are none */
-	uint64_t token; /* the last device-TLB invalidation among them */
-	uint64_t head;	/* behind the last of them */
-	bool last;	/* the queue has not gone on since */
-	bool drain;	/* page requests, too: begun by a wait with PD */
+	struct completion completion; /* not started: there are none */
+	uint64_t head;		      /* behind the last of them */
+	bool last;		      /* the queue has not gone on since */
+	bool drain;		      /* page requests, too: begun by a wait with PD */
 };
 
 /* A message of the unit's own, decided under a lock and sent without. */
@@ -101,7 +88,7 @@ struct vtd {
 	uint64_t head; /* of the queue; IQH shows how much of it is complete */
 	bool unsynced; /* invalidations have been processed that sync does not cover */
 	struct vtd_sync sync;
-	struct vtd_completion completion;
+	struct deferred deferred; /* status bits of GSTS and of register-based invalidations */
 
 	pthread_mutex_t fault_lock; /* guards FSTS, FECTL, the fault records, and fault_next */
 	uint32_t fault_next;
@@ -160,14 +147,8 @@ int vtd_check_caps(const struct vtd *v);
 
 /* ---- vtd_regs.c ---- */
 int vtd_regs_init(struct vtd *v);
-/* Changes GSTS, or whatever is noted in v->completion, when the sections open now have closed. */
-void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear);
-/* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
-int vtd_complete(struct vtd *v);
 /* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
 void vtd_tables_changed(struct vtd *v);
-/* Completions and queue. */
-int vtd_progress(struct vtd *v);
 
 /* ---- vtd_reason.c ---- */
 const char *vtd_reason_text(uint32_t reason);
@@ -197,8 +178,10 @@ enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,
 			    struct pt_visit *visit);
 
 /* ---- vtd_queue.c ---- */
-/* Processes descriptors; VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
-int vtd_queue_run(struct vtd *v);
+/* Finishes what waits for sections; VIOMMU_OK or VIOMMU_PENDING. */
+int vtd_complete(struct vtd *v);
+/* The same, and processes descriptors; VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
+int vtd_progress(struct vtd *v);
 void vtd_queue_start(struct vtd *v);
 void vtd_timed_out(struct viommu *u, struct viommu_device *device);
 void vtd_unexpected(struct viommu *u, struct viommu_device *device);

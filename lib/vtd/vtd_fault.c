@@ -5,7 +5,7 @@
 
 /* How a translation request with this fault is completed (4.2.4); others are refused as Unsupported
  * Request. */
-enum completion { UNSUPPORTED, NO_ACCESS, ABORT };
+enum ats_completion { UNSUPPORTED, NO_ACCESS, ABORT };
 
 /*
  * 7.1.3: every reason that is not listed here is qualified: FPD on the path keeps it from being
@@ -39,7 +39,7 @@ static bool is_qualified(unsigned reason)
 	}
 }
 
-static enum completion completion_of(unsigned reason)
+static enum ats_completion completion_of(unsigned reason)
 {
 	switch (reason) {
 	case VTD_FR_WIDTH:
@@ -202,7 +202,7 @@ int vtd_fault(struct vtd *v, struct query *q, unsigned reason)
 	q->reason = (uint16_t)reason;
 	q->cacheable = false;
 	if (q->type == VIOMMU_AT_TRANSLATION) {
-		enum completion completion = reason ? completion_of(reason) : UNSUPPORTED;
+		enum ats_completion completion = reason ? completion_of(reason) : UNSUPPORTED;
 
 		type = VTD_FRCD_T1;
 		q->ats = completion == ABORT ? VIOMMU_ATS_ABORT : VIOMMU_ATS_UNSUPPORTED;

@@ -65,17 +65,19 @@ enum earlier { COMPLETE, INCOMPLETE, TIMED_OUT };
 /* @settled: notify_settled() has just said so. */
 static enum earlier in_flight(struct vtd *v, bool settled)
 {
-	struct vtd_sync *s = &v->sync;
+	struct completion *c = &v->sync.completion;
+	enum completion_state state = COMPLETION_DONE;
 
-	if (s->epoch && ((!settled && !notify_settled(&v->unit)) ||
-			 !epoch_wait(&v->unit.epoch, s->epoch, &v->unit.self)))
-		return INCOMPLETE;
-	if (!devices_answered(&v->unit, s->token) && !atomic_load(&v->timed_out))
+	if (c->epoch)
+		state = settled ? completion_wait(&v->unit, c) : completion_poll(&v->unit, c);
+	if (state == COMPLETION_IN_USE)
 		return INCOMPLETE;
 	/* A time-out is noted before it is over: one that came just now is seen here. */
 	if (atomic_load(&v->timed_out))
 		return TIMED_OUT;
-	s->epoch = 0;
+	if (state == COMPLETION_OWED)
+		return INCOMPLETE;
+	c->epoch = 0;
 	return COMPLETE;
 }
 
@@ -84,12 +86,9 @@ static bool begin_sync(struct vtd *v)
 {
 	if (!notify_settled(&v->unit))
 		return false;
-	notify_complete(&v->unit);
-	v->sync = (struct vtd_sync){ .epoch = epoch_start(&v->unit.epoch),
-				     .head = v->head,
-				     .last = true };
-	if (atomic_load(&v->unit.outstanding_count))
-		v->sync.token = devices_last_token(&v->unit);
+	v->sync = (struct vtd_sync){ .head = v->head, .last = true };
+	completion_start(&v->unit, &v->sync.completion);
+	completion_owed(&v->unit, &v->sync.completion);
 	v->unsynced = false;
 	return true;
 }
@@ -98,7 +97,7 @@ static bool begin_sync(struct vtd *v)
  * What else is unsynced came from registers, and has completions of its own. */
 static enum earlier earlier(struct vtd *v, bool drain)
 {
-	bool covered = v->sync.epoch && v->sync.last && v->sync.drain >= drain;
+	bool covered = v->sync.completion.epoch && v->sync.last && v->sync.drain >= drain;
 	bool begin = !covered && (v->unsynced || drain);
 
 	if (begin && !begin_sync(v))
@@ -113,7 +112,7 @@ static enum earlier earlier(struct vtd *v, bool drain)
 static bool show_head(struct vtd *v)
 {
 	for (unsigned batch = 0; batch < 2; batch++) {
-		bool flying = v->sync.epoch != 0;
+		bool flying = v->sync.completion.epoch != 0;
 		enum earlier now = in_flight(v, batch);
 
 		if (now == INCOMPLETE)
@@ -429,14 +428,27 @@ static enum executed step(struct vtd *v, struct ring *ring)
 	return executed;
 }
 
+int vtd_complete(struct vtd *v)
+{
+	bool off = deferred_of(&v->deferred, VTD_GSTS).clear & VTD_G_QIE;
+
+	if (!deferred_show(&v->unit, &v->deferred, &v->regs))
+		return VIOMMU_PENDING;
+	if (off) { /* 11.4.9.1 */
+		v->head = 0;
+		regs_put(&v->regs, VTD_IQH, 0);
+	}
+	return VIOMMU_OK;
+}
+
 /* Nothing is left that can be executed: if software has turned the queue off, now it is. */
 static int rest(struct vtd *v)
 {
 	if (v->gcmd & VTD_G_QIE)
 		return VIOMMU_OK;
 	v->queue_on = false;
-	v->completion.token = devices_last_token(&v->unit);
-	vtd_complete_later(v, 0, VTD_G_QIE);
+	deferred_bits(&v->deferred, &v->regs, VTD_GSTS, 0, VTD_G_QIE);
+	completion_owed(&v->unit, &v->deferred.completion);
 	return vtd_complete(v);
 }
 
@@ -473,7 +485,7 @@ static enum executed run_ring(struct vtd *v)
 	return DONE;
 }
 
-int vtd_queue_run(struct vtd *v)
+static int queue_run(struct vtd *v)
 {
 	enum executed executed;
 	bool shown = true;
@@ -502,9 +514,19 @@ int vtd_queue_run(struct vtd *v)
 void vtd_queue_start(struct vtd *v)
 {
 	v->iqa = regs_get(&v->regs, VTD_IQA);
-	v->unsynced |= v->sync.epoch != 0;
-	v->sync = (struct vtd_sync){ .epoch = 0 };
+	v->unsynced |= v->sync.completion.epoch != 0;
+	v->sync = (struct vtd_sync){ .last = false };
 	v->head = 0;
 	v->queue_on = true;
 	regs_put(&v->regs, VTD_IQH, 0);
+}
+
+int vtd_progress(struct vtd *v)
+{
+	int completed = vtd_complete(v);
+	int queue = queue_run(v);
+
+	if (completed == VIOMMU_OK && queue == VIOMMU_OK)
+		epoch_done(&v->unit.epoch);
+	return completed ? completed : queue;
 }

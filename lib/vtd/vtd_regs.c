@@ -3,72 +3,10 @@
 
 #include "vtd_engine.h"
 
-/* ---- completions: what software may see only when earlier users have left (design: invalidation
- * that means it) ---- */
-
-void vtd_complete_later(struct vtd *v, uint64_t gsts_set, uint64_t gsts_clear)
+/* Software sees bits of GSTS change when what used the old state has ended (completion.h). */
+static void status(struct vtd *v, uint64_t set, uint64_t clear)
 {
-	struct vtd_completion *c = &v->completion;
-
-	c->gsts_set = (c->gsts_set & ~gsts_clear) | gsts_set;
-	c->gsts_clear = (c->gsts_clear & ~gsts_set) | gsts_clear;
-	/* An earlier command may have left the status that this one is to bring about. */
-	regs_clear_bits(&v->regs, VTD_GSTS, gsts_set);
-	regs_set_bits(&v->regs, VTD_GSTS, gsts_clear);
-	c->due = true;
-	c->epoch = 0; /* again, for all of them */
-}
-
-static void show_protection(struct vtd *v, bool on)
-{
-	regs_clear_bits(&v->regs, VTD_PMEN, on ? 0 : VTD_PMEN_PRS);
-	regs_set_bits(&v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0);
-}
-
-static void show_completion(struct vtd *v, const struct vtd_completion *c)
-{
-	regs_set_bits(&v->regs, VTD_GSTS, c->gsts_set);
-	regs_clear_bits(&v->regs, VTD_GSTS, c->gsts_clear);
-	if (c->gsts_clear & VTD_G_QIE) { /* 11.4.9.1 */
-		v->head = 0;
-		regs_put(&v->regs, VTD_IQH, 0);
-	}
-	if (c->ccmd)
-		regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_ICC);
-	if (c->pmen)
-		show_protection(v, regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM);
-	if (c->iotlb)
-		regs_clear_bits(&v->regs, v->iva + 8, VTD_IOTLB_IVT);
-}
-
-int vtd_complete(struct vtd *v)
-{
-	struct vtd_completion *c = &v->completion;
-
-	if (!c->due)
-		return VIOMMU_OK;
-	if (!notify_settled(&v->unit))
-		return VIOMMU_PENDING;
-	if (!c->epoch) {
-		notify_complete(&v->unit);
-		c->epoch = epoch_start(&v->unit.epoch);
-	}
-	if (!epoch_wait(&v->unit.epoch, c->epoch, &v->unit.self) ||
-	    !devices_answered(&v->unit, c->token))
-		return VIOMMU_PENDING;
-	show_completion(v, c);
-	*c = (struct vtd_completion){ .due = false };
-	return VIOMMU_OK;
-}
-
-int vtd_progress(struct vtd *v)
-{
-	int completed = vtd_complete(v);
-	int queue = vtd_queue_run(v);
-
-	if (completed == VIOMMU_OK && queue == VIOMMU_OK)
-		epoch_done(&v->unit.epoch);
-	return completed ? completed : queue;
+	deferred_bits(&v->deferred, &v->regs, VTD_GSTS, set, clear);
 }
 
 /* ---- global command (11.4.4) ---- */
@@ -84,7 +22,7 @@ static void set_root_table(struct vtd *v)
 
 	atomic_store_explicit(&v->root, regs_get(&v->regs, VTD_RTADDR) | te, memory_order_release);
 	vtd_tables_changed(v);
-	vtd_complete_later(v, VTD_G_RTP, 0);
+	status(v, VTD_G_RTP, 0);
 }
 
 static void set_interrupt_table(struct vtd *v)
@@ -94,7 +32,7 @@ static void set_interrupt_table(struct vtd *v)
 
 	atomic_store_explicit(&v->irta, regs_get(&v->regs, VTD_IRTA) | latch, memory_order_release);
 	vtd_interrupts_changed(v);
-	vtd_complete_later(v, VTD_G_IRTP, 0);
+	status(v, VTD_G_IRTP, 0);
 }
 
 static void latch_interrupts(struct vtd *v)
@@ -127,7 +65,7 @@ static void change(struct vtd *v, uint64_t bit)
 	} else {
 		latch_interrupts(v);
 	}
-	vtd_complete_later(v, on ? bit : 0, on ? 0 : bit);
+	status(v, on ? bit : 0, on ? 0 : bit);
 }
 
 /* Bits of GCMD that this configuration has. */
@@ -197,8 +135,7 @@ static void write_ccmd(void *engine, const struct regs_write *w)
 		granularity = VTD_GRAN_GLOBAL;
 	regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_CAIG);
 	regs_set_bits(&v->regs, VTD_CCMD, done ? bits_put(VTD_CCMD_CAIG, granularity) : 0);
-	v->completion.ccmd = true;
-	vtd_complete_later(v, 0, 0);
+	deferred_bits(&v->deferred, &v->regs, VTD_CCMD, 0, VTD_CCMD_ICC);
 }
 
 static void write_iva(void *engine, const struct regs_write *w)
@@ -224,8 +161,7 @@ static void write_iotlb(void *engine, const struct regs_write *w)
 					    v->iva_value & VTD_IVA_IH);
 	regs_clear_bits(&v->regs, w->offset, VTD_IOTLB_IAIG);
 	regs_set_bits(&v->regs, w->offset, done ? bits_put(VTD_IOTLB_IAIG, granularity) : 0);
-	v->completion.iotlb = true;
-	vtd_complete_later(v, 0, 0);
+	deferred_bits(&v->deferred, &v->regs, w->offset, 0, VTD_IOTLB_IVT);
 }
 
 /* ---- status and events ---- */
@@ -269,12 +205,12 @@ static void protection_changed(struct vtd *v)
 static void write_pmen(void *engine, const struct regs_write *w)
 {
 	struct vtd *v = engine;
+	bool on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
 
 	(void)w;
 	protection_changed(v);
-	show_protection(v, !(regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM)); /* until it is done */
-	v->completion.pmen = true;
-	vtd_complete_later(v, 0, 0);
+	deferred_bits(&v->deferred, &v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0,
+		      on ? 0 : VTD_PMEN_PRS);
 }
 
 /* A region moves while protection is on: what was cached of its neighbourhood may be open or closed

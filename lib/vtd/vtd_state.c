@@ -38,11 +38,22 @@ static void save_regs(struct vtd *v, struct state_writer *state)
 #define QUEUE_ON      BIT(3)
 #define PENDING_PMEN  BIT(4)
 
+static bool waits(const struct deferred *d, uint32_t offset)
+{
+	struct deferred_bits b = deferred_of(d, offset);
+
+	return b.set | b.clear;
+}
+
 void vtd_save(struct viommu *u, struct state_writer *state)
 {
 	struct vtd *v = vtd_of(u);
-	const struct vtd_completion *c = &v->completion;
-	bool shows = c->gsts_set | c->gsts_clear || c->ccmd || c->iotlb || c->pmen;
+	const struct deferred *d = &v->deferred;
+	const struct deferred_bits gsts = deferred_of(d, VTD_GSTS);
+	uint64_t pending = (waits(d, VTD_CCMD) ? PENDING_CCMD : 0) |
+			   (waits(d, v->iva + 8) ? PENDING_IOTLB : 0) |
+			   (waits(d, VTD_PMEN) ? PENDING_PMEN : 0);
+	bool shows = gsts.set | gsts.clear | pending;
 
 	/* Faults that are recorded while we write would be half in it. */
 	pthread_mutex_lock(&v->fault_lock);
@@ -59,12 +70,10 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put32(state, v->fault_next);
 	state_put32(state, atomic_load(&v->timed_out));
 	state_put32(state, atomic_load(&v->unexpected));
-	state_put64(state, c->gsts_set);
-	state_put64(state, c->gsts_clear);
-	state_put64(state, (c->ccmd ? PENDING_CCMD : 0) | (c->iotlb ? PENDING_IOTLB : 0) |
-				   (c->pmen ? PENDING_PMEN : 0) |
-				   (c->due && shows ? PENDING_ANY : 0) |
-				   (v->queue_on ? QUEUE_ON : 0));
+	state_put64(state, gsts.set);
+	state_put64(state, gsts.clear);
+	state_put64(state,
+		    pending | (d->due && shows ? PENDING_ANY : 0) | (v->queue_on ? QUEUE_ON : 0));
 	state_put64(state, v->head);
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);
@@ -193,6 +202,23 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 	return (l->pending & PENDING_ANY) || !(l->pending | l->gsts_set | l->gsts_clear);
 }
 
+static void take_deferred(struct vtd *v, const struct loaded *l)
+{
+	struct deferred *d = &v->deferred;
+	bool on;
+
+	if (l->gsts_set | l->gsts_clear)
+		deferred_bits(d, &v->regs, VTD_GSTS, l->gsts_set, l->gsts_clear);
+	if (l->pending & PENDING_CCMD)
+		deferred_bits(d, &v->regs, VTD_CCMD, 0, VTD_CCMD_ICC);
+	if (l->pending & PENDING_IOTLB)
+		deferred_bits(d, &v->regs, v->iva + 8, 0, VTD_IOTLB_IVT);
+	if (l->pending & PENDING_PMEN) {
+		on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
+		deferred_bits(d, &v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0, on ? 0 : VTD_PMEN_PRS);
+	}
+}
+
 static void take(struct vtd *v, const struct loaded *l)
 {
 	pthread_mutex_lock(&v->fault_lock);
@@ -214,12 +240,9 @@ static void take(struct vtd *v, const struct loaded *l)
 	v->queue_on = l->queue_on;
 	v->unsynced = true;
 	v->head = l->head;
-	v->sync = (struct vtd_sync){ .epoch = 0 };
-	v->completion = (struct vtd_completion){ .gsts_set = l->gsts_set,
-						 .gsts_clear = l->gsts_clear,
-						 .ccmd = l->pending & PENDING_CCMD,
-						 .iotlb = l->pending & PENDING_IOTLB,
-						 .pmen = l->pending & PENDING_PMEN };
+	v->sync = (struct vtd_sync){ .last = false };
+	v->deferred = (struct deferred){ .due = false };
+	take_deferred(v, l);
 }
 
 int vtd_restore(struct viommu *u, struct state_reader *state)
@@ -242,7 +265,7 @@ int vtd_restore(struct viommu *u, struct state_reader *state)
 	vtd_interrupts_changed(v);
 	/* What listeners do about this comes before a completion that was saved, and before the VMM is
 	 * told that nobody uses what was there before. */
-	vtd_complete_later(v, 0, 0);
+	deferred_again(&v->deferred);
 	/* Anything may be due: a completion, or descriptors between head and tail. */
 	return VIOMMU_PENDING;
 }
