@@ -198,9 +198,9 @@ static void drop_outstanding(struct viommu *u, struct outstanding *o)
 }
 
 /* Whatever the device still owed is given up. With devices_lock held. Whether there was any. */
-static bool give_up(struct viommu *u, const struct viommu_device *device)
+static bool give_up(struct viommu *u, struct viommu_device *device)
 {
-	bool any = false;
+	bool any = u->engine->device_failed && u->engine->device_failed(u, device);
 
 	/* at most limits.outstanding steps */
 	for (uint32_t at = u->outstanding_first, next; at; at = next) {

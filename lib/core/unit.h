@@ -114,6 +114,10 @@ struct engine {
 	/* The guest has put the device somewhere, by its id, which it cannot lose then; with
 	 * devices_lock held. NULL: no. */
 	bool (*keeps_id)(const struct viommu_device *device);
+	/* A device uses nothing any more of what it was told before, as one that is about to go; with
+	 * devices_lock held. Whether somebody may have waited for what only the engine knows that it
+	 * owed. May be NULL. */
+	bool (*device_failed)(struct viommu *u, struct viommu_device *device);
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
 	/* Neighbours within 4096 bytes may be translated differently. */

@@ -190,6 +190,7 @@ const struct engine virtio_engine = {
 	.device_bytes = sizeof(struct virtio_endpoint),
 	.device_new = virtio_device_new,
 	.keeps_id = keeps_id,
+	.device_failed = virtio_device_failed,
 	.device_gone = virtio_device_gone,
 	.byte_granular = true,
 	.mode = mode,

@@ -129,6 +129,16 @@ static void unlink_endpoint(struct virtio_domain *d, struct virtio_endpoint *e)
 	d->endpoint_count--;
 }
 
+bool virtio_device_failed(struct viommu *u, struct viommu_device *device)
+{
+	struct virtio_endpoint *e = virtio_endpoint_of(device);
+
+	if (!atomic_load_explicit(&e->owes, memory_order_relaxed))
+		return false;
+	virtio_unlink_owing(virtio_of(u), e);
+	return true;
+}
+
 void virtio_device_gone(struct viommu *u, struct viommu_device *device)
 {
 	struct virtio_endpoint *e = virtio_endpoint_of(device);
@@ -136,8 +146,6 @@ void virtio_device_gone(struct viommu *u, struct viommu_device *device)
 	struct virtio_domain *d = e->domain;
 
 	virtio_job_forget(v, e);
-	if (e->at_owing)
-		virtio_unlink_owing(v, e);
 	if (!d)
 		return;
 	unlink_endpoint(d, e);

@@ -67,14 +67,15 @@ struct virtio_endpoint {
 	uint64_t left;
 	uint64_t moved;
 	uint64_t moved_token;
-	bool owes;     /* its own cache could not be told: too many were outstanding */
 	uint64_t paid; /* the invalidation that stands for those which could not be asked for */
+	/* Its own cache could not be told: too many were outstanding. Written under devices_lock. */
+	_Atomic bool owes;
 	/* Under devices_lock. */
 	struct virtio_domain *domain;	    /* whose list it is on, or NULL */
 	struct virtio_endpoint *next_owing; /* of those that owe */
-	struct virtio_endpoint **at_owing;  /* NULL: it does not */
-	struct virtio_endpoint *next;	    /* in its domain */
-	struct virtio_endpoint **at;	    /* what points to this one */
+	struct virtio_endpoint **at_owing;
+	struct virtio_endpoint *next; /* in its domain */
+	struct virtio_endpoint **at;  /* what points to this one */
 };
 
 struct virtio_domain {
@@ -254,6 +255,7 @@ static inline void virtio_link_owing(struct virtio *v, struct virtio_endpoint *e
 	if (e->next_owing)
 		e->next_owing->at_owing = &e->next_owing;
 	v->owing = e;
+	atomic_store(&e->owes, true);
 	atomic_fetch_add(&v->owers, 1);
 }
 
@@ -262,7 +264,7 @@ static inline void virtio_unlink_owing(struct virtio *v, struct virtio_endpoint 
 	*e->at_owing = e->next_owing;
 	if (e->next_owing)
 		e->next_owing->at_owing = e->at_owing;
-	e->at_owing = NULL;
+	atomic_store(&e->owes, false);
 	atomic_fetch_sub(&v->owers, 1);
 }
 
@@ -344,6 +346,7 @@ static inline void virtio_settle(struct virtio *v)
 		virtio_settle_changed(v);
 }
 
+bool virtio_device_failed(struct viommu *u, struct viommu_device *device);
 void virtio_device_gone(struct viommu *u, struct viommu_device *device);
 
 /* ---- virtio_mapping.c ---- */

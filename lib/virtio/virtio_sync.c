@@ -22,12 +22,11 @@ static void invalidate(struct virtio *v, struct virtio_endpoint *e, uint64_t fir
 							   .pasid = VIOMMU_NO_PASID };
 	bool gave_up;
 
-	if (e->owes)
+	if (atomic_load_explicit(&e->owes, memory_order_relaxed))
 		return;
 	device_invalidate(&e->device, &invalidation, &gave_up);
 	if (!gave_up)
 		return;
-	e->owes = true;
 	pthread_mutex_lock(&v->unit.devices_lock);
 	virtio_link_owing(v, e);
 	pthread_mutex_unlock(&v->unit.devices_lock);
@@ -61,10 +60,9 @@ static void pay(struct virtio *v)
 	while (owing(v) && unit_pay(&v->unit, 1) && (e = take_owing(v)) != NULL) {
 		bool again;
 
-		e->owes = false;
 		invalidate(v, e, 0, UINT64_MAX);
 		e->paid = devices_last_token(&v->unit);
-		again = e->owes;
+		again = atomic_load_explicit(&e->owes, memory_order_relaxed);
 		device_put(&e->device);
 		if (again)
 			return;
@@ -210,7 +208,6 @@ static void complete_some(struct virtio *v)
 int virtio_run(struct viommu *u)
 {
 	struct virtio *v = virtio_of(u);
-
 	bool done;
 
 	virtio_settle(v);
@@ -227,7 +224,9 @@ int virtio_run(struct viommu *u)
 	if (anything_pending(v))
 		return VIOMMU_PENDING;
 	epoch_done(&u->epoch);
-	return owing(v) || !done ? VIOMMU_PENDING : VIOMMU_OK;
+	/* Who owes has to do with something that is pending, or under way. */
+	(void)NEVER(done && owing(v));
+	return done ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 void virtio_drop_pending(struct virtio *v)

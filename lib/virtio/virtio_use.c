@@ -151,7 +151,7 @@ static void is_asked(void *opaque, struct viommu_device *device, uint64_t token)
 /* Whether there may be a use by the endpoint that is older than its last move. */
 static bool uses_what_it_left(struct virtio *v, const struct virtio_endpoint *e)
 {
-	struct looking looking = { .e = e, .found = e->owes };
+	struct looking looking = { .e = e, .found = atomic_load(&e->owes) };
 	const struct epoch_filter filter = { is_owner, &looking };
 
 	if (!epoch_passed_for(&v->unit.epoch, e->moved, &v->unit.self, &filter))

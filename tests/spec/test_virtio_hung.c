@@ -245,12 +245,106 @@ static void test_bypass(void **state)
 	each_way(bypass_waits);
 }
 
+/* ---- those that could not even be told, because too many others had not answered ---- */
+
+static void declare_dead(struct virtio_rig *r, unsigned id)
+{
+	row_equal(viommu_device_fail(r->device[id]), VIOMMU_OK);
+}
+
+/* Endpoint 1 has all that can be outstanding; 3 has not been told of what is 8's. */
+static void test_untold(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*gone)(struct virtio_rig *r, unsigned id);
+	} rows[] = {
+		{ "41 it is dead: nobody waits for it, and the host is told", declare_dead },
+		{ "41 it is freed: the same", vr_drop },
+	};
+	const struct viommu_limits limits = { .size = sizeof(limits), .outstanding = 1 };
+	const struct viommu_virtio_config config = { .limits = &limits };
+
+	for (size_t i = 0; i < VR_ROWS(rows); i++) {
+		struct virtio_rig *r = vr_open(&config);
+		unsigned asked, works;
+		uint64_t token;
+
+		row_name = rows[i].name;
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+		row_equal(vr_attach(r, 8, 3, 0), ST_OK);
+		row_equal(vr_map(r, 7, 0, 0x1fff, 0x50000, 3), ST_OK);
+		row_equal(vr_map(r, 8, 0, 0x1fff, 0x60000, 3), ST_OK);
+		r->g.count[GUEST_ON_INVALIDATE] = 0;
+		r->g.invalidate_result = VIOMMU_PENDING;
+		waits(r, vr_unmap(r, 7, 0, 0x1fff));
+		waits(r, vr_unmap(r, 8, 0, 0x1fff));
+		token = r->token;
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		row_equal(r->completions, 0);
+		asked = r->g.count[GUEST_ON_INVALIDATE];
+		row_equal(asked, 1);
+		works = r->g.count[GUEST_ON_WORK];
+		rows[i].gone(r, 3);
+		row_equal(r->g.count[GUEST_ON_WORK] > works, true);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		row_equal(r->completions, 1);
+		row_equal(r->completed[0], token);
+		rows[i].gone(r, 1);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+		row_equal(r->completions, 2);
+		row_equal(r->g.count[GUEST_ON_INVALIDATE], asked);
+		vr_close(r);
+		vr_rows_run++;
+	}
+}
+
+/* The others of its domain are waited for, and told, all the same. */
+static void test_untold_others(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits), .outstanding = 1 };
+	const struct viommu_virtio_config config = { .limits = &limits };
+	struct virtio_rig *r = vr_open(&config);
+
+	row_name = "34 one of two that are owed is dead";
+	for (unsigned id = 1; id <= 3; id++)
+		row_equal(vr_attach(r, 7, id, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0, 0x1fff, 0x50000, 3), ST_OK);
+	r->g.count[GUEST_ON_INVALIDATE] = 0;
+	r->g.invalidate_result = VIOMMU_PENDING;
+	waits(r, vr_unmap(r, 7, 0, 0x1fff)); /* 3 has been asked, 1 and 2 have not */
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 1);
+	row_equal(r->g.invalidation[0].id, 3);
+	row_equal(viommu_device_fail(r->device[2]), VIOMMU_OK);
+	row_equal(viommu_device_fail(r->device[3]), VIOMMU_OK);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 0);
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 2);
+	row_equal(r->g.invalidation[1].id, 1);
+	row_equal(r->g.invalidation[1].what.last, UINT64_MAX);
+	row_equal(viommu_invalidation_done(r->device[1], r->g.invalidation[1].what.token,
+					   VIOMMU_OK),
+		  VIOMMU_OK);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(r->completions, 1);
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 2);
+	row_name = "one that was declared dead is told again of what comes after";
+	row_equal(vr_map(r, 7, 0, 0x1fff, 0x50000, 3), ST_OK);
+	r->g.invalidate_result = VIOMMU_OK;
+	r->g.count[GUEST_ON_INVALIDATE] = 0;
+	at_once(r, vr_unmap(r, 7, 0, 0x1fff));
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 3);
+	vr_close(r);
+	vr_rows_run += 2;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_strangers), cmocka_unit_test(test_out_of_order),
 		cmocka_unit_test(test_leaves),	  cmocka_unit_test(test_left_before),
 		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_untold),	  cmocka_unit_test(test_untold_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);

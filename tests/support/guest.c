@@ -174,6 +174,20 @@ void guest_init(struct guest *g, enum guest_memory memory, unsigned pages)
 	assert_int_equal(guest_try_init(g, memory, pages, 0), VIOMMU_OK);
 }
 
+void guest_drop_one(struct guest *g, struct viommu_device *device, struct viommu_channel *channel)
+{
+	for (unsigned i = 0; channel && i < g->channels; i++) {
+		if (g->channel[i] == channel)
+			g->channel[i] = g->channel[--g->channels];
+	}
+	for (unsigned i = 0; i < g->devices; i++) {
+		if (g->device[i].device == device)
+			g->device[i].device = NULL; /* it is what the device's callbacks get */
+	}
+	assert_int_equal(viommu_channel_free(channel), VIOMMU_OK);
+	assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+}
+
 void guest_drop(struct guest *g)
 {
 	for (; g->channels; g->channels--)

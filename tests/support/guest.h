@@ -164,6 +164,8 @@ int guest_try_device(struct guest *g, uint32_t id, struct viommu_device **device
 struct viommu_channel *guest_channel(struct guest *g, struct viommu_device *device, uint32_t pasid);
 int guest_try_channel(struct guest *g, struct viommu_device *device, uint32_t pasid,
 		      struct viommu_channel **channel);
+/* Frees a device, and a channel of it or NULL. */
+void guest_drop_one(struct guest *g, struct viommu_device *device, struct viommu_channel *channel);
 /* Frees all channels and devices now. */
 void guest_drop(struct guest *g);
 

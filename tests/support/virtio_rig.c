@@ -94,6 +94,13 @@ void vr_endpoints(struct virtio_rig *r)
 	}
 }
 
+void vr_drop(struct virtio_rig *r, unsigned id)
+{
+	guest_drop_one(&r->g, r->device[id], r->channel[id]);
+	r->device[id] = NULL;
+	r->channel[id] = NULL;
+}
+
 struct virtio_rig *vr_open(const struct viommu_virtio_config *config)
 {
 	struct virtio_rig *r = calloc(1, sizeof(*r));

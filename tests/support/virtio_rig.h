@@ -72,6 +72,8 @@ int vr_try_open(struct virtio_rig *r, const struct viommu_virtio_config *config)
 void vr_close(struct virtio_rig *r);
 /* Drops channels and devices, and makes endpoints 1 to 4 again. */
 void vr_endpoints(struct virtio_rig *r);
+/* Frees endpoint id and its channel. */
+void vr_drop(struct virtio_rig *r, unsigned id);
 /* Gives endpoint id reserved regions. */
 void vr_regions(struct virtio_rig *r, unsigned id, const struct viommu_virtio_region *regions,
 		unsigned count);
