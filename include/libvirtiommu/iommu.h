@@ -168,10 +168,11 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
 				 struct viommu_device **device);
 
 /**
- * Frees a requester. What it had cached is never used again. A guest memory callback of one of
- * its translations is inside a call on it: do not free it there.
+ * Frees a requester. What it had cached is never used again. Interrupt routes behind a virtio-iommu that
+ * are its are revoked by the next viommu_run(), which the host's work callback asks for. A guest memory
+ * callback of one of its translations is inside a call on it: do not free it there.
  *
- * Alone: nothing else may run on this handle.
+ * Alone: nothing else may run on this handle. May call the host's work callback.
  * @param device  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, from inside its own
  * callback, or for the moment in which a call on the IOMMU by another thread has to do with it (a guest's
@@ -193,7 +194,7 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
  * Gives a requester another id, as when a guest renumbers buses. Translations that start afterwards
  * use it. Listeners are told that everything may have changed, and the mode, by the next
  * viommu_run(), which the host's work callback asks for; until then a cache behind the device (ATS,
- * vhost) may have translations of the old id.
+ * vhost) may have translations of the old id, and so may interrupt routes behind a virtio-iommu.
  *
  * Any thread, any time. May call the host's work callback.
  * @param device  the device

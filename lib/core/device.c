@@ -226,6 +226,16 @@ static void forget_device(struct viommu *u, struct viommu_device *device)
 	shadow_drop(device);
 }
 
+/* With devices_lock held. Whether that is something to be told. */
+static bool tell_gone(struct viommu *u, const struct viommu_device *device)
+{
+	uint32_t id = atomic_load_explicit(&device->id, memory_order_relaxed);
+
+	for (const struct viommu_listener *l = u->hear_ids; l; l = l->next_of_ids)
+		l->id_gone(l->config.opaque, id);
+	return u->hear_ids;
+}
+
 int viommu_device_free(struct viommu_device *device)
 {
 	struct viommu_device **at;
@@ -249,6 +259,7 @@ int viommu_device_free(struct viommu_device *device)
 	if (u->engine->device_gone)
 		u->engine->device_gone(u, device);
 	owed = give_up(u, device);
+	owed |= tell_gone(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
 	epoch_unlist(&u->epoch, &device->sections);
 	vm_dealloc(u->vm, device, device_bytes(u));
@@ -311,6 +322,8 @@ static bool change_name(struct viommu *u, struct viommu_device *device)
 {
 	bool changed = atomic_load_explicit(&device->id, memory_order_relaxed) != device->next_id;
 
+	if (changed)
+		tell_gone(u, device); /* who hears that hears unmap, too */
 	atomic_store_explicit(&device->id, device->next_id, memory_order_relaxed);
 	device->renamed = false;
 	if (!changed)
@@ -368,6 +381,29 @@ int viommu_devices_set_ids(struct viommu_device *const *devices, const uint32_t 
 int viommu_device_set_id(struct viommu_device *device, uint32_t id)
 {
 	return viommu_devices_set_ids(&device, &id, 1);
+}
+
+void devices_hear_ids(struct viommu_listener *l, void (*gone)(void *opaque, uint32_t id))
+{
+	struct viommu *u = l->iommu;
+
+	pthread_mutex_lock(&u->devices_lock);
+	l->id_gone = gone;
+	l->next_of_ids = u->hear_ids;
+	u->hear_ids = l;
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+void devices_hear_no_ids(const struct viommu_listener *l)
+{
+	struct viommu *u = l->iommu;
+	struct viommu_listener **at = &u->hear_ids;
+
+	pthread_mutex_lock(&u->devices_lock);
+	while (*at != l)
+		at = &(*at)->next_of_ids;
+	*at = l->next_of_ids;
+	pthread_mutex_unlock(&u->devices_lock);
 }
 
 /* ---- lists ---- */

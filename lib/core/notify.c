@@ -543,6 +543,8 @@ int listener_free(struct viommu_listener *listener)
 		return VIOMMU_EBUSY;
 	if (listener->tick)
 		stop_ticking(listener);
+	if (listener->id_gone)
+		devices_hear_no_ids(listener);
 	count_in(listener, UINT32_MAX); /* - 1 */
 	take_out(listener);
 	unit_end(u);

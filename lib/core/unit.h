@@ -214,9 +214,12 @@ struct viommu_listener {
 	bool (*settle)(void *opaque);
 	/* The same: viommu_run() was called, at host.now. Or NULL. */
 	void (*tick)(void *opaque, uint64_t now);
+	/* The same: an id is no device's any more. From any thread, with devices_lock held. Or NULL. */
+	void (*id_gone)(void *opaque, uint32_t id);
 	struct viommu_listener *next; /* of those of the device, or of the IOMMU */
 	struct viommu_listener *next_told;
 	struct viommu_listener *next_ticking;
+	struct viommu_listener *next_of_ids; /* under devices_lock */
 	struct viommu_listener *next_gone; /* removed by the call under way: it has no callbacks */
 	bool told;			   /* is in that list */
 	bool fresh;			   /* has not heard every device's mode yet */
@@ -277,6 +280,7 @@ struct viommu {
 	struct viommu_device *all_devices;
 	struct viommu_device *list[DEVICE_LISTS];
 	struct viommu_device *list_at[DEVICE_LISTS]; /* of devices_take() */
+	struct viommu_listener *hear_ids;	     /* those with an id_gone */
 	struct domain_users domain_users;
 	uint32_t device_count;
 	uint32_t channel_count;
@@ -567,6 +571,10 @@ void device_list_remove(struct viommu_device *device, enum device_list list);
 /* Listeners of the device are owed something, from any thread: whoever has the unit next tells them.
  */
 void device_owes(struct viommu_device *device, uint32_t owed);
+
+/* A listener of the library's own begins, or ceases, to hear of ids that are no device's any more. */
+void devices_hear_ids(struct viommu_listener *listener, void (*gone)(void *opaque, uint32_t id));
+void devices_hear_no_ids(const struct viommu_listener *listener);
 
 static inline uint64_t device_generation(const struct viommu_device *device)
 {

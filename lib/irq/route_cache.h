@@ -51,16 +51,17 @@ struct viommu_routes {
 	/* Of the call that has the unit. */
 	bool marked; /* something is to be resolved, or to be told */
 	bool again;  /* an invalidation came from inside a memory callback: resolve all once more */
+	_Atomic bool gone; /* a requester is: something was marked without the lock */
 	/* Guards what follows. An error-checking mutex: guest memory is read with it held, and a
 	 * callback that comes back here is refused. */
 	pthread_mutex_t lock;
 	struct route_slot *slot;
-	uint32_t *first; /* by place */
-	uint64_t *used;	 /* places that have routes, a bit each; then those */
-	uint64_t *marks; /* that have been invalidated */
-	uint32_t todo;	 /* routes of a marked place that are left to resolve */
-	uint32_t lowest; /* words of marks below this are 0 */
-	bool concerned;	 /* routes have been resolved since the host was told */
+	uint32_t *first;	 /* by place */
+	uint64_t *used;		 /* places that have routes, a bit each; then those */
+	_Atomic uint64_t *marks; /* that have been invalidated: set without the lock, too */
+	uint32_t todo;		 /* routes of a marked place that are left to resolve */
+	uint32_t lowest;	 /* words of marks below this are 0 */
+	bool concerned;		 /* routes have been resolved since the host was told */
 	_Atomic uint64_t
 		message_first; /* messages of routes that were ever set are in this range; */
 	_Atomic uint64_t message_last; /* none: first > last */
@@ -82,6 +83,10 @@ void route_link(struct viommu_routes *r, uint32_t gsi);
 /* Entries [first, last] of a requester's table, or of the table of all, were invalidated:
  * O(last - first) / 64. */
 void route_mark(struct viommu_routes *r, uint32_t source, uint32_t first, uint32_t last);
+/* A requester is gone: the same of its only entry, from any thread and without the lock. */
+void route_mark_gone(struct viommu_routes *r, uint32_t source);
+/* Whether one is since the last time: its routes are among those that are marked. */
+bool route_take_gone(struct viommu_routes *r);
 /* Everything, also routes that came through no entry. */
 void route_mark_all(struct viommu_routes *r);
 

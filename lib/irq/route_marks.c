@@ -92,7 +92,9 @@ static void mark_places(struct viommu_routes *r, uint32_t first, uint32_t last)
 			mask &= ~bits_low(first % 64);
 		if (word == last / 64)
 			mask &= bits_low(last % 64 + 1);
-		r->marks[word] |= r->used[word] & mask;
+		mask &= r->used[word];
+		if (mask & ~atomic_load_explicit(&r->marks[word], memory_order_relaxed))
+			atomic_fetch_or(&r->marks[word], mask);
 	}
 	if (r->lowest > first / 64)
 		r->lowest = first / 64;
@@ -122,11 +124,27 @@ void route_mark(struct viommu_routes *r, uint32_t source, uint32_t first, uint32
 	}
 }
 
+void route_mark_gone(struct viommu_routes *r, uint32_t source)
+{
+	uint32_t place = base_of(r, source);
+
+	atomic_fetch_or(&r->marks[place / 64], BIT(place % 64));
+	atomic_store(&r->gone, true);
+}
+
+bool route_take_gone(struct viommu_routes *r)
+{
+	if (!atomic_exchange(&r->gone, false))
+		return false;
+	r->lowest = 0;
+	return true;
+}
+
 uint32_t route_next_marked(struct viommu_routes *r)
 {
 	/* at most ROUTE_WORDS steps, and as many places as are marked without routes */
 	while (!r->todo && r->lowest < ROUTE_WORDS) {
-		uint64_t marks = r->marks[r->lowest];
+		uint64_t marks = atomic_load(&r->marks[r->lowest]);
 		uint32_t place;
 
 		if (!marks) {
@@ -134,7 +152,7 @@ uint32_t route_next_marked(struct viommu_routes *r)
 			continue;
 		}
 		place = r->lowest * 64 + (uint32_t)__builtin_ctzll(marks);
-		r->marks[r->lowest] &= marks - 1;
+		atomic_fetch_and(&r->marks[r->lowest], ~(marks & -marks));
 		r->todo = r->first[place];
 		r->first[place] = 0;
 		r->used[place / 64] &= ~BIT(place % 64);

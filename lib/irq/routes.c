@@ -163,6 +163,12 @@ static void mode_changed(void *opaque, struct viommu_device *device, uint32_t mo
 	invalidated(opaque, atomic_load_explicit(&device->id, memory_order_relaxed), 0, 0);
 }
 
+/* The endpoint has been freed, or has another id. */
+static void gone(void *opaque, uint32_t id)
+{
+	route_mark_gone(opaque, id);
+}
+
 /* Resolves what is marked, as far as the call's steps go. True: nothing is left. */
 static bool resolve_marked(struct viommu_routes *r)
 {
@@ -183,7 +189,7 @@ static bool settle(void *opaque)
 	struct viommu_routes *r = opaque;
 	bool done, concerned = false;
 
-	if (!r->marked)
+	if (!r->marked && !atomic_load(&r->gone))
 		return true;
 	/* A memory callback has come here while its thread resolves: when that has ended. */
 	if (pthread_mutex_lock(&r->lock))
@@ -192,6 +198,8 @@ static bool settle(void *opaque)
 		r->again = false;
 		route_mark_all(r);
 	}
+	if (route_take_gone(r))
+		r->marked = true;
 	done = resolve_marked(r);
 	if (done) {
 		/* Also if nothing differs: another thread may have drained a change that it has not
@@ -248,6 +256,7 @@ static void init_lock(pthread_mutex_t *lock)
 static int listen(struct viommu_routes *r)
 {
 	struct viommu_listener_config listener = { .size = sizeof(listener), .opaque = r };
+	int result;
 
 	if (r->iommu->engine->remap_msi) {
 		listener.interrupts = invalidated;
@@ -255,7 +264,10 @@ static int listen(struct viommu_routes *r)
 		listener.unmap = unmapped;
 		listener.mode = mode_changed;
 	}
-	return listener_new(r->iommu, NULL, &listener, settle, NULL, &r->listener);
+	result = listener_new(r->iommu, NULL, &listener, settle, NULL, &r->listener);
+	if (!result && listener.unmap)
+		devices_hear_ids(r->listener, gone);
+	return result;
 }
 
 int viommu_routes_new(struct viommu *iommu, const struct viommu_routes_config *given,

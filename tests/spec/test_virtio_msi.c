@@ -164,6 +164,97 @@ static void test_routes(void **state)
 	vr_close(r);
 }
 
+/* Routes go with their endpoint, or with its id. Route 5 is that of endpoint 1, route 6 of 3. */
+static struct viommu_routes *open_routes(struct virtio_rig *r)
+{
+	const struct viommu_routes_config config = { .size = sizeof(config),
+						     .changed = on_changed };
+	struct viommu_routes *routes;
+	uint64_t address;
+
+	row_equal(viommu_routes_new(r->g.iommu, &config, &routes), VIOMMU_OK);
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct viommu_route route = { .size = sizeof(route),
+						    .gsi = 5 + i,
+						    .source = 1 + 2 * i,
+						    .address = DOORBELL };
+
+		row_equal(viommu_routes_set(routes, &route), VIOMMU_OK);
+		row_equal(drained(routes, &address), VIOMMU_ROUTE_VALID);
+	}
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	changed = 0;
+	return routes;
+}
+
+static uint64_t resolved(struct viommu_routes *routes)
+{
+	struct viommu_routes_statistics s = { .size = sizeof(s) };
+
+	row_equal(viommu_routes_get_statistics(routes, &s), VIOMMU_OK);
+	return s.resolved;
+}
+
+static bool looks_valid(struct viommu_routes *routes, uint32_t gsi)
+{
+	struct viommu_route_change change;
+
+	row_equal(viommu_routes_lookup(routes, gsi, &change), VIOMMU_OK);
+	return change.flags & VIOMMU_ROUTE_VALID;
+}
+
+/* The host is asked to run, and that changes so many routes, the first of which is then as it says. */
+static void run_changes(struct virtio_rig *r, struct viommu_routes *routes, unsigned works,
+			uint64_t resolves, uint32_t flags)
+{
+	const uint64_t before = resolved(routes);
+	uint64_t address;
+
+	row_equal(r->g.count[GUEST_ON_WORK] > works, true);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(changed, 1);
+	row_equal(resolved(routes), before + resolves);
+	row_equal(drained(routes, &address), flags);
+	changed = 0;
+}
+
+static void test_routes_gone(void **state)
+{
+	struct virtio_rig *r = open_rig();
+	struct viommu_routes *routes = open_routes(r);
+	unsigned works = r->g.count[GUEST_ON_WORK];
+	uint64_t address;
+
+	row_name = "15 the endpoint is renumbered: routes of the old id are revoked, and no others";
+	row_equal(viommu_device_set_id(r->device[1], 9), VIOMMU_OK);
+	run_changes(r, routes, works, 1, VIOMMU_ROUTE_ASK);
+	row_equal(looks_valid(routes, 5), false);
+	row_equal(looks_valid(routes, 6), true);
+	row_name = "and are valid again with the id";
+	works = r->g.count[GUEST_ON_WORK];
+	row_equal(viommu_device_set_id(r->device[1], 1), VIOMMU_OK);
+	run_changes(r, routes, works, 1, VIOMMU_ROUTE_VALID);
+	row_name = "15 another endpoint takes the id meanwhile";
+	row_equal(viommu_routes_remove(routes, 6), VIOMMU_OK);
+	row_equal(drained(routes, &address), VIOMMU_ROUTE_REVOKED);
+	row_equal(viommu_device_set_id(r->device[1], 9), VIOMMU_OK);
+	row_equal(viommu_device_set_id(r->device[3], 1), VIOMMU_OK);
+	run_changes(r, routes, works, 1, VIOMMU_ROUTE_VALID); /* elsewhere */
+	row_equal(drained(routes, &address), 0);
+	row_name = "15 the endpoint is freed";
+	works = r->g.count[GUEST_ON_WORK];
+	vr_drop(r, 3);
+	run_changes(r, routes, works, 1, VIOMMU_ROUTE_ASK);
+	row_name = "nobody has routes of it";
+	vr_drop(r, 2);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(changed, 0);
+	row_equal(viommu_routes_free(routes), VIOMMU_OK);
+	row_name = "there are no routes any more";
+	vr_drop(r, 4);
+	vr_close(r);
+}
+
 /* ---- the I/O APIC ---- */
 
 static uint64_t delivered_to;
@@ -208,9 +299,8 @@ static void test_ioapic(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_messages),
-		cmocka_unit_test(test_no_source),
-		cmocka_unit_test(test_routes),
+		cmocka_unit_test(test_messages), cmocka_unit_test(test_no_source),
+		cmocka_unit_test(test_routes),	 cmocka_unit_test(test_routes_gone),
 		cmocka_unit_test(test_ioapic),
 	};
 
