@@ -93,8 +93,10 @@
  *    when it became 1. PROPBASER.IDbits below 13, or above intid_bits - 1: no LPI, or as intid_bits
  *    - 1; it reads as written. PENDBASER.PTZ reads as 0; the value last written counts.
  *  - All redistributors share one cache of configuration bytes, one a INTID (CommonLPIAff 0). The
- *    byte of an LPI is read when it becomes pending or is asked for and is not cached, through the
- *    PROPBASER of the redistributor concerned. One that cannot be read counts as 0: disabled.
+ *    byte of an LPI is read when it becomes pending and is not cached, through the PROPBASER of the
+ *    redistributor concerned. One that cannot be read counts as 0: disabled. A byte that differs from the
+ *    one before is told to every redistributor that has the LPI pending. viommu_lpis_get() reads one that
+ *    is not cached, too, but never tells: one that would have to be told is not cached by it.
  *    INV and INVLPIR read it again at once if EnableLPIs of that redistributor is 1 and the INTID is
  *    within its IDbits, and forget all bytes of all LPIs otherwise. INVALL, INVALLR, and EnableLPIs becoming 1 on any redistributor forget all
  *    bytes of all LPIs; then those of the LPIs that are pending on that redistributor are read again.
@@ -160,9 +162,10 @@ struct viommu_lpis_config {
 	 * enabled, at this priority (configuration byte & 0xfc); with 0, it is no longer. Not made if
 	 * nothing differs from what the last call about this LPI said, nor for what the VMM did itself:
 	 * viommu_lpis_acknowledge(), EnableLPIs becoming 0 (nothing is pending then), viommu_reset().
-	 * From the thread that made the change, with no lock held. Calls from several threads may
-	 * overtake each other, and say things twice: a VMM with more than one asks viommu_lpis_get()
-	 * under a lock of its own. */
+	 * While EnableLPIs becomes 1, and after viommu_restore(), things may be said twice. From the
+	 * thread that made the change, with no lock held. Calls from several threads may overtake each
+	 * other, and say things twice: a VMM with more than one asks viommu_lpis_get() under a lock of
+	 * its own. */
 	void (*lpi)(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority,
 		    uint32_t pending);
 	/** The same for vLPIs of the vPE that is resident on a redistributor; intids below 16 are

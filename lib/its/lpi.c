@@ -148,7 +148,7 @@ static int init(struct lpis *l)
 
 	atomic_init(&l->generation, 1);
 	l->config = vm_alloc(vm, ((UINT64_C(1) << l->bits) - ITS_FIRST_LPI) * sizeof(*l->config),
-			     _Alignof(uint32_t));
+			     _Alignof(uint64_t));
 	l->cpu = vm_alloc(vm, l->cpus * sizeof(*l->cpu), _Alignof(struct lpi_cpu));
 	if (!l->config || !l->cpu || !vpe_init(l))
 		return VIOMMU_ENOMEM;

@@ -48,10 +48,11 @@ struct lpi_cpu {
 	bool vpe_pending; /* the one that leaves has something */
 };
 
-/* struct lpis.config: one word an INTID */
+/* struct lpis.config: one word an INTID. The byte outlives its generation: it is what the lpi callback has
+ * been told under. */
 #define LPI_ENTRY_BYTE	     BITS(7, 0)
 #define LPI_ENTRY_COUNT	     BITS(15, 8) /* so that a word that was changed and changed back differs */
-#define LPI_ENTRY_GENERATION BITS(31, 16) /* 0: never read */
+#define LPI_ENTRY_GENERATION BITS(63, 16) /* 0: never read; too many to begin again */
 
 /* A virtual processor; lpi_virtual.c. */
 struct vpe {
@@ -89,8 +90,8 @@ struct lpis {
 	struct lpi_cpu *cpu;
 	uint32_t tasks; /* redistributors that have one; the thread that has the unit */
 	struct vpe *vpe;
-	_Atomic uint32_t *config;    /* by INTID - 8192 */
-	_Atomic uint32_t generation; /* of config: 1 to 0xffff */
+	_Atomic uint64_t *config;    /* by INTID - 8192 */
+	_Atomic uint64_t generation; /* of config: not 0 */
 	uint64_t its; /* bit n: an ITS with that number exists; under unit.devices_lock */
 };
 
@@ -138,17 +139,25 @@ unsigned lpi_deliver(struct lpis *l, uint32_t cpu, uint32_t intid);
 void lpi_clear(struct lpis *l, uint32_t cpu, uint32_t intid);
 /* If it is pending at @from, and @to has it. */
 void lpi_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid);
-/* Every LPI. True: done; false: steps ran out, *word says where to go on. */
+/* Words of pending bits, and how many steps one bit costs. */
+struct lpi_bits {
+	const _Atomic uint64_t *pending; /* NULL: nothing is */
+	uint32_t words;
+	uint32_t cost;
+};
+/* Calls @each for what is pending until it says false. True: done; false: steps ran out, *word says where
+ * to go on. */
+bool lpi_for_pending(struct viommu *payer, const struct lpi_bits *bits, uint32_t *word,
+		     bool (*each)(void *what, uint32_t intid), void *what);
+/* Every LPI; as lpi_for_pending(). */
 bool lpi_move_all(struct viommu *payer, struct lpis *l, uint32_t from, uint32_t to, uint32_t *word);
 /* The configuration byte is read again. */
 void lpi_invalidate(struct lpis *l, uint32_t cpu, uint32_t intid);
 /* No configuration byte is known any more. */
 void lpi_forget(struct lpis *l);
-/* The bytes of what is pending are read again; as lpi_move_all(). @all: tells also of what has not
+/* The bytes of what is pending are read again; as lpi_for_pending(). @all: tells also of what has not
  * changed. */
 bool lpi_reread(struct viommu *payer, struct lpis *l, uint32_t cpu, bool all, uint32_t *word);
-/* The configuration byte, read if it is not known. */
-unsigned lpi_config(struct lpis *l, uint64_t latch, uint32_t intid);
 static inline bool lpi_is_pending(const struct lpi_cpu *cpu, uint32_t intid)
 {
 	return atomic_load_explicit(&cpu->pending[intid / 64], memory_order_relaxed) &

@@ -5,7 +5,7 @@
 
 /* ---- configuration ---- */
 
-static _Atomic uint32_t *entry_of(const struct lpis *l, uint32_t intid)
+static _Atomic uint64_t *entry_of(const struct lpis *l, uint32_t intid)
 {
 	return &l->config[bits_clamp_index(intid - ITS_FIRST_LPI,
 					   (UINT64_C(1) << l->bits) - ITS_FIRST_LPI)];
@@ -23,59 +23,14 @@ static unsigned read_byte(struct lpis *l, uint64_t latch, uint32_t intid)
 	       (unsigned)(LPI_CONFIG_ENABLE | LPI_CONFIG_PRIORITY);
 }
 
-/* So often in a row only if others invalidate this very LPI all the time; then it is not kept. */
-#define TRIES 8U
-
-/* Reads the byte and keeps it; *before: what was known of it. @again: also if it is known */
-static unsigned refresh(struct lpis *l, uint64_t latch, uint32_t intid, bool again,
-			unsigned *before)
-{
-	_Atomic uint32_t *entry = entry_of(l, intid);
-	uint32_t found = atomic_load_explicit(entry, memory_order_acquire);
-	unsigned byte = 0;
-
-	for (unsigned i = 0; i < TRIES; i++) {
-		/* before memory is read: what is forgotten meanwhile stays forgotten */
-		uint32_t generation = atomic_load_explicit(&l->generation, memory_order_acquire);
-		uint32_t kept;
-
-		*before = (unsigned)bits_get(found, LPI_ENTRY_BYTE);
-		if (!again && generation && bits_get(found, LPI_ENTRY_GENERATION) == generation)
-			return *before;
-		byte = read_byte(l, latch, intid);
-		kept = (uint32_t)(byte |
-				  bits_put(LPI_ENTRY_COUNT, bits_get(found, LPI_ENTRY_COUNT) + 1) |
-				  bits_put(LPI_ENTRY_GENERATION, generation));
-		if (atomic_compare_exchange_strong(entry, &found, kept))
-			return byte;
-	}
-	lpi_forget(l);
-	return byte;
-}
-
-unsigned lpi_config(struct lpis *l, uint64_t latch, uint32_t intid)
-{
-	unsigned before;
-
-	return refresh(l, latch, intid, false, &before);
-}
-
 void lpi_forget(struct lpis *l)
 {
-	uint32_t now = atomic_load(&l->generation);
-
-	while (now && !atomic_compare_exchange_weak(&l->generation, &now, (now + 1) & 0xffff))
-		;
-	if (now != 0xffff)
-		return;
-	/* Numbers begin again: nothing may be left that has one. Meanwhile nothing is kept. */
-	for (uint64_t i = 0; i < (UINT64_C(1) << l->bits) - ITS_FIRST_LPI; i++)
-		atomic_fetch_and_explicit(&l->config[i], (uint32_t)~LPI_ENTRY_GENERATION,
-					  memory_order_relaxed);
-	atomic_store(&l->generation, 1);
+	atomic_fetch_add(&l->generation, 1);
 }
 
 /* ---- telling ---- */
+
+#define NOBODY UINT32_MAX
 
 static void tell(const struct lpis *l, uint32_t cpu, uint32_t intid, unsigned byte, bool pending)
 {
@@ -84,22 +39,68 @@ static void tell(const struct lpis *l, uint32_t cpu, uint32_t intid, unsigned by
 		       pending && (byte & LPI_CONFIG_ENABLE));
 }
 
-/* It is no longer pending: @intid was told under what is known of its configuration. */
+/* It is no longer pending: @intid was told under what is kept of its configuration. */
 static void tell_gone(const struct lpis *l, uint32_t cpu, uint32_t intid)
 {
-	unsigned byte = atomic_load_explicit(entry_of(l, intid), memory_order_relaxed) &
-			(unsigned)LPI_ENTRY_BYTE;
+	unsigned byte = (unsigned)bits_get(
+		atomic_load_explicit(entry_of(l, intid), memory_order_relaxed), LPI_ENTRY_BYTE);
 
 	if (byte & LPI_CONFIG_ENABLE)
 		tell(l, cpu, intid, byte, false);
 }
 
-/* The configuration of a pending LPI has changed. */
-static void tell_change(const struct lpis *l, uint32_t cpu, uint32_t intid, unsigned before,
-			unsigned byte)
+/* The first redistributor from @cpu on that has it pending, or NOBODY. Whoever sets a pending bit looks at
+ * the byte afterwards, and who changes the byte looks at the bits: one of them sees the other. */
+static uint32_t who_has(const struct lpis *l, uint32_t cpu, uint32_t intid)
 {
-	if (before != byte && ((before | byte) & LPI_CONFIG_ENABLE))
-		tell(l, cpu, intid, byte, true);
+	for (; cpu < l->cpus; cpu++) {
+		if (atomic_load(&l->cpu[cpu].pending[intid / 64]) & BIT(intid % 64))
+			return cpu;
+	}
+	return NOBODY;
+}
+
+enum how {
+	IF_UNKNOWN,
+	AGAIN,
+	ASKING /* a byte that would be a change to tell of is not kept: whoever asks may hold a lock */
+};
+
+/* The byte, read if it is not known, or AGAIN. The one that is kept is the one that everyone was told under
+ * who has the LPI pending: a change is told to all of them, but to @except. */
+static unsigned refresh(struct lpis *l, uint64_t latch, uint32_t intid, enum how how,
+			uint32_t except)
+{
+	_Atomic uint64_t *entry = entry_of(l, intid);
+	uint64_t found = atomic_load(entry);
+
+	for (unsigned i = 0; i < 2; i++) {
+		/* before memory is read: what is forgotten meanwhile stays forgotten */
+		uint64_t generation = atomic_load(&l->generation);
+		unsigned before = (unsigned)bits_get(found, LPI_ENTRY_BYTE);
+		unsigned byte;
+		bool changes;
+		uint64_t kept;
+
+		if (how != AGAIN && bits_get(found, LPI_ENTRY_GENERATION) == generation)
+			return before;
+		byte = read_byte(l, latch, intid);
+		changes = byte != before && ((byte | before) & LPI_CONFIG_ENABLE);
+		if (how == ASKING && changes && who_has(l, 0, intid) != NOBODY)
+			return byte;
+		kept = byte | bits_put(LPI_ENTRY_COUNT, bits_get(found, LPI_ENTRY_COUNT) + 1) |
+		       bits_put(LPI_ENTRY_GENERATION, generation);
+		if (!atomic_compare_exchange_strong(entry, &found, kept))
+			continue;
+		for (uint32_t cpu = changes ? who_has(l, 0, intid) : NOBODY; cpu != NOBODY;
+		     cpu = who_has(l, cpu + 1, intid)) {
+			if (cpu != except)
+				tell(l, cpu, intid, byte, true);
+		}
+		return byte;
+	}
+	/* The second who was faster began after we did: what they have read is what we would. */
+	return (unsigned)bits_get(found, LPI_ENTRY_BYTE);
 }
 
 /* ---- one LPI ---- */
@@ -132,7 +133,7 @@ unsigned lpi_deliver(struct lpis *l, uint32_t cpu, uint32_t intid)
 		return VIOMMU_ITS_ERROR_PHYSICALID_OOR;
 	if (!set_pending(c, intid))
 		return 0;
-	byte = lpi_config(l, latch, intid);
+	byte = refresh(l, latch, intid, IF_UNKNOWN, cpu);
 	if (byte & LPI_CONFIG_ENABLE)
 		tell(l, cpu, intid, byte, true);
 	return 0;
@@ -158,84 +159,89 @@ void lpi_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid)
 void lpi_invalidate(struct lpis *l, uint32_t cpu, uint32_t intid)
 {
 	uint64_t latch = atomic_load_explicit(&lpi_cpu_at(l, cpu)->latch, memory_order_acquire);
-	unsigned before;
-	unsigned byte;
 
 	/* what it cannot read says nothing of the LPI at others */
-	if (!(latch & LPI_LATCH_ON) || !lpi_in(latch, intid)) {
+	if (!(latch & LPI_LATCH_ON) || !lpi_in(latch, intid))
 		lpi_forget(l);
-		return;
-	}
-	byte = refresh(l, latch, intid, true, &before);
-	for (uint32_t i = 0; byte != before && i < l->cpus; i++) {
-		if (lpi_is_pending(&l->cpu[i], intid))
-			tell_change(l, i, intid, before, byte);
-	}
+	else
+		refresh(l, latch, intid, AGAIN, NOBODY);
 }
 
-/* ---- all of a redistributor ---- */
+/* ---- all that is pending ---- */
 
 #define FIRST_WORD (ITS_FIRST_LPI / 64)
 
-/* The next word that is not 0, at *word or behind; 0: there is none. False: steps ran out. What is
- * done with each bit of it is paid for. */
-static bool next_word(struct viommu *payer, const struct lpi_cpu *c, uint32_t words, uint32_t *word,
-		      uint64_t *bits)
+bool lpi_for_pending(struct viommu *payer, const struct lpi_bits *bits, uint32_t *word,
+		     bool (*each)(void *what, uint32_t intid), void *what)
 {
-	*bits = 0;
 	if (*word < FIRST_WORD)
 		*word = FIRST_WORD;
-	for (; *word < words; ++*word) {
-		*bits = atomic_load_explicit(&c->pending[*word], memory_order_relaxed);
-		if (*bits)
-			return unit_pay(payer, 1 + (uint32_t)__builtin_popcountll(*bits));
-		if (*word % 16 == 0 && !unit_pay(payer, 1))
+	for (; bits->pending && *word < bits->words; ++*word) {
+		uint64_t left = atomic_load(&bits->pending[*word]);
+		uint32_t steps = 1 + (uint32_t)__builtin_popcountll(left) * bits->cost;
+
+		if ((left || *word % 16 == 0) && !unit_pay(payer, steps))
 			return false;
+		for (; left; left &= left - 1) {
+			if (!each(what, *word * 64 + (uint32_t)__builtin_ctzll(left)))
+				return true;
+		}
 	}
+	return true;
+}
+
+/* What is done with what is pending at a redistributor. */
+struct walk {
+	struct lpis *l;
+	uint32_t cpu;
+	uint32_t to;
+	uint64_t latch;
+	bool all;
+};
+
+/* Of LPIs that the redistributor has: a bit beyond, of a delivery that came late, is left alone. */
+static bool walk(struct viommu *payer, struct walk *w, bool (*each)(void *what, uint32_t intid),
+		 uint32_t *word)
+{
+	const struct lpi_cpu *c = lpi_cpu_at(w->l, w->cpu);
+	struct lpi_bits bits = { .pending = c->pending, .cost = 1 + w->l->cpus / 16 };
+
+	w->latch = atomic_load_explicit(&c->latch, memory_order_acquire);
+	if (w->latch & LPI_LATCH_ON)
+		bits.words = (UINT32_C(1) << bits_get(w->latch, LPI_LATCH_BITS)) / 64;
+	return lpi_for_pending(payer, &bits, word, each, w);
+}
+
+static bool move_each(void *what, uint32_t intid)
+{
+	const struct walk *w = what;
+
+	lpi_move(w->l, w->cpu, w->to, intid);
 	return true;
 }
 
 bool lpi_move_all(struct viommu *payer, struct lpis *l, uint32_t from, uint32_t to, uint32_t *word)
 {
-	struct lpi_cpu *c = lpi_cpu_at(l, from);
-	uint64_t bits;
+	struct walk w = { .l = l, .cpu = from, .to = to };
 
-	if (from == to)
-		return true;
-	for (;; ++*word) {
-		if (!next_word(payer, c, lpi_words(l), word, &bits))
-			return false;
-		if (!bits)
-			return true;
-		for (; bits; bits &= bits - 1)
-			lpi_move(l, from, to, *word * 64 + (uint32_t)__builtin_ctzll(bits));
-	}
+	return from == to || walk(payer, &w, move_each, word);
+}
+
+static bool reread_each(void *what, uint32_t intid)
+{
+	const struct walk *w = what;
+	unsigned byte = refresh(w->l, w->latch, intid, AGAIN, w->all ? w->cpu : NOBODY);
+
+	if (w->all && (byte & LPI_CONFIG_ENABLE))
+		tell(w->l, w->cpu, intid, byte, true);
+	return true;
 }
 
 bool lpi_reread(struct viommu *payer, struct lpis *l, uint32_t cpu, bool all, uint32_t *word)
 {
-	struct lpi_cpu *c = lpi_cpu_at(l, cpu);
-	uint64_t latch = atomic_load_explicit(&c->latch, memory_order_acquire);
-	uint64_t bits;
+	struct walk w = { .l = l, .cpu = cpu, .all = all };
 
-	if (!(latch & LPI_LATCH_ON))
-		return true;
-	for (;; ++*word) {
-		if (!next_word(payer, c, lpi_words(l), word, &bits))
-			return false;
-		if (!bits)
-			return true;
-		for (; bits; bits &= bits - 1) {
-			uint32_t intid = *word * 64 + (uint32_t)__builtin_ctzll(bits);
-			unsigned before;
-			unsigned byte = refresh(l, latch, intid, true, &before);
-
-			if (all && (byte & LPI_CONFIG_ENABLE))
-				tell(l, cpu, intid, byte, true);
-			else if (!all)
-				tell_change(l, cpu, intid, before, byte);
-		}
-	}
+	return walk(payer, &w, reread_each, word);
 }
 
 /* ---- the CPU interface's side ---- */
@@ -277,7 +283,7 @@ int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viomm
 	latch = atomic_load_explicit(&c->latch, memory_order_acquire);
 	has = (latch & LPI_LATCH_ON) && lpi_in(latch, intid);
 	if (has)
-		byte = lpi_config(lpis_of(u), latch, intid);
+		byte = refresh(lpis_of(u), latch, intid, ASKING, NOBODY);
 	lpi->pending = has && lpi_is_pending(c, intid);
 	lpi->enabled = byte & (unsigned)LPI_CONFIG_ENABLE;
 	lpi->priority = byte & (unsigned)LPI_CONFIG_PRIORITY;

@@ -20,8 +20,7 @@ enum {
 	ITO_INTIDS = 65536,
 	ITO_ERRORS = 2048,
 	ITO_LPI = 8192, /* the first one */
-	ITO_NO_DOORBELL = 1023,
-	ITO_UNSURE = 0xffff
+	ITO_NO_DOORBELL = 1023
 };
 
 struct ito_memory {
@@ -63,8 +62,7 @@ struct ito_cpu {
 	bool enabled, ptz;
 	uint64_t propbaser, pendbaser, vpropbaser, vpendbaser;
 	uint8_t pending[ITO_INTIDS];
-	/* What it has been told to forward: 0 nothing, else 1 | priority << 8. ITO_UNSURE: the byte
-	 * has been read again by something that need not tell. */
+	/* What it has been told to forward: 0 nothing, else 1 | priority << 8. */
 	uint16_t told[ITO_INTIDS];
 };
 
@@ -87,8 +85,6 @@ struct ito_error {
 };
 
 /* Where the engine is known to differ, and is followed until it is mended. */
-#define ITO_KNOWN_TOLD                                                                             \
-	1U /* what lpi tells of an LPI whose byte was read again on another's account */
 #define ITO_KNOWN_SGI	     2U /* unmapping a vPE loses its pending SGIs */
 #define ITO_KNOWN_SGI_CONFIG 4U /* mapping a vPE for the first time keeps its SGIs' configuration */
 /* Restored in the middle of VMAPP V=0, a vPE without pending vLPIs does not clear its VPT. */
@@ -207,8 +203,6 @@ void ito_invalidate_lpi(struct its_oracle *o, uint32_t cpu, uint32_t intid);
 uint32_t ito_next_pending(const struct its_oracle *o, uint32_t cpu, uint32_t intid);
 /* Of all that is pending there. */
 void ito_tell_all(struct its_oracle *o, uint32_t cpu);
-/* The same, when nothing has been told yet. */
-void ito_tell_anew(struct its_oracle *o, uint32_t cpu);
 void ito_invalidate_all(struct its_oracle *o, uint32_t cpu);
 void ito_pend_virtual(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32_t doorbell);
 void ito_pend_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid);

@@ -64,8 +64,7 @@ static void read_config(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 	o->config[intid] = byte;
 	for (uint32_t i = 0; i < o->cpus; i++) {
 		if (o->cpu[i].pending[intid])
-			o->cpu[i].told[intid] =
-				o->known & ITO_KNOWN_TOLD ? (uint16_t)ITO_UNSURE : forwarded(byte);
+			o->cpu[i].told[intid] = forwarded(byte);
 	}
 }
 
@@ -78,13 +77,9 @@ static uint8_t config_of(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 
 static void tell(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 {
-	uint16_t before = o->cpu[cpu].told[intid];
-	uint8_t byte = o->cpu[cpu].pending[intid] ? config_of(o, cpu, intid) : 0;
+	bool pending = o->cpu[cpu].pending[intid];
 
-	/* If the byte has been read just now, that was for this redistributor. */
-	o->cpu[cpu].told[intid] = before;
-	if (before != ITO_UNSURE)
-		o->cpu[cpu].told[intid] = forwarded(byte);
+	o->cpu[cpu].told[intid] = pending ? forwarded(config_of(o, cpu, intid)) : 0;
 }
 
 void ito_clear(struct its_oracle *o, uint32_t cpu, uint32_t intid)
@@ -100,25 +95,13 @@ void ito_invalidate_lpi(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 		ito_forget_config(o);
 		return;
 	}
-	o->config[intid] = load_config(o, o->cpu[cpu].propbaser, intid);
-	for (uint32_t i = 0; i < o->cpus; i++)
-		tell(o, i, intid);
+	read_config(o, cpu, intid);
 }
 
 void ito_tell_all(struct its_oracle *o, uint32_t cpu)
 {
 	for (uint32_t i = ito_next_pending(o, cpu, 0); i < ITO_INTIDS;
 	     i = ito_next_pending(o, cpu, i + 1)) {
-		tell(o, cpu, i);
-	}
-}
-
-void ito_tell_anew(struct its_oracle *o, uint32_t cpu)
-{
-	for (uint32_t i = ito_next_pending(o, cpu, 0); i < ITO_INTIDS;
-	     i = ito_next_pending(o, cpu, i + 1)) {
-		config_of(o, cpu, i);
-		o->cpu[cpu].told[i] = 0;
 		tell(o, cpu, i);
 	}
 }
@@ -137,10 +120,24 @@ void ito_pend(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 		return;
 	if (o->cpu[cpu].pending[intid])
 		return;
-	if (config_of(o, cpu, intid) & 1)
-		o->cpu[cpu].told[intid] = 0; /* whatever it was, it is told now */
 	o->cpu[cpu].pending[intid] = 1;
 	tell(o, cpu, intid);
+}
+
+/* Who asks tells nobody: a byte that somebody would have to be told of is not kept. */
+static uint8_t asked_config(struct its_oracle *o, uint32_t cpu, uint32_t intid)
+{
+	uint8_t byte;
+
+	if (o->config[intid] >= 0)
+		return (uint8_t)o->config[intid];
+	byte = load_config(o, o->cpu[cpu].propbaser, intid);
+	for (uint32_t i = 0; i < o->cpus; i++) {
+		if (o->cpu[i].pending[intid] && o->cpu[i].told[intid] != forwarded(byte))
+			return byte;
+	}
+	o->config[intid] = byte;
+	return byte;
 }
 
 struct ito_lpi ito_get(struct its_oracle *o, uint32_t cpu, uint32_t intid)
@@ -150,7 +147,7 @@ struct ito_lpi ito_get(struct its_oracle *o, uint32_t cpu, uint32_t intid)
 
 	if (!o->cpu[cpu].enabled || intid >= ito_limit(o, cpu))
 		return lpi;
-	byte = config_of(o, cpu, intid);
+	byte = asked_config(o, cpu, intid);
 	lpi.pending = o->cpu[cpu].pending[intid];
 	lpi.enabled = byte & 1;
 	lpi.priority = byte & 0xfc;
@@ -215,7 +212,7 @@ static void set_enable_lpis(struct its_oracle *o, uint32_t cpu, bool enable)
 	if (!enable)
 		return;
 	ito_forget_config(o);
-	ito_tell_anew(o, cpu);
+	ito_tell_all(o, cpu);
 }
 
 /* ---- vPEs ---- */

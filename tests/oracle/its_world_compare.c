@@ -98,7 +98,7 @@ static void compare_told(struct its_world *w, uint32_t cpu, uint32_t intid)
 {
 	uint16_t want = w->o->cpu[cpu].told[intid];
 
-	if (want == ITO_UNSURE || w->mixed)
+	if (w->mixed)
 		return;
 	if (w->told[cpu][intid] != want)
 		itw_fail(w, "LPI %u of redistributor %u: told %#x, wanted %#x", intid, cpu,

@@ -54,7 +54,7 @@ void itw_save(struct its_world *w)
 	for (uint32_t i = 0; i < w->o->cpus; i++)
 		memset(w->o->cpu[i].told, 0, sizeof(w->o->cpu[i].told));
 	for (uint32_t i = 0; i < w->o->cpus; i++)
-		ito_tell_anew(w->o, i);
+		ito_tell_all(w->o, i);
 	/* Commands that were under way may have read bytes before or after that. */
 	itw_rd_write(w, 0, 0xb0, 0);
 }

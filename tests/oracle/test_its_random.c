@@ -17,10 +17,6 @@ static const struct {
 	uint32_t known;
 	const char *why;
 } disagreements[] = {
-	{ ITO_KNOWN_TOLD,
-	  "calls of lpi are not compared for an LPI that is pending while its configuration byte has been "
-	  "forgotten on behalf of another redistributor and then read by viommu_lpis_get(), or for that "
-	  "one: a change of Enable is never told, not even when INV names the LPI" },
 	{ ITO_KNOWN_SGI,
 	  "4.1: VMAPP V=0 loses the pending virtual SGIs (5: their state is in the VPT)" },
 	{ ITO_KNOWN_SGI_CONFIG,

@@ -247,7 +247,105 @@ static void invallr(void **state)
 	its_close(&rig);
 }
 
-/* What is known is forgotten 65536 times: numbers of generations are used again. */
+/* ---- one LPI of two events, in collections of two redistributors ---- */
+
+enum { OF_BOTH = 8200 };
+
+/* Pending and disabled at 0; its byte was changed, and read again for 1 only. */
+static void open_shared(struct its_rig *r)
+{
+	its_open(r, &(struct its_rig_config){ 0 });
+	assert_int_equal(its_command(r, MAPC(0, 0)), 0);
+	assert_int_equal(its_command(r, MAPC(1, 1)), 0);
+	assert_int_equal(its_command(r, MAPD(1, 5, ITS_RIG_ITT(1))), 0);
+	assert_int_equal(its_command(r, MAPTI(1, 0, OF_BOTH, 0)), 0);
+	assert_int_equal(its_command(r, MAPTI(1, 1, OF_BOTH, 1)), 0);
+	its_configure(r, OF_BOTH, 0x80);
+	assert_int_equal(its_command(r, INT(1, 0)), 0);
+	its_expect_silence(r, "disabled");
+	its_configure(r, OF_BOTH, 0x81);
+	assert_int_equal(its_command(r, INVALL(1)), 0);
+	its_expect_silence(r, "nothing is pending at 1");
+}
+
+static bool was_told(struct its_rig *r, uint32_t cpu, uint32_t pending)
+{
+	for (uint32_t i = 0; i < r->told_count && i < ITS_RIG_TOLD; i++) {
+		if (r->told[i].cpu == cpu && r->told[i].intid == OF_BOTH &&
+		    r->told[i].priority == 0x80 && r->told[i].pending == pending)
+			return true;
+	}
+	return false;
+}
+
+/* 3 INV: whoever it is named for, all that have the LPI pending hear of a change, once. */
+static void enable_is_told_to_all(void **state)
+{
+	/* when it becomes pending at the other */
+	open_shared(&rig);
+	assert_int_equal(its_command(&rig, INT(1, 1)), 0);
+	assert_int_equal(rig.told_count, 2);
+	assert_true(was_told(&rig, 0, 1));
+	assert_true(was_told(&rig, 1, 1));
+	rig.told_count = 0;
+	assert_int_equal(its_command(&rig, INV(1, 0)), 0);
+	its_expect_silence(&rig, "it has been told");
+	its_configure(&rig, OF_BOTH, 0x80);
+	assert_int_equal(its_command(&rig, INVALL(1)), 0);
+	assert_int_equal(rig.told_count, 2);
+	assert_true(was_told(&rig, 0, 0));
+	assert_true(was_told(&rig, 1, 0));
+	its_close(&rig);
+}
+
+/* To ask is not to read it for anyone: no call, and none that is missing later. */
+static void asking_takes_no_change_away(void **state)
+{
+	open_shared(&rig);
+	assert_int_equal(its_lpi(&rig, 0, OF_BOTH), 0x800101);
+	assert_int_equal(its_lpi(&rig, 1, OF_BOTH), 0x800100);
+	its_expect_silence(&rig, "asked");
+	assert_int_equal(its_command(&rig, INV(1, 0)), 0);
+	its_expect_told(&rig, "INV", (struct its_told){ 0, UINT32_MAX, OF_BOTH, 0x80, 1 });
+	its_close(&rig);
+}
+
+static const struct {
+	const char *name;
+	struct its_words command;
+} told_by[] = {
+	{ "INV by the one", ITS_W(ITS_DEV(0xc, 1), 0, 0, 0) },
+	{ "INV by the other", ITS_W(ITS_DEV(0xc, 1), 1, 0, 0) },
+	{ "INVALL of the one", ITS_W(0xd, 0, 0, 0) },
+};
+
+static void enable_is_told_by(void **state)
+{
+	for (size_t i = 0; i < sizeof(told_by) / sizeof(told_by[0]); i++) {
+		open_shared(&rig);
+		assert_int_equal(its_command(&rig, told_by[i].command), 0);
+		its_expect_told(&rig, told_by[i].name,
+				(struct its_told){ 0, UINT32_MAX, OF_BOTH, 0x80, 1 });
+		its_close(&rig);
+	}
+}
+
+/* EnableLPIs of the other reads what is pending there: the byte is everyone's. */
+static void enable_is_told_when_another_starts(void **state)
+{
+	open_shared(&rig);
+	its_write32(rig.lpis, CTLR(1), 0);
+	pend_in_memory(&rig, 1, OF_BOTH);
+	its_write(rig.lpis, REG(1, 0x78), ITS_RIG_PEND(1));
+	rig.told_count = 0;
+	its_write32(rig.lpis, CTLR(1), 1);
+	assert_int_equal(rig.told_count, 2);
+	assert_true(was_told(&rig, 0, 1));
+	assert_true(was_told(&rig, 1, 1));
+	its_close(&rig);
+}
+
+/* What is known is forgotten more often than a generation of 16 bits can count. */
 static void forgotten_often(void **state)
 {
 	its_open(&rig, &(struct its_rig_config){ 0 });
@@ -371,6 +469,10 @@ int main(void)
 		cmocka_unit_test(narrow_beside_wide),
 		cmocka_unit_test(invlpir),
 		cmocka_unit_test(invallr),
+		cmocka_unit_test(enable_is_told_to_all),
+		cmocka_unit_test(asking_takes_no_change_away),
+		cmocka_unit_test(enable_is_told_by),
+		cmocka_unit_test(enable_is_told_when_another_starts),
 		cmocka_unit_test(forgotten_often),
 		cmocka_unit_test(acknowledged),
 		cmocka_unit_test(direct),
