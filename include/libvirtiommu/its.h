@@ -388,7 +388,8 @@ VIOMMU_API int viommu_its_get_config(const struct viommu *iommu, struct viommu_i
  * Writes a register as the VMM that restores a saved guest (as KVM_DEV_ARM_VGIC_GRP_ITS_REGS does).
  * As viommu_reg_write() of the whole register, but for what a guest cannot write: CREADR, while
  * Enabled is 0 and if below the queue's size, IIDR (Revision must be 0: the ABI of the tables), and
- * registers that are read-only, which take only the value they have.
+ * registers that are read-only, which take only the value they have. GITS_BASERn of type 0 take, and
+ * ignore, any.
  *
  * The order that restores a guest saved with viommu_its_save_tables(): guest memory; the
  * redistributors' PROPBASER, PENDBASER, CTLR (viommu_reg_write() on the LPIs); CBASER; all other

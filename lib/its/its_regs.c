@@ -268,6 +268,8 @@ static int set_register(struct its *its, uint64_t offset, uint64_t value)
 	const struct regs_row *row = &its->regs.row[index - 1];
 	uint64_t now;
 
+	if (!index && offset > ITS_BASER && offset < ITS_BASER_END && offset % 8 == 0)
+		return VIOMMU_OK; /* of type 0: whatever it is, it is ignored */
 	if (!index || row->offset != offset)
 		return VIOMMU_ENOENT;
 	if (offset == ITS_CREADR)

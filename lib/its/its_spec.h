@@ -18,20 +18,21 @@
 
 /* ---- control frame (12.19) ---- */
 
-#define ITS_CTLR    UINT32_C(0x0000)
-#define ITS_IIDR    UINT32_C(0x0004)
-#define ITS_TYPER   UINT32_C(0x0008)
-#define ITS_MPIDR   UINT32_C(0x0018)
-#define ITS_STATUSR UINT32_C(0x0040)
-#define ITS_UMSIR   UINT32_C(0x0048)
-#define ITS_CBASER  UINT32_C(0x0080)
-#define ITS_CWRITER UINT32_C(0x0088)
-#define ITS_CREADR  UINT32_C(0x0090)
-#define ITS_BASER   UINT32_C(0x0100)
-#define ITS_PIDR4   UINT32_C(0xffd0)
-#define ITS_PIDR0   UINT32_C(0xffe0)
-#define ITS_CIDR0   UINT32_C(0xfff0)
-#define ITS_SGIR    UINT32_C(0x20020)
+#define ITS_CTLR      UINT32_C(0x0000)
+#define ITS_IIDR      UINT32_C(0x0004)
+#define ITS_TYPER     UINT32_C(0x0008)
+#define ITS_MPIDR     UINT32_C(0x0018)
+#define ITS_STATUSR   UINT32_C(0x0040)
+#define ITS_UMSIR     UINT32_C(0x0048)
+#define ITS_CBASER    UINT32_C(0x0080)
+#define ITS_CWRITER   UINT32_C(0x0088)
+#define ITS_CREADR    UINT32_C(0x0090)
+#define ITS_BASER     UINT32_C(0x0100) /* GITS_BASER0 to 7 */
+#define ITS_BASER_END UINT32_C(0x0140)
+#define ITS_PIDR4     UINT32_C(0xffd0)
+#define ITS_PIDR0     UINT32_C(0xffe0)
+#define ITS_CIDR0     UINT32_C(0xfff0)
+#define ITS_SGIR      UINT32_C(0x20020)
 
 /* GITS_CTLR */
 #define ITS_CTLR_ENABLED   BIT(0)

@@ -130,9 +130,11 @@ static bool save_unit(struct its_world *w, unsigned unit)
 static void restore_registers(struct its_world *w, unsigned unit, const struct ito_unit *u)
 {
 	struct viommu *its = w->unit[unit].its;
-	uint64_t word[][2] = { { 0x80, u->cbaser },    { 0x8, u->typer },      { 0x4, 0x43b },
-			       { 0x100, u->baser[0] }, { 0x108, u->baser[1] }, { 0x88, u->cwriter },
-			       { 0x90, u->creadr } };
+	uint64_t word[][2] = { { 0x80, u->cbaser },    { 0x8, u->typer },
+			       { 0x4, 0x43b },	       { 0x100, u->baser[0] },
+			       { 0x108, u->baser[1] }, { 0x88, u->cwriter },
+			       { 0x90, u->creadr },    { 0x110, u->baser[2] },
+			       { 0x138, u->baser[7] } };
 
 	for (unsigned i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
 		int result = viommu_its_set_register(its, word[i][0], word[i][1]);

@@ -545,6 +545,10 @@ static void set_register(void **state)
 		{ "CTLR", 0, 0x80000000, VIOMMU_OK },
 		{ "BASER0, other type", 0x100, 0, VIOMMU_EINVAL },
 		{ "BASER0", 0x100, 0x0107000000000000, VIOMMU_OK },
+		{ "BASER2, of type 0", 0x110, UINT64_MAX, VIOMMU_OK },
+		{ "BASER7", 0x138, 1, VIOMMU_OK },
+		{ "BASER7, upper half", 0x13c, 0, VIOMMU_ENOENT },
+		{ "behind BASER7", 0x140, 0, VIOMMU_ENOENT },
 		{ "CREADR", 0x90, 64, VIOMMU_OK },
 		{ "CREADR, stalled", 0x90, 65, VIOMMU_OK },
 		{ "CREADR beyond the queue", 0x90, 4096, VIOMMU_EINVAL },
@@ -561,6 +565,7 @@ static void set_register(void **state)
 		check_eq(rows[i].name,
 			 viommu_its_set_register(rig.its, rows[i].offset, rows[i].value),
 			 rows[i].result);
+	assert_int_equal(its_read(rig.its, 0x110), 0);
 	assert_int_equal(viommu_its_set_register(rig.lpis, 0, 0), VIOMMU_EINVAL);
 	its_program_lpis(&rig);
 	its_program(&rig, 0);
