@@ -63,7 +63,8 @@
  *        VMOVI            as INT up to event mapped, a virtual event (15), vPEID range (11), its old
  *                         vPE mapped (16), the new one mapped (17), vINTID in both VPTs (13),
  *                         doorbell if D (06)
- *        VMAPP            vPEID range (11); V=1: VPT_size > intid_bits (12), RDbase (02), memory (ff)
+ *        VMAPP            vPEID range (11); V=1: VPT_size > ID_bits, or > intid_bits - 1 (12), RDbase (02),
+ *                         memory (ff)
  *        VMOVP            vPEID range (11), mapped (14), RDbase (02)
  *        VINVALL VSYNC INVDB VSGI    vPEID range (11), mapped (14)
  *  - An id is in range if it is below 2^bits of TYPER and its table has an entry for it: that is
@@ -116,10 +117,19 @@
  *    made by the first ITS that executes it (also with TYPER.VMOVP=0, where software sends it to each).
  *  - The pending bits of a vPE are ours. The VPT is read by the VMAPP that first maps a vPE: on
  *    GICv4.0 always, on 4.1 if Alloc=1 and PTZ=0. It is written when the last ITS unmaps the vPE, and
- *    when the vPE is descheduled (VPENDBASER.Valid from 1 to 0), unless VIOMMU_LPIS_NO_GUEST_WRITES.
+ *    when the vPE is descheduled (VPENDBASER.Valid from 1 to 0), unless VIOMMU_LPIS_NO_GUEST_WRITES. On
+ *    4.1 the virtual SGIs that are pending are bits 15:0 of the VPT's first doubleword; their
+ *    configuration is not in memory: the first VMAPP with Alloc=1 disables them all, priority 0.
  *  - Configuration bytes of vLPIs are not cached: read whenever a vLPI of a resident vPE becomes
- *    pending, a vPE becomes resident, or an invalidation names it. GICv4.0 rings the doorbell of a vPE
- *    that is not resident whether the vLPI is enabled or not.
+ *    pending, a vPE becomes resident or is descheduled, or an invalidation names it. One that cannot be
+ *    read counts as 0, also for PendingLast.
+ *  - Doorbells ring for a vPE that is not resident, whether the vLPI or virtual SGI is enabled or not. On
+ *    GICv4.0 that of the event, each time its vLPI becomes pending. On 4.1 the default doorbell, once, if
+ *    the vPE was descheduled the last time with VPENDBASER.Doorbell=1 and PendingLast has become 0; the
+ *    last VMAPP V=0 forgets that. What is pending rings also when its configuration may have changed:
+ *    INV (on 4.0 the event's doorbell), and on 4.1 VINVALL, INVLPIR and INVALLR with V=1, and VSGI with
+ *    Clear=0. So whoever enables what came while it was disabled need not know where the vPE is.
+ *  - GITS_SGIR acts on vPEs that this ITS maps.
  */
 #ifndef LIBVIRTIOMMU_ITS_H
 #define LIBVIRTIOMMU_ITS_H
@@ -325,8 +335,9 @@ struct viommu_its_config {
 	uint32_t flags;	     /**< 0 */
 	struct viommu *lpis; /**< from viommu_lpis_new(), of the same VM */
 	/** GITS_TYPER, presented exactly; 0: viommu_its_default_typer(). Widths: ID_bits up to 16
-	 * bits, Devbits up to 20. Not to be had: CCT, SEIS, MPAM, UMSIirq; nID. Virtual needs
-	 * VIOMMU_LPIS_V4; VMAPP, VSGI and SVPET need VIOMMU_LPIS_V41. INV (4.1) may be 1. */
+	 * bits (with Virtual it bounds VPT_size, too: choose at least intid_bits), Devbits up to 20.
+	 * Not to be had: CCT, SEIS, MPAM, UMSIirq; nID. Virtual needs VIOMMU_LPIS_V4; VMAPP, VSGI and
+	 * SVPET need VIOMMU_LPIS_V41. INV (4.1) may be 1. */
 	uint64_t typer;
 	uint32_t iidr;	 /**< GITS_IIDR; 0: 0x43b */
 	uint32_t number; /**< with Virtual: GITS_CTLR.ITS_Number, 0 to 15 */

@@ -78,8 +78,7 @@ static void leave(struct its *its)
 {
 	struct lpis *l = its->lpis;
 
-	for (uint32_t i = 0; i < l->vpes; i++) /* nothing is written now */
-		vpe_unbind(l, its->number, i);
+	vpe_unbind_all(l, its->number);
 	pthread_mutex_lock(&l->unit.devices_lock);
 	l->its &= ~BIT(its->number);
 	atomic_fetch_sub(&l->unit.users, 1);

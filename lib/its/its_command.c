@@ -361,7 +361,8 @@ static enum its_executed inv(struct its *its, struct its_current *c)
 	if (!look_up_placed(its, ITS_OP_INV, &at, &event, &place, &end))
 		return end;
 	if (event & EVENT_VIRTUAL)
-		vpe_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
+		vpe_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID),
+			       (uint32_t)bits_get(event, EVENT_DOORBELL));
 	else
 		lpi_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
 	(void)unit_pay(&its->unit, its->lpis->cpus / 16); /* a change is told of all */

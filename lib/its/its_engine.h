@@ -183,6 +183,10 @@ enum its_executed its_vmovi(struct its *its, struct its_current *c);
 enum its_executed its_vmovp(struct its *its, struct its_current *c);
 enum its_executed its_vsgi(struct its *its, struct its_current *c);
 enum its_executed its_vsync(struct its *its, struct its_current *c);
+/* A command that is not in the queue begins: it unmaps this vPE. */
+void its_begin_unmap(struct its *its, uint32_t vpe);
+/* Whether a command under way has taken a vPE away. */
+bool its_unmaps_vpe(const struct its_current *c, uint32_t *vpe);
 enum its_executed its_vmapp(struct its *its, struct its_current *c);
 enum its_executed its_vmapti(struct its *its, struct its_current *c);
 enum its_executed its_vinvall(struct its *its, struct its_current *c);

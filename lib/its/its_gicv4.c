@@ -137,7 +137,7 @@ static enum its_executed map(struct its *its, struct its_current *c)
 	};
 	bool was = vpe_mapped_by(its->lpis, map.vpe, its->number);
 
-	if (bits > its->lpis->bits)
+	if (bits > its->lpis->bits || bits > its->event_bits)
 		return its_refuse(its, ITS_OP_VMAPP, VIOMMU_ITS_ERROR_VPTSIZE_OOR);
 	if (map.cpu == ITS_NOBODY)
 		return its_refuse(its, ITS_OP_VMAPP, VIOMMU_ITS_ERROR_SIZE_OOR);
@@ -146,6 +146,22 @@ static enum its_executed map(struct its *its, struct its_current *c)
 	c->phase = 1;
 	c->to = map.vpe;
 	return was ? ITS_DONE : its_tell_target(its, c, true, map.vpe);
+}
+
+void its_begin_unmap(struct its *its, uint32_t vpe)
+{
+	its->current = (struct its_current){ .active = true,
+					     .orphan = true,
+					     .phase = 1,
+					     .word = { ITS_OP_VMAPP, bits_put(ITS_1_VPE, vpe) } };
+	vpe_unbind(its->lpis, its->number, vpe);
+}
+
+bool its_unmaps_vpe(const struct its_current *c, uint32_t *vpe)
+{
+	*vpe = vpe_of(c);
+	return c->active && c->phase && bits_get(c->word[0], ITS_0_OPCODE) == ITS_OP_VMAPP &&
+	       !(c->word[2] & ITS_2_VALID);
 }
 
 enum its_executed its_vmapp(struct its *its, struct its_current *c)
@@ -175,7 +191,7 @@ enum its_executed its_vmapp(struct its *its, struct its_current *c)
 		return ITS_DONE;
 	if (!its_passed(its) || !unit_pay(&its->unit, table_steps(its)))
 		return ITS_WAITING;
-	vpe_retire(its->lpis, vpe_of(c));
+	vpe_retire(its->lpis, its->number, vpe_of(c));
 	return ITS_DONE;
 }
 

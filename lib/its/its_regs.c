@@ -98,11 +98,11 @@ static void write_sgir(void *engine, const struct regs_write *w)
 {
 	struct its *its = engine;
 	uint64_t value = (its->sgir & ~w->mask) | (w->written & w->mask);
+	uint32_t vpe = (uint32_t)bits_get(value, ITS_SGIR_VPE);
 
 	its->sgir = w->mask & 1 ? 0 : value; /* it acts when its lower half is written */
-	if ((w->mask & 1) && is_on(its))
-		vpe_sgi(its->lpis, (uint32_t)bits_get(value, ITS_SGIR_VPE),
-			(uint32_t)bits_get(value, ITS_SGIR_INTID));
+	if ((w->mask & 1) && is_on(its) && vpe_mapped_by(its->lpis, vpe, its->number))
+		vpe_sgi(its->lpis, vpe, (uint32_t)bits_get(value, ITS_SGIR_INTID));
 }
 
 /* ---- the table ---- */
@@ -214,30 +214,9 @@ static int quiesce(struct its *its)
 	return VIOMMU_OK;
 }
 
-/* Each vPE that goes takes its pending table with it. No command is executed meanwhile. */
-static int drop_vpes(struct its *its)
-{
-	for (; its->dropping && its->drop_vpe < its->lpis->vpes; its->drop_vpe++) {
-		bool mapped = vpe_mapped_by(its->lpis, its->drop_vpe, its->number);
-
-		if ((mapped || its->drop_vpe % 64 == 0) &&
-		    !unit_pay(&its->unit, mapped ? 1 + lpi_words(its->lpis) / 16 : 1)) {
-			unit_work(&its->unit);
-			return VIOMMU_PENDING;
-		}
-		if (mapped) {
-			vpe_unbind(its->lpis, its->number, its->drop_vpe);
-			vpe_retire(its->lpis, its->drop_vpe);
-		}
-	}
-	its->dropping = false;
-	return VIOMMU_OK;
-}
-
 int its_progress(struct its *its)
 {
-	int dropped = drop_vpes(its);
-	int queue = dropped ? dropped : its_queue_run(its);
+	int queue = its_queue_run(its);
 	int quiet = quiesce(its);
 
 	if (queue || quiet)

@@ -286,7 +286,7 @@ static bool each_vpe(struct its *its, struct state_reader *state, bool take)
 			return false;
 		next = (uint64_t)vpe + 1;
 		if (take)
-			atomic_fetch_or(&its->lpis->vpe[vpe].its, BIT(its->number));
+			vpe_hold(its->lpis, its->number, vpe);
 	}
 	return true;
 }
@@ -313,11 +313,17 @@ static void take_mappings(struct its *its, struct state_reader *state)
 
 static void take(struct its *its, const struct loaded *l)
 {
+	uint32_t unmapped;
+
 	pthread_mutex_lock(&its->umsi_lock);
 	for (uint32_t i = 0; i < its->regs.count; i++)
 		regs_put(&its->regs, its->regs.row[i].offset, l->value[i]);
 	pthread_mutex_unlock(&its->umsi_lock);
 	its->current = l->current;
+	if (its_unmaps_vpe(&its->current, &unmapped)) {
+		vpe_hold(its->lpis, its->number, unmapped);
+		vpe_unbind(its->lpis, its->number, unmapped);
+	}
 	its->quiescing = l->flags & QUIESCING;
 	its->quiesce_epoch = 0;
 	its->dropping = l->flags & DROPPING;

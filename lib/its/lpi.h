@@ -58,9 +58,9 @@ struct lpi_cpu {
 struct vpe {
 	/* Read by everyone who delivers. */
 	_Atomic uint64_t its;	   /* bit n: mapped by the ITS with that number */
+	_Atomic uint64_t held;	   /* the same, or it still delivers of when it did */
 	_Atomic uint32_t cpu;	   /* its redistributor */
 	_Atomic uint32_t resident; /* on this redistributor + 1 */
-	_Atomic uint32_t leaving;  /* that redistributor looks what is pending */
 	_Atomic uint64_t vpt;	   /* VPT address | bits of a vINTID */
 	_Atomic uint64_t vconf;	   /* 4.1: configuration table */
 	_Atomic uint32_t doorbell; /* 4.1: default doorbell */
@@ -72,6 +72,7 @@ struct vpe {
 };
 #define VPE_VPT_BITS	BITS(4, 0)
 #define VPE_VPT_ADDRESS BITS(51, 16)
+#define VPE_VPT_SGIS	BITS(15, 0) /* of the VPT's first word */
 #define VPE_SGI_GROUP	BIT(1)
 
 struct lpis {
@@ -168,7 +169,7 @@ static inline bool lpi_is_pending(const struct lpi_cpu *cpu, uint32_t intid)
 
 /* Adds what memory says to @pending. */
 void lpi_table_read(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint64_t *pending);
-/* Words that differ are written; false: memory cannot be accessed. */
+/* Words that differ are written; false: memory cannot be accessed. @pending: NULL: nothing is */
 bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits,
 		     const _Atomic uint64_t *pending);
 

@@ -161,7 +161,8 @@ static void write_invlpir(void *engine, const struct regs_write *w)
 		return;
 	intid = (uint32_t)bits_get(value, GICR_LPIR_INTID);
 	if (names_vpe(c, value))
-		vpe_invalidate(c->lpis, (uint32_t)bits_get(value, GICR_INV_VPE), intid);
+		vpe_invalidate(c->lpis, (uint32_t)bits_get(value, GICR_INV_VPE), intid,
+			       ITS_NO_DOORBELL);
 	else if (lpi_exists(c->lpis, intid))
 		lpi_invalidate(c->lpis, number_of(c), intid);
 }

@@ -24,7 +24,8 @@ bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits, const _Atomi
 	bool ok = true;
 
 	for (uint32_t i = FIRST_WORD; i < (bits ? UINT32_C(1) << (bits - 6) : 0); i++) {
-		uint64_t word = atomic_load_explicit(&pending[i], memory_order_relaxed);
+		uint64_t word =
+			pending ? atomic_load_explicit(&pending[i], memory_order_relaxed) : 0;
 		uint64_t there;
 
 		if (!mem_load64_near(l->unit.vm, &place, table + i * 8, &there) ||

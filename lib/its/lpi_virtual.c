@@ -69,6 +69,7 @@ void vpe_drop(struct lpis *l)
 {
 	for (uint32_t i = 0; i < l->vpes; i++) {
 		atomic_store_explicit(&l->vpe[i].its, 0, memory_order_release);
+		atomic_store(&l->vpe[i].held, 0);
 		drop_pending(l, &l->vpe[i]);
 		for (unsigned sgi = 0; sgi < 16; sgi++)
 			atomic_store(&l->vpe[i].sgi_config[sgi], 0);
@@ -77,16 +78,15 @@ void vpe_drop(struct lpis *l)
 
 /* ---- configuration: not cached ---- */
 
-static unsigned config_byte(struct lpis *l, struct vpe *v, uint32_t intid)
+static unsigned config_byte(struct lpis *l, const struct vpe *v, uint32_t intid, uint32_t where)
 {
 	uint64_t table = atomic_load(&v->vconf);
-	uint32_t resident = atomic_load(&v->resident);
 	uint64_t word;
 
 	if (!(l->flags & VIOMMU_LPIS_V41)) {
-		if (!resident)
+		if (!where)
 			return 0;
-		table = regs_get(&lpi_cpu_at(l, resident - 1)->regs, GICR_VPROPBASER) &
+		table = regs_get(&lpi_cpu_at(l, where - 1)->regs, GICR_VPROPBASER) &
 			GICR_PROPBASER_ADDRESS;
 	}
 	table += intid - ITS_FIRST_LPI;
@@ -96,22 +96,22 @@ static unsigned config_byte(struct lpis *l, struct vpe *v, uint32_t intid)
 	       (unsigned)(LPI_CONFIG_ENABLE | LPI_CONFIG_PRIORITY);
 }
 
-unsigned vpe_config(struct lpis *l, struct vpe *v, uint32_t intid)
+unsigned vpe_config(struct lpis *l, const struct vpe *v, uint32_t intid, uint32_t where)
 {
 	if (intid < 16)
 		return atomic_load(&v->sgi_config[intid]) &
 		       (unsigned)(LPI_CONFIG_ENABLE | LPI_CONFIG_PRIORITY);
-	return config_byte(l, v, intid);
+	return config_byte(l, v, intid, where);
 }
 
-void vpe_tell(struct lpis *l, struct vpe *v, uint32_t intid, bool pending)
+static void tell(struct lpis *l, const struct vpe *v, uint32_t intid, bool pending)
 {
 	uint32_t resident = atomic_load(&v->resident);
 	unsigned byte;
 
 	if (!resident || !l->vlpi)
 		return;
-	byte = vpe_config(l, v, intid);
+	byte = vpe_config(l, v, intid, resident);
 	l->vlpi(l->opaque, resident - 1, (uint32_t)(v - l->vpe), intid,
 		byte & (unsigned)LPI_CONFIG_PRIORITY, pending && (byte & LPI_CONFIG_ENABLE));
 }
@@ -129,6 +129,14 @@ static void ring(struct lpis *l, struct vpe *v, uint32_t doorbell)
 		lpi_deliver(l, atomic_load(&v->cpu), doorbell);
 }
 
+void vpe_announce(struct lpis *l, struct vpe *v, uint32_t intid, uint32_t doorbell)
+{
+	if (atomic_load(&v->resident))
+		tell(l, v, intid, true);
+	else
+		ring(l, v, doorbell);
+}
+
 unsigned vpe_deliver(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell)
 {
 	struct vpe *v = at(l, vpe);
@@ -137,10 +145,7 @@ unsigned vpe_deliver(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t door
 		return VIOMMU_ITS_ERROR_VIRTUALID_OOR;
 	if (atomic_fetch_or(word_of(v, intid), BIT(intid % 64)) & BIT(intid % 64))
 		return 0;
-	if (atomic_load(&v->resident))
-		vpe_tell(l, v, intid, true);
-	else
-		ring(l, v, doorbell);
+	vpe_announce(l, v, intid, doorbell);
 	return 0;
 }
 
@@ -155,7 +160,7 @@ void vpe_clear(struct lpis *l, uint32_t vpe, uint32_t intid)
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && clear_pending(v, intid))
-		vpe_tell(l, v, intid, false);
+		tell(l, v, intid, false);
 }
 
 void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32_t doorbell)
@@ -164,55 +169,44 @@ void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32
 
 	if (from == to || !v || !vpe_mapped(l, to) || !clear_pending(v, intid))
 		return;
-	vpe_tell(l, v, intid, false);
+	tell(l, v, intid, false);
 	vpe_deliver(l, to, intid, doorbell);
 }
 
-void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid)
+void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell)
 {
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && vpe_has(v, intid) && (atomic_load(word_of(v, intid)) & BIT(intid % 64)))
-		vpe_tell(l, v, intid, true);
+		vpe_announce(l, v, intid, doorbell);
 }
 
 /* ---- all of a vPE ---- */
 
-#define FIRST_WORD (ITS_FIRST_LPI / 64)
-
-bool vpe_for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uint32_t *word,
-		     bool (*each)(struct lpis *l, struct vpe *v, uint32_t intid))
+bool vpe_for_pending(struct viommu *payer, struct vpe_at *at, uint32_t *word,
+		     bool (*each)(void *at, uint32_t intid))
 {
-	_Atomic uint64_t *pending = atomic_load_explicit(&v->pending, memory_order_acquire);
+	const struct lpi_bits bits = { .pending = atomic_load(&at->v->pending),
+				       .words = words_of(at->v),
+				       .cost = 1 };
 
-	if (*word < FIRST_WORD)
-		*word = FIRST_WORD;
-	for (; pending && *word < words_of(v); ++*word) {
-		uint64_t bits = atomic_load(&pending[*word]);
-
-		if ((bits || *word % 16 == 0) &&
-		    !unit_pay(payer, 1 + (uint32_t)__builtin_popcountll(bits)))
-			return false;
-		for (; bits; bits &= bits - 1) {
-			if (!each(l, v, *word * 64 + (uint32_t)__builtin_ctzll(bits)))
-				return true;
-		}
-	}
-	return true;
+	return lpi_for_pending(payer, &bits, word, each, at);
 }
 
-bool vpe_tell_each(struct lpis *l, struct vpe *v, uint32_t intid)
+/* One doorbell is enough. */
+bool vpe_announce_each(void *what, uint32_t intid)
 {
-	vpe_tell(l, v, intid, true);
-	return true;
+	const struct vpe_at *at = what;
+
+	vpe_announce(at->l, at->v, intid, ITS_NO_DOORBELL);
+	return atomic_load(&at->v->resident);
 }
 
 bool vpe_reread(struct viommu *payer, struct lpis *l, uint32_t vpe, uint32_t *word)
 {
-	struct vpe *v = vpe_mapped(l, vpe);
+	struct vpe_at at = { .l = l, .v = vpe_mapped(l, vpe) };
 
-	return !v || !atomic_load(&v->resident) ||
-	       vpe_for_pending(payer, l, v, word, vpe_tell_each);
+	return !at.v || vpe_for_pending(payer, &at, word, vpe_announce_each);
 }
 
 /* ---- virtual SGIs ---- */
@@ -223,10 +217,7 @@ void vpe_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
 
 	if (!v || (atomic_fetch_or(&v->sgi, UINT32_C(1) << intid) & UINT32_C(1) << intid))
 		return;
-	if (atomic_load(&v->resident))
-		vpe_tell(l, v, intid, true);
-	else
-		ring(l, v, ITS_NO_DOORBELL);
+	vpe_announce(l, v, intid, ITS_NO_DOORBELL);
 }
 
 void vpe_configure_sgi(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t config)
@@ -237,7 +228,7 @@ void vpe_configure_sgi(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t co
 		return;
 	atomic_store(&v->sgi_config[intid], config);
 	if (atomic_load(&v->sgi) & UINT32_C(1) << intid)
-		vpe_tell(l, v, intid, true);
+		vpe_announce(l, v, intid, ITS_NO_DOORBELL);
 }
 
 void vpe_clear_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
@@ -245,7 +236,7 @@ void vpe_clear_sgi(struct lpis *l, uint32_t vpe, uint32_t intid)
 	struct vpe *v = vpe_mapped(l, vpe);
 
 	if (v && (atomic_fetch_and(&v->sgi, ~(UINT32_C(1) << intid)) & UINT32_C(1) << intid))
-		vpe_tell(l, v, intid, false);
+		tell(l, v, intid, false);
 }
 
 /* ---- mapping ---- */
@@ -265,6 +256,37 @@ bool vpe_have_pending(struct lpis *l, struct vpe *v)
 	return words;
 }
 
+/* ---- the VPT in guest memory: of vLPIs, and on 4.1 of virtual SGIs, whose bits are those of INTIDs 0 to
+ * 15 ---- */
+
+static void read_vpt(struct lpis *l, struct vpe *v)
+{
+	uint64_t vpt = atomic_load(&v->vpt);
+	uint64_t word;
+
+	lpi_table_read(l, vpt & VPE_VPT_ADDRESS, (unsigned)bits_get(vpt, VPE_VPT_BITS),
+		       atomic_load(&v->pending));
+	if ((l->flags & VIOMMU_LPIS_V41) && mem_load64(l->unit.vm, vpt & VPE_VPT_ADDRESS, &word))
+		atomic_fetch_or(&v->sgi, (uint32_t)(word & VPE_VPT_SGIS));
+}
+
+void vpe_write_vpt(struct lpis *l, struct vpe *v)
+{
+	uint64_t vpt = atomic_load(&v->vpt);
+	uint64_t at = vpt & VPE_VPT_ADDRESS;
+	uint64_t there;
+	uint64_t word;
+
+	if (!vpt || (l->flags & VIOMMU_LPIS_NO_GUEST_WRITES))
+		return;
+	lpi_table_write(l, at, (unsigned)bits_get(vpt, VPE_VPT_BITS), atomic_load(&v->pending));
+	if (!(l->flags & VIOMMU_LPIS_V41) || !mem_load64(l->unit.vm, at, &there))
+		return;
+	word = (there & ~VPE_VPT_SGIS) | atomic_load(&v->sgi);
+	if (word != there)
+		(void)mem_store(l->unit.vm, at, &word, 1);
+}
+
 bool vpe_bind(struct lpis *l, uint32_t its, const struct vpe_map *map)
 {
 	struct vpe *v = at(l, map->vpe);
@@ -275,39 +297,57 @@ bool vpe_bind(struct lpis *l, uint32_t its, const struct vpe_map *map)
 	atomic_store(&v->vpt, map->vpt);
 	atomic_store(&v->vconf, map->vconf);
 	atomic_store(&v->doorbell, map->doorbell);
-	/* nothing is pending for a vPE that nobody maps */
-	if (!atomic_fetch_or(&v->its, BIT(its)) && map->fresh && !map->zero)
-		lpi_table_read(l, map->vpt & VPE_VPT_ADDRESS,
-			       (unsigned)bits_get(map->vpt, VPE_VPT_BITS),
-			       atomic_load(&v->pending));
+	if (!vpe_hold(l, its, map->vpe) || !map->fresh)
+		return true;
+	for (unsigned sgi = 0; sgi < 16; sgi++)
+		atomic_store(&v->sgi_config[sgi], 0);
+	if (!map->zero)
+		read_vpt(l, v);
 	return true;
+}
+
+/* Nothing is pending for a vPE that nobody holds. */
+bool vpe_hold(struct lpis *l, uint32_t its, uint32_t vpe)
+{
+	struct vpe *v = at(l, vpe);
+	bool first = v && !atomic_fetch_or(&v->held, BIT(its));
+
+	if (v)
+		atomic_fetch_or(&v->its, BIT(its));
+	return first;
 }
 
 void vpe_unbind(struct lpis *l, uint32_t its, uint32_t vpe)
 {
-	atomic_fetch_and(&at(l, vpe)->its, ~BIT(its));
+	struct vpe *v = at(l, vpe);
+
+	if (v)
+		atomic_fetch_and(&v->its, ~BIT(its));
 }
 
-void vpe_retire(struct lpis *l, uint32_t vpe)
+/* The last who lets go: of two at once the other may still deliver. */
+static bool let_go(struct vpe *v, uint32_t its)
+{
+	return !(atomic_fetch_and(&v->held, ~BIT(its)) & ~BIT(its));
+}
+
+void vpe_retire(struct lpis *l, uint32_t its, uint32_t vpe)
 {
 	struct vpe *v = at(l, vpe);
-	uint64_t vpt = v ? atomic_load(&v->vpt) : 0;
 
-	if (!v || atomic_load(&v->its) || !atomic_load(&v->pending))
+	if (!v || !let_go(v, its))
 		return;
-	if (!(l->flags & VIOMMU_LPIS_NO_GUEST_WRITES))
-		lpi_table_write(l, vpt & VPE_VPT_ADDRESS, (unsigned)bits_get(vpt, VPE_VPT_BITS),
-				atomic_load(&v->pending));
+	vpe_write_vpt(l, v);
 	drop_pending(l, v);
 }
 
 void vpe_unbind_all(struct lpis *l, uint32_t its)
 {
 	for (uint32_t i = 0; i < l->vpes; i++) {
-		if (!vpe_mapped_by(l, i, its))
+		if (!(atomic_load(&l->vpe[i].held) & BIT(its)))
 			continue;
 		vpe_unbind(l, its, i);
-		if (!vpe_mapped(l, i))
+		if (let_go(&l->vpe[i], its))
 			drop_pending(l, &l->vpe[i]);
 	}
 }
@@ -351,7 +391,7 @@ int viommu_lpis_get_virtual(struct viommu *u, uint32_t vpe, uint32_t intid, stru
 		return result;
 	section = epoch_visit(&u->epoch);
 	if (intid < 16 || vpe_has(v, intid))
-		byte = vpe_config(lpis_of(u), v, intid);
+		byte = vpe_config(lpis_of(u), v, intid, atomic_load(&v->resident));
 	if (intid < 16)
 		lpi->pending = atomic_load(&v->sgi) >> intid & 1;
 	else

@@ -30,8 +30,10 @@ struct vpe *vpe_mapped_by(const struct lpis *l, uint32_t vpe, uint32_t its);
 bool vpe_bind(struct lpis *l, uint32_t its, const struct vpe_map *map);
 /* The ITS maps it no longer; when nobody delivers to it any more, vpe_retire(). */
 void vpe_unbind(struct lpis *l, uint32_t its, uint32_t vpe);
-/* If no ITS maps it, its pending bits go to memory. */
-void vpe_retire(struct lpis *l, uint32_t vpe);
+/* If it was the last one, what is pending goes to memory. */
+void vpe_retire(struct lpis *l, uint32_t its, uint32_t vpe);
+/* The ITS maps it. True: nobody else did. */
+bool vpe_hold(struct lpis *l, uint32_t its, uint32_t vpe);
 void vpe_set_cpu(struct lpis *l, uint32_t vpe, uint32_t cpu);
 void vpe_set_doorbell(struct lpis *l, uint32_t vpe, uint32_t doorbell);
 /* A reset, or a restore: guest memory is left alone. */
@@ -41,8 +43,9 @@ void vpe_unbind_all(struct lpis *l, uint32_t its);
 unsigned vpe_deliver(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell);
 void vpe_clear(struct lpis *l, uint32_t vpe, uint32_t intid);
 void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32_t doorbell);
-void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid);
-/* As lpi_reread(). */
+/* Configuration may have changed: what is pending is announced again. */
+void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell);
+/* The same of all; as lpi_reread(). */
 bool vpe_reread(struct viommu *payer, struct lpis *l, uint32_t vpe, uint32_t *word);
 void vpe_sgi(struct lpis *l, uint32_t vpe, uint32_t intid);
 void vpe_configure_sgi(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t config);
@@ -55,21 +58,30 @@ static inline bool vpe_has(const struct vpe *v, uint32_t intid)
 		       0;
 }
 
-/* The configuration byte of a vLPI or virtual SGI, as far as it is known. */
-unsigned vpe_config(struct lpis *l, struct vpe *v, uint32_t intid);
-/* Tells of one, if the vPE is resident. */
-void vpe_tell(struct lpis *l, struct vpe *v, uint32_t intid, bool pending);
-bool vpe_tell_each(struct lpis *l, struct vpe *v, uint32_t intid);
-/* Calls @each for what is pending until it says false. False: steps ran out, *word says where to go
- * on. */
-bool vpe_for_pending(struct viommu *payer, struct lpis *l, struct vpe *v, uint32_t *word,
-		     bool (*each)(struct lpis *l, struct vpe *v, uint32_t intid));
+/* The configuration byte of a vLPI or virtual SGI. @where: 4.0 has it in a table of this redistributor + 1;
+ * 0: not known */
+unsigned vpe_config(struct lpis *l, const struct vpe *v, uint32_t intid, uint32_t where);
+/* One is pending: to the redistributor where the vPE is resident, or by a doorbell. */
+void vpe_announce(struct lpis *l, struct vpe *v, uint32_t intid, uint32_t doorbell);
+
+/* A vPE, and the redistributor that looks what is pending for it. */
+struct vpe_at {
+	struct lpis *l;
+	struct vpe *v;
+	struct lpi_cpu *c;
+};
+/* As lpi_for_pending(), with @at for each. */
+bool vpe_for_pending(struct viommu *payer, struct vpe_at *at, uint32_t *word,
+		     bool (*each)(void *at, uint32_t intid));
+bool vpe_announce_each(void *at, uint32_t intid);
+/* Unless nothing may be written. */
+void vpe_write_vpt(struct lpis *l, struct vpe *v);
 
 /* ---- lpi_vlpi_frame.c ---- */
 bool vpe_add_rows(struct lpi_cpu *c);
 /* What the VLPI frame has left to do; false: steps ran out. */
 bool vpe_finish(struct lpi_cpu *c);
-/* If it is resident, what is pending is told again. */
+/* What is pending is announced again. */
 void vpe_retell(struct lpis *l, uint32_t vpe);
 /* After a restore. */
 void vpe_resume(struct lpi_cpu *c, bool leaving);

@@ -4,6 +4,11 @@
 
 #include "lpi_virtual.h"
 
+static uint32_t number_of(const struct lpi_cpu *c)
+{
+	return (uint32_t)(c - c->lpis->cpu);
+}
+
 /* 4.1: the vPEID. 4.0: whoever has this VPT; at most a step a vPE. vPEID + 1, or 0 */
 static uint32_t named(const struct lpis *l, uint64_t base)
 {
@@ -47,12 +52,12 @@ static void write_vpendbaser(void *engine, const struct regs_write *w)
 	if (is) {
 		c->vpe = named(l, w->written);
 		if (c->vpe)
-			atomic_store(&l->vpe[c->vpe - 1].resident, (uint32_t)(c - l->cpu) + 1);
+			atomic_store(&l->vpe[c->vpe - 1].resident, number_of(c) + 1);
 		begin(c, VPE_ARRIVING);
 		return;
 	}
 	if (c->vpe) {
-		uint32_t here = (uint32_t)(c - l->cpu) + 1;
+		uint32_t here = number_of(c) + 1;
 
 		atomic_compare_exchange_strong(&l->vpe[c->vpe - 1].resident, &here, 0);
 	}
@@ -62,85 +67,87 @@ static void write_vpendbaser(void *engine, const struct regs_write *w)
 void vpe_resume(struct lpi_cpu *c, bool leaving)
 {
 	if (!leaving)
-		atomic_store(&c->lpis->vpe[c->vpe - 1].resident, (uint32_t)(c - c->lpis->cpu) + 1);
+		atomic_store(&c->lpis->vpe[c->vpe - 1].resident, number_of(c) + 1);
 	begin(c, leaving ? VPE_LEAVING : VPE_ARRIVING);
 }
 
+/* If the vPE is resident, a task of its redistributor announces what is pending. Otherwise one doorbell is
+ * enough, and it rings as well if steps run out before we know whether anything is pending. */
 void vpe_retell(struct lpis *l, uint32_t vpe)
 {
-	const struct vpe *v = vpe_mapped(l, vpe);
-	uint32_t resident = v ? atomic_load(&v->resident) : 0;
+	struct vpe_at at = { .l = l, .v = vpe_mapped(l, vpe) };
+	uint32_t resident = at.v ? atomic_load(&at.v->resident) : 0;
 	struct lpi_cpu *c = resident ? lpi_cpu_at(l, resident - 1) : NULL;
+	uint32_t word = 0;
 
 	if (c && c->vpe_task == VPE_IDLE)
 		begin(c, VPE_ARRIVING);
 	else if (c && c->vpe_task == VPE_ARRIVING)
 		c->vpe_word = 0;
+	else if (!c && at.v && !vpe_for_pending(&l->unit, &at, &word, vpe_announce_each))
+		vpe_announce(l, at.v, ITS_FIRST_LPI, ITS_NO_DOORBELL);
 }
 
-static bool note_enabled(struct lpis *l, struct vpe *v, uint32_t intid)
+static bool note_enabled(void *what, uint32_t intid)
 {
-	uint32_t cpu = atomic_load(&v->leaving);
+	const struct vpe_at *at = what;
 
-	/* 4.0: without its configuration table whatever is pending counts */
-	if ((l->flags & VIOMMU_LPIS_V41) && !(vpe_config(l, v, intid) & LPI_CONFIG_ENABLE))
-		return true;
-	lpi_cpu_at(l, cpu)->vpe_pending = true;
-	return false;
+	at->c->vpe_pending =
+		vpe_config(at->l, at->v, intid, number_of(at->c) + 1) & LPI_CONFIG_ENABLE;
+	return !at->c->vpe_pending;
 }
 
-static bool sgi_pending(struct lpis *l, struct vpe *v)
+/* Calls @each for virtual SGIs that are pending, until it says false. */
+static void for_sgis(struct vpe_at *at, bool (*each)(void *at, uint32_t intid))
 {
 	for (uint32_t i = 0; i < 16; i++) {
-		if ((atomic_load(&v->sgi) & UINT32_C(1) << i) &&
-		    (vpe_config(l, v, i) & LPI_CONFIG_ENABLE))
-			return true;
+		if ((atomic_load(&at->v->sgi) & UINT32_C(1) << i) && !each(at, i))
+			return;
 	}
-	return false;
 }
 
-/* It has left: software learns whether anything is pending, and with 4.1 has asked to be rung. */
-static void left(struct lpi_cpu *c, struct vpe *v)
+static bool arrive(struct vpe_at *at)
 {
-	struct lpis *l = c->lpis;
-	uint64_t vpt = atomic_load(&v->vpt);
+	struct lpi_cpu *c = at->c;
 
-	if (sgi_pending(l, v))
-		c->vpe_pending = true;
-	if (c->vpe_pending)
+	if (c->vpe_word == 0) {
+		atomic_store(&at->v->ring, 0);
+		for_sgis(at, vpe_announce_each);
+	}
+	return vpe_for_pending(&at->l->unit, at, &c->vpe_word, vpe_announce_each);
+}
+
+/* Software learns whether anything is pending and enabled. If nothing is, on 4.1 the doorbell rings where
+ * it was asked for: it is there before we look, so that what comes meanwhile is seen, or rings. */
+static bool depart(struct vpe_at *at)
+{
+	struct lpi_cpu *c = at->c;
+
+	if (c->vpe_word == 0) {
+		atomic_store(&at->v->ring, (at->l->flags & VIOMMU_LPIS_V41) &&
+						   (regs_get(&c->regs, GICR_VPENDBASER) &
+						    GICR_VPENDBASER_DOORBELL));
+		for_sgis(at, note_enabled);
+	}
+	if (!c->vpe_pending && !vpe_for_pending(&at->l->unit, at, &c->vpe_word, note_enabled))
+		return false;
+	if (!unit_pay(&at->l->unit, 1 + lpi_words(at->l) / 16))
+		return false;
+	if (c->vpe_pending) {
+		atomic_store(&at->v->ring, 0);
 		regs_set_bits(&c->regs, GICR_VPENDBASER, GICR_VPENDBASER_LAST);
-	else if (l->flags & VIOMMU_LPIS_V41)
-		atomic_store(&v->ring,
-			     (regs_get(&c->regs, GICR_VPENDBASER) & GICR_VPENDBASER_DOORBELL) != 0);
-	if (!(l->flags & VIOMMU_LPIS_NO_GUEST_WRITES))
-		lpi_table_write(l, vpt & VPE_VPT_ADDRESS, (unsigned)bits_get(vpt, VPE_VPT_BITS),
-				atomic_load(&v->pending));
-}
-
-static void tell_sgis(struct lpis *l, struct vpe *v)
-{
-	for (uint32_t i = 0; i < 16; i++) {
-		if (atomic_load(&v->sgi) & UINT32_C(1) << i)
-			vpe_tell(l, v, i, true);
 	}
+	vpe_write_vpt(at->l, at->v);
+	return true;
 }
 
 bool vpe_finish(struct lpi_cpu *c)
 {
 	struct lpis *l = c->lpis;
-	struct vpe *v = c->vpe ? vpe_mapped(l, c->vpe - 1) : NULL;
+	struct vpe_at at = { .l = l, .v = c->vpe ? vpe_mapped(l, c->vpe - 1) : NULL, .c = c };
 
-	if (v && c->vpe_task == VPE_ARRIVING) {
-		if (c->vpe_word == 0)
-			tell_sgis(l, v);
-		if (!vpe_for_pending(&l->unit, l, v, &c->vpe_word, vpe_tell_each))
-			return false;
-	} else if (v) {
-		atomic_store(&v->leaving, (uint32_t)(c - l->cpu));
-		if (!vpe_for_pending(&l->unit, l, v, &c->vpe_word, note_enabled))
-			return false;
-		left(c, v);
-	}
+	if (at.v && !(c->vpe_task == VPE_ARRIVING ? arrive(&at) : depart(&at)))
+		return false;
 	if (c->vpe_task == VPE_LEAVING)
 		c->vpe = 0;
 	c->vpe_task = VPE_IDLE;

@@ -286,7 +286,7 @@ void ito_write(struct its_oracle *o, unsigned unit, uint64_t offset, uint64_t va
 	case 0x20020: {
 		uint32_t vpe = (uint32_t)FIELD(value, 47, 32);
 
-		if (u->typer & BIT64(39) && u->enabled && vpe < o->vpes && ito_vpe_mapped(o, vpe))
+		if (u->typer & BIT64(39) && u->enabled && vpe < o->vpes && o->vpe[vpe].on[unit])
 			ito_pend_sgi(o, vpe, value & 0xf);
 		break;
 	}

@@ -84,18 +84,8 @@ struct ito_error {
 	uint64_t command[4];
 };
 
-/* Where the engine is known to differ, and is followed until it is mended. */
-#define ITO_KNOWN_SGI	     2U /* unmapping a vPE loses its pending SGIs */
-#define ITO_KNOWN_SGI_CONFIG 4U /* mapping a vPE for the first time keeps its SGIs' configuration */
-/* Restored in the middle of VMAPP V=0, a vPE without pending vLPIs does not clear its VPT. */
-#define ITO_KNOWN_VPT 32U
-#define ITO_KNOWN_BELL                                                                             \
-	16U /* 4.1: descheduled with PendingLast, the doorbell is as the time before */
-#define ITO_KNOWN_LAST 8U /* 4.0: PendingLast counts vLPIs that are not enabled */
-
 struct its_oracle {
 	struct ito_memory memory;
-	uint32_t known; /* ITO_KNOWN_* */
 	uint32_t cpus, intid_bits, vpes, units;
 	bool v4, v41, no_writes;
 	uint64_t rd_base, rd_stride;
@@ -206,6 +196,10 @@ void ito_tell_all(struct its_oracle *o, uint32_t cpu);
 void ito_invalidate_all(struct its_oracle *o, uint32_t cpu);
 void ito_pend_virtual(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32_t doorbell);
 void ito_pend_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid);
+/* The configuration of one that is pending, or of all (vLPIs), may have changed. */
+void ito_invalidate_vlpi(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32_t doorbell);
+void ito_invalidate_vpe(struct its_oracle *o, uint32_t vpe);
+void ito_invalidate_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid);
 void ito_read_vpt(struct its_oracle *o, uint32_t vpe);
 void ito_write_vpt(struct its_oracle *o, uint32_t vpe);
 void ito_unmap_vpe(struct its_oracle *o, unsigned unit, uint32_t vpe);

@@ -274,6 +274,8 @@ static uint32_t do_event(struct command *c)
 		c->e->used = false;
 	if (c->op == OP_INV && !c->e->is_virtual)
 		ito_invalidate_lpi(o, col->cpu, intid);
+	if (c->op == OP_INV && c->e->is_virtual)
+		ito_invalidate_vlpi(o, c->e->vpe, intid, c->e->doorbell);
 	return ITO_DONE;
 }
 
@@ -323,13 +325,8 @@ static void map_vpe(struct command *c, uint32_t cpu)
 		v->vconf = c->w[0] & UINT64_C(0xfffffffff0000);
 		v->doorbell = (uint32_t)c->w[1];
 	}
-	for (unsigned i = 0; i < 16 && first && alloc; i++) {
-		v->sgi[i].pending &= !ptz;
-		if (!(c->o->known & ITO_KNOWN_SGI_CONFIG))
-			v->sgi[i].enabled = false;
-		if (!(c->o->known & ITO_KNOWN_SGI_CONFIG))
-			v->sgi[i].priority = 0;
-	}
+	if (first && alloc)
+		memset(v->sgi, 0, sizeof(v->sgi));
 	if (first && (!c->o->v41 || (alloc && !ptz)))
 		ito_read_vpt(c->o, c->vpe);
 }
@@ -343,7 +340,8 @@ static uint32_t do_vmapp(struct command *c)
 		ito_unmap_vpe(c->o, c->unit, c->vpe);
 		return ITO_DONE;
 	}
-	if (FIELD(c->w[3], 4, 0) + 1 > c->o->intid_bits)
+	if (FIELD(c->w[3], 4, 0) + 1 > c->o->intid_bits ||
+	    FIELD(c->w[3], 4, 0) + 1 > ito_event_bits(c->u))
 		return error(c, VIOMMU_ITS_ERROR_VPTSIZE_OOR);
 	if (cpu < 0)
 		return error(c, VIOMMU_ITS_ERROR_SIZE_OOR);
@@ -423,6 +421,7 @@ static uint32_t do_vsgi(struct command *c)
 	}
 	c->o->vpe[c->vpe].sgi[intid].enabled = c->w[0] >> 8 & 1;
 	c->o->vpe[c->vpe].sgi[intid].priority = (uint32_t)FIELD(c->w[0], 23, 20) << 4;
+	ito_invalidate_sgi(c->o, c->vpe, intid);
 	return ITO_DONE;
 }
 
@@ -451,8 +450,11 @@ static uint32_t run_virtual(struct command *c)
 	case OP_VMAPI:
 		return do_vmapti(c);
 	case OP_VSYNC:
-	case OP_VINVALL:
 		return vpe_mapped(c);
+	case OP_VINVALL:
+		TRY(vpe_mapped(c));
+		ito_invalidate_vpe(c->o, c->vpe);
+		return ITO_DONE;
 	case OP_INVDB:
 		return c->o->v41 ? do_invdb(c) : 0;
 	default:

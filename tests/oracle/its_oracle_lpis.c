@@ -247,15 +247,18 @@ static uint8_t virtual_config(const struct its_oracle *o, uint32_t vpe, uint32_t
 	return cpu < 0 ? 0 : load_config(o, o->cpu[cpu].vpropbaser, intid);
 }
 
-static void ring(struct its_oracle *o, uint32_t vpe)
+/* 4.1: the default doorbell, once if it was asked for; 4.0: that of the event. */
+static void ring(struct its_oracle *o, uint32_t vpe, uint32_t doorbell)
 {
 	struct ito_vpe *v = &o->vpe[vpe];
 
-	if (!v->armed)
+	if (ito_resident(o, vpe) >= 0 || (o->v41 && !v->armed))
 		return;
 	v->armed = false;
-	if (v->doorbell != ITO_NO_DOORBELL)
-		ito_pend(o, v->cpu, v->doorbell);
+	if (o->v41)
+		doorbell = v->doorbell;
+	if (doorbell != ITO_NO_DOORBELL)
+		ito_pend(o, v->cpu, doorbell);
 }
 
 void ito_pend_virtual(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32_t doorbell)
@@ -263,12 +266,8 @@ void ito_pend_virtual(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32
 	bool was = o->vpe[vpe].pending[intid];
 
 	o->vpe[vpe].pending[intid] = 1;
-	if (was || ito_resident(o, vpe) >= 0)
-		return;
-	if (o->v41)
-		ring(o, vpe);
-	if (!o->v41 && doorbell != ITO_NO_DOORBELL)
-		ito_pend(o, o->vpe[vpe].cpu, doorbell);
+	if (!was)
+		ring(o, vpe, doorbell);
 }
 
 void ito_pend_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid)
@@ -276,8 +275,26 @@ void ito_pend_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid)
 	bool was = o->vpe[vpe].sgi[intid].pending;
 
 	o->vpe[vpe].sgi[intid].pending = true;
-	if (!was && ito_resident(o, vpe) < 0)
-		ring(o, vpe);
+	if (!was)
+		ring(o, vpe, ITO_NO_DOORBELL);
+}
+
+void ito_invalidate_vlpi(struct its_oracle *o, uint32_t vpe, uint32_t intid, uint32_t doorbell)
+{
+	if (intid < ITO_INTIDS && o->vpe[vpe].pending[intid])
+		ring(o, vpe, doorbell);
+}
+
+void ito_invalidate_vpe(struct its_oracle *o, uint32_t vpe)
+{
+	if (memchr(o->vpe[vpe].pending, 1, ITO_INTIDS))
+		ring(o, vpe, ITO_NO_DOORBELL);
+}
+
+void ito_invalidate_sgi(struct its_oracle *o, uint32_t vpe, uint32_t intid)
+{
+	if (o->vpe[vpe].sgi[intid].pending)
+		ring(o, vpe, ITO_NO_DOORBELL);
 }
 
 static uint32_t virtual_limit(const struct its_oracle *o, uint32_t vpe)
@@ -285,15 +302,31 @@ static uint32_t virtual_limit(const struct its_oracle *o, uint32_t vpe)
 	return o->vpe[vpe].bits < 14 ? 0 : UINT32_C(1) << o->vpe[vpe].bits;
 }
 
+/* 4.1: virtual SGIs have the first 16 bits. */
 void ito_read_vpt(struct its_oracle *o, uint32_t vpe)
 {
-	load_bits(o, o->vpe[vpe].vpt, virtual_limit(o, vpe), o->vpe[vpe].pending);
+	struct ito_vpe *v = &o->vpe[vpe];
+	uint16_t bits;
+
+	load_bits(o, v->vpt, virtual_limit(o, vpe), v->pending);
+	if (!o->v41 || !ito_load(o, v->vpt, &bits, 2))
+		return;
+	for (unsigned i = 0; i < 16; i++)
+		v->sgi[i].pending = bits >> i & 1;
 }
 
 void ito_write_vpt(struct its_oracle *o, uint32_t vpe)
 {
-	if (!o->no_writes)
-		store_bits(o, o->vpe[vpe].vpt, virtual_limit(o, vpe), o->vpe[vpe].pending);
+	const struct ito_vpe *v = &o->vpe[vpe];
+	unsigned bits = 0;
+
+	if (o->no_writes)
+		return;
+	store_bits(o, v->vpt, virtual_limit(o, vpe), v->pending);
+	for (unsigned i = 0; i < 16; i++)
+		bits |= (unsigned)v->sgi[i].pending << i;
+	for (unsigned i = 0; i < 2 && o->v41; i++)
+		ito_store(o, v->vpt + i, (uint8_t)(bits >> 8 * i));
 }
 
 void ito_unmap_vpe(struct its_oracle *o, unsigned unit, uint32_t vpe)
@@ -307,9 +340,9 @@ void ito_unmap_vpe(struct its_oracle *o, unsigned unit, uint32_t vpe)
 		return;
 	ito_write_vpt(o, vpe);
 	memset(v->pending, 0, sizeof(v->pending));
-	v->armed = false;
-	for (unsigned i = 0; i < 16 && o->known & ITO_KNOWN_SGI; i++)
+	for (unsigned i = 0; i < 16; i++)
 		v->sgi[i].pending = false;
+	v->armed = false;
 }
 
 bool ito_get_virtual(struct its_oracle *o, uint32_t vpe, uint32_t intid, struct ito_lpi *lpi)
@@ -354,8 +387,7 @@ static bool has_enabled(struct its_oracle *o, uint32_t vpe)
 			return true;
 	}
 	for (uint32_t i = ITO_LPI; i < virtual_limit(o, vpe); i++) {
-		if (v->pending[i] &&
-		    ((o->known & ITO_KNOWN_LAST && !o->v41) || virtual_config(o, vpe, i) & 1))
+		if (v->pending[i] && virtual_config(o, vpe, i) & 1)
 			return true;
 	}
 	return false;
@@ -369,7 +401,7 @@ static void write_vpendbaser(struct its_oracle *o, uint32_t cpu, uint64_t value)
 	if (!(*reg & VALID)) {
 		*reg = value;
 		for (uint32_t v = 0; v < o->vpes; v++) {
-			if (ito_resident(o, v) == (int)cpu && !(o->known & ITO_KNOWN_BELL))
+			if (ito_resident(o, v) == (int)cpu)
 				o->vpe[v].armed = false;
 		}
 		return;
@@ -383,8 +415,7 @@ static void write_vpendbaser(struct its_oracle *o, uint32_t cpu, uint64_t value)
 		/* PendingLast says what the doorbell would. */
 		*reg |= has_enabled(o, v) ? PENDING_LAST : 0;
 		ito_write_vpt(o, v);
-		if (!(*reg & PENDING_LAST) || !(o->known & ITO_KNOWN_BELL))
-			o->vpe[v].armed = o->v41 && value & BIT64(62) && !(*reg & PENDING_LAST);
+		o->vpe[v].armed = o->v41 && value & BIT64(62) && !(*reg & PENDING_LAST);
 	}
 	*reg &= ~VALID;
 }
@@ -413,6 +444,7 @@ uint64_t ito_rd_read(const struct its_oracle *o, uint32_t cpu, uint64_t offset)
 
 void ito_rd_write(struct its_oracle *o, uint32_t cpu, uint64_t offset, uint64_t value)
 {
+	uint32_t vpe = (uint32_t)FIELD(value, 47, 32);
 	struct ito_cpu *c = &o->cpu[cpu];
 
 	switch (offset) {
@@ -429,14 +461,19 @@ void ito_rd_write(struct its_oracle *o, uint32_t cpu, uint64_t offset, uint64_t 
 		c->pendbaser = value & PENDBASER_MASK;
 		c->ptz = value >> 62 & 1;
 		break;
-	case 0xa0: /* INVLPIR; with V=1 nothing is cached */
-		if (!(value & VALID) && (uint32_t)value >= ITO_LPI &&
-		    (uint32_t)value >> o->intid_bits == 0)
+	case 0xa0: /* INVLPIR, INVALLR: V=1 is of 4.1 */
+		if (o->v41 && value & VALID) {
+			if (vpe < o->vpes && ito_vpe_mapped(o, vpe))
+				ito_invalidate_vlpi(o, vpe, (uint32_t)value, ITO_NO_DOORBELL);
+		} else if ((uint32_t)value >= ITO_LPI && (uint32_t)value >> o->intid_bits == 0) {
 			ito_invalidate_lpi(o, cpu, (uint32_t)value);
+		}
 		break;
 	case 0xb0:
-		if (!(value & VALID))
+		if (!o->v41 || !(value & VALID))
 			ito_invalidate_all(o, cpu);
+		else if (vpe < o->vpes && ito_vpe_mapped(o, vpe))
+			ito_invalidate_vpe(o, vpe);
 		break;
 	case 0x20070:
 		if (o->v4)

@@ -238,7 +238,7 @@ void itw_free(struct its_world *w, struct viommu *lpis, struct viommu **its)
 	assert_int_equal(viommu_free(lpis), VIOMMU_OK);
 }
 
-void itw_open(struct its_world *w, uint64_t seed, uint32_t known)
+void itw_open(struct its_world *w, uint64_t seed)
 {
 	struct viommu *lpis, *its[ITO_UNITS];
 
@@ -249,7 +249,6 @@ void itw_open(struct its_world *w, uint64_t seed, uint32_t known)
 		itw_random(w);
 	w->o = calloc(1, sizeof(*w->o));
 	assert_non_null(w->o);
-	w->o->known = known;
 	w->o->units = itw_chance(w, 3) ? 2 : 1;
 	guest_init(&w->g, itw_chance(w, 2) ? GUEST_REGION : GUEST_CALLBACKS, ITW_PAGES);
 	w->o->memory = (struct ito_memory){ .bytes = calloc(1, w->g.bytes),

@@ -69,8 +69,7 @@ uint64_t itw_random(struct its_world *w);
 uint32_t itw_pick(struct its_world *w, uint32_t n);
 bool itw_chance(struct its_world *w, uint32_t one_in);
 
-/* known: ITO_KNOWN_* */
-void itw_open(struct its_world *w, uint64_t seed, uint32_t known);
+void itw_open(struct its_world *w, uint64_t seed);
 void itw_close(struct its_world *w);
 /* LPIs and ITSs of the same configuration, in power-on state, in place of those that are there; those
  * are given back. */

@@ -241,13 +241,11 @@ void itw_commands(struct its_world *w, unsigned unit)
 	uint64_t at = u->cbaser & UINT64_C(0xffffffffff000);
 	uint32_t size = (uint32_t)((u->cbaser & 0xff) + 1) * 0x1000, tail = u->cwriter;
 	uint32_t count = itw_chance(w, 30) ? 1 + itw_pick(w, size / 32 - 1) : 1 + itw_pick(w, 4);
-	bool unmaps = false;
 
 	for (uint32_t i = 0; i < count && (tail + 32) % size != u->creadr; i++) {
 		uint64_t c[4];
 
 		command(w, unit, c);
-		unmaps |= (c[0] & 0xff) == 0x29 && !(c[2] & VALID);
 		itw_total.commands++;
 		itw_total.ops[c[0] & 0x3f]++;
 		itw_trace(w, "ITS %u: command %#jx %#jx %#jx %#jx", unit, (uintmax_t)c[0],
@@ -256,8 +254,7 @@ void itw_commands(struct its_world *w, unsigned unit)
 			itw_put64(w, at + tail + 8 * k, c[k]);
 		tail = (tail + 32) % size;
 	}
-	if (itw_post(w, unit, 0x88, tail) == VIOMMU_PENDING && itw_chance(w, 4) &&
-	    !(unmaps && w->o->known & ITO_KNOWN_VPT))
+	if (itw_post(w, unit, 0x88, tail) == VIOMMU_PENDING && itw_chance(w, 4))
 		itw_save(w);
 	itw_settle(w);
 }
@@ -374,6 +371,8 @@ static void enable_lpis(struct its_world *w, uint32_t cpu)
 static void redistributor(struct its_world *w)
 {
 	uint32_t cpu = itw_pick(w, w->o->cpus);
+	/* 4.1: of a vPE, if V=1 */
+	uint64_t v = w->o->v41 && itw_chance(w, 2) ? VALID | (uint64_t)vpe_of(w) << 32 : 0;
 
 	switch (itw_pick(w, 6)) {
 	case 0:
@@ -391,10 +390,10 @@ static void redistributor(struct its_world *w)
 			enable_lpis(w, cpu);
 		break;
 	case 2:
-		itw_rd_write(w, cpu, 0xb0, 0);
+		itw_rd_write(w, cpu, 0xb0, v);
 		break;
 	default:
-		itw_rd_write(w, cpu, 0xa0, intid_of(w));
+		itw_rd_write(w, cpu, 0xa0, v | (v ? vintid_of(w) : intid_of(w)));
 		break;
 	}
 }

@@ -315,6 +315,8 @@ static void never_written_where_forbidden(void **state)
 	its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
 	its_command(r, MAPD(1, 5, 0));
 	its_command(r, VMAPTI(1, 0, 0, 8192, NONE));
+	*(uint8_t *)guest_at(&r->g, ITS_RIG_VCONF) = 0x81;
+	its_write(r->lpis, REG(0, 0x20070), ITS_RIG_VCONF | 15);
 	schedule(r, false, 0, 0);
 	its_msi(r, 1, 0);
 	assert_int_equal(deschedule(r, false, 0, 0, 0), LAST);
@@ -355,6 +357,78 @@ static void table_that_goes(void **state)
 	assert_int_equal(guest_get64(&r->g, ITS_RIG_VPT(0) + 1024), 1);
 	assert_int_equal(its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16)), CODE(0x29, 0x11));
 	its_close(r);
+}
+
+static struct {
+	bool armed;
+	int result;
+	uint64_t word;
+} around;
+
+static void drop_table(void *opaque, enum guest_event event)
+{
+	struct its_rig *r = opaque;
+
+	if (event != GUEST_ON_READ || !around.armed)
+		return;
+	around.armed = false;
+	its_write32(r->its, 0, 0);
+	around.result = its_write(r->its, 0x110, 0);
+	around.word = guest_get64(&r->g, ITS_RIG_VPT(0) + 1024);
+}
+
+/* The VPT is written when nobody delivers any more. */
+static void table_that_goes_during_a_delivery(void **state)
+{
+	struct its_rig *r = &rig;
+
+	its_open(r, &(struct its_rig_config){ .typer = ITS_RIG_TYPER_V4,
+					      .flags = 4,
+					      .vpes = 4,
+					      .memory = GUEST_CALLBACKS });
+	its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
+	its_command(r, MAPD(1, 5, ITS_RIG_ITT(1)));
+	its_command(r, VMAPTI(1, 0, 0, 8192, 9000));
+	around.armed = true;
+	r->g.hook = drop_table;
+	r->g.hook_opaque = r;
+	its_msi(r, 1, 0);
+	r->g.hook = NULL;
+	assert_false(around.armed);
+	assert_int_equal(around.result, VIOMMU_PENDING);
+	assert_int_equal(around.word, 0);
+	assert_int_equal(viommu_run(r->its), VIOMMU_OK);
+	assert_int_equal(guest_get64(&r->g, ITS_RIG_VPT(0) + 1024), 1);
+	its_close(r);
+}
+
+/* Two ITSs unmap a vPE at once: who comes last writes what is pending, once. */
+static void unmapped_by_two_at_once(void **state)
+{
+	for (unsigned first = 0; first < 2; first++) {
+		struct its_rig *r = &rig;
+
+		its_open(r, &(struct its_rig_config){ .typer = ITS_RIG_TYPER_V4,
+						      .flags = 4,
+						      .vpes = 4,
+						      .units = 2,
+						      .steps = 64 });
+		its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
+		its_command_on(r, 1, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
+		its_command(r, MAPD(1, 5, ITS_RIG_ITT(1)));
+		its_command(r, VMAPTI(1, 0, 0, 8192, NONE));
+		its_msi(r, 1, 0);
+		its_command_on(r, 0, UNVMAPP(0));
+		assert_int_equal(r->result, VIOMMU_PENDING);
+		its_command_on(r, 1, UNVMAPP(0));
+		assert_int_equal(r->result, VIOMMU_PENDING);
+		for (unsigned i = 0; i < 2; i++) {
+			while (viommu_run(r->unit[i ^ first].its) == VIOMMU_PENDING)
+				;
+		}
+		assert_int_equal(guest_get64(&r->g, ITS_RIG_VPT(0) + 1024), 1);
+		its_close(r);
+	}
 }
 
 /* Many vPEs, few steps: each call does some, and no command is executed before all are done. */
@@ -469,6 +543,208 @@ static void invdb(void **state)
 	its_close(r);
 }
 
+/* 5 vSGI: what is pending is in the VPT; 3 VMAPP Alloc=1: the configuration is as after power-on. */
+static void sgis_go_and_come_with_the_vpt(void **state)
+{
+	struct its_rig *r = open_virtual(true, 1);
+
+	guest_put64(&r->g, ITS_RIG_VPT(0), UINT64_C(0x70000)); /* not ours */
+	assert_int_equal(its_command(r, VSGI(0, 3, 1, 0, 0xa0)), 0);
+	its_write(r->its, 0x20020, 3);
+	assert_int_equal(its_vlpi(r, 0, 3), 0xa00101);
+	assert_int_equal(its_command(r, UNVMAPP(0)), 0);
+	assert_int_equal(guest_get64(&r->g, ITS_RIG_VPT(0)), 0x70008);
+	/* another VPT has nothing of it */
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(4), 16, 1, 0, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 0);
+	its_command(r, UNVMAPP(0));
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 0, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 1);
+	assert_int_equal(viommu_lpis_acknowledge_virtual(r->lpis, 0, 3), VIOMMU_OK);
+	schedule(r, true, 0, 0);
+	deschedule(r, true, 0, 0, 0);
+	assert_int_equal(guest_get64(&r->g, ITS_RIG_VPT(0)), 0x70000);
+	/* PTZ=1: it is not read */
+	its_command(r, UNVMAPP(0));
+	guest_put64(&r->g, ITS_RIG_VPT(0), 8);
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 1, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 0);
+	its_close(r);
+}
+
+/* 3 VMAPP: (re)initialised by the first mapping in any ITS, kept by a further one. */
+static void alloc_initialises_sgis(void **state)
+{
+	struct its_rig *r = open_virtual(true, 2);
+
+	assert_int_equal(its_command(r, VSGI(0, 3, 1, 0, 0xa0)), 0);
+	its_command_on(r, 1, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 0, 0, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 0xa00100);
+	its_command(r, UNVMAPP(0));
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 1, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 0xa00100);
+	its_command(r, UNVMAPP(0));
+	its_command_on(r, 1, UNVMAPP(0));
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 1, ITS_RIG_VCONF, NONE));
+	assert_int_equal(its_vlpi(r, 0, 3), 0);
+	its_close(r);
+}
+
+/* 1 GITS_SGIR: of vPEs that this ITS maps. */
+static void sgir_of_another_its(void **state)
+{
+	struct its_rig *r = open_virtual(true, 2);
+
+	its_write(r->unit[1].its, 0x20020, 3);
+	assert_int_equal(its_vlpi(r, 0, 3) & 1, 0);
+	its_command_on(r, 1, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 0, 0, ITS_RIG_VCONF, NONE));
+	its_write(r->unit[1].its, 0x20020, 3);
+	assert_int_equal(its_vlpi(r, 0, 3) & 1, 1);
+	its_close(r);
+}
+
+/* ---- what software learns of a vPE that has left ---- */
+
+/* 5 PendingLast: any pending and enabled. */
+static void pending_last_counts_what_is_enabled(void **state)
+{
+	for (unsigned v41 = 0; v41 < 2; v41++) {
+		struct its_rig *r = open_virtual(v41, 1);
+		uint8_t *byte = guest_at(&r->g, ITS_RIG_VCONF);
+
+		*byte = 0x40;
+		its_msi(r, 1, 0);
+		schedule(r, v41, 0, 0);
+		assert_int_equal(deschedule(r, v41, 0, 0, 0), 0);
+		assert_int_equal(its_vlpi(r, 0, 8192) & 0x101, 1);
+		*byte = 0x41;
+		schedule(r, v41, 0, 0);
+		assert_int_equal(deschedule(r, v41, 0, 0, 0), LAST);
+		its_close(r);
+	}
+}
+
+/* 5: only if Doorbell was 1 when it was descheduled, the last time. */
+static void doorbell_of_the_time_before(void **state)
+{
+	struct its_rig *r = open_virtual(true, 1);
+
+	schedule(r, true, 0, 0);
+	assert_int_equal(deschedule(r, true, 0, 0, DOORBELL), 0);
+	schedule(r, true, 0, 0);
+	its_msi(r, 1, 0);
+	assert_int_equal(deschedule(r, true, 0, 0, 0), LAST);
+	r->told_count = 0;
+	assert_int_equal(its_command(r, VMAPTI(1, 5, 0, 8300, NONE)), 0);
+	its_msi(r, 1, 5);
+	its_expect_silence(r, "not asked for");
+	its_close(r);
+}
+
+/* A vLPI that comes while the redistributor looks what is pending is in PendingLast, or rings. */
+static void doorbell_while_it_leaves(void **state)
+{
+	struct its_rig *r = &rig;
+	unsigned calls = 0;
+
+	its_open(r, &(struct its_rig_config){
+			    .typer = ITS_RIG_TYPER_V41, .flags = 12, .vpes = 4, .steps = 16 });
+	memset(guest_at(&r->g, ITS_RIG_VCONF), 0x81, 0xe000);
+	its_command(r, VMAPP41(0, 0, ITS_RIG_VPT(0), 16, 1, 1, ITS_RIG_VCONF, 9000));
+	its_command(r, MAPD(1, 5, ITS_RIG_ITT(1)));
+	its_command(r, VMAPTI(1, 0, 0, 8192, NONE));
+	its_write(r->lpis, REG(0, 0x20078), VALID);
+	while (viommu_run(r->lpis) == VIOMMU_PENDING)
+		;
+	r->told_count = 0;
+	assert_int_equal(its_write(r->lpis, REG(0, 0x20078), DOORBELL), VIOMMU_PENDING);
+	its_msi(r, 1, 0); /* the first LPIs have been looked at */
+	while (viommu_run(r->lpis) == VIOMMU_PENDING)
+		calls++;
+	assert_true(calls > 1);
+	assert_int_equal(its_read(r->lpis, REG(0, 0x20078)) & LAST, 0);
+	its_expect_told(r, "doorbell", (struct its_told){ 0, UINT32_MAX, 9000, 0xa0, 1 });
+	its_close(r);
+}
+
+static const struct {
+	const char *name;
+	struct its_words command;
+	bool v40; /* also there: the event has a doorbell of its own */
+} enabled_by[] = {
+	{ "INV", ITS_W(ITS_DEV(0xc, 1), 0, 0, 0), true },
+	{ "VINVALL", ITS_W(0x2d, 0, 0, 0), false },
+};
+
+/* What came while it was disabled is enabled by another vPE: whoever waits for a doorbell gets one. */
+static void enabled_while_not_resident(void **state)
+{
+	for (unsigned v41 = 0; v41 < 2; v41++) {
+		for (size_t i = 0; i < sizeof(enabled_by) / sizeof(enabled_by[0]); i++) {
+			struct its_rig *r = open_virtual(v41, 1);
+			uint8_t *byte = guest_at(&r->g, ITS_RIG_VCONF);
+
+			schedule(r, v41, 0, 0);
+			*byte = 0x40;
+			its_msi(r, 1, 0);
+			assert_int_equal(deschedule(r, v41, 0, 0, v41 ? DOORBELL : 0), 0);
+			r->told_count = 0;
+			*byte = 0x41;
+			assert_int_equal(its_command(r, enabled_by[i].command), 0);
+			if (v41 || enabled_by[i].v40)
+				its_expect_told(r, enabled_by[i].name,
+						(struct its_told){ 0, UINT32_MAX, 9000, 0xa0, 1 });
+			its_expect_silence(r, enabled_by[i].name);
+			its_close(r);
+		}
+	}
+}
+
+static void enabled_by_registers_while_not_resident(void **state)
+{
+	static const uint32_t offsets[] = { 0xa0, 0xb0 }; /* INVLPIR, INVALLR */
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct its_rig *r = open_virtual(true, 1);
+
+		schedule(r, true, 0, 0);
+		*(uint8_t *)guest_at(&r->g, ITS_RIG_VCONF) = 0x40;
+		its_msi(r, 1, 0);
+		assert_int_equal(deschedule(r, true, 0, 0, DOORBELL), 0);
+		r->told_count = 0;
+		its_write(r->lpis, REG(3, offsets[i]), VALID | (i ? 0 : 8192));
+		its_expect_told(r, "doorbell", (struct its_told){ 0, UINT32_MAX, 9000, 0xa0, 1 });
+		its_close(r);
+	}
+}
+
+static void sgi_configured_while_not_resident(void **state)
+{
+	struct its_rig *r = open_virtual(true, 1);
+
+	its_write(r->its, 0x20020, 3); /* not enabled */
+	schedule(r, true, 0, 0);
+	assert_int_equal(deschedule(r, true, 0, 0, DOORBELL), 0);
+	r->told_count = 0;
+	assert_int_equal(its_command(r, VSGI(0, 3, 1, 0, 0xa0)), 0);
+	its_expect_told(r, "VSGI", (struct its_told){ 0, UINT32_MAX, 9000, 0xa0, 1 });
+	its_close(r);
+}
+
+/* 3 VMAPP: VPT_size > ID_bits. */
+static void vpt_size_above_id_bits(void **state)
+{
+	struct its_rig *r = &rig;
+
+	its_open(r, &(struct its_rig_config){ .typer = (ITS_RIG_TYPER_V4 & ~UINT64_C(0x1f00)) |
+						       13 << 8,
+					      .flags = 4,
+					      .vpes = 4 });
+	assert_int_equal(its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 15)), CODE(0x29, 0x12));
+	assert_int_equal(its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 14)), 0);
+	its_close(r);
+}
+
 /* ---- saved ---- */
 
 static void *save_one(struct viommu *u, uint64_t *bytes)
@@ -525,6 +801,48 @@ static void saved(void **state)
 	its_close(r);
 }
 
+/* In the middle of VMAPP V=0, when nothing is pending any more of what the VPT still has. */
+static void saved_while_unmapping(void **state)
+{
+	static struct its_rig other;
+	struct its_rig_config config = {
+		.typer = ITS_RIG_TYPER_V4, .flags = 4, .vpes = 4, .steps = 64
+	};
+	struct its_rig *r = &rig;
+	uint64_t word = ITS_RIG_VPT(0) + 8192 / 8;
+	uint64_t bytes[2];
+	void *lpis;
+	void *its;
+
+	its_open(r, &config);
+	its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
+	its_command(r, MAPD(1, 5, ITS_RIG_ITT(1)));
+	its_command(r, VMAPTI(1, 0, 0, 8192, NONE));
+	its_msi(r, 1, 0);
+	schedule(r, false, 0, 0);
+	deschedule(r, false, 0, 0, 0);
+	while (viommu_run(r->lpis) == VIOMMU_PENDING)
+		;
+	assert_int_equal(guest_get64(&r->g, word), 1);
+	assert_int_equal(viommu_lpis_acknowledge_virtual(r->lpis, 0, 8192), VIOMMU_OK);
+	its_command(r, UNVMAPP(0));
+	assert_int_equal(r->result, VIOMMU_PENDING);
+	lpis = save_one(r->lpis, &bytes[0]);
+	its = save_one(r->its, &bytes[1]);
+	config.off = true;
+	its_open(&other, &config);
+	memcpy(other.g.ram, r->g.ram, r->g.bytes);
+	assert_true(viommu_restore(other.lpis, lpis, bytes[0]) >= 0);
+	assert_int_equal(viommu_restore(other.its, its, bytes[1]), VIOMMU_PENDING);
+	while (viommu_run(other.its) == VIOMMU_PENDING)
+		;
+	assert_int_equal(guest_get64(&other.g, word), 0);
+	free(lpis);
+	free(its);
+	its_close(&other);
+	its_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,11 +859,24 @@ int main(void)
 		cmocka_unit_test(vmovp_across_units),
 		cmocka_unit_test(table_that_goes),
 		cmocka_unit_test(table_that_goes_in_steps),
+		cmocka_unit_test(table_that_goes_during_a_delivery),
+		cmocka_unit_test(unmapped_by_two_at_once),
 		cmocka_unit_test(invallr_in_steps),
 		cmocka_unit_test(vpendbaser_rules),
 		cmocka_unit_test(virtual_sgis),
 		cmocka_unit_test(invdb),
+		cmocka_unit_test(sgis_go_and_come_with_the_vpt),
+		cmocka_unit_test(alloc_initialises_sgis),
+		cmocka_unit_test(sgir_of_another_its),
+		cmocka_unit_test(pending_last_counts_what_is_enabled),
+		cmocka_unit_test(doorbell_of_the_time_before),
+		cmocka_unit_test(doorbell_while_it_leaves),
+		cmocka_unit_test(enabled_while_not_resident),
+		cmocka_unit_test(enabled_by_registers_while_not_resident),
+		cmocka_unit_test(sgi_configured_while_not_resident),
+		cmocka_unit_test(vpt_size_above_id_bits),
 		cmocka_unit_test(saved),
+		cmocka_unit_test(saved_while_unmapping),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
