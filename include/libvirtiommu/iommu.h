@@ -174,7 +174,7 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
  *
  * Alone: nothing else may run on this handle. May call the host's work callback.
  * @param device  may be NULL
- * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel or a listener of it exists, from inside its own
+ * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel, a listener or an open section of it exists, from inside its own
  * callback, or for the moment in which a call on the IOMMU by another thread has to do with it (a guest's
  * request names it, a listener of the whole IOMMU is told of it): try again then
  */
@@ -297,7 +297,41 @@ VIOMMU_API int viommu_enter(struct viommu_channel *channel);
  */
 VIOMMU_API int viommu_leave(struct viommu_channel *channel);
 
+/** A section that no channel has. Zero it before it is first used. Layout is frozen: 16 bytes on 64-bit
+ * hosts. */
+struct viommu_section {
+	struct viommu_device *device; /**< NULL: it is not open */
+	uint64_t state;		      /**< the library's */
+};
+
+/**
+ * Opens a section of a device, for who translates without a channel: until viommu_device_leave() the
+ * guest is not told that an invalidation is complete if it concerns what viommu_device_translate() has
+ * answered for this device since. Any number may be open at a time, and they may overlap.
+ *
+ * Any thread, any time; one at a time per section.
+ * @param device   the device; it cannot be freed while one is open
+ * @param section  not open; it may be moved, and closed by another thread
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (it is open)
+ */
+VIOMMU_API int viommu_device_enter(struct viommu_device *device, struct viommu_section *section);
+
+/**
+ * Closes the section. May call the host's work callback.
+ *
+ * Any thread, any time; one at a time per section.
+ * @param section  can be opened again
+ * @return VIOMMU_OK, VIOMMU_EINVAL (also: it is not open)
+ */
+VIOMMU_API int viommu_device_leave(struct viommu_section *section);
+
 /* ---- translation ---- */
+
+/** A piece of host memory. */
+struct viommu_part {
+	void *base;	/**< host pointer; the guest may write there at any time */
+	uint64_t bytes; /**< may be 0 in a request (virtio.h) */
+};
 
 /** Address type of a request (PCIe AT). */
 #define VIOMMU_AT_UNTRANSLATED 0U /**< an ordinary DMA */

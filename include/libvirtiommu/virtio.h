@@ -142,12 +142,6 @@ VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepte
  */
 VIOMMU_API int viommu_virtio_reset(struct viommu *iommu);
 
-/** A piece of a request, as the virtqueue's descriptors give it. */
-struct viommu_part {
-	void *base;	/**< host pointer; the guest may write there at any time */
-	uint64_t bytes; /**< may be 0 */
-};
-
 /**
  * Executes one request of the request queue (5.13.6). Its tail is at the beginning of the writable
  * part, and in PROBE behind probe_size bytes of properties, or, if there is less room than that, at

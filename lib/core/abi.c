@@ -2,6 +2,7 @@
 /* abi.c - what keeps the binary interface stable: sizes, frozen layouts, names of results. */
 
 #include <libvirtiommu/base.h>
+#include <libvirtiommu/dma.h>
 #include <libvirtiommu/iommu.h>
 #include <libvirtiommu/vhost.h>
 #include <libvirtiommu/virtio.h>
@@ -19,6 +20,8 @@ static_assert(sizeof(struct viommu_fragment) == 16 + sizeof(void *) + 8, "frozen
 static_assert(sizeof(struct viommu_answer) == 32, "frozen");
 static_assert(offsetof(struct viommu_answer, ats) == 14, "frozen");
 static_assert(offsetof(struct viommu_answer, flags) == 28, "frozen");
+static_assert(sizeof(struct viommu_section) == sizeof(void *) + 8, "frozen");
+static_assert(sizeof(struct viommu_mapping) == 16 + 4 * sizeof(void *), "frozen");
 static_assert(sizeof(struct viommu_part) == sizeof(void *) + 8, "frozen");
 static_assert(sizeof(struct viommu_virtio_region) == 24, "frozen");
 static_assert(offsetof(struct viommu_virtio_region, subtype) == 16, "frozen");
@@ -81,6 +84,7 @@ const char *viommu_strerror(int result)
 		{ VIOMMU_PENDING, "VIOMMU_PENDING" },
 		{ VIOMMU_MORE, "VIOMMU_MORE" },
 		{ VIOMMU_INTERRUPT, "VIOMMU_INTERRUPT" },
+		{ VIOMMU_UNREACHABLE, "VIOMMU_UNREACHABLE" },
 		{ VIOMMU_EINVAL, "VIOMMU_EINVAL" },
 		{ VIOMMU_ESIZE, "VIOMMU_ESIZE" },
 		{ VIOMMU_ENOMEM, "VIOMMU_ENOMEM" },

@@ -6,24 +6,6 @@
 
 #include "channel.h"
 
-/*
- * The page's number in digits of as many bits as a place has, exclusive-or'ed: as many pages as there
- * are places, at any stride of a power of two, differ in two neighbouring digits that have no bit in
- * common, and so have a place each. (Three digits: strides up to 1 << 12 + 2 * places_lg2.) All of it
- * times the size of an entry.
- */
-static struct micro_entry *entry_of(struct viommu_channel *channel, uint64_t iova)
-{
-	uint64_t first = iova >> (12 - MICRO_ENTRY_LG2);
-	uint64_t second = first >> channel->places_lg2;
-	uint64_t place = (first ^ second ^ second >> channel->places_lg2) & channel->places;
-	unsigned char *at = (unsigned char *)channel + place;
-
-	/* one pointer, not one address computed for each member */
-	__asm__("" : "+r"(at));
-	return (struct micro_entry *)(void *)(at + offsetof(struct viommu_channel, micro));
-}
-
 /* Another serial: no entry is valid any more. When it wraps, entries of its first use must not come
  * back. */
 static void empty(struct viommu_channel *channel)
@@ -102,7 +84,7 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 	}
 	if (bytes - 1 > place->last - gpa)
 		bytes = place->last - gpa + 1;
-	e = entry_of(channel, iova);
+	e = channel_entry(channel, iova);
 	*e = (struct micro_entry){ .first = first,
 				   .bytes = bytes,
 				   .gpa = gpa,
@@ -125,18 +107,15 @@ static_assert(offsetof(struct viommu_answer, flags) ==
 static inline bool hit(struct viommu_channel *channel, const struct viommu_request *r,
 		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
-	const struct micro_entry *e = entry_of(channel, r->first);
+	const struct micro_entry *e = channel_entry(channel, r->first);
 	unsigned access = r->access;
 	uint64_t offset;
 	uint64_t last;
 
 	offset = r->first - e->first;
 	last = r->last - e->first;
-	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
-	if (atomic_load_explicit(&channel->epoch->now, memory_order_acquire) != channel->seen ||
-	    e->serial != channel->serial || offset > last || last >= e->bytes ||
-	    r->pasid != channel->pasid || access_and_type(r) >= ACCESS_KINDS ||
-	    !(e->accepts >> access & 1))
+	if (r->pasid != channel->pasid || access_and_type(r) >= ACCESS_KINDS ||
+	    !channel_holds(channel, e, offset, last, access))
 		return false;
 	f->gpa = e->gpa + offset;
 	f->length = last - offset + 1;
@@ -179,6 +158,7 @@ static void begin(struct viommu_channel *channel, struct translating *t)
 	t->channel = channel;
 	t->section = NULL;
 	t->missed = false;
+	t->within = channel->translating;
 	channel->translating = true;
 }
 
@@ -186,25 +166,18 @@ static void end(struct viommu_channel *channel, struct translating *t)
 {
 	bool wake = translate_close(t);
 
-	channel->translating = false;
+	channel->translating = t->within;
 	if (wake)
 		unit_work(channel->device->iommu);
 }
 
-/* What the micro-TLB cannot answer. */
-static __attribute__((noinline)) int translate(struct viommu_channel *channel,
-					       const struct viommu_request *request,
-					       struct viommu_fragment *fragments, uint32_t max,
-					       struct viommu_answer *answer)
+int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
+		      struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
 	struct translating t;
 	enum cached cached;
 	int result;
 
-	if (!translate_well_formed(request) || request->pasid != channel->pasid)
-		return VIOMMU_EINVAL;
-	if (channel->translating)
-		return VIOMMU_EBUSY;
 	if (catch_up(channel) && hit(channel, request, fragments, answer))
 		return VIOMMU_OK;
 	cached = shared_hit(channel, request, fragments, answer);
@@ -215,6 +188,19 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 	result = translate_range(&t, request, fragments, max, answer);
 	end(channel, &t);
 	return result;
+}
+
+/* What the micro-TLB cannot answer. */
+static __attribute__((noinline)) int translate(struct viommu_channel *channel,
+					       const struct viommu_request *request,
+					       struct viommu_fragment *fragments, uint32_t max,
+					       struct viommu_answer *answer)
+{
+	if (!translate_well_formed(request) || request->pasid != channel->pasid)
+		return VIOMMU_EINVAL;
+	if (channel->translating)
+		return VIOMMU_EBUSY;
+	return channel_translate(channel, request, fragments, max, answer);
 }
 
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
@@ -304,28 +290,22 @@ int viommu_enter(struct viommu_channel *channel)
 		return VIOMMU_EINVAL;
 	if (channel->open || channel->translating)
 		return VIOMMU_EBUSY;
-	channel->open = true;
-	epoch_enter(channel->epoch, &channel->section);
+	channel_open(channel);
 	return VIOMMU_OK;
 }
 
-static __attribute__((noinline, cold)) int wake(struct viommu *u, uint64_t entered,
-						uint64_t waiting)
+int channel_wake(struct viommu_channel *channel, uint64_t entered, uint64_t waiting)
 {
-	if (epoch_wakes(&u->epoch, entered, waiting))
-		unit_work(u);
+	if (epoch_wakes(channel->epoch, entered, waiting))
+		unit_work(channel->device->iommu);
 	return VIOMMU_OK;
 }
 
 int viommu_leave(struct viommu_channel *channel)
 {
-	uint64_t waiting, entered;
-
 	if (!channel || !channel->open || channel->translating)
 		return VIOMMU_EINVAL;
-	channel->open = false;
-	waiting = epoch_leave_for(channel->epoch, &channel->section, &entered);
-	return waiting > entered ? wake(channel->device->iommu, entered, waiting) : VIOMMU_OK;
+	return channel_close(channel);
 }
 
 static uint64_t channel_bytes(uint64_t mask)

@@ -10,6 +10,8 @@
 #ifndef CHANNEL_H
 #define CHANNEL_H
 
+#include <stddef.h>
+
 #include "unit.h"
 
 struct micro_entry {
@@ -54,5 +56,59 @@ struct viommu_channel {
 /* Keeps a translation that was found under channel->entry and @changes; place: where its gpa is. */
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
 		  const struct translation *found, const struct mem_place *place);
+
+/*
+ * The page's number in digits of as many bits as a place has, exclusive-or'ed: as many pages as there
+ * are places, at any stride of a power of two, differ in two neighbouring digits that have no bit in
+ * common, and so have a place each. (Three digits: strides up to 1 << 12 + 2 * places_lg2.) All of it
+ * times the size of an entry.
+ */
+static inline struct micro_entry *channel_entry(struct viommu_channel *channel, uint64_t iova)
+{
+	uint64_t first = iova >> (12 - MICRO_ENTRY_LG2);
+	uint64_t second = first >> channel->places_lg2;
+	uint64_t place = (first ^ second ^ second >> channel->places_lg2) & channel->places;
+	unsigned char *at = (unsigned char *)channel + place;
+
+	/* one pointer, not one address computed for each member */
+	__asm__("" : "+r"(at));
+	return (struct micro_entry *)(void *)(at + offsetof(struct viommu_channel, micro));
+}
+
+/* Whether an entry answers for [first + offset, first + last]: in an untranslated request with the channel's
+ * PASID. access: at most 15 */
+static inline bool channel_holds(const struct viommu_channel *channel, const struct micro_entry *e,
+				 uint64_t offset, uint64_t last, unsigned access)
+{
+	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
+	return atomic_load_explicit(&channel->epoch->now, memory_order_acquire) == channel->seen &&
+	       e->serial == channel->serial && offset <= last && last < e->bytes &&
+	       (e->accepts >> access & 1);
+}
+
+/* What the micro-TLB cannot answer, of a request that is well formed and has the channel's PASID. The
+ * caller has seen that no translation is under way; a DMA has said that one is. */
+int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
+		      struct viommu_fragment *fragments, uint32_t max,
+		      struct viommu_answer *answer);
+
+/* Someone waits, and may be woken. VIOMMU_OK */
+__attribute__((cold)) int channel_wake(struct viommu_channel *channel, uint64_t entered,
+				       uint64_t waiting);
+
+static inline void channel_open(struct viommu_channel *channel)
+{
+	channel->open = true;
+	epoch_enter(channel->epoch, &channel->section);
+}
+
+static inline int channel_close(struct viommu_channel *channel)
+{
+	uint64_t waiting, entered;
+
+	channel->open = false;
+	waiting = epoch_leave_for(channel->epoch, &channel->section, &entered);
+	return waiting > entered ? channel_wake(channel, entered, waiting) : VIOMMU_OK;
+}
 
 #endif

@@ -224,6 +224,8 @@ static bool group_holds_back(struct epoch_group *group, const struct passing *p,
 	bool held = false;
 
 	epoch_group_renew(group, now);
+	if (LIKELY(epoch_group_is_empty(group)))
+		return false;
 	for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
 		held |= concerns(p, group->owner, epoch_group_entered(group, i));
 	return held;
@@ -242,7 +244,7 @@ static bool groups_hold_back(struct epoch *epoch, const struct passing *p)
 	bool held = false;
 	uint64_t now;
 
-	if (!crowd && !epoch->groups)
+	if (LIKELY(!crowd && !epoch->groups))
 		return false;
 	now = now_fenced(epoch);
 	if (crowd)

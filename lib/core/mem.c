@@ -113,6 +113,16 @@ static void tell_dirty(struct viommu_vm *vm, void *region, uint64_t gpa, uint64_
 		vm->config.dirty(vm->config.opaque, gpa, bytes);
 }
 
+void mem_tell_dirty(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	struct mem_place place;
+	void *region = NULL;
+
+	if (vm->config.dirty_region)
+		search(vm, gpa, &place, &region);
+	tell_dirty(vm, region, gpa, bytes);
+}
+
 static bool outside_write(struct viommu_vm *vm, uint64_t gpa, const void *from, uint32_t bytes)
 {
 	if (in_region(vm, gpa) || !vm->config.write ||
@@ -205,45 +215,52 @@ bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigne
 	return true;
 }
 
-static int callback_swap(const struct viommu_vm_config *config, uint64_t gpa, uint64_t *expected,
-			 uint64_t desired)
+/* Whether a callback is there for words of @bytes, 4 or 8. */
+static bool has_swap(const struct viommu_vm_config *config, uint32_t bytes)
 {
+	return config->swap || (bytes == 8 && config->cmpxchg);
+}
+
+static int callback_swap(const struct viommu_vm_config *config, uint64_t gpa, uint64_t *expected,
+			 uint64_t desired, uint32_t bytes)
+{
+	/* the bytes of a shorter word come first */
 	uint64_t raw = htole64(*expected);
 	uint64_t raw_desired = htole64(desired);
 	int result;
 
 	if (!config->swap)
 		return config->cmpxchg(config->opaque, gpa, expected, desired);
-	result = config->swap(config->opaque, gpa, &raw, &raw_desired, sizeof(raw));
+	result = config->swap(config->opaque, gpa, &raw, &raw_desired, bytes);
 	*expected = le64toh(raw);
 	return result;
 }
 
-/* Compare-and-swap outside the regions: the callback, or a read and a write that together are not
- * atomic. */
+/* Compare-and-swap of 4 or 8 bytes outside the regions: the callback, or a read and a write that
+ * together are not atomic. */
 static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
-				  uint64_t desired)
+				  uint64_t desired, uint32_t bytes)
 {
 	uint64_t wanted = *expected;
-	uint64_t raw;
+	uint64_t raw = 0;
 
 	if (in_region(vm, gpa))
 		return MEM_FAILED;
-	if (vm->config.swap || vm->config.cmpxchg) {
-		if (callback_swap(&vm->config, gpa, expected, desired) != 0)
+	if (has_swap(&vm->config, bytes)) {
+		if (callback_swap(&vm->config, gpa, expected, desired, bytes) != 0)
 			return MEM_FAILED;
 		if (*expected != wanted)
 			return MEM_CHANGED;
-		tell_dirty(vm, NULL, gpa, sizeof(raw));
+		tell_dirty(vm, NULL, gpa, bytes);
 		return MEM_SWAPPED;
 	}
-	if (!outside_read(vm, gpa, &raw, sizeof(raw)))
+	if (!outside_read(vm, gpa, &raw, bytes))
 		return MEM_FAILED;
 	*expected = le64toh(raw);
 	if (*expected != wanted)
 		return MEM_CHANGED;
 	raw = htole64(desired);
-	return outside_write(vm, gpa, &raw, sizeof(raw)) ? MEM_SWAPPED : MEM_FAILED;
+	return outside_write(vm, gpa, &raw, bytes) ? MEM_SWAPPED : MEM_FAILED;
 }
 
 enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired)
@@ -253,7 +270,7 @@ enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 	uint64_t raw = htole64(*expected);
 
 	if (!host)
-		return outside_swap(vm, gpa, expected, desired);
+		return outside_swap(vm, gpa, expected, desired, sizeof(*host));
 	if (!__atomic_compare_exchange_n(host, &raw, htole64(desired), false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_RELAXED)) {
 		*expected = le64toh(raw);
@@ -261,6 +278,60 @@ enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 	}
 	tell_dirty(vm, region, gpa, sizeof(raw));
 	return MEM_SWAPPED;
+}
+
+enum mem_swap mem_swap32(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint32_t desired)
+{
+	void *region;
+	uint32_t *host = host_of(vm, gpa, sizeof(*host), &region);
+	uint32_t raw = htole32((uint32_t)*expected);
+
+	if (!host)
+		return outside_swap(vm, gpa, expected, desired, sizeof(*host));
+	if (!__atomic_compare_exchange_n(host, &raw, htole32(desired), false, __ATOMIC_SEQ_CST,
+					 __ATOMIC_RELAXED)) {
+		*expected = le32toh(raw);
+		return MEM_CHANGED;
+	}
+	tell_dirty(vm, region, gpa, sizeof(raw));
+	return MEM_SWAPPED;
+}
+
+/* A naturally aligned piece, as large as the callbacks take it. */
+static uint32_t outside_piece(uint64_t gpa, uint64_t bytes)
+{
+	uint32_t piece = 64;
+
+	while (piece > bytes || gpa % piece)
+		piece /= 2;
+	return piece;
+}
+
+uint64_t mem_read_outside(struct viommu_vm *vm, uint64_t gpa, unsigned char *to, uint64_t bytes)
+{
+	uint64_t done = 0;
+	uint32_t piece;
+
+	for (; done < bytes; done += piece) {
+		piece = outside_piece(gpa + done, bytes - done);
+		if (!outside_read(vm, gpa + done, to + done, piece))
+			break;
+	}
+	return done;
+}
+
+uint64_t mem_write_outside(struct viommu_vm *vm, uint64_t gpa, const unsigned char *from,
+			   uint64_t bytes)
+{
+	uint64_t done = 0;
+	uint32_t piece;
+
+	for (; done < bytes; done += piece) {
+		piece = outside_piece(gpa + done, bytes - done);
+		if (!outside_write(vm, gpa + done, from + done, piece))
+			break;
+	}
+	return done;
 }
 
 uint64_t mem_piece(struct viommu_vm *vm, uint64_t gpa, uint64_t last, bool write, void **host)

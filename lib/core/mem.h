@@ -165,6 +165,23 @@ enum mem_swap { MEM_FAILED, MEM_CHANGED, MEM_SWAPPED };
  * multiple of 8 */
 enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired);
 
+/* The same of a 32-bit word. @gpa: a multiple of 4 */
+enum mem_swap mem_swap32(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint32_t desired);
+
+/* Bytes that no region has, in naturally aligned pieces of at most 64: how many could be accessed.
+ * Writes to ROM fail. */
+uint64_t mem_read_outside(struct viommu_vm *vm, uint64_t gpa, unsigned char *to, uint64_t bytes);
+uint64_t mem_write_outside(struct viommu_vm *vm, uint64_t gpa, const unsigned char *from,
+			   uint64_t bytes);
+
+/* Something was written. */
+void mem_tell_dirty(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes);
+static inline void mem_dirty(struct viommu_vm *vm, uint64_t gpa, uint64_t bytes)
+{
+	if (vm->config.dirty || vm->config.dirty_region)
+		mem_tell_dirty(vm, gpa, bytes);
+}
+
 /*
  * How far the memory at @gpa is one contiguous piece of host memory: *host points to gpa, or is
  * NULL where there is no region or the access is not allowed (@write to ROM). Returns the last gpa,

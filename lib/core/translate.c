@@ -439,6 +439,7 @@ static __attribute__((noinline)) int device_translate(struct viommu_device *devi
 	t.channel = NULL;
 	t.section = NULL;
 	t.missed = false;
+	t.within = false;
 	result = translate_range(&t, request, fragments, max, answer);
 	if (translate_close(&t))
 		unit_work(device->iommu);

@@ -379,6 +379,7 @@ struct translating {
 	struct epoch_section *section;
 	bool missed;	     /* the TLB does not have the first page: it need not be asked */
 	uint32_t extent_lg2; /* of the first page */
+	bool within;	     /* a DMA of the channel: it is refused to others until that ends */
 };
 
 /* Has the processor fetch what the caches may have of an address, and in a second round the entry

@@ -3,7 +3,7 @@
 # index_masks.sh LIBRARY masked|bare CC - where an offset that a guest chose becomes a host address, it is masked
 # without a branch (bits_index_mask: cmp, sbb of a register with itself, and), and the compiler has not seen through
 # that; and with VIOMMU_NO_INDEX_MASKS, which is for measuring, nothing of it is left. The library is looked at as it
-# was built; the two sources with the host lookups are compiled once with the definition and once without.
+# was built; the three sources with the host lookups are compiled once with the definition and once without.
 set -euo pipefail
 library=$1 built=$2 cc=$3
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -53,20 +53,23 @@ expect() { # FILE FUNCTION masked|bare
 	bad=1
 }
 
-# Each has a host address of its own: a hit in a channel; a table entry, near and far; structures; pieces.
-core=(viommu_translate mem_load64_far mem_load_far mem_piece)
+# Each has a host address of its own: hits in a channel; a table entry, near and far; structures; pieces.
+core=(viommu_translate viommu_dma_read channel_copy copy_range mem_load64_far mem_load_far mem_piece)
 for function in "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
 	expect "$library" "$function" "$built"
 done
 for how in masked bare; do
 	definition=()
 	[ $how = masked ] || definition=(-DVIOMMU_NO_INDEX_MASKS)
-	for source in channel mem; do
+	for source in channel dma mem; do
 		"$cc" -std=c11 -O2 -DNDEBUG -D_DEFAULT_SOURCE -fPIC "${definition[@]}" -I"$here/include" -I"$here/lib/core" \
 			-c "$here/lib/core/$source.c" -o "$work/$source-$how.o"
 	done
 	expect "$work/channel-$how.o" viommu_translate $how
-	for function in "${core[@]:1}"; do
+	for function in "${core[@]:1:3}"; do
+		expect "$work/dma-$how.o" "$function" $how
+	done
+	for function in "${core[@]:4}"; do
 		expect "$work/mem-$how.o" "$function" $how
 	done
 done

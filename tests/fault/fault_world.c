@@ -112,6 +112,32 @@ static struct outcome dma_pasid(struct fault_world *w)
 	return from_dma(guest_dma_pasid(w->device, PASID, IOVA + 8, VIOMMU_WRITE));
 }
 
+static struct outcome bytes_read(struct fault_world *w)
+{
+	uint64_t word = 0;
+	int result = viommu_device_dma_read(w->device, VIOMMU_NO_PASID, IOVA + 4, &word,
+					    sizeof(word), 0, NULL);
+
+	return (struct outcome){ .result = result, .gpa = result ? 0 : word };
+}
+
+static struct outcome bytes_written(struct fault_world *w)
+{
+	static const unsigned char bytes[100] = { 1 };
+
+	return (struct outcome){ .result = viommu_device_dma_write(w->device, VIOMMU_NO_PASID,
+								   IOVA + 40, bytes, sizeof(bytes),
+								   0, NULL) };
+}
+
+static struct outcome word_swapped(struct fault_world *w)
+{
+	uint64_t word = 7; /* it is 0: the same again */
+
+	return (struct outcome){ .result = viommu_device_dma_cmpxchg(w->device, VIOMMU_NO_PASID,
+								     IOVA + 16, 8, 0, &word, 9) };
+}
+
 static struct outcome translation_request(struct fault_world *w)
 {
 	return from_dma(guest_ats(w->device, VIOMMU_NO_PASID, IOVA, VIOMMU_WRITE));
@@ -164,22 +190,27 @@ static struct outcome remapped(struct fault_world *w)
 	}
 
 const struct operation operations[] = {
-	{ "legacy, read", LEGACY, dma_read, true, LEGACY_PATH },
-	{ "legacy, write", LEGACY, dma_write, true, LEGACY_PATH },
-	{ "legacy, translation request", LEGACY, translation_request, true, LEGACY_PATH },
-	{ "second stage, read", SECOND, dma_read, true, SECOND_PATH },
-	{ "second stage, write", SECOND, dma_write, true, SECOND_PATH },
-	{ "second stage, PASID", SECOND, dma_pasid, true, SECOND_PATH },
-	{ "first stage, read", FIRST, dma_read, true, FIRST_PATH },
-	{ "first stage, write", FIRST, dma_write, true, FIRST_PATH },
-	{ "first stage, PASID", FIRST, dma_pasid, true, FIRST_PATH },
-	{ "first stage, translation request", FIRST, translation_request_pasid, true, FIRST_PATH },
-	{ "nested, read", NESTED, dma_read, true, NESTED_PATH },
-	{ "nested, write", NESTED, dma_write, true, NESTED_PATH },
-	{ "nested, PASID", NESTED, dma_pasid, true, NESTED_PATH },
-	{ "nested, translation request", NESTED, translation_request_pasid, true, NESTED_PATH },
-	{ "remapped interrupt", LEGACY, remapped, true, { VTD_FR_IR_FETCH } },
-	{ "posted interrupt", LEGACY, posted, true, { VTD_FR_IR_FETCH, VTD_FR_IR_PID_FETCH } },
+	{ "legacy, read", LEGACY, dma_read, false, LEGACY_PATH },
+	{ "legacy, write", LEGACY, dma_write, false, LEGACY_PATH },
+	{ "legacy, translation request", LEGACY, translation_request, false, LEGACY_PATH },
+	{ "second stage, read", SECOND, dma_read, false, SECOND_PATH },
+	{ "second stage, write", SECOND, dma_write, false, SECOND_PATH },
+	{ "second stage, PASID", SECOND, dma_pasid, false, SECOND_PATH },
+	{ "first stage, read", FIRST, dma_read, false, FIRST_PATH },
+	{ "first stage, write", FIRST, dma_write, false, FIRST_PATH },
+	{ "first stage, PASID", FIRST, dma_pasid, false, FIRST_PATH },
+	{ "first stage, translation request", FIRST, translation_request_pasid, false, FIRST_PATH },
+	{ "nested, read", NESTED, dma_read, false, NESTED_PATH },
+	{ "nested, write", NESTED, dma_write, false, NESTED_PATH },
+	{ "nested, PASID", NESTED, dma_pasid, false, NESTED_PATH },
+	{ "nested, translation request", NESTED, translation_request_pasid, false, NESTED_PATH },
+	{ "legacy, bytes from memory", LEGACY, bytes_read, true, LEGACY_PATH },
+	{ "first stage, bytes from memory", FIRST, bytes_read, true, FIRST_PATH },
+	{ "legacy, bytes to memory", LEGACY, bytes_written, true, LEGACY_PATH },
+	{ "nested, bytes to memory", NESTED, bytes_written, true, NESTED_PATH },
+	{ "second stage, compare-and-swap", SECOND, word_swapped, true, SECOND_PATH },
+	{ "remapped interrupt", LEGACY, remapped, false, { VTD_FR_IR_FETCH } },
+	{ "posted interrupt", LEGACY, posted, false, { VTD_FR_IR_FETCH, VTD_FR_IR_PID_FETCH } },
 };
 
 const unsigned operation_count = sizeof(operations) / sizeof(operations[0]);

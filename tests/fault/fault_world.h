@@ -3,6 +3,8 @@
 #ifndef TESTS_FAULT_WORLD_H
 #define TESTS_FAULT_WORLD_H
 
+#include <libvirtiommu/dma.h>
+
 #include "guest.h"
 
 enum tables { LEGACY, SECOND, FIRST, NESTED };
@@ -36,7 +38,7 @@ struct operation {
 	const char *name;
 	enum tables tables;
 	struct outcome (*run)(struct fault_world *w);
-	bool recorded;	     /* a fault leaves a record */
+	bool bytes;	     /* the memory behind the translation is accessed, too */
 	uint8_t reasons[16]; /* that an access that fails may give; 0 ends them */
 };
 

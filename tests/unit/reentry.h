@@ -3,6 +3,8 @@
 #ifndef TESTS_REENTRY_H
 #define TESTS_REENTRY_H
 
+#include <libvirtiommu/dma.h>
+
 #include "guest.h"
 
 /* Callbacks beyond those of the guest. */

@@ -38,6 +38,44 @@ static int translate_other_channel(struct reentry *r)
 	return guest_channel_dma(r->other_channel, VIOMMU_NO_PASID, IOVA, VIOMMU_READ).result;
 }
 
+static int dma_own_channel(struct reentry *r)
+{
+	uint64_t word = 5;
+
+	return viommu_dma_write(r->channel, IOVA + 16, &word, sizeof(word), 0, NULL);
+}
+
+static int dma_other_channel(struct reentry *r)
+{
+	uint64_t word;
+
+	return viommu_dma_load(r->other_channel, IOVA + 16, 8, 0, &word);
+}
+
+static int dma_own_device(struct reentry *r)
+{
+	uint64_t word = 0;
+
+	return viommu_device_dma_cmpxchg(r->own, VIOMMU_NO_PASID, IOVA + 16, 8, 0, &word, 1);
+}
+
+static int map_own_channel(struct reentry *r)
+{
+	struct viommu_part part;
+	struct viommu_mapping map = { .parts = &part, .max = 1 };
+	int result = viommu_dma_map(r->channel, IOVA, 8, VIOMMU_READ, &map);
+
+	return result < 0 ? result : viommu_dma_unmap(&map, 0);
+}
+
+static int enter_device(struct reentry *r)
+{
+	struct viommu_section section = { .device = NULL };
+	int result = viommu_device_enter(r->own, &section);
+
+	return result ? result : viommu_device_leave(&section);
+}
+
 static int enter_own(struct reentry *r)
 {
 	int result = viommu_enter(r->channel);
@@ -250,6 +288,11 @@ const struct verb verbs[] = {
 	{ "viommu_device_translate, a fault", WORKS, translate_fault },
 	{ "viommu_translate, the same channel", MAY_HIT, translate_own_channel },
 	{ "viommu_translate, another channel", WORKS, translate_other_channel },
+	{ "viommu_dma_write, the same channel", NOT_IN_ITSELF, dma_own_channel },
+	{ "viommu_dma_load, another channel", WORKS, dma_other_channel },
+	{ "viommu_device_dma_cmpxchg", WORKS, dma_own_device },
+	{ "viommu_dma_map, the same channel", MAY_HIT, map_own_channel },
+	{ "viommu_device_enter, viommu_device_leave", WORKS, enter_device },
 	{ "viommu_enter, the same channel", NOT_IN_ITSELF, enter_own },
 	{ "viommu_enter, another channel", WORKS, enter_other },
 	{ "viommu_leave, no section", NOT_OPEN, leave_own },

@@ -136,6 +136,16 @@ static void translate_channel(struct reentry *r)
 	guest_channel_dma(r->channel, VIOMMU_NO_PASID, IOVA, VIOMMU_WRITE);
 }
 
+static void write_channel(struct reentry *r)
+{
+	viommu_dma_store(r->channel, IOVA, 8, 0, 1);
+}
+
+static void write_device(struct reentry *r)
+{
+	viommu_device_dma_store(r->own, VIOMMU_NO_PASID, IOVA, 8, 0, 1);
+}
+
 static void fault(struct reentry *r)
 {
 	guest_dma(r->own, IOVA + GUEST_PAGE, VIOMMU_READ);
@@ -288,11 +298,15 @@ const struct occasion occasions[] = {
 	{ "read: explanation", GUEST_ON_READ, 0, explain },
 	{ "write: status", GUEST_ON_WRITE, FROM_REGISTERS, wait },
 	{ "write: page request", GUEST_ON_WRITE, ON_BARE, ask_page },
+	{ "write: DMA, channel", GUEST_ON_WRITE, FROM_CHANNEL, write_channel },
+	{ "write: DMA", GUEST_ON_WRITE, 0, write_device },
 	{ "cmpxchg: accessed", GUEST_ON_SWAP, 0, translate },
 	{ "cmpxchg: accessed, channel", GUEST_ON_SWAP, FROM_CHANNEL, translate_channel },
 	{ "cmpxchg: posted interrupt", GUEST_ON_SWAP, 0, post },
 	{ "dirty: accessed", GUEST_ON_DIRTY, 0, translate },
 	{ "dirty: accessed, channel", GUEST_ON_DIRTY, FROM_CHANNEL, translate_channel },
+	{ "dirty: DMA, channel", GUEST_ON_DIRTY, FROM_CHANNEL, write_channel },
+	{ "dirty: DMA", GUEST_ON_DIRTY, 0, write_device },
 	{ "dirty: status", GUEST_ON_DIRTY, FROM_REGISTERS, wait },
 	{ "dirty: page request", GUEST_ON_DIRTY, ON_BARE, ask_page },
 	{ "dirty: posted interrupt", GUEST_ON_DIRTY, 0, post },

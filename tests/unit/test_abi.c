@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sys/uio.h>
+
+#include <libvirtiommu/dma.h>
 #include <libvirtiommu/its.h>
 
 #include "abi.h"
@@ -45,6 +48,18 @@ AT(viommu_msi, index, 24, 4);
 AT(viommu_msi, kind, 28, 4);
 AT(viommu_msi, intid, 32, 4);
 AT(viommu_msi, cpu, 36, 4);
+static_assert(sizeof(struct viommu_section) == 16, "frozen");
+AT(viommu_section, device, 0, 8);
+AT(viommu_section, state, 8, 8);
+static_assert(sizeof(struct viommu_part) == sizeof(struct iovec), "preadv() takes them");
+AT(viommu_part, base, offsetof(struct iovec, iov_base), sizeof(void *));
+AT(viommu_part, bytes, offsetof(struct iovec, iov_len), sizeof(size_t));
+static_assert(sizeof(struct viommu_mapping) == 48, "frozen");
+AT(viommu_mapping, parts, 16, 8);
+AT(viommu_mapping, gpas, 24, 8);
+AT(viommu_mapping, bytes, 32, 8);
+AT(viommu_mapping, max, 40, 4);
+AT(viommu_mapping, count, 44, 4);
 static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
 AT(viommu_route_change, msi, 8, 40);
 static_assert(sizeof(struct viommu_page_request) == 24, "every byte is named");
@@ -76,13 +91,13 @@ static const struct {
 	int result;
 	const char *name;
 } names[] = {
-	{ 0, "VIOMMU_OK" },	     { 1, "VIOMMU_FAULT" },	{ 2, "VIOMMU_PENDING" },
-	{ 3, "VIOMMU_MORE" },	     { 4, "VIOMMU_INTERRUPT" }, { -1, "VIOMMU_EINVAL" },
-	{ -2, "VIOMMU_ESIZE" },	     { -3, "VIOMMU_ENOMEM" },	{ -4, "VIOMMU_EEXIST" },
-	{ -5, "VIOMMU_ENOENT" },     { -6, "VIOMMU_EBUSY" },	{ -7, "VIOMMU_ENOTSUP" },
-	{ -8, "VIOMMU_ELIMIT" },     { -9, "VIOMMU_ESTATE" },	{ -10, "VIOMMU_ENOSPC" },
-	{ -11, "VIOMMU_EINTERNAL" }, { 5, "unknown" },		{ -12, "unknown" },
-	{ INT32_MAX, "unknown" },    { INT32_MIN, "unknown" },
+	{ 0, "VIOMMU_OK" },	     { 1, "VIOMMU_FAULT" },	  { 2, "VIOMMU_PENDING" },
+	{ 3, "VIOMMU_MORE" },	     { 4, "VIOMMU_INTERRUPT" },	  { -1, "VIOMMU_EINVAL" },
+	{ -2, "VIOMMU_ESIZE" },	     { -3, "VIOMMU_ENOMEM" },	  { -4, "VIOMMU_EEXIST" },
+	{ -5, "VIOMMU_ENOENT" },     { -6, "VIOMMU_EBUSY" },	  { -7, "VIOMMU_ENOTSUP" },
+	{ -8, "VIOMMU_ELIMIT" },     { -9, "VIOMMU_ESTATE" },	  { -10, "VIOMMU_ENOSPC" },
+	{ -11, "VIOMMU_EINTERNAL" }, { 5, "VIOMMU_UNREACHABLE" }, { 6, "unknown" },
+	{ -12, "unknown" },	     { INT32_MAX, "unknown" },	  { INT32_MIN, "unknown" },
 };
 
 static void result_names(void **state)
