@@ -23,6 +23,8 @@
 #define CALLGRIND_DUMP_STATS_AT(text) (void)(text)
 #endif
 
+#include <libvirtiommu/dma.h>
+
 #include "irq_world.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
@@ -229,6 +231,85 @@ static void enter_leave(void *world, uint32_t n)
 	count();
 }
 
+/* 8 bytes of hot pages. */
+static void read_words(struct vtd_world *w, uint32_t n)
+{
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t word;
+		int r = viommu_dma_read(w->channel[0], w->pages.iova[i % GUEST_HOT], &word,
+					sizeof(word), 0, NULL);
+
+		if (r)
+			vtd_unexpected("viommu_dma_read", r);
+		use(word);
+	}
+	count();
+}
+
+static void dma_read(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+
+	expect_ok("viommu_enter", viommu_enter(w->channel[0]));
+	read_words(w, n);
+	expect_ok("viommu_leave", viommu_leave(w->channel[0]));
+}
+
+static void dma_read_section(void *world, uint32_t n)
+{
+	read_words(world, n);
+}
+
+static void device_enter_leave(void *world, uint32_t n)
+{
+	struct vtd_world *w = world;
+	struct viommu_section section = { .device = NULL };
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		int entered = viommu_device_enter(w->device[0], &section);
+		int left = viommu_device_leave(&section);
+
+		if (entered || left)
+			vtd_unexpected("section", entered ? entered : left);
+	}
+	count();
+}
+
+/* A wait that many sections hold back: what looking at them costs. */
+static void check_sections(struct vtd_world *w, uint32_t n, uint32_t open)
+{
+	struct viommu_section *section = calloc(open, sizeof(*section));
+
+	if (!section)
+		vtd_unexpected("calloc", VIOMMU_ENOMEM);
+	for (uint32_t i = 0; i < open; i++)
+		expect_ok("viommu_device_enter", viommu_device_enter(w->device[0], &section[i]));
+	vtd_queue_domain(w, 1);
+	vtd_queue_wait(w);
+	if (vtd_ring(w) != VIOMMU_PENDING)
+		vtd_unexpected("vtd_ring", VIOMMU_OK);
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use((uint64_t)viommu_run(w->iommu));
+	count();
+	for (uint32_t i = 0; i < open; i++)
+		expect_ok("viommu_device_leave", viommu_device_leave(&section[i]));
+	expect_ok("viommu_run", viommu_run(w->iommu));
+	free(section);
+}
+
+static void check_1_section(void *world, uint32_t n)
+{
+	check_sections(world, n, 1);
+}
+
+static void check_10000_sections(void *world, uint32_t n)
+{
+	check_sections(world, n, 10000);
+}
+
 static void irq_hit(void *world, uint32_t n)
 {
 	struct irq_world *w = world;
@@ -327,6 +408,11 @@ static const struct operation operations[] = {
 	{ "invalidate_page", prepare_dense, discard_vtd, invalidate_page, 1024 },
 	{ "invalidate_domain", prepare_domains, discard_vtd, invalidate_domain, 1024 },
 	{ "enter_leave", prepare_hot, discard_vtd, enter_leave, 1024 },
+	{ "dma_read", prepare_hot, discard_vtd, dma_read, 1024 },
+	{ "dma_read_section", prepare_hot, discard_vtd, dma_read_section, 1024 },
+	{ "device_enter_leave", prepare_hot, discard_vtd, device_enter_leave, 1024 },
+	{ "check_1_section", prepare_hot, discard_vtd, check_1_section, 1024 },
+	{ "check_10000_sections", prepare_hot, discard_vtd, check_10000_sections, 1024 },
 	{ "irq_hit", prepare_messages, discard_irq, irq_hit, 1024 },
 	{ "irq_miss", prepare_messages, discard_irq, irq_miss, 1024 },
 	{ "route_lookup", prepare_routes, discard_irq, route_lookup, 1024 },
