@@ -43,10 +43,13 @@ has viommu_iotlb_enter 2
 has unit_begin 2
 has "translate_blocks open_section translate_range" 2
 has epoch_visit 1
+has epoch_group_enter 1
+has "channel_copy channel_begin" 2
 # Closing.
 has viommu_leave 1
 has viommu_iotlb_leave 1
 has epoch_visit_end 1
+has epoch_group_leave 1
 # Who starts an epoch, and who waits.
 has "epoch_start writer_fence" 1
 exit $bad
