@@ -81,6 +81,7 @@ static void count_change(struct domain *slot)
 static void renew(struct domains *d, struct domain *slot)
 {
 	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->cuts, 0, memory_order_relaxed);
 	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
 }
 
@@ -190,10 +191,12 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	return slot;
 }
 
-void domains_announce(struct domains *d, struct domain *domain, unsigned size_lg2)
+void domains_announce(struct domains *d, struct domain *domain, const struct translation *block)
 {
 	pthread_mutex_lock(&d->lock);
-	atomic_fetch_or_explicit(&domain->sizes, BIT(size_lg2), memory_order_release);
+	atomic_fetch_or_explicit(&domain->sizes, BIT(block->size_lg2), memory_order_release);
+	if (translation_is_piece(block))
+		atomic_fetch_or_explicit(&domain->cuts, BIT(block->leaf_lg2), memory_order_release);
 	pthread_mutex_unlock(&d->lock);
 }
 
@@ -286,9 +289,14 @@ static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t fir
 			    bool leaf)
 {
 	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
+	uint64_t cuts = atomic_load_explicit(&slot->cuts, memory_order_relaxed);
 	unsigned table_lg2 = leaf ? 0 : domain_block_lg2(&slot->key);
 	uint64_t looks = DOMAIN_PROBES_FEW;
 
+	if (UNLIKELY(cuts)) {
+		first &= ~domain_cut_mask(cuts);
+		last |= domain_cut_mask(cuts);
+	}
 	/* tables are cached of domains only that have pages of theirs cached, too */
 	if (table_lg2 && !(sizes & BIT(domain_first_config(&slot->key)->page_lg2)))
 		table_lg2 = 0;

@@ -40,6 +40,7 @@ struct domain {
 	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
 	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
 	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
+	_Atomic uint64_t cuts;	  /* bit n: and pieces of pages of 1 << n bytes */
 	uint64_t salt;		  /* of the place, in the TLB; constant */
 	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
 	/* Under domains.lock. */
@@ -105,8 +106,20 @@ static inline uint64_t domain_life(const struct domain *domain)
 	return atomic_load_explicit(&domain->life, memory_order_relaxed);
 }
 
-/* Before a block of a size that is not in its sizes may be cached of a domain. */
-void domains_announce(struct domains *domains, struct domain *domain, unsigned size_lg2);
+/* Before a block may be cached of a domain: its size is in the domain's sizes from now on, and that of
+ * the page of which it is a piece in its cuts. */
+void domains_announce(struct domains *domains, struct domain *domain,
+		      const struct translation *block);
+
+/* Whether it has been. Acquire: an invalidation that did not know of it has counted before who
+ * announced it. */
+static inline bool domain_expects(const struct domain *domain, const struct translation *block)
+{
+	return (atomic_load_explicit(&domain->sizes, memory_order_acquire) >> block->size_lg2 &
+		1) &&
+	       (!translation_is_piece(block) ||
+		(atomic_load_explicit(&domain->cuts, memory_order_acquire) >> block->leaf_lg2 & 1));
+}
 
 /* The tables that are walked first, if any. */
 static inline const struct pt_config *domain_first_config(const struct domain_key *key)
@@ -135,12 +148,19 @@ struct domain_match {
 	uint32_t whole; /* the same, of domains_flush_range() of all PASIDs: those flushed whole */
 };
 
+/* A page that is cached in pieces goes as a whole, as one that is one entry does. Which page it is nobody
+ * knows any more: the largest that there may be around an address. The bits of an address in it. */
+static inline uint64_t domain_cut_mask(uint64_t cuts)
+{
+	return cuts ? bits_low(63U - (unsigned)__builtin_clzll(cuts)) : 0;
+}
+
 /* Forgets all that is cached of the domains. Returns what it took, in steps (unit_pay()): few, as
  * many domains as there may be. */
 uint32_t domains_flush(struct domains *domains, const struct domain_match *match);
 
-/* Forgets what is cached of [first, last]; the same. @leaf: tables that lead to it are as they were.
- */
+/* Forgets what is cached of [first, last], and of the pages that have a part there; the same. @leaf:
+ * tables that lead to it are as they were. */
 uint32_t domains_flush_range(struct domains *domains, const struct domain_match *match,
 			     uint64_t first, uint64_t last, bool leaf);
 

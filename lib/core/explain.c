@@ -78,7 +78,7 @@ int viommu_explain(struct viommu_device *device, const struct viommu_request *re
 
 /* Pages of a replay on their way to becoming ranges. */
 struct replay {
-	struct viommu_vm *vm;
+	struct viommu *u;
 	uint64_t first;
 	uint64_t last;
 	uint64_t iova; /* of the fragment being built */
@@ -114,11 +114,12 @@ static int replay_page(void *opaque, const struct translation *page)
 
 	if (!range_overlaps(page->iova, block_last, r->first, r->last))
 		return 0;
+	unit_note_piece(r->u, page);
 	for (;;) {
 		struct viommu_fragment f = { .gpa = page->gpa + (iova - page->iova) };
 		struct mem_place place;
 
-		mem_find(r->vm, f.gpa, &place);
+		mem_find(r->u->vm, f.gpa, &place);
 		fragment_in(&f, &place, page->perm, page->perm & (unsigned)PERM_USER, false);
 		f.length =
 			(last - iova < place.last - f.gpa ? last - iova : place.last - f.gpa) + 1;
@@ -147,7 +148,7 @@ static int replay(struct replay *r, struct viommu_device *device, uint32_t pasid
 	struct viommu *u = device->iommu;
 	int result;
 
-	r->vm = u->vm;
+	r->u = u;
 	r->first = *first;
 	r->last = last;
 	visit = (struct pt_visit){ .walk.vm = u->vm,

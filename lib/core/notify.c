@@ -232,11 +232,14 @@ static bool visit_users(struct viommu *u, uint32_t id, uint64_t first, uint64_t 
 
 void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
 {
+	uint64_t cut;
+
 	if (!atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed))
 		return;
+	cut = domain_cut_mask(atomic_load(&u->cuts));
 	u->visits++;
 	/* More devices than steps: the rest, and everyone, is told of everything, later. */
-	if (!visit_users(u, id, first, last))
+	if (!visit_users(u, id, first & ~cut, last | cut))
 		sweep_start(u, OWED_UNMAP);
 	shadow_settle(u);
 }

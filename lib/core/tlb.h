@@ -36,7 +36,16 @@ struct translation {
 	uint64_t gpa;  /* of the block */
 	uint8_t size_lg2;
 	uint8_t perm; /* PERM_* */
+	/* Of the page of which it is a piece, as the tables that are walked first have it, or what a
+	 * walk has found of it; 0: there is no page. The caches do not know it. */
+	uint8_t leaf_lg2;
 };
+
+/* Whether it is less than the page: an invalidation of any address of the page is one of it. */
+static inline bool translation_is_piece(const struct translation *t)
+{
+	return t->leaf_lg2 > t->size_lg2;
+}
 
 #define TLB_WAYS 5U
 

@@ -148,17 +148,51 @@ int unit_context(struct viommu *u, struct query *q)
 	return VIOMMU_OK;
 }
 
-void unit_fill(struct viommu *u, const struct query *q)
+/* Sizes that whole pages have: of levels of 4 KiB tables, and of sixteen neighbours and the like that
+ * are one page. */
+#define SIZES_OF_PAGES (BIT(12) | BIT(16) | BIT(21) | BIT(25) | BIT(30))
+#define SIZE_MAX_LG2   30U
+
+/* The size of an entry: each size in use is a probe, so they are few. Otherwise that of a level. */
+static __attribute__((noinline)) unsigned size_of_entry(const struct translation *found,
+							const struct pt_config *c)
+{
+	unsigned step = c->page_lg2 ? c->index_lg2 : 9;
+	unsigned size_lg2 = c->page_lg2 ? c->page_lg2 : 12;
+
+	if (found->size_lg2 < size_lg2) /* a piece, by another stage */
+		return found->size_lg2 < 12 ? found->size_lg2 : 12;
+	while (size_lg2 + step <= found->size_lg2 && size_lg2 + step <= SIZE_MAX_LG2)
+		size_lg2 += step;
+	return size_lg2;
+}
+
+void unit_note_piece(struct viommu *u, const struct translation *t)
+{
+	if (translation_is_piece(t) &&
+	    !(atomic_load_explicit(&u->cuts, memory_order_relaxed) >> t->leaf_lg2 & 1))
+		atomic_fetch_or(&u->cuts, BIT(t->leaf_lg2));
+}
+
+/* What is not a page as it is. */
+static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query *q)
+{
+	translation_shrink(&q->found, q->iova,
+			   size_of_entry(&q->found, domain_first_config(&q->entry->context.key)));
+	unit_note_piece(u, &q->found);
+}
+
+void unit_fill(struct viommu *u, struct query *q)
 {
 	struct domain *domain = q->entry->domain;
 
+	if (UNLIKELY(q->found.size_lg2 != q->found.leaf_lg2 ||
+		     !(SIZES_OF_PAGES >> q->found.size_lg2 & 1)))
+		cut_to_size(u, q);
 	if (!q->cacheable || q->quiet)
 		return;
-	/* acquire: an invalidation that did not know the size has counted before who announced it
-	 */
-	if (UNLIKELY(!(atomic_load_explicit(&domain->sizes, memory_order_acquire) &
-		       BIT(q->found.size_lg2))))
-		domains_announce(&u->domains, domain, q->found.size_lg2);
+	if (UNLIKELY(!domain_expects(domain, &q->found)))
+		domains_announce(&u->domains, domain, &q->found);
 	tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes, q->changes);
 }
 

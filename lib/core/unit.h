@@ -240,6 +240,7 @@ struct viommu {
 	struct viommu_vm *vm;
 	_Atomic uint64_t generation; /* of all contexts */
 	_Atomic uint64_t flushes;    /* of everything; counted before the generation */
+	_Atomic uint64_t cuts;	     /* bit n: pieces of pages of 1 << n bytes were answers */
 	struct tlb tlb;
 	struct table_cache tables;
 	struct context_cache contexts;
@@ -361,8 +362,13 @@ int unit_context(struct viommu *u, struct query *q);
 int unit_translate(struct viommu *u, struct query *q);
 int unit_parse(struct viommu *u, struct query *q, struct context *context);
 
-/* Keeps q->found, which holds for all of its block, in the shared TLB. */
-void unit_fill(struct viommu *u, const struct query *q);
+/* Keeps q->found, which holds for all of its block, in the shared TLB; makes it as large as an entry
+ * may be. */
+void unit_fill(struct viommu *u, struct query *q);
+
+/* Somebody learns of what may be a piece of a page: from now on an invalidation of a part of such a page
+ * is told as one of all of it. */
+void unit_note_piece(struct viommu *u, const struct translation *t);
 
 /* Where the walk can begin, from the paging-structure cache. */
 bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,

@@ -159,6 +159,7 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 				    unsigned perm)
 {
 	w->found.size_lg2 = item.lg2;
+	w->found.leaf_lg2 = item.lg2;
 	w->found.iova = w->iova & ~bits_low(item.lg2);
 	w->found.gpa = item.addr;
 	if (format->fold)
@@ -303,7 +304,8 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 			struct translation t = { .iova = v->next & ~bits_low(item.lg2),
 						 .gpa = item.addr,
 						 .size_lg2 = item.lg2,
-						 .perm = perm[level] & item.perm };
+						 .perm = perm[level] & item.perm,
+						 .leaf_lg2 = item.lg2 };
 
 			size_lg2 = item.lg2;
 			if (v->page(v->opaque, &t))

@@ -155,7 +155,6 @@ static void keep(struct virtio *v, struct query *q)
 
 	if (lg2 < 12 || (whole.gpa & bits_low(12)))
 		return;
-	translation_shrink(&q->found, q->iova, lg2 >= 30 ? 30 : lg2 >= 21 ? 21 : 12);
 	unit_fill(&v->unit, q);
 	q->found = whole;
 }

@@ -73,14 +73,6 @@ void vtd_identity(struct query *q, unsigned bits)
 	q->found.perm = (uint8_t)(PERM_ALL | PERM_DIRTY);
 }
 
-/* Sizes the TLB is searched with: few. */
-static void make_natural(struct query *q)
-{
-	unsigned lg2 = q->found.size_lg2;
-
-	translation_shrink(&q->found, q->iova, lg2 >= 30 ? 30 : lg2 >= 21 ? 21 : 12);
-}
-
 /* Remapping is off. */
 static int untranslated(struct vtd *v, struct query *q)
 {
@@ -104,7 +96,6 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
 	if (!vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
-	make_natural(q);
 	if (q->type == VIOMMU_AT_UNTRANSLATED)
 		unit_fill(&v->unit, q);
 	else if (q->type == VIOMMU_AT_TRANSLATION)
@@ -289,16 +280,12 @@ static void set_need(const struct vtd *v, struct pt_walk *w, const struct query 
 /* A page was found: cuts it to what holds for every address of it, and keeps it. */
 static int arrived(struct vtd *v, struct query *q, const struct context *c, const struct pt_walk *w)
 {
-	unsigned size_lg2 = q->found.size_lg2;
-
 	if (c->key.flags & VTD_KEY_RID) /* the window itself never gets here */
 		translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
 	if (!translation_avoid(&q->found, q->iova, true, VTD_WINDOW_FIRST, VTD_WINDOW_LAST))
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
 	if (vtd_checks_all(v) && !vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
-	if (q->found.size_lg2 != size_lg2)
-		make_natural(q);
 	if (q->type == VIOMMU_AT_UNTRANSLATED) {
 		unit_fill(&v->unit, q);
 		unit_table_fill(&v->unit, q, w);

@@ -56,7 +56,7 @@ static int nested_page(void *opaque, const struct translation *page)
 	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
 	for (;; iova++) {
 		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
-		struct translation t = { .perm = page->perm };
+		struct translation t = { .perm = page->perm, .leaf_lg2 = page->leaf_lg2 };
 		enum pt_end walked = PT_TOO_WIDE;
 
 		if (n->visit->budget > 0) {

@@ -143,6 +143,62 @@ static void test_descriptors(void **state)
 	}
 }
 
+#define BIG UINT64_C(0x80000000)
+
+/* Takes a piece into a shadow. */
+static int ignore(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
+{
+	(void)opaque, (void)iova, (void)fragment;
+	return 0;
+}
+
+/* Whoever was told of a piece of a page may have it still: an invalidation of any address of the page is
+ * told as one of all of it. */
+static void test_pieces(void **state)
+{
+	static const struct {
+		const char *name;
+		struct told told;
+	} rows[] = {
+		{ "nobody has a piece of 1 GiB", { 6, BIG, BIG | 0xfff, NO, NO, 0 } },
+		{ "a piece of 1 GiB was an answer", { 6, BIG, BIG | 0x3fffffff, NO, NO, 0 } },
+		{ "a piece of 1 GiB was replayed", { 6, BIG + 0x5000, BIG + 0x5fff, NO, NO, 0 } },
+	};
+
+	for (unsigned i = 0; i < ROWS(rows); i++) {
+		struct unit *u = unit_scalable();
+		struct guest_pasid p = {
+			.did = 7, .pgtt = VTD_PGTT_NESTED, .ss_levels = 4, .fs_levels = 4
+		};
+		uint64_t first = BIG;
+
+		row_name = rows[i].name;
+		p.ss = guest_table(&u->g);
+		p.fs = guest_table(&u->g);
+		guest_ss_map(&u->g, p.ss, 4, 0, 0, 30, GUEST_RW);
+		guest_ss_map(&u->g, p.ss, 4, 0x40005000, u->page[0], 12, GUEST_RW);
+		guest_fs_map(&u->g, p.fs, 4, BIG, 0x40000000, 30, GUEST_FS);
+		guest_pasid(&u->g, UNIT_RID, 6, &p);
+		listen(u);
+		if (i == 1)
+			row_equal(where_pasid(u->dev, 6, BIG + 0x5000, VIOMMU_READ), u->page[0]);
+		if (i == 2)
+			row_equal(viommu_replay(u->dev, 6, &first, BIG | 0x3fffffff, UINT32_MAX,
+						ignore, NULL),
+				  VIOMMU_OK);
+		trace_clear(&u->t);
+		guest_fs_map(&u->g, p.fs, 4, BIG, 0xc0000000, 30, GUEST_FS);
+		guest_submit(&u->g, Q_PIOTLB(3, 7, 6), BIG, 0, 0);
+		guest_wait(&u->g);
+		check_told(u, &rows[i].told);
+		for (unsigned k = 0; i == 0 && k < u->t.events; k++) /* and no more than that */
+			row_equal(u->t.event[k].kind == TRACE_UNMAP &&
+					  u->t.event[k].last > (BIG | 0xfff),
+				  false);
+		unit_close(u);
+	}
+}
+
 /* Device caches are asked before the status is written. */
 static void test_device_before_status(void **state)
 {
@@ -352,9 +408,13 @@ static void test_restore(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_descriptors), cmocka_unit_test(test_device_before_status),
-		cmocka_unit_test(test_registers),   cmocka_unit_test(test_protected_memory),
-		cmocka_unit_test(test_reset),	    cmocka_unit_test(test_restore),
+		cmocka_unit_test(test_descriptors),
+		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_device_before_status),
+		cmocka_unit_test(test_registers),
+		cmocka_unit_test(test_protected_memory),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_restore),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,7 +18,9 @@ struct mapping {
 	unsigned lg2;
 };
 
-enum who { LEGACY, RID, FIRST, NESTED }; /* how the device translates: the last three scalable */
+/* How the device translates: all but the first scalable. The second stage of the last has 4 KiB pages
+ * where the row asks. */
+enum who { LEGACY, RID, FIRST, NESTED, IN_PIECES };
 
 struct stale_row {
 	const char *name;
@@ -46,9 +48,14 @@ struct stale_row {
 		IOVA, 30                                                                           \
 	}
 
+static bool has_first_stage(const struct stale_row *row)
+{
+	return row->who >= FIRST;
+}
+
 static uint32_t pasid_of(const struct stale_row *row)
 {
-	return row->who == FIRST || row->who == NESTED ? P : NONE;
+	return has_first_stage(row) ? P : NONE;
 }
 
 /* Where the mapping is written: the leaf's table and bits. */
@@ -56,13 +63,25 @@ static void set_mapping(struct unit *u, const struct stale_row *row, uint64_t gp
 {
 	const struct mapping *m = &row->mapping;
 
-	if (row->who == FIRST || row->who == NESTED)
+	if (has_first_stage(row))
 		guest_fs_map(&u->g, u->fs, 4, m->iova, gpa, m->lg2, GUEST_FS);
 	else
 		guest_ss_map(&u->g, u->ss, 4, m->iova, gpa, m->lg2, GUEST_RW);
 }
 
 /* A unit with empty tables for the row. The second stage of a nested row is the identity below 4G. */
+static void second_stage(struct unit *u, const struct stale_row *row)
+{
+	for (uint64_t g = 0; g < 4; g++) {
+		uint64_t page = (g << 30) + (row->offset & ~bits_low(12));
+
+		if (row->who == IN_PIECES && g > 0)
+			guest_ss_map(&u->g, u->ss, 4, page, page, 12, GUEST_RW);
+		else
+			guest_ss_map(&u->g, u->ss, 4, g << 30, g << 30, 30, GUEST_RW);
+	}
+}
+
 static struct unit *open_row(const struct stale_row *row)
 {
 	struct unit *u = row->who == LEGACY ? unit_legacy(GUEST_ECAP_LEGACY) : unit_scalable();
@@ -74,10 +93,9 @@ static struct unit *open_row(const struct stale_row *row)
 	if (row->who == LEGACY) {
 		guest_legacy(&u->g, UNIT_RID, UNIT_DID, u->ss, 4);
 	} else {
-		if (row->who == NESTED) {
+		if (row->who >= NESTED) {
 			p.pgtt = VTD_PGTT_NESTED;
-			for (uint64_t g = 0; g < 4; g++)
-				guest_ss_map(&u->g, u->ss, 4, g << 30, g << 30, 30, GUEST_RW);
+			second_stage(u, row);
 		}
 		p.ss = u->ss;
 		p.ss_levels = 4;
@@ -202,6 +220,34 @@ static const struct stale_row mapping_rows[] = {
 	{ "nested: PASID", NESTED, M2M, 0, { Q_PIOTLB(2, UNIT_DID, P), 0 }, true },
 	{ "nested: IOTLB domain", NESTED, M4K, 0, { Q_IOTLB(2, UNIT_DID), 0 }, true },
 	{ "nested: IOTLB page, whatever its address", NESTED, M4K, 0, { PAGE, 0x1000 }, true },
+	/* A page that is cached in pieces is one page: any address of it removes all of them. */
+	{ "in pieces: 1 GiB, the same piece",
+	  IN_PIECES,
+	  M1G,
+	  0x12345678,
+	  { PASID_PAGE, IOVA + 0x12345000 },
+	  true },
+	{ "in pieces: 1 GiB, the first", IN_PIECES, M1G, 0x12345678, { PASID_PAGE, IOVA }, true },
+	{ "in pieces: 1 GiB, the last",
+	  IN_PIECES,
+	  M1G,
+	  0x5000,
+	  { PASID_PAGE, IOVA + 0x3ffff000 },
+	  true },
+	{ "in pieces: 2 MiB, the last", IN_PIECES, M2M, 0, { PASID_PAGE, IOVA + 0x1ff000 }, true },
+	{ "in pieces: 2 MiB, AM 1",
+	  IN_PIECES,
+	  M2M,
+	  0x1ff000,
+	  { PASID_PAGE, (IOVA + 0x2000) | 1 },
+	  true },
+	{ "in pieces: 4 KiB are none", IN_PIECES, M4K, 0, { PASID_PAGE, IOVA + 0x1000 }, false },
+	{ "in pieces: cut at the interrupt window",
+	  LEGACY,
+	  { 0xc0000000, 30 },
+	  0x5000,
+	  { PAGE, 0xfffff000 },
+	  true },
 	{ "nested: another page", NESTED, M4K, 0, { PASID_PAGE, IOVA - 0x1000 }, false },
 };
 

@@ -344,6 +344,85 @@ static void a_page_of_a_large_page(void **state)
 	}
 }
 
+/* ---- pages that are cached in pieces ---- */
+
+static void fill_piece(struct world *w, struct domain *d, uint64_t iova, unsigned lg2,
+		       unsigned leaf)
+{
+	const struct translation t = { .iova = iova,
+				       .gpa = iova,
+				       .size_lg2 = (uint8_t)lg2,
+				       .perm = (uint8_t)PERM_ALL,
+				       .leaf_lg2 = (uint8_t)leaf };
+
+	domains_announce(&w->domains, d, &t);
+	assert_true(domain_expects(d, &t));
+	tlb_add(&w->tlb, domain_space(d, atomic_load(&d->tag)), &t, &d->changes,
+		atomic_load(&d->changes));
+}
+
+static const struct {
+	const char *name;
+	unsigned leaf, piece; /* of a page at 1 GiB */
+	uint64_t first, last; /* what is invalidated */
+	bool gone;	      /* the piece at 1 GiB and 64 KiB */
+	bool other_gone;      /* a page before it, of 4 KiB */
+} pieces[] = {
+	{ "the piece", 16, 12, 0x40008000, 0x40008fff, true, false },
+	{ "the first", 16, 12, 0x40000000, 0x40000fff, true, false },
+	{ "the last byte", 16, 12, 0x4000ffff, 0x4000ffff, true, false },
+	{ "the page after", 16, 12, 0x40010000, 0x40010fff, false, false },
+	{ "the page before", 16, 12, 0x3ffff000, 0x3fffffff, false, true },
+	{ "from the page before", 16, 12, 0x3ffff000, 0x40000fff, true, true },
+	{ "another piece of 1 GiB", 30, 12, 0x7ffff000, 0x7fffffff, true, true },
+	{ "another piece of 2 MiB of 1 GiB", 30, 21, 0x40000000, 0x40000fff, true, true },
+	{ "no piece", 12, 12, 0x40009000, 0x40009fff, false, false },
+};
+
+static void pages_in_pieces(void **state)
+{
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	struct domain_key k = key(7, 1, 1);
+
+	for (size_t i = 0; i < ARRAY_COUNT(pieces); i++) {
+		uint64_t at = 0x40008000 & ~bits_low(pieces[i].piece);
+		struct domain *d;
+		struct world w;
+
+		setup_world(&w, 64);
+		d = get(&w, &k);
+		fill_piece(&w, d, at, pieces[i].piece, pieces[i].leaf);
+		fill(&w, d, 0x3ffff000, 12);
+		domains_flush_range(&w.domains, &match, pieces[i].first, pieces[i].last, false);
+		check_eq(pieces[i].name, cached(&w, d, 0x40008000), !pieces[i].gone);
+		check_eq(pieces[i].name, cached(&w, d, 0x3ffff000), !pieces[i].other_gone);
+		end_world(&w);
+	}
+}
+
+/* When all of a domain has gone it has no pieces either, and pages go one by one again. */
+static void pieces_are_forgotten(void **state)
+{
+	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct translation piece = { .size_lg2 = 12, .leaf_lg2 = 30 };
+	struct domain_key k = key(7, 1, 1);
+	struct domain *d;
+	struct world w;
+
+	setup_world(&w, 64);
+	d = get(&w, &k);
+	fill_piece(&w, d, 0x40008000, 12, 30);
+	domains_flush(&w.domains, &match);
+	assert_false(domain_expects(d, &piece));
+	fill(&w, d, 0x40008000, 12);
+	fill(&w, d, 0x40009000, 12);
+	assert_false(domain_expects(d, &piece));
+	domains_flush_range(&w.domains, &match, 0x40009000, 0x40009fff, false);
+	assert_true(cached(&w, d, 0x40008000));
+	assert_false(cached(&w, d, 0x40009000));
+	end_world(&w);
+}
+
 /* ---- many domains of one id ---- */
 
 /* Whether the flush of one reaches the other: their hashes are alike, which is rare. */
@@ -659,6 +738,8 @@ int main(void)
 		cmocka_unit_test(many_more_than_places),
 		cmocka_unit_test(flush_of_everything),
 		cmocka_unit_test(who_is_meant),
+		cmocka_unit_test(pages_in_pieces),
+		cmocka_unit_test(pieces_are_forgotten),
 		cmocka_unit_test(ranges_of_a_domain),
 		cmocka_unit_test(a_page_of_a_large_page),
 		cmocka_unit_test(some_domains_of_an_id),
