@@ -91,4 +91,17 @@ static inline uint64_t bits_clamp_index(uint64_t index, uint64_t count)
 	return index & bits_index_mask(index, count);
 }
 
+/* The same in one step where @count is a power of two: what is not below it comes out as something
+ * that is. */
+static inline uint64_t bits_wrap_index(uint64_t index, uint64_t count)
+{
+#ifdef VIOMMU_NO_INDEX_MASKS
+	(void)count;
+	return index;
+#else
+	__asm__("" : "+r"(count)); /* nothing is known from earlier checks */
+	return index & (count - 1);
+#endif
+}
+
 #endif

@@ -130,9 +130,9 @@ static inline uint64_t its_device(const struct its *its, uint32_t device)
 /* The redistributor of a collection, or ITS_NOBODY. */
 static inline uint32_t its_target(const struct its *its, uint64_t icid)
 {
-	return atomic_load_explicit(&its->collection[bits_clamp_index(
-					    icid, UINT64_C(1) << its->collection_bits)],
-				    memory_order_acquire) -
+	return atomic_load_explicit(
+		       &its->collection[bits_wrap_index(icid, UINT64_C(1) << its->collection_bits)],
+		       memory_order_acquire) -
 	       1;
 }
 /* The redistributor that an RDbase names, or ITS_NOBODY. */

@@ -8,35 +8,49 @@
  * the guest does nothing else, and at that moment it was not mapped. */
 #define TRIES 16U
 
-/* 0 and the word of a mapped event, or the reason. */
-static unsigned find(const struct its *its, uint32_t source, uint32_t data, uint64_t *event)
+/* The word of a mapped event; or the reason why there is none. */
+struct found {
+	uint64_t event;
+	unsigned reason;
+};
+
+static struct found nothing(unsigned reason)
+{
+	return (struct found){ 0, reason };
+}
+
+/* Three loads one after the other, with resolve()'s: what is masked is masked in one step each, and
+ * nothing goes through memory on the way. */
+static inline struct found find(const struct its *its, uint32_t source, uint32_t data)
 {
 	_Atomic uint64_t *at;
 
-	if (source >> its->device_bits)
-		return VIOMMU_ITS_ERROR_DEVICE_OOR;
-	at = &its->device[bits_clamp_index(source, UINT64_C(1) << its->device_bits)];
+	if (UNLIKELY(source >> its->device_bits))
+		return nothing(VIOMMU_ITS_ERROR_DEVICE_OOR);
+	at = &its->device[bits_wrap_index(source, UINT64_C(1) << its->device_bits)];
 	for (unsigned i = 0; i < TRIES; i++) {
 		uint64_t device = atomic_load_explicit(at, memory_order_acquire);
+		uint64_t event;
 
-		if (!device)
-			return VIOMMU_ITS_ERROR_UNMAPPED_DEVICE;
-		if (data >= device_events(device))
-			return VIOMMU_ITS_ERROR_ID_OOR;
-		*event = atomic_load_explicit(
+		if (UNLIKELY(!device))
+			return nothing(VIOMMU_ITS_ERROR_UNMAPPED_DEVICE);
+		if (UNLIKELY(data >= device_events(device)))
+			return nothing(VIOMMU_ITS_ERROR_ID_OOR);
+		event = atomic_load_explicit(
 			&its->event[bits_get(device, DEVICE_BLOCK) * ITS_BLOCK +
-				    bits_clamp_index(data, device_events(device))],
+				    bits_wrap_index(data, device_events(device))],
 			memory_order_acquire);
 		/* Incarnations are never used twice: what was read is this device's if it stands. */
 		atomic_thread_fence(memory_order_acquire);
 		if (LIKELY(atomic_load_explicit(at, memory_order_relaxed) == device))
-			return *event & EVENT_VALID ? 0 : VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT;
+			return event & EVENT_VALID ? (struct found){ event, 0 }
+						   : nothing(VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT);
 	}
-	return VIOMMU_ITS_ERROR_UNMAPPED_DEVICE;
+	return nothing(VIOMMU_ITS_ERROR_UNMAPPED_DEVICE);
 }
 
 /* 0 and what the event means, or the reason. */
-static unsigned resolve(const struct its *its, uint64_t event, struct viommu_msi *msi)
+static inline unsigned resolve(const struct its *its, uint64_t event, struct viommu_msi *msi)
 {
 	uint32_t target = (uint32_t)bits_get(event, EVENT_TARGET);
 
@@ -92,20 +106,21 @@ int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 {
 	struct its *its = its_of(u);
 	bool deliver = !(flags & VIOMMU_MSI_RESOLVE);
-	uint64_t event = 0;
+	struct found found;
 	unsigned reason;
 
 	msi->index = data;
 	if (address != its->translater)
-		reason = VIOMMU_ITS_REASON_ADDRESS;
+		found = nothing(VIOMMU_ITS_REASON_ADDRESS);
 	else if (!is_on(its))
-		reason = VIOMMU_ITS_REASON_DISABLED;
+		found = nothing(VIOMMU_ITS_REASON_DISABLED);
 	else
-		reason = find(its, source, data, &event);
+		found = find(its, source, data);
+	reason = found.reason;
 	if (!reason)
-		reason = resolve(its, event, msi);
+		reason = resolve(its, found.event, msi);
 	if (!reason && deliver)
-		reason = its_signal(its, event);
+		reason = its_signal(its, found.event);
 	if (!reason)
 		return VIOMMU_OK;
 	if (deliver && (its->typer & ITS_TYPER_UMSI) && reason < VIOMMU_ITS_REASON_DISABLED)
@@ -118,12 +133,12 @@ bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint3
 		      uint32_t flags, struct viommu_msi *msi)
 {
 	const struct its *its = its_of(u);
-	uint64_t event;
+	struct found found;
 
 	/* What delivers is waited for: it needs a section. */
-	if (!(flags & VIOMMU_MSI_RESOLVE) || address != its->translater || !is_on(its) ||
-	    find(its, source, data, &event))
+	if (!(flags & VIOMMU_MSI_RESOLVE) || address != its->translater || !is_on(its))
 		return false;
+	found = find(its, source, data);
 	*msi = (struct viommu_msi){ .index = data };
-	return !resolve(its, event, msi);
+	return !found.reason && !resolve(its, found.event, msi);
 }

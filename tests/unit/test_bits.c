@@ -103,12 +103,26 @@ static void clamped_index(void **state)
 	assert_int_equal(bits_clamp_index(UINT64_MAX - 1, UINT64_MAX), UINT64_MAX - 1);
 }
 
+static void wrapped_index(void **state)
+{
+	const uint64_t indices[] = { 0, 1, 2, 511, 512, 513, BIT(32), BIT(32) + 1, UINT64_MAX };
+
+	for (size_t i = 0; i < ARRAY_COUNT(indices); i++) {
+		for (unsigned lg2 = 0; lg2 < 64; lg2++) {
+			uint64_t wrapped = bits_wrap_index(indices[i], BIT(lg2));
+
+			assert_int_equal(wrapped, indices[i] % BIT(lg2));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(get_and_put),	    cmocka_unit_test(every_mask),
 		cmocka_unit_test(too_large_is_cut), cmocka_unit_test(low_bits),
 		cmocka_unit_test(powers_of_two),    cmocka_unit_test(clamped_index),
+		cmocka_unit_test(wrapped_index),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
