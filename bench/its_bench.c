@@ -2,203 +2,32 @@
 /*
  * its_bench.c - a GICv3 ITS: translations, deliveries, each command, and one MOVI among many routes.
  *
- * 32 devices of 2048 events each, on 8 redistributors. its/translate/random visits all 65536 events in
- * an order in which each depends on the answer before: to be compared with ref/chase/L2, whose
- * footprint is that of the events.
+ * its/translate/ is 31 events of as many devices (hot), and all 65536 in an order that no prefetcher
+ * foresees: each by itself as messages are (random/throughput), and each after the answer of the one
+ * before (random/latency). its/chase is what that order costs at least: as many pointers as there are
+ * events, in as many bytes, of the same allocator, each leading to the next.
  */
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-
-#include <libvirtiommu/its.h>
-#include <libvirtiommu/routes.h>
-#include <libvirtiommu/vm.h>
 
 #include "counted_memory.h"
+#include "its_guest.h"
 #include "shim.h"
 
-#define RAM	   (4U << 20)
-#define DEVICES	   32U
-#define EACH	   2048U
-#define EVENTS	   (DEVICES * EACH)
-#define CPUS	   8U
-#define HOT	   32U
-#define BATCH	   64U /* commands a write of CWRITER */
-#define QUEUE	   0x100000U
-#define TRANSLATER UINT64_C(0x10040)
-#define VALID	   (UINT64_C(1) << 63)
-
-struct its_world {
-	struct viommu_vm *vm;
-	struct viommu *lpis;
-	struct viommu *its;
-	struct viommu_routes *routes;
-	uint8_t *ram;
-	uint64_t allocated;
-	uint32_t tail;
-};
-
-static _Noreturn void unexpected(const char *what, int result)
-{
-	fprintf(stderr, "%s: %s\n", what, viommu_strerror(result));
-	abort();
-}
-
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		unexpected(what, result);
-}
-
-/* --- the guest --- */
-
-static void put(struct its_world *w, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3)
-{
-	const uint64_t words[4] = { w0, w1, w2, w3 };
-
-	memcpy(w->ram + QUEUE + w->tail, words, sizeof(words));
-	w->tail = (w->tail + 32) % 0x10000;
-}
-
-static void write_reg(struct viommu *u, uint64_t offset, uint64_t value)
-{
-	int result = viommu_reg_write(u, offset, 8, value);
-
-	while (result == VIOMMU_PENDING)
-		result = viommu_run(u);
-	expect_ok("viommu_reg_write", result);
-}
-
-static void ring(struct its_world *w)
-{
-	write_reg(w->its, 0x88, w->tail);
-}
-
-static void mapd(struct its_world *w, uint64_t device)
-{
-	put(w, 8 | device << 32, 10, VALID, 0);
-}
-
-static void mapti(struct its_world *w, uint64_t k)
-{
-	put(w, 0xa | (k / EACH) << 32, (8192 + k) << 32 | k % EACH, k % CPUS, 0);
-}
-
-static void movi(struct its_world *w, uint64_t k, uint64_t icid)
-{
-	put(w, 1 | (k / EACH) << 32, k % EACH, icid, 0);
-}
-
-static void sync(struct its_world *w)
-{
-	put(w, 5, 0, 0, 0);
-}
-
-static void program(struct its_world *w)
-{
-	memset(w->ram + 0x200000, 0xa1, 1 << 17);
-	for (uint64_t cpu = 0; cpu < CPUS; cpu++) {
-		write_reg(w->lpis, VIOMMU_LPIS_OFFSET(cpu, 0x70), 0x200000 | 16);
-		write_reg(w->lpis, VIOMMU_LPIS_OFFSET(cpu, 0x78),
-			  (0x300000 + 0x10000 * cpu) | UINT64_C(1) << 62);
-		write_reg(w->lpis, VIOMMU_LPIS_OFFSET(cpu, 0), 1);
-	}
-	write_reg(w->its, 0x100, VALID | 0x10000 | 15);
-	write_reg(w->its, 0x108, VALID | 0x20000);
-	write_reg(w->its, 0x80, VALID | QUEUE | 15);
-	write_reg(w->its, 0, 1);
-	for (uint64_t cpu = 0; cpu < CPUS; cpu++)
-		put(w, 9, 0, VALID | cpu << 16 | cpu, 0);
-	for (uint64_t device = 0; device < DEVICES; device++)
-		mapd(w, device);
-	ring(w);
-	for (uint64_t k = 0; k < EVENTS; k++) {
-		mapti(w, k);
-		if (k % BATCH == BATCH - 1)
-			ring(w);
-	}
-}
-
-static void changed(void *opaque)
-{
-	struct its_world *w = opaque;
-	struct viommu_route_change changes[64];
-	uint32_t count;
-
-	while (viommu_routes_drain(w->routes, changes, 64, &count) == VIOMMU_MORE)
-		;
-}
-
-static void add_routes(struct its_world *w, uint32_t n)
-{
-	struct viommu_routes_config config = {
-		.size = sizeof(config), .gsis = n, .opaque = w, .changed = changed
-	};
-
-	expect_ok("viommu_routes_new", viommu_routes_new(w->its, &config, &w->routes));
-	for (uint32_t k = 0; k < n; k++) {
-		struct viommu_route route = { .size = sizeof(route),
-					      .gsi = k,
-					      .source = k / EACH,
-					      .address = TRANSLATER,
-					      .data = k % EACH };
-
-		expect_ok("viommu_routes_set", viommu_routes_set(w->routes, &route));
-	}
-	changed(w);
-}
+#define HOT   32U
+#define BATCH 64U /* commands a write of CWRITER */
 
 /* row->n: routes, or 0 */
 static void *prepare(const struct bench *row)
 {
-	struct its_world *w = calloc(1, sizeof(*w));
-	struct viommu_vm_config vm = { .size = sizeof(vm),
-				       .opaque = &w->allocated,
-				       .alloc = counted_take,
-				       .dealloc = counted_give };
-	struct viommu_lpis_config lpis = { .size = sizeof(lpis), .cpus = CPUS, .intid_bits = 17 };
-	struct viommu_its_config its = { .size = sizeof(its), .events = 2 * EVENTS };
-	struct viommu_region region = { .size = sizeof(region), .bytes = RAM };
-
-	w->ram = aligned_alloc(1 << 16, RAM);
-	memset(w->ram, 0, RAM);
-	region.host = w->ram;
-	vm.opaque = &w->allocated;
-	expect_ok("viommu_vm_new", viommu_vm_new(&vm, &w->vm));
-	expect_ok("viommu_vm_add_region", viommu_vm_add_region(w->vm, &region));
-	expect_ok("viommu_lpis_new", viommu_lpis_new(w->vm, &lpis, &w->lpis));
-	its.lpis = w->lpis;
-	expect_ok("viommu_its_new", viommu_its_new(w->vm, &its, &w->its));
-	program(w);
-	if (row->n)
-		add_routes(w, (uint32_t)row->n);
-	return w;
+	return its_guest_new((uint32_t)row->n);
 }
 
 static void discard(void *world)
 {
-	struct its_world *w = world;
-
-	viommu_routes_free(w->routes);
-	viommu_free(w->its);
-	viommu_free(w->lpis);
-	viommu_vm_free(w->vm);
-	free(w->ram);
-	free(w);
+	its_guest_free(world);
 }
 
 /* --- devices --- */
-
-static inline uint64_t send(struct its_world *w, uint64_t k, uint32_t flags)
-{
-	struct viommu_msi msi;
-	int r = viommu_remap_msi(w->its, (uint32_t)(k / EACH), TRANSLATER, (uint32_t)(k % EACH),
-				 flags, &msi);
-
-	if (__builtin_expect(r != VIOMMU_OK, 0))
-		unexpected("viommu_remap_msi", r);
-	return (uint64_t)msi.intid << 32 | msi.cpu;
-}
 
 static void run_hot(struct bench_state *state, void *world)
 {
@@ -206,113 +35,146 @@ static void run_hot(struct bench_state *state, void *world)
 
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++) {
-			bench_use(send(world, k * (EACH + 1), VIOMMU_MSI_RESOLVE));
+			bench_use(its_send(world, k * (ITS_EACH + 1), VIOMMU_MSI_RESOLVE));
 			k = (k + 1) % (HOT - 1);
 		}
 }
 
-static void run_random(struct bench_state *state, void *world)
+/* The event that is looked up after this one: all of them, in an order that nothing foresees. */
+static inline uint64_t after(uint64_t k)
+{
+	return (k * 4093 + 12345) % ITS_EVENTS;
+}
+
+static void run_throughput(struct bench_state *state, void *world)
+{
+	uint64_t k = 0;
+
+	while (bench_next_batch(state, 16))
+		for (unsigned i = 0; i < 16; i++) {
+			bench_use(its_send(world, k, VIOMMU_MSI_RESOLVE));
+			k = after(k);
+		}
+}
+
+static void run_latency(struct bench_state *state, void *world)
 {
 	uint64_t nothing = bench_hide(0);
 	uint64_t k = 0;
 
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++)
-			k = (k * 4093 + 12345 + (send(world, k, VIOMMU_MSI_RESOLVE) & nothing)) %
-			    EVENTS;
+			k = after(k) + (its_send(world, k, VIOMMU_MSI_RESOLVE) & nothing);
 	bench_use(k);
+}
+
+/* Words of the event table that are used, each of them the address of the next one's. */
+static void *prepare_chase(const struct bench *row)
+{
+	uint64_t allocated = 0;
+	uintptr_t *events = counted_take(&allocated, ITS_EVENTS * sizeof(*events), sizeof(*events));
+
+	(void)row;
+	for (uint64_t k = 0; events && k < ITS_EVENTS; k++)
+		events[k] = (uintptr_t)&events[after(k)];
+	return events;
+}
+
+static void run_chase(struct bench_state *state, void *world)
+{
+	const uintptr_t *at = world;
+
+	while (bench_next_batch(state, 16))
+		for (unsigned i = 0; i < 16; i++)
+			at = (const uintptr_t *)*at;
+	bench_use((uintptr_t)at);
 }
 
 /* A message, and the CPU that takes it. */
 static void run_deliver(struct bench_state *state, void *world)
 {
-	struct its_world *w = world;
+	struct its_guest *g = world;
 	uint64_t k = 0;
 
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++) {
-			uint64_t lpi = send(w, k * (EACH + 1), 0);
+			uint64_t lpi = its_send(g, k * (ITS_EACH + 1), 0);
 
-			viommu_lpis_acknowledge(w->lpis, (uint32_t)lpi, (uint32_t)(lpi >> 32));
+			viommu_lpis_acknowledge(g->lpis, (uint32_t)lpi, (uint32_t)(lpi >> 32));
 			k = (k + 1) % (HOT - 1);
 		}
 }
 
 /* --- commands: ns each, 64 to a write of the register --- */
 
-static void queue_mapti(struct its_world *w, uint64_t k)
+static void queue_movi(struct its_guest *g, uint64_t k)
 {
-	mapti(w, k);
+	its_queue_movi(g, k, (k + 1) % ITS_CPUS);
+	its_queue_movi(g, k, k % ITS_CPUS);
 }
 
-static void queue_movi(struct its_world *w, uint64_t k)
+static void queue_int(struct its_guest *g, uint64_t k)
 {
-	movi(w, k, (k + 1) % CPUS);
-	movi(w, k, k % CPUS);
+	its_put(g, 3 | (k / ITS_EACH) << 32, k % ITS_EACH, 0, 0);
 }
 
-static void queue_int(struct its_world *w, uint64_t k)
+static void queue_clear(struct its_guest *g, uint64_t k)
 {
-	put(w, 3 | (k / EACH) << 32, k % EACH, 0, 0);
+	its_put(g, 4 | (k / ITS_EACH) << 32, k % ITS_EACH, 0, 0);
 }
 
-static void queue_clear(struct its_world *w, uint64_t k)
+static void queue_inv(struct its_guest *g, uint64_t k)
 {
-	put(w, 4 | (k / EACH) << 32, k % EACH, 0, 0);
+	its_put(g, 0xc | (k / ITS_EACH) << 32, k % ITS_EACH, 0, 0);
 }
 
-static void queue_inv(struct its_world *w, uint64_t k)
+static void queue_discard(struct its_guest *g, uint64_t k)
 {
-	put(w, 0xc | (k / EACH) << 32, k % EACH, 0, 0);
+	its_put(g, 0xf | (k / ITS_EACH) << 32, k % ITS_EACH, 0, 0);
+	its_queue_mapti(g, k);
 }
 
-static void queue_discard(struct its_world *w, uint64_t k)
+static void queue_sync(struct its_guest *g, uint64_t k)
 {
-	put(w, 0xf | (k / EACH) << 32, k % EACH, 0, 0);
-	mapti(w, k);
+	queue_inv(g, k);
+	its_queue_sync(g);
 }
 
-static void queue_sync(struct its_world *w, uint64_t k)
+static void queue_mapd(struct its_guest *g, uint64_t k)
 {
-	queue_inv(w, k);
-	sync(w);
+	its_put(g, 8 | (100 + k % 50) << 32, 0, ITS_VALID, 0);
+	its_put(g, 8 | (100 + k % 50) << 32, 0, 0, 0);
 }
 
-static void queue_mapd(struct its_world *w, uint64_t k)
+static void queue_mapc(struct its_guest *g, uint64_t k)
 {
-	put(w, 8 | (100 + k % 50) << 32, 0, VALID, 0);
-	put(w, 8 | (100 + k % 50) << 32, 0, 0, 0);
+	its_put(g, 9, 0, ITS_VALID | (k % ITS_CPUS) << 16 | (100 + k % 16), 0);
+	its_put(g, 9, 0, ITS_VALID | ((k + 1) % ITS_CPUS) << 16 | (100 + k % 16), 0);
 }
 
-static void queue_mapc(struct its_world *w, uint64_t k)
+static void queue_invall(struct its_guest *g, uint64_t k)
 {
-	put(w, 9, 0, VALID | (k % CPUS) << 16 | (100 + k % 16), 0);
-	put(w, 9, 0, VALID | ((k + 1) % CPUS) << 16 | (100 + k % 16), 0);
+	its_put(g, 0xd, 0, k % ITS_CPUS, 0);
 }
 
-static void queue_invall(struct its_world *w, uint64_t k)
+static void queue_movall(struct its_guest *g, uint64_t k)
 {
-	put(w, 0xd, 0, k % CPUS, 0);
-}
-
-static void queue_movall(struct its_world *w, uint64_t k)
-{
-	put(w, 0xe, 0, (k % CPUS) << 16, ((k + 1) % CPUS) << 16);
+	its_put(g, 0xe, 0, (k % ITS_CPUS) << 16, ((k + 1) % ITS_CPUS) << 16);
 }
 
 struct kind {
-	void (*queue)(struct its_world *w, uint64_t k);
+	void (*queue)(struct its_guest *g, uint64_t k);
 	unsigned commands; /* it queues */
 };
 
 static const struct kind kinds[] = {
-	{ queue_mapti, 1 }, { queue_movi, 2 },	  { queue_int, 1 },    { queue_clear, 1 },
-	{ queue_inv, 1 },   { queue_discard, 2 }, { queue_sync, 2 },   { queue_mapd, 2 },
-	{ queue_mapc, 2 },  { queue_invall, 1 },  { queue_movall, 1 },
+	{ its_queue_mapti, 1 }, { queue_movi, 2 },    { queue_int, 1 },	   { queue_clear, 1 },
+	{ queue_inv, 1 },	{ queue_discard, 2 }, { queue_sync, 2 },   { queue_mapd, 2 },
+	{ queue_mapc, 2 },	{ queue_invall, 1 },  { queue_movall, 1 },
 };
 
 struct command_world {
-	struct its_world *w;
+	struct its_guest *g;
 	const struct kind *kind;
 };
 
@@ -321,7 +183,7 @@ static void *prepare_command(const struct bench *row)
 	struct command_world *c = malloc(sizeof(*c));
 	struct bench plain = { .n = 0 };
 
-	c->w = prepare(&plain);
+	c->g = prepare(&plain);
 	c->kind = row->arg;
 	return c;
 }
@@ -330,7 +192,7 @@ static void discard_command(void *world)
 {
 	struct command_world *c = world;
 
-	discard(c->w);
+	discard(c->g);
 	free(c);
 }
 
@@ -341,11 +203,11 @@ static void run_command(struct bench_state *state, void *world)
 
 	while (bench_next_batch(state, BATCH)) {
 		for (unsigned i = 0; i < BATCH; i += c->kind->commands) {
-			c->kind->queue(c->w, k);
-			k = (k + 977) % EVENTS;
+			c->kind->queue(c->g, k);
+			k = (k + 977) % ITS_EVENTS;
 		}
 		bench_start(state);
-		ring(c->w);
+		its_ring(c->g);
 		bench_stop(state);
 	}
 }
@@ -355,48 +217,45 @@ static void run_command(struct bench_state *state, void *world)
 static void run_fan_out(struct bench_state *state, void *world)
 {
 	struct viommu_routes_statistics s = { .size = sizeof(s) };
-	struct its_world *w = world;
-	uint64_t k = 0;
+	struct its_guest *g = world;
 	uint64_t turns = 0;
 	uint64_t resolved;
 
-	viommu_routes_get_statistics(w->routes, &s);
+	viommu_routes_get_statistics(g->routes, &s);
 	resolved = s.resolved;
 	while (bench_next(state)) {
-		movi(w, k, (k + ++turns) % CPUS);
-		sync(w);
+		its_queue_turn(g, turns++);
 		bench_start(state);
-		ring(w);
+		its_ring(g);
 		bench_stop(state);
-		k = (k + 1) % 64;
 	}
-	viommu_routes_get_statistics(w->routes, &s);
+	viommu_routes_get_statistics(g->routes, &s);
 	bench_counter(state, "resolved", (double)(s.resolved - resolved) / (double)turns);
 }
 
 /* What an ITS takes for each event that can be mapped, all in all. */
 static void run_memory(struct bench_state *state, void *world)
 {
-	struct its_world *w = world;
-	struct viommu_its_config config = { .size = sizeof(config), .events = EVENTS };
+	struct its_guest *g = world;
+	struct viommu_its_config config = { .size = sizeof(config), .events = ITS_EVENTS };
 	uint64_t bytes = 0;
 
-	config.lpis = w->lpis;
+	config.lpis = g->lpis;
 	while (bench_next(state)) {
-		struct viommu_its_config many = { .size = sizeof(many), .events = 2 * EVENTS };
+		struct viommu_its_config many = { .size = sizeof(many), .events = 2 * ITS_EVENTS };
 		struct viommu *its = NULL;
-		uint64_t before = w->allocated;
+		uint64_t before = g->allocated;
 		uint64_t one;
 
-		many.lpis = w->lpis;
-		expect_ok("viommu_its_new", viommu_its_new(w->vm, &config, &its));
-		one = w->allocated - before;
+		many.lpis = g->lpis;
+		its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &config, &its));
+		one = g->allocated - before;
 		viommu_free(its);
-		expect_ok("viommu_its_new", viommu_its_new(w->vm, &many, &its));
-		bytes = w->allocated - before - one;
+		its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &many, &its));
+		bytes = g->allocated - before - one;
 		viommu_free(its);
 	}
-	bench_counter(state, "bytes_each", (double)bytes / EVENTS);
+	bench_counter(state, "bytes_each", (double)bytes / ITS_EVENTS);
 }
 
 /* --- rows --- */
@@ -410,7 +269,9 @@ static void run_memory(struct bench_state *state, void *world)
 
 static const struct bench rows[] = {
 	{ .name = "its/translate/hot", PLAIN(run_hot, 0) },
-	{ .name = "its/translate/random", PLAIN(run_random, 0) },
+	{ .name = "its/translate/random/throughput", PLAIN(run_throughput, 0) },
+	{ .name = "its/translate/random/latency", PLAIN(run_latency, 0) },
+	{ .name = "its/chase", .run = run_chase, .prepare = prepare_chase, .discard = free },
 	{ .name = "its/deliver/hot", PLAIN(run_deliver, 0) },
 	COMMAND("MAPTI", 0),
 	COMMAND("MOVI", 1),

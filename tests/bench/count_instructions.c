@@ -26,6 +26,7 @@
 #include <libvirtiommu/dma.h>
 
 #include "irq_world.h"
+#include "its_guest.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
 
@@ -86,6 +87,26 @@ static void *prepare_routes(void)
 static void *prepare_mappings(void)
 {
 	return virtio_world_new(MAPPINGS);
+}
+
+static void *prepare_events(void)
+{
+	return its_guest_new(0);
+}
+
+static void *prepare_events_64(void)
+{
+	return its_guest_new(64);
+}
+
+static void *prepare_events_65536(void)
+{
+	return its_guest_new(ITS_EVENTS);
+}
+
+static void discard_its(void *world)
+{
+	its_guest_free(world);
 }
 
 static void discard_virtio(void *world)
@@ -349,6 +370,39 @@ static void route_lookup(void *world, uint32_t n)
 	count();
 }
 
+static void its_hit(void *world, uint32_t n)
+{
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(its_send(world, i, VIOMMU_MSI_RESOLVE));
+	count();
+}
+
+/* A message, and the CPU that takes it. */
+static void its_deliver(void *world, uint32_t n)
+{
+	struct its_guest *g = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t lpi = its_send(g, i, 0);
+
+		viommu_lpis_acknowledge(g->lpis, (uint32_t)lpi, (uint32_t)(lpi >> 32));
+	}
+	count();
+}
+
+/* MOVI and SYNC, which resolve one route of as many as there are. */
+static void its_movi(void *world, uint32_t n)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		its_queue_turn(world, i);
+		count();
+		its_ring(world);
+		count();
+	}
+}
+
 /* A burst of neighbours, between pages that are mapped: all of them, then all away again. */
 static void map_burst(void *world, uint32_t n, bool count_map, bool count_unmap)
 {
@@ -416,6 +470,10 @@ static const struct operation operations[] = {
 	{ "irq_hit", prepare_messages, discard_irq, irq_hit, 1024 },
 	{ "irq_miss", prepare_messages, discard_irq, irq_miss, 1024 },
 	{ "route_lookup", prepare_routes, discard_irq, route_lookup, 1024 },
+	{ "its_hit", prepare_events, discard_its, its_hit, 1024 },
+	{ "its_deliver", prepare_events, discard_its, its_deliver, 1024 },
+	{ "its_movi_64", prepare_events_64, discard_its, its_movi, 512 },
+	{ "its_movi_65536", prepare_events_65536, discard_its, its_movi, 512 },
 	{ "virtio_map", prepare_mappings, discard_virtio, virtio_map_page, 1024 },
 	{ "virtio_unmap", prepare_mappings, discard_virtio, virtio_unmap_page, 1024 },
 	{ "virtio_map_unmap", prepare_mappings, discard_virtio, virtio_map_unmap, 1024 },
