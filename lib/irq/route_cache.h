@@ -3,8 +3,9 @@
  * route_cache.h - a route cache's state, and the lists by which an invalidation finds its routes.
  *
  * A place is a list of routes: those resolved through one table entry. Where all requesters share a
- * table it is the entry's index. Where each has a table of its own, places are shared by chance:
- * then more routes than concerned are resolved again, never fewer.
+ * table it is the entry's index. Where each has a table of its own, places are shared by chance, and
+ * marks remember whose they are: as long as that is one requester, routes of others stay as they are.
+ * Otherwise more routes than concerned are resolved again, never fewer.
  */
 #ifndef ROUTE_CACHE_H
 #define ROUTE_CACHE_H
@@ -16,6 +17,7 @@
 #define ROUTE_PLACES  65536U
 #define ROUTE_NOWHERE ROUTE_PLACES /* the place of routes that came through no entry */
 #define ROUTE_WORDS   (ROUTE_PLACES / 64 + 1)
+#define ROUTE_ANYONE  UINT64_MAX
 #define CHANGE_WORDS  (sizeof(struct viommu_route_change) / sizeof(uint64_t))
 
 static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
@@ -51,17 +53,21 @@ struct viommu_routes {
 	/* Of the call that has the unit. */
 	bool marked; /* something is to be resolved, or to be told */
 	bool again;  /* an invalidation came from inside a memory callback: resolve all once more */
-	_Atomic bool gone; /* a requester is: something was marked without the lock */
+	_Atomic bool gone; /* a requester is: something is in gone_places */
 	/* Guards what follows. An error-checking mutex: guest memory is read with it held, and a
 	 * callback that comes back here is refused. */
 	pthread_mutex_t lock;
 	struct route_slot *slot;
-	uint32_t *first;	 /* by place */
-	uint64_t *used;		 /* places that have routes, a bit each; then those */
-	_Atomic uint64_t *marks; /* that have been invalidated: set without the lock, too */
-	uint32_t todo;		 /* routes of a marked place that are left to resolve */
-	uint32_t lowest;	 /* words of marks below this are 0 */
-	bool concerned;		 /* routes have been resolved since the host was told */
+	uint32_t *first;  /* by place */
+	uint64_t *used;	  /* places that have routes, a bit each; then those */
+	uint64_t *marks;  /* that have been invalidated */
+	uint64_t *whose;  /* by word of marks: the requester whose entries they are; ROUTE_ANYONE */
+	uint32_t lowest;  /* words of marks below this are 0, */
+	uint32_t end;	  /* and from this on */
+	uint32_t todo;	  /* routes of a marked place that are left to resolve, */
+	uint64_t todo_of; /* and whose of them are concerned */
+	bool concerned;	  /* routes have been resolved since the host was told */
+	_Atomic uint64_t *gone_places; /* to be marked; set without the lock */
 	_Atomic uint64_t
 		message_first; /* messages of routes that were ever set are in this range; */
 	_Atomic uint64_t message_last; /* none: first > last */
@@ -85,12 +91,14 @@ void route_link(struct viommu_routes *r, uint32_t gsi);
 void route_mark(struct viommu_routes *r, uint32_t source, uint32_t first, uint32_t last);
 /* A requester is gone: the same of its only entry, from any thread and without the lock. */
 void route_mark_gone(struct viommu_routes *r, uint32_t source);
-/* Whether one is since the last time: its routes are among those that are marked. */
+/* Whether one is since the last time: its routes are marked now. */
 bool route_take_gone(struct viommu_routes *r);
 /* Everything, also routes that came through no entry. */
 void route_mark_all(struct viommu_routes *r);
 
-/* A marked route that has not been resolved since, + 1; 0: none is left. */
+/* A route at a marked place that has not been resolved since, + 1; 0: none is left. */
 uint32_t route_next_marked(struct viommu_routes *r);
+/* Whether the mark concerns that route. */
+bool route_concerned(const struct viommu_routes *r, uint32_t gsi);
 
 #endif

@@ -178,8 +178,13 @@ static bool resolve_marked(struct viommu_routes *r)
 	while ((gsi = route_next_marked(r))) {
 		if (!unit_pay(r->iommu, 1))
 			return false;
-		r->concerned = true;
-		resolve(r, gsi - 1);
+		if (route_concerned(r, gsi - 1)) {
+			r->concerned = true;
+			resolve(r, gsi - 1);
+		} else {
+			route_unlink(r, gsi - 1);
+			route_link(r, gsi - 1);
+		}
 	}
 	return true;
 }

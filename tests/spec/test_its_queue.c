@@ -440,6 +440,91 @@ static void routes_follow(void **state)
 	}
 }
 
+/* Events 0 of device 1 and 12 of device 2585 are of the same place among the routes (route_marks.c). Routes
+ * of both in turn. */
+static struct viommu_routes *open_neighbours(uint32_t steps)
+{
+	struct viommu_routes *routes;
+
+	its_open(&rig, &(struct its_rig_config){ .steps = steps });
+	its_queue(&rig, 0, MAPC(0, 0));
+	its_queue(&rig, 0, MAPC(1, 1));
+	its_queue(&rig, 0, MAPD(1, 5, 0));
+	its_queue(&rig, 0, MAPD(2585, 5, 0));
+	its_queue(&rig, 0, MAPTI(1, 0, 8192, 0));
+	its_queue(&rig, 0, MAPTI(2585, 12, 8193, 0));
+	finish(rig.its, its_ring(&rig, 0));
+	routes = routes_of(&rig);
+	for (uint32_t gsi = 0; gsi < ROUTES; gsi++)
+		assert_int_equal(set_route(routes, gsi, gsi % 2 ? 2585 : 1, gsi % 2 ? 12 : 0),
+				 VIOMMU_OK);
+	return routes;
+}
+
+static void check_neighbours(const char *name, struct viommu_routes *routes, bool first,
+			     bool second)
+{
+	for (uint32_t gsi = 0; gsi < ROUTES; gsi++)
+		check_eq(name, route(routes, gsi),
+			 gsi % 2 ? ITS_LPI(8193, second) : ITS_LPI(8192, first));
+}
+
+/* Who moves one has only its own routes resolved, and who moves both has all. */
+static const struct {
+	const char *name;
+	bool first;	/* event 0 of device 1 is moved, */
+	bool second;	/* and event 12 of device 2585 */
+	uint32_t steps; /* of a call; 0: enough */
+	unsigned concerned;
+} neighbours[] = {
+	{ "one of two neighbours", true, false, 0, ROUTES / 2 },
+	{ "the other", false, true, 0, ROUTES / 2 },
+	{ "both", true, true, 0, ROUTES },
+	{ "one of two, in steps", true, false, 8, ROUTES / 2 },
+	{ "both, in steps", true, true, 8, ROUTES },
+};
+
+static void routes_of_neighbours(void **state)
+{
+	for (size_t i = 0; i < sizeof(neighbours) / sizeof(neighbours[0]); i++) {
+		struct viommu_routes *routes = open_neighbours(neighbours[i].steps);
+		uint64_t before = resolved(routes);
+
+		if (neighbours[i].first)
+			its_queue(&rig, 0, MOVI(1, 0, 1));
+		if (neighbours[i].second)
+			its_queue(&rig, 0, MOVI(2585, 12, 1));
+		its_queue(&rig, 0, SYNC(0));
+		finish(rig.its, its_ring(&rig, 0));
+		check_neighbours(neighbours[i].name, routes, neighbours[i].first,
+				 neighbours[i].second);
+		check_eq(neighbours[i].name, resolved(routes) - before, neighbours[i].concerned);
+		assert_int_equal(viommu_routes_free(routes), VIOMMU_OK);
+		its_close(&rig);
+	}
+}
+
+/* INV leaves as many routes of the first to be resolved as a call's steps do not suffice for: any number.
+ * Then the second is moved. */
+static void neighbour_moves_meanwhile(void **state)
+{
+	unsigned left = 0;
+
+	for (uint32_t steps = 1; steps < 2 * ROUTES; steps++) {
+		struct viommu_routes *routes = open_neighbours(steps);
+
+		its_queue(&rig, 0, INV(1, 0));
+		left += its_ring(&rig, 0) == VIOMMU_PENDING;
+		its_queue(&rig, 0, MOVI(2585, 12, 1));
+		its_queue(&rig, 0, SYNC(0));
+		finish(rig.its, its_ring(&rig, 0));
+		check_neighbours("the other while one is worked off", routes, false, true);
+		assert_int_equal(viommu_routes_free(routes), VIOMMU_OK);
+		its_close(&rig);
+	}
+	assert_true(left >= ROUTES);
+}
+
 /* MAPC looks at every event that there is: in steps, and SYNC comes after all of it. */
 static void mapc_in_steps(void **state)
 {
@@ -508,6 +593,8 @@ int main(void)
 		cmocka_unit_test(invalid_tables_drop),
 		cmocka_unit_test(reset),
 		cmocka_unit_test(routes_follow),
+		cmocka_unit_test(routes_of_neighbours),
+		cmocka_unit_test(neighbour_moves_meanwhile),
 		cmocka_unit_test(mapc_in_steps),
 		cmocka_unit_test(routes_follow_enabled),
 	};
