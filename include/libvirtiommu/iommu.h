@@ -12,6 +12,8 @@ extern "C" {
 
 /* ---- creation: what every engine's configuration refers to ---- */
 
+struct viommu_trace;
+
 /** What an IOMMU asks of its host. No callback here is made with a lock held. */
 struct viommu_host {
 	uint32_t size;	   /**< sizeof(struct viommu_host) */
@@ -25,9 +27,12 @@ struct viommu_host {
 	void (*work)(void *opaque);
 	/** Why a configuration was refused, for a person to read. */
 	void (*message)(void *opaque, const char *text);
-	/** Nanoseconds of a clock that never goes back, for deadlines (struct viommu_vhost_config).
-	 * From viommu_run() only. NULL: there are no deadlines. */
+	/** Nanoseconds of a clock that never goes back, for deadlines (struct viommu_vhost_config) and the
+	 * longest completion (struct viommu_statistics). From viommu_run() only. NULL: there are none. */
 	uint64_t (*now)(void *opaque);
+	/** Told of faults, fills, invalidations and completions (observe.h); hits are not slower for it. From
+	 * any thread that uses the IOMMU, inside its call. event: only during the callback. */
+	void (*trace)(void *opaque, const struct viommu_trace *event);
 };
 
 /** Sizes of caches and caps on what a guest can make the library allocate. 0 in a field: the

@@ -2,6 +2,7 @@
 /* completion.c - before a guest is told that something is done. */
 
 #include "completion.h"
+#include "probe.h"
 
 void completion_start(struct viommu *u, struct completion *c)
 {
@@ -77,6 +78,8 @@ struct deferred_bits deferred_of(const struct deferred *d, uint32_t offset)
 
 bool deferred_show(struct viommu *u, struct deferred *d, struct regs *regs)
 {
+	bool shown = false;
+
 	if (!d->due)
 		return true;
 	if (completion_poll(u, &d->completion) != COMPLETION_DONE)
@@ -86,9 +89,12 @@ bool deferred_show(struct viommu *u, struct deferred *d, struct regs *regs)
 
 		if (!(b->set | b->clear))
 			continue;
+		shown = true;
 		regs_set_bits(regs, b->offset, b->set);
 		regs_clear_bits(regs, b->offset, b->clear);
 	}
 	*d = (struct deferred){ .due = false };
+	if (shown)
+		probe_completion(u);
 	return true;
 }

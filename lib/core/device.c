@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "abi.h"
+#include "probe.h"
 #include "unit.h"
 
 static struct viommu_device **bucket_of(struct viommu *u, uint32_t id)
@@ -95,6 +96,7 @@ static int add_device(struct viommu *u, struct viommu_device *device)
 		u->device_count++;
 		device->serial = ++u->next_serial;
 		atomic_store_explicit(&device->id, device->config.id, memory_order_relaxed);
+		device->shared_counters = &u->counters.devices[device->serial % COUNTER_PLACES];
 		link_device(u, device);
 		device->next_of_all = u->all_devices;
 		u->all_devices = device;
@@ -192,6 +194,7 @@ static void drop_outstanding(struct viommu *u, struct outstanding *o)
 
 	*(o->previous ? &outstanding_at(u, o->previous)->next : &u->outstanding_first) = o->next;
 	*(o->next ? &outstanding_at(u, o->next)->previous : &u->outstanding_last) = o->previous;
+	atomic_fetch_sub_explicit(&o->device->outstanding, 1, memory_order_relaxed);
 	*o = (struct outstanding){ .next = u->outstanding_free };
 	u->outstanding_free = place;
 	atomic_fetch_sub(&u->outstanding_count, 1);
@@ -587,6 +590,7 @@ static bool add_outstanding(struct viommu_device *device, uint64_t *token)
 				      : &u->outstanding_first) = place;
 		u->outstanding_last = place;
 		atomic_fetch_add(&u->outstanding_count, 1);
+		atomic_fetch_add_explicit(&device->outstanding, 1, memory_order_relaxed);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
 	return place != 0;
@@ -626,6 +630,7 @@ bool device_invalidate(struct viommu_device *device,
 		*gave_up = true;
 		return false;
 	}
+	count_event(device, COUNT_DEVICE_TLB);
 	result = device->config.invalidate(device->config.opaque, invalidation);
 	if (result != VIOMMU_PENDING)
 		take_answer(device, invalidation->token, result);
@@ -728,6 +733,7 @@ int viommu_request_page(struct viommu_device *device, const struct viommu_page_r
 		return VIOMMU_EINVAL;
 	if (!u->engine->request_page)
 		return VIOMMU_ENOTSUP;
+	count_event(device, COUNT_PAGE_REQUESTS);
 	atomic_fetch_add(&device->users, 1);
 	section = epoch_visit(&u->epoch);
 	result = u->engine->request_page(u, device, request);

@@ -74,6 +74,8 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 			    .quiet = flags & VIOMMU_MSI_RESOLVE,
 			    .entry = &entry };
 	result = unit_translate(u, &q);
+	if (result == VIOMMU_FAULT && !q.quiet)
+		probe_fault(&q);
 	device_put(device);
 	if (result == VIOMMU_OK)
 		address = q.found.gpa + (address - q.found.iova);

@@ -3,7 +3,7 @@
 #ifndef MSI_H
 #define MSI_H
 
-#include "unit.h"
+#include "probe.h"
 
 /* What a message means that leaves with every bit it came with; the fields are what an x86 local
  * APIC reads from it. */
@@ -22,8 +22,14 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 static inline int msi_remap(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			    uint32_t flags, struct viommu_msi *msi)
 {
-	return (u->engine->remap_msi ? u->engine->remap_msi : msi_translate)(u, source, address,
-									     data, flags, msi);
+	int result;
+
+	if (!u->engine->remap_msi)
+		return msi_translate(u, source, address, data, flags, msi);
+	result = u->engine->remap_msi(u, source, address, data, flags, msi);
+	if (UNLIKELY(result == VIOMMU_FAULT) && !(flags & VIOMMU_MSI_RESOLVE))
+		probe_message_fault(u, source, address, data, msi->reason);
+	return result;
 }
 
 #endif

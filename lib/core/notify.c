@@ -5,6 +5,7 @@
 #include <stddef.h>
 
 #include "abi.h"
+#include "probe.h"
 #include "unit.h"
 
 /* ---- who is told ---- */
@@ -185,6 +186,8 @@ void notify_forget(struct viommu *u, bool flush, bool mode)
 	u->domain_users.era++;
 	pthread_mutex_unlock(&u->devices_lock);
 	unit_forget(u, flush);
+	probe_invalidation(u, flush ? COUNT_FLUSHES : COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0,
+			   UINT64_MAX);
 	if (!atomic_load(&u->unmap_listeners))
 		return;
 	sweep_start(u, OWED_UNMAP | (mode ? OWED_MODE : 0));
@@ -244,13 +247,8 @@ void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
 	shadow_settle(u);
 }
 
-void notify_tick(struct viommu *u)
+void notify_tick(struct viommu *u, uint64_t now)
 {
-	uint64_t now;
-
-	if (!u->host.now || !u->ticking)
-		return;
-	now = u->host.now(u->host.opaque);
 	for (const struct viommu_listener *l = u->ticking; l; l = l->next_ticking)
 		l->tick(l->config.opaque, now);
 }
@@ -312,6 +310,7 @@ int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t i
 
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last)
 {
+	probe_invalidation(u, COUNT_INTERRUPTS, NULL, source, VIOMMU_NO_PASID, first, last);
 	for (struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (!l->config.interrupts)
 			continue;

@@ -65,18 +65,24 @@ static struct tlb_entry *choose(struct tlb_set *set, uint64_t version, uint64_t 
 	return &set->way[version / 2 % TLB_WAYS];
 }
 
-void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
-	     const _Atomic uint64_t *changes, uint64_t seen)
+enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
+		       const _Atomic uint64_t *changes, uint64_t seen)
 {
 	uint64_t page = tlb_page(add->iova, add->size_lg2);
 	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
+	enum tlb_added added = TLB_DROPPED;
 	uint64_t version;
 
 	if (!seq_try_lock(&set->version, &version))
-		return;
-	if (atomic_load_explicit(changes, memory_order_acquire) == seen)
-		put(choose(set, version, space.tag, page), space.tag, page, add->gpa | add->perm);
+		return TLB_DROPPED;
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
+		struct tlb_entry *e = choose(set, version, space.tag, page);
+
+		added = load(&e->tag) && load(&e->page) != page ? TLB_EVICTED : TLB_ADDED;
+		put(e, space.tag, page, add->gpa | add->perm);
+	}
 	seq_unlock(&set->version, version);
+	return added;
 }
 
 static bool remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)

@@ -170,9 +170,12 @@ void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t
 /*
  * Adds a translation, unless *changes is no longer @seen (the caller read it before the first table
  * load) or somebody is writing in its set. size_lg2 must be in the sizes the domain is searched with. Any thread.
+ * TLB_EVICTED: added, in the place of another page's.
  */
-void tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
-	     const _Atomic uint64_t *changes, uint64_t seen);
+enum tlb_added { TLB_DROPPED, TLB_ADDED, TLB_EVICTED };
+
+enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
+		       const _Atomic uint64_t *changes, uint64_t seen);
 
 /* Removes the entries of blocks of 1 << size_lg2 bytes that overlap [first, last]; the caller
  * counted a change before. False: whoever is writing in a set does not get on, and only another tag

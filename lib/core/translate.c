@@ -10,6 +10,7 @@
 #include "channel.h"
 #include "mem.h"
 #include "range.h"
+#include "probe.h"
 #include "unit.h"
 
 /* Pages looked at by one call; more is VIOMMU_MORE, as when the fragments run out. */
@@ -193,7 +194,18 @@ void unit_fill(struct viommu *u, struct query *q)
 		return;
 	if (UNLIKELY(!domain_expects(domain, &q->found)))
 		domains_announce(&u->domains, domain, &q->found);
-	tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes, q->changes);
+	switch (tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes,
+			q->changes)) {
+	case TLB_EVICTED:
+		count_event(q->device, COUNT_EVICTIONS);
+		probe_fill(q);
+		break;
+	case TLB_ADDED:
+		probe_fill(q);
+		break;
+	case TLB_DROPPED:
+		break;
+	}
 }
 
 bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
@@ -372,6 +384,8 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 				shadow_lose(q->device);
 			open_section(t);
 			end = unit_translate(u, q);
+			if (!q->quiet)
+				count_event(q->device, COUNT_MISSES);
 			if (end)
 				return end;
 		}
@@ -408,6 +422,8 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	q->ats = 0;
 	t->extent_lg2 = 0;
 	result = translate_blocks(t, request->last, fragments, max, &count);
+	if (result == VIOMMU_FAULT && !q->quiet)
+		probe_fault(q);
 	*answer = (struct viommu_answer){ .next = q->iova,
 					  .count = count,
 					  .reason = q->reason,

@@ -6,6 +6,7 @@
 #include "abi.h"
 #include "msi.h"
 #include "state.h"
+#include "probe.h"
 #include "unit.h"
 
 static void set_default(uint32_t *field, uint32_t value)
@@ -189,6 +190,10 @@ void unit_forget_device(struct viommu_device *device, bool told)
 	}
 	atomic_fetch_add(&device->generation, 1);
 	epoch_start(&device->iommu->epoch);
+	if (told)
+		probe_invalidation(device->iommu, COUNT_CONTEXTS, device,
+				   atomic_load_explicit(&device->id, memory_order_relaxed),
+				   VIOMMU_ANY_PASID, 0, UINT64_MAX);
 }
 
 void unit_map_changed(struct viommu *u)
@@ -265,8 +270,15 @@ int viommu_run(struct viommu *u)
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	notify_begin(u);
-	notify_tick(u);
+	if (u->host.now) {
+		u->counters.now = u->host.now(u->host.opaque);
+		notify_tick(u, u->counters.now);
+	}
 	result = notify_end(u, u->engine->run(u));
+	if (result == VIOMMU_OK)
+		u->counters.since = 0;
+	else if (!u->counters.since)
+		u->counters.since = u->counters.now;
 	unit_end(u);
 	return result;
 }

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "context_cache.h"
+#include "counters.h"
 #include "domain.h"
 #include "domain_users.h"
 #include "epoch.h"
@@ -192,6 +193,10 @@ struct viommu_device {
 	uint64_t era;	      /* see domain_users.h */
 	uint64_t used_era;    /* sum of eras when it was last used, or 0 */
 	uint64_t full_era;    /* the same when there was no room for a note, or 0 */
+	_Atomic uint32_t outstanding;
+
+	struct counters *shared_counters; /* of the IOMMU */
+	struct counters counters;
 };
 
 /* Device-TLB invalidations that have not been answered, oldest first; under devices_lock. A token is a
@@ -306,6 +311,8 @@ struct viommu {
 	uint64_t map_epoch; /* what viommu_vm_quiesce() waits for; 0: nothing */
 
 	_Atomic uint64_t map_awaited; /* the same, if it was asked and has answered PENDING */
+
+	struct unit_counters counters;
 };
 
 /* ---- unit.c ---- */
@@ -647,7 +654,7 @@ static inline void notify_complete(struct viommu *u)
  */
 bool notify_settle(struct viommu *u);
 /* Tells the library's own listeners what time it is, if the host has a clock. */
-void notify_tick(struct viommu *u);
+void notify_tick(struct viommu *u, uint64_t now);
 /* Begins and ends a call: tells what is owed from before, or by what other threads did, as far as
  * there are steps; the end makes the result PENDING if there were too few, and completes. */
 void notify_begin(struct viommu *u);

@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* its_command.c - checking and executing commands (IHI 0069 5.3); those of GICv4 are in its_gicv4.c. */
 
+#include "probe.h"
 #include "its_engine.h"
 
 /* ---- ends of commands ---- */
 
 enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
 {
+	if (command)
+		probe_command_error(&its->unit, reason);
+	else
+		count_own(&its->unit, COUNT_COMMAND_ERRORS);
 	if (its->config.error)
 		its->config.error(its->config.opaque,
 				  command ? VIOMMU_ITS_ERROR(command, reason) : 0,
@@ -400,18 +405,24 @@ static enum its_executed movall(struct its *its, struct its_current *c)
 	return lpi_move_all(&its->unit, its->lpis, from, to, &c->at) ? ITS_DONE : ITS_WAITING;
 }
 
+static enum its_executed synced(struct its *its)
+{
+	probe_completion(&its->unit);
+	return ITS_DONE;
+}
+
 enum its_executed its_sync(struct its *its, struct its_current *c)
 {
 	if (c->phase == 0) {
 		if (!its->unsynced)
-			return ITS_DONE;
+			return synced(its);
 		if (!notify_settled(&its->unit))
 			return ITS_WAITING;
 		notify_complete(&its->unit);
 		its->unsynced = false;
 		c->phase = 1;
 	}
-	return its_passed(its) ? ITS_DONE : ITS_WAITING;
+	return its_passed(its) ? synced(its) : ITS_WAITING;
 }
 
 /* ---- all commands ---- */

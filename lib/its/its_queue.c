@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* its_queue.c - the command queue: the ring, stalls, and what a command waits for (IHI 0069 5.3, 12.19). */
 
+#include "probe.h"
 #include "its_engine.h"
 
 enum its_executed its_stall(struct its *its)
@@ -55,6 +56,7 @@ static void advance(struct its *its)
 	uint64_t read = regs_get(&its->regs, ITS_CREADR) + 32;
 
 	its->current.active = false;
+	count_own(&its->unit, COUNT_COMMANDS);
 	if (!its->current.orphan)
 		regs_put(&its->regs, ITS_CREADR, read == its_queue_bytes(its) ? 0 : read);
 }

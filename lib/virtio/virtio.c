@@ -5,6 +5,7 @@
 
 #include "abi.h"
 #include "range.h"
+#include "probe.h"
 #include "virtio_engine.h"
 
 int virtio_begin(struct viommu *u)
@@ -32,6 +33,7 @@ static int pass_changed(struct virtio *v)
 	if (!virtio_decide_pass(v))
 		return VIOMMU_OK;
 	unit_forget(&v->unit, false);
+	probe_invalidation(&v->unit, COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 	return virtio_tell_pass(v) && !v->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 

@@ -8,6 +8,7 @@
  *
  * An endpoint that the job is at may be freed by another thread: the job goes on with the next.
  */
+#include "probe.h"
 #include "virtio_engine.h"
 
 /* ---- endpoints, one after the other ---- */
@@ -159,6 +160,9 @@ static void begin_telling(struct virtio *v)
 
 	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, v->job.item.first,
 					       v->job.item.last, true));
+	probe_invalidation(&v->unit, COUNT_RANGES, NULL,
+			   atomic_load_explicit(&d->id, memory_order_relaxed), VIOMMU_ANY_PASID,
+			   v->job.item.first, v->job.item.last);
 	v->unsynced = true;
 	v->job.phase = VIRTIO_IDLE;
 	if (!notify_anybody(&v->unit) && !d->caches)
@@ -289,6 +293,7 @@ static bool go_on_freeing(struct virtio *v)
 	virtio_settle(v);
 	virtio_drop_events(v);
 	unit_forget(&v->unit, true);
+	probe_invalidation(&v->unit, COUNT_FLUSHES, NULL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 	virtio_begin_telling(v, true);
 	return true;
 }

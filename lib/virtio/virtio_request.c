@@ -12,6 +12,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "probe.h"
 #include "virtio_engine.h"
 
 /* ---- scattered buffers ---- */
@@ -222,6 +223,8 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 		tail[0] = (unsigned char)types[type].execute(v, r);
 	else if (r->room)
 		scatter(r->writable, 0, NULL, r->room);
+	if (tail[0] != VIRTIO_S_OK)
+		count_own(&v->unit, COUNT_COMMAND_ERRORS);
 	if (LIKELY(!r->room && r->writable->bytes >= sizeof(tail)))
 		memcpy(r->writable->base, tail, sizeof(tail));
 	else
@@ -253,6 +256,7 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 		v->job.pending = false;
 		v->job.token = token;
 		v->job.status = first_byte(writable, writable_count);
+		count_own(u, COUNT_COMMANDS);
 		*written = execute(v, &request, readable, readable_bytes, writable_bytes);
 		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
 		v->job.pending = result == VIOMMU_PENDING && v->job.phase;

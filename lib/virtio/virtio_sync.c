@@ -9,6 +9,7 @@
  * requests that come after it wait for it.
  */
 
+#include "probe.h"
 #include "virtio_engine.h"
 
 /* ---- devices ---- */
@@ -145,8 +146,10 @@ int virtio_finish(struct virtio *v, uint64_t token)
 	}
 	p = v->taking;
 	p.token = token;
-	if (hold_back(v, &p))
+	if (hold_back(v, &p)) {
+		probe_completion(&v->unit);
 		return VIOMMU_OK;
+	}
 	v->pending[v->pending_count++] = p; /* there is room: else it would not have begun */
 	return VIOMMU_PENDING;
 }
@@ -181,6 +184,13 @@ int virtio_told(struct virtio *v, bool barrier)
 	return VIOMMU_PENDING;
 }
 
+static void complete_one(struct virtio *v, uint64_t token)
+{
+	if (v->config.complete)
+		v->config.complete(v->config.opaque, token);
+	probe_completion(&v->unit);
+}
+
 /* Whatever is in use no more, in order. */
 static void complete_some(struct virtio *v)
 {
@@ -199,8 +209,8 @@ static void complete_some(struct virtio *v)
 
 		if (virtio_in_use(v, &p))
 			v->pending[left++] = p;
-		else if (v->config.complete)
-			v->config.complete(v->config.opaque, p.token);
+		else
+			complete_one(v, p.token);
 	}
 	v->pending_count = left;
 }

@@ -2,6 +2,7 @@
 /* vtd_invalidate.c - what invalidations do (6.5), whether they come by queue or by register. */
 
 #include "range.h"
+#include "probe.h"
 #include "vtd_engine.h"
 
 /* What was translated through a domain may have changed. */
@@ -66,6 +67,8 @@ static void flush_pages(struct vtd *v, struct domain_match which, uint64_t addre
 
 	unit_pay(&v->unit,
 		 domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf));
+	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which.id, which.pasid, first,
+			   first | mask);
 	tell_domain(v, which.id, first, first | mask);
 }
 
@@ -84,6 +87,8 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		return true;
 	case VTD_GRAN_DOMAIN:
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &all));
+		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, VIOMMU_ANY_PASID, 0,
+				   UINT64_MAX);
 		tell_domain(v, did, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_LOCAL:
@@ -112,6 +117,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	if (granularity == VTD_PIOTLB_PASID) {
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
 					   domains_flush(&v->unit.domains, &second));
+		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, pasid, 0, UINT64_MAX);
 		tell_domain(v, did, 0, UINT64_MAX);
 		return true;
 	}

@@ -2,6 +2,7 @@
 /* vtd_queue.c - the invalidation queue (6.5.2): fetching, checking and executing descriptors. */
 
 #include "mem.h"
+#include "probe.h"
 #include "vtd_engine.h"
 
 /* What became of a descriptor. WAITING: it is executed later. An error leaves the head on it. A wait that is
@@ -143,6 +144,7 @@ static enum executed error(struct vtd *v, unsigned iqei)
 		show_time_out(v);
 		return ERROR;
 	}
+	count_own(&v->unit, COUNT_COMMAND_ERRORS);
 	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
 	vtd_fault_queue(v, VTD_FSTS_IQE);
 	return ERROR;
@@ -247,6 +249,7 @@ static enum executed wait(struct vtd *v, const struct descriptor *d)
 		return error(v, VTD_IQEI_FETCH);
 	if (d->word[0] & VTD_QI_WAIT_IF)
 		completion_event(v);
+	probe_completion(&v->unit);
 	return DONE;
 }
 
@@ -424,6 +427,7 @@ static enum executed step(struct vtd *v, struct ring *ring)
 	if (executed == DONE || executed == ABORTED) {
 		v->head = (v->head + ring->words * 8) & ring->mask;
 		v->sync.last = false;
+		count_own(&v->unit, COUNT_COMMANDS);
 	}
 	return executed;
 }

@@ -6,8 +6,8 @@ cd "${1:-$(dirname "$0")/../..}"
 status=0
 
 # What lib/ may use of the system: no stdio, no signals; of system calls only the random number for hash keys,
-# and membarrier, where the VMM has asked for it.
-lib_system='assert endian inttypes limits pthread stdalign stdatomic stdbool stddef stdint stdlib stdnoreturn string sys/random sys/syscall unistd'
+# and membarrier, where the VMM has asked for it; static probes, where there are any.
+lib_system='assert endian inttypes limits pthread stdalign stdatomic stdbool stddef stdint stdlib stdnoreturn string sys/random sys/sdt sys/syscall unistd'
 public_system='stddef stdint'
 
 bad() {
