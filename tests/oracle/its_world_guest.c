@@ -364,7 +364,9 @@ static void enable_lpis(struct its_world *w, uint32_t cpu)
 			     (itw_random(w) & UINT64_C(0x780)));
 	itw_total.enables++;
 	itw_rd_write(w, cpu, 0x0, 1);
-	/* Enabling forgets all bytes. */
+	/* Enabling forgets all bytes; what was told while tables differed is not defined. */
+	for (uint32_t i = 0; i < w->o->cpus && w->mixed; i++)
+		memcpy(w->o->cpu[i].told, w->told[i], sizeof(w->told[i]));
 	w->mixed = !same_config(w->o);
 }
 
