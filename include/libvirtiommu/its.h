@@ -346,7 +346,8 @@ struct viommu_its_config {
 	uint64_t base;
 	uint32_t devices; /**< mapped at a time; MAPD refuses more; 0: 4096, at most 65536 */
 	/** Events of all mapped devices together, mapped or not (2^bits each, at least 16), 8 bytes
-	 * each; MAPD refuses more; 0: 262144, rounded up to a multiple of 1024, at most 2^20. */
+	 * each; MAPD refuses more, and nothing else counts; 0: 262144, rounded up to a multiple of
+	 * 1024, at most 2^20. */
 	uint32_t events;
 	void *opaque; /**< passed to error */
 	/** A command was refused, or the queue has stalled. code: VIOMMU_ITS_ERROR_*; command: its

@@ -90,17 +90,7 @@ static uint64_t icid_of(const struct its_current *c)
 
 /* ---- devices and collections ---- */
 
-/* Events that a device has, or had: what is beyond was refused before, and is. */
-static void tell_device(struct its *its, uint32_t device, uint64_t was)
-{
-	uint64_t is = its_device(its, device);
-	uint32_t events = was ? device_events(was) : 1;
-
-	if (is && device_events(is) > events)
-		events = device_events(is);
-	its_tell(its, device, 0, events - 1);
-}
-
+/* What a device had is gone first: while room is made for what it will have, it is not mapped. */
 static enum its_executed mapd(struct its *its, struct its_current *c)
 {
 	unsigned bits = (unsigned)bits_get(c->word[1], ITS_1_SIZE) + 1;
@@ -114,16 +104,18 @@ static enum its_executed mapd(struct its *its, struct its_current *c)
 		return its_check(its, ok, failed, ITS_OP_MAPD, VIOMMU_ITS_ERROR_DEVICE_OOR);
 	if (map && bits > its->event_bits)
 		return its_refuse(its, ITS_OP_MAPD, VIOMMU_ITS_ERROR_SIZE_OOR);
-	was = its_device(its, device);
-	if (!map && !was)
-		return ITS_DONE;
-	if (!unit_pay(&its->unit, map ? 1 + (UINT32_C(1) << bits) / ITS_BLOCK : 1))
-		return ITS_WAITING;
-	if (!map)
-		its_unmap_device(its, device);
-	else if (!its_map_device(its, device, bits, c->word[2] & ITS_2_ITT))
+	if (map && !its_device_fits(its, device, bits))
 		return its_refuse(its, ITS_OP_MAPD, VIOMMU_ITS_ERROR_LIMIT);
-	tell_device(its, device, was);
+	was = its_device(its, device);
+	if (was) {
+		its_unmap_device(its, device);
+		its_tell(its, device, 0, device_events(was) - 1);
+	}
+	if (!map)
+		return ITS_DONE;
+	if (!its_map_device(its, &its->unit, device, bits, c->word[2] & ITS_2_ITT))
+		return ITS_WAITING;
+	its_tell(its, device, 0, (UINT32_C(1) << bits) - 1);
 	return ITS_DONE;
 }
 

@@ -66,6 +66,7 @@ struct its {
 	/* The thread that has the unit. */
 	struct its_owner *owner; /* by block */
 	uint64_t *used;		 /* blocks, 64 to a word */
+	uint32_t used_blocks;
 	uint32_t device_count;
 	uint64_t incarnations;
 	struct its_current current;
@@ -105,7 +106,7 @@ int its_regs_init(struct its *its, uint32_t iidr, uint32_t number);
 /* What the queue and completions have left; VIOMMU_OK or VIOMMU_PENDING. */
 int its_progress(struct its *its);
 
-/* ---- its_tables.c: devices, events, collections ---- */
+/* ---- its_tables.c: devices, collections ---- */
 
 /* Whether the guest's table @n (device, collection, vPE) has an entry for an id; *failed: memory
  * could not be read. */
@@ -115,9 +116,6 @@ bool its_collection_in_range(struct its *its, uint64_t icid, bool *failed);
 /* Where the entry of an id is; false: nowhere. */
 bool its_table_entry(struct its *its, unsigned n, uint64_t id, uint64_t *gpa, bool *failed);
 
-/* A device's events, all unmapped; false: a cap. */
-bool its_map_device(struct its *its, uint32_t device, unsigned bits, uint64_t itt);
-void its_unmap_device(struct its *its, uint32_t device);
 void its_drop_devices(struct its *its);
 void its_drop_collections(struct its *its);
 /* 0, or the reason: the device, and the word of an event, which is not checked to be valid. */
@@ -137,6 +135,16 @@ static inline uint32_t its_target(const struct its *its, uint64_t icid)
 }
 /* The redistributor that an RDbase names, or ITS_NOBODY. */
 uint32_t its_rdbase(const struct its *its, uint64_t field);
+
+/* ---- its_pool.c: where the events of devices are ---- */
+
+/* Whether the caps allow it. */
+bool its_device_fits(const struct its *its, uint32_t device, unsigned bits);
+/* The events of a device that fits and is not mapped, all unmapped. False: steps ran out, call again.
+ * @payer: NULL: nobody */
+bool its_map_device(struct its *its, struct viommu *payer, uint32_t device, unsigned bits,
+		    uint64_t itt);
+void its_unmap_device(struct its *its, uint32_t device);
 
 /* What became of a command. */
 enum its_executed { ITS_DONE, ITS_WAITING, ITS_STALLED };

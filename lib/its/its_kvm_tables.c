@@ -228,8 +228,9 @@ static int restore_device(struct its *its, const struct seen *seen, uint32_t dev
 
 	if (bits > its->event_bits)
 		return VIOMMU_ESTATE;
-	if (!its_map_device(its, device, bits, itt))
+	if (!its_device_fits(its, device, bits))
 		return VIOMMU_ELIMIT;
+	its_map_device(its, NULL, device, bits, itt);
 	return restore_events(its, seen, device, itt);
 }
 

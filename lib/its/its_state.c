@@ -244,10 +244,10 @@ static bool each_event(struct its *its, struct state_reader *state, uint32_t id,
 	return true;
 }
 
-/* In ascending order of DeviceIDs. @take: those of that many bits, 0: none */
-static bool each_device(struct its *its, struct state_reader *state, unsigned take,
-			uint64_t *blocks)
+/* In ascending order of DeviceIDs. */
+static bool each_device(struct its *its, struct state_reader *state, bool take)
 {
+	uint64_t blocks = 0;
 	uint64_t next = 0;
 	uint32_t count = 0;
 
@@ -262,13 +262,13 @@ static bool each_device(struct its *its, struct state_reader *state, unsigned ta
 		    bits > its->event_bits || (itt & ~ITS_2_ITT) || ++count > its->devices)
 			return false;
 		next = (uint64_t)id + 1;
-		*blocks += bits <= 4 ? 1 : UINT64_C(1) << (bits - 4);
-		if (bits == take && NEVER(!its_map_device(its, id, bits, itt)))
+		blocks += bits <= 4 ? 1 : UINT64_C(1) << (bits - 4);
+		if (take && NEVER(!its_map_device(its, NULL, id, bits, itt)))
 			return false;
-		if (!each_event(its, state, id, bits, bits == take))
+		if (!each_event(its, state, id, bits, take))
 			return false;
 	}
-	return *blocks <= its->blocks;
+	return blocks <= its->blocks;
 }
 
 static bool each_vpe(struct its *its, struct state_reader *state, bool take)
@@ -293,21 +293,14 @@ static bool each_vpe(struct its *its, struct state_reader *state, bool take)
 
 static bool possible(struct its *its, struct state_reader *state)
 {
-	uint64_t blocks = 0;
-
-	return each_collection(its, state, false) && each_device(its, state, 0, &blocks) &&
+	return each_collection(its, state, false) && each_device(its, state, false) &&
 	       each_vpe(its, state, false);
 }
 
-/* The largest devices first: then what has room together finds it. */
 static void take_mappings(struct its *its, struct state_reader *state)
 {
 	each_collection(its, state, true);
-	for (unsigned bits = its->event_bits; bits; bits--) {
-		uint64_t blocks = 0;
-
-		each_device(its, state, bits, &blocks);
-	}
+	each_device(its, state, true);
 	each_vpe(its, state, true);
 }
 

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * its_tables.c - devices, their events, collections: ours, in memory that is capped (IHI 0069 5.2).
- *
- * What a guest says about tables in its memory is kept, and asked only for whether they have room for
- * an id. Events of all devices are in one pool of blocks that is never given back: who has read an
- * event looks whether its device is still the same.
+ * its_tables.c - devices, collections: ours, in memory that is capped (IHI 0069 5.2). Where a device's events
+ * are is its_pool.c's. What a guest says about tables in its memory is kept, and asked only for whether they have
+ * room for an id.
  */
 
 #include "its_engine.h"
@@ -88,123 +86,7 @@ uint32_t its_rdbase(const struct its *its, uint64_t field)
 	return cpu < l->cpus ? (uint32_t)cpu : ITS_NOBODY;
 }
 
-/* ---- blocks of the pool ---- */
-
-/* The first run of @count free blocks, less than 64, in a word of the pool's map, at a multiple of it;
- * 64: there is none. */
-static unsigned find_run(uint64_t used, uint32_t count)
-{
-	unsigned at = 0;
-
-	if (used == UINT64_MAX)
-		return 64;
-	while (at < 64 && (used & bits_low(count) << at))
-		at += count;
-	return at;
-}
-
-/* A run of @count blocks, a power of two, at a multiple of it; UINT32_MAX: there is none. At most a
- * step a word of the pool's map: 1024. */
-static uint32_t find_blocks(const struct its *its, uint32_t count)
-{
-	uint32_t words = (count + 63) / 64;
-
-	for (uint32_t w = 0; w + words <= its->blocks / 64; w += words) {
-		uint64_t taken = 0;
-
-		if (count < 64) {
-			unsigned at = find_run(its->used[w], count);
-
-			if (at < 64)
-				return w * 64 + at;
-			continue;
-		}
-		for (uint32_t i = 0; i < words; i++)
-			taken |= its->used[w + i];
-		if (!taken)
-			return w * 64;
-	}
-	return UINT32_MAX;
-}
-
-static void mark_blocks(struct its *its, uint32_t first, uint32_t count, bool used)
-{
-	for (uint32_t i = 0; i < count; i += 64) {
-		uint64_t run = bits_low(count < 64 ? count : 64) << first % 64;
-		uint64_t *word = &its->used[(first + i) / 64];
-
-		*word = used ? *word | run : *word & ~run;
-	}
-}
-
-static uint32_t blocks_of(unsigned bits)
-{
-	return bits <= 4 ? 1 : UINT32_C(1) << (bits - 4);
-}
-
-/* ---- devices ---- */
-
-static uint32_t first_of(uint64_t device)
-{
-	return (uint32_t)bits_get(device, DEVICE_BLOCK);
-}
-
-static uint32_t count_of(uint64_t device)
-{
-	return blocks_of((unsigned)bits_get(device, DEVICE_BITS));
-}
-
-/* Where @count blocks are free, or would be without device @old. */
-static uint32_t find_instead(struct its *its, uint64_t old, uint32_t count)
-{
-	uint32_t first;
-
-	if (its->incarnations == bits_get(UINT64_MAX, DEVICE_INCARNATION) ||
-	    (!old && its->device_count == its->devices))
-		return UINT32_MAX;
-	if (old)
-		mark_blocks(its, first_of(old), count_of(old), false);
-	first = find_blocks(its, count);
-	if (old)
-		mark_blocks(its, first_of(old), count_of(old), true);
-	return first;
-}
-
-bool its_map_device(struct its *its, uint32_t device, unsigned bits, uint64_t itt)
-{
-	uint32_t count = blocks_of(bits);
-	uint32_t first = find_instead(its, its_device(its, device), count);
-
-	if (first == UINT32_MAX)
-		return false;
-	its_unmap_device(its, device);
-	mark_blocks(its, first, count, true);
-	for (uint32_t i = 0; i < count; i++)
-		its->owner[first + i] =
-			(struct its_owner){ .itt = itt, .device = device, .first = first };
-	its->device_count++;
-	/* Who still reads these for another device sees that it is no longer mapped. */
-	atomic_thread_fence(memory_order_release);
-	for (uint32_t i = 0; i < count * ITS_BLOCK; i++)
-		atomic_store_explicit(&its->event[(uint64_t)first * ITS_BLOCK + i], 0,
-				      memory_order_relaxed);
-	atomic_store_explicit(&its->device[device],
-			      bits | bits_put(DEVICE_BLOCK, first) |
-				      bits_put(DEVICE_INCARNATION, ++its->incarnations),
-			      memory_order_release);
-	return true;
-}
-
-void its_unmap_device(struct its *its, uint32_t device)
-{
-	uint64_t word = its_device(its, device);
-
-	if (!word)
-		return;
-	atomic_store_explicit(&its->device[device], 0, memory_order_release);
-	mark_blocks(its, first_of(word), count_of(word), false);
-	its->device_count--;
-}
+/* ---- devices, collections ---- */
 
 void its_drop_devices(struct its *its)
 {

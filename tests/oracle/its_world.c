@@ -141,6 +141,7 @@ static void choose_ids(struct its_world *w, unsigned unit)
 static void choose_config(struct its_world *w)
 {
 	static const uint32_t steps[] = { 0, 0, 64, 300 }, budgets[] = { 0, 0, 1, 3 };
+	static const uint32_t events[] = { 1024, 3072, 1 << 13, 3 << 13, 1 << 18, 1 << 20 };
 	bool plain = itw_chance(w, 3);
 	unsigned v = plain || itw_chance(w, 3) ? 0 : 1 + itw_pick(w, 2);
 	struct viommu_lpis_config *l = &w->lpis_config;
@@ -163,8 +164,6 @@ static void choose_config(struct its_world *w)
 		l->vpes = 1 + itw_pick(w, ITO_VPES);
 	}
 	w->plain = plain;
-	w->uniform = itw_chance(w, 4);
-	w->small = !itw_chance(w, 4);
 	for (unsigned i = 0; i < w->o->units; i++) {
 		struct viommu_its_config *c = &w->its_config[i];
 
@@ -173,9 +172,7 @@ static void choose_config(struct its_world *w)
 						 .number = v ? itw_pick(w, 16) : 0,
 						 .base = 0x8080000 + i * 0x30000,
 						 .devices = itw_chance(w, 3) ? 4 : 24,
-						 .events = w->uniform ? 1024
-							   : w->small ? 1 << 18
-								      : 1 << 20,
+						 .events = events[itw_pick(w, 6)],
 						 .opaque = &w->unit[i],
 						 .error = note_error,
 						 .host = &w->host,

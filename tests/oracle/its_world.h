@@ -47,10 +47,8 @@ struct its_world {
 	uint64_t seed, random;
 	uint32_t intid[ITW_INTS];
 	uint32_t config_bits; /* of PROPBASER, what the guest likes */
-	/* ITTs have one size, so that only their number counts; or there is more room than is needed. */
-	bool uniform, small;
-	bool plain; /* what tables in guest memory can hold */
-	bool mixed; /* configuration tables differ, or may */
+	bool plain;	      /* what tables in guest memory can hold */
+	bool mixed;	      /* configuration tables differ, or may */
 	struct ito_error error[ITO_ERRORS];
 	uint32_t errors;
 	uint16_t told[ITO_CPUS][ITO_INTIDS]; /* 0: nothing to forward; 1 | priority << 8 */

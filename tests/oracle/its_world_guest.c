@@ -102,17 +102,16 @@ static uint32_t size_of(struct its_world *w, unsigned unit, uint32_t device)
 {
 	uint32_t bits = ito_event_bits(&w->o->unit[unit]);
 
-	if (w->uniform)
-		return 5;
 	if (device == w->unit[unit].device[MANY] && !itw_chance(w, 8))
 		return 13;
 	switch (itw_pick(w, 24)) {
 	case 0:
-		return w->small && bits > 13 ? 12 : bits - 1 + itw_pick(w, 2);
+		return bits - 1 + itw_pick(w, 2);
 	case 1:
-		return w->small ? itw_pick(w, 13) : itw_pick(w, 32);
+		return itw_pick(w, 32);
 	case 2:
-		return w->small ? 31 : 13;
+	case 3:
+		return 3 + itw_pick(w, 11);
 	default:
 		return 2 + itw_pick(w, 6);
 	}

@@ -16,8 +16,6 @@ enum { WORLDS = 50, STEPS = 600 };
 static const char *const avoided[] = {
 	"VMAPP and VMOVP of a vPE that is resident, and changes of its configuration table",
 	"VMAPP Alloc=0 of a vPE that no ITS maps, VMAPP of one that is mapped with another VPT_size",
-	("so many events mapped that MAPD is refused because free ones are not adjacent (its.h: only "
-	 "because there are too many)"),
 	"GITS_STATUSR and UMSIR, vlpi callbacks, routes, SETLPIR and CLRLPIR",
 };
 

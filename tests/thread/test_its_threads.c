@@ -19,7 +19,7 @@
 
 enum { EVENTS = 16, READERS = 2, ROUNDS = 4000, DEVICE = 5, CPUS = 1000 };
 
-enum how { BY_MAPTI, BY_MOVI, BY_DISCARD, BY_MAPD, BY_MAPC };
+enum how { BY_MAPTI, BY_MOVI, BY_DISCARD, BY_MAPD, BY_MAPC, BY_ROOM };
 
 static const struct row {
 	const char *name;
@@ -29,7 +29,7 @@ static const struct row {
 	{ "MAPTI, resolved", BY_MAPTI, false },	    { "MAPTI, delivered", BY_MAPTI, true },
 	{ "MOVI, resolved", BY_MOVI, false },	    { "MOVI, delivered", BY_MOVI, true },
 	{ "DISCARD, delivered", BY_DISCARD, true }, { "MAPD, resolved", BY_MAPD, false },
-	{ "MAPC, resolved", BY_MAPC, false },
+	{ "MAPC, resolved", BY_MAPC, false },	    { "moved by another's MAPD", BY_ROOM, false },
 };
 
 static struct its_rig rig;
@@ -84,8 +84,9 @@ static void *reader(void *opaque)
 		most = atomic_load(&published[event]);
 		atomic_fetch_add(&answers, 1);
 		if (result == VIOMMU_FAULT) {
-			/* between two mappings */
-			if (row->how == BY_MAPTI || row->how == BY_MOVI)
+			/* between two mappings; moved, it is mapped all the time */
+			if (row->how == BY_MAPTI || row->how == BY_MOVI ||
+			    (row->how == BY_ROOM && least == most))
 				complain("refused", event, 0, least, most);
 			continue;
 		}
@@ -120,12 +121,32 @@ static uint32_t pending(uint32_t cpu, uint32_t intid)
 	return its_lpi(&rig, cpu, intid) & 1;
 }
 
+/* All events change at once. */
+static bool is_whole(void)
+{
+	return row->how == BY_MAPD || row->how == BY_MAPC || row->how == BY_ROOM;
+}
+
+/* A pool of 64 blocks: the device has the first, and NEIGHBOUR one in the upper half. LARGE needs a half. */
+enum { FILLER = 20, FILLERS = 31, NEIGHBOUR = 6, LARGE = 7 };
+
+static void separate(void)
+{
+	for (uint32_t i = 0; i < FILLERS; i++)
+		run(MAPD(FILLER + i, 4, 0));
+	run(MAPD(NEIGHBOUR, 4, 0));
+	for (uint32_t i = 0; i < FILLERS; i++)
+		run(UNMAPD(FILLER + i));
+}
+
 static void change(uint32_t event, uint32_t version)
 {
 	uint32_t old = atomic_load(&completed[event]);
 
-	if (row->how != BY_MAPD && row->how != BY_MAPC)
-		atomic_store(&published[event], version);
+	for (uint32_t i = 0; i < EVENTS; i++) {
+		if (i == event || is_whole())
+			atomic_store(&published[i], version);
+	}
 	switch (row->how) {
 	case BY_MAPTI:
 		run(MAPTI(DEVICE, event, intid_of(event, version), 0));
@@ -140,16 +161,20 @@ static void change(uint32_t event, uint32_t version)
 		check_eq(row->name, pending(0, intid_of(event, old)), 0);
 		run(MAPTI(DEVICE, event, intid_of(event, version), 0));
 		break;
-	case BY_MAPD:
+	case BY_ROOM:
+		run(UNMAPD(LARGE));
+		run(UNMAPD(NEIGHBOUR));
+		run(MAPD(DEVICE, 4, 0));
 		for (uint32_t i = 0; i < EVENTS; i++)
-			atomic_store(&published[i], version);
+			run(MAPTI(DEVICE, i, intid_of(i, version), 0));
+		separate();
+		break;
+	case BY_MAPD:
 		run(MAPD(DEVICE, version % 2 ? 4 : 6, 0));
 		for (uint32_t i = 0; i < EVENTS; i++)
 			run(MAPTI(DEVICE, i, intid_of(i, version), 0));
 		break;
 	case BY_MAPC:
-		for (uint32_t i = 0; i < EVENTS; i++)
-			atomic_store(&published[i], version);
 		run(MAPC(0, version % CPUS));
 		break;
 	}
@@ -157,14 +182,19 @@ static void change(uint32_t event, uint32_t version)
 	if (row->how == BY_MOVI && row->deliver)
 		check_eq(row->name, pending(old % CPUS, intid_of(event, version)), 0);
 	for (uint32_t i = 0; i < EVENTS; i++) {
-		if (i == event || row->how == BY_MAPD || row->how == BY_MAPC)
+		if (i == event || is_whole())
 			atomic_store(&completed[i], version);
 	}
+	if (row->how == BY_ROOM)
+		run(MAPD(LARGE, 9, 0));
 }
 
 static void set_up(void)
 {
-	its_open(&rig, &(struct its_rig_config){ .intid_bits = 20, .cpus = CPUS, .silent = true });
+	its_open(&rig, &(struct its_rig_config){ .intid_bits = 20,
+						 .cpus = CPUS,
+						 .silent = true,
+						 .events = row->how == BY_ROOM ? 1024 : 0 });
 	for (uint32_t i = 0; i < 512; i++)
 		run(MAPC(i, i));
 	run(MAPD(DEVICE, 4, 0));
@@ -189,11 +219,11 @@ static void no_stale_answer(void **state)
 		for (uintptr_t i = 0; i < READERS; i++)
 			assert_int_equal(pthread_create(&thread[i], NULL, reader, (void *)i), 0);
 		for (uint32_t round = 0; round < ROUNDS && !atomic_load(&failed); round++) {
-			uint32_t event =
-				row->how == BY_MAPD || row->how == BY_MAPC ? 0 : round % EVENTS;
+			uint32_t event = is_whole() ? 0 : round % EVENTS;
 
 			/* MOVI goes to collections of the table: versions stay below 512 */
-			if (version[event] == (row->how == BY_MOVI ? 500U : 3500U))
+			if (version[event] ==
+			    (row->how == BY_MOVI || row->how == BY_ROOM ? 500U : 3500U))
 				break;
 			change(event, ++version[event]);
 		}
