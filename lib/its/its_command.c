@@ -261,6 +261,7 @@ static enum its_executed settle_pending(struct its *its, const struct its_curren
 
 	if (!its_passed(its))
 		return ITS_WAITING;
+	(void)unit_pay(&its->unit, its->lpis->cpus / 16);
 	if (c->to == ITS_NOBODY)
 		clear_at(its, c->event, c->from);
 	else if (c->event & EVENT_VIRTUAL)
@@ -307,64 +308,45 @@ static enum its_executed movi(struct its *its, struct its_current *c)
 	return from == to ? ITS_DONE : its_take_away(its, event, from, to);
 }
 
-static enum its_executed discard(struct its *its, struct its_current *c)
+static void invalidate_at(struct its *its, const struct its_current *c, uint64_t event,
+			  uint32_t place)
 {
-	enum its_executed end;
-	_Atomic uint64_t *at;
-	uint64_t event;
-	uint32_t place;
+	uint32_t intid = (uint32_t)bits_get(event, EVENT_INTID);
 
-	(void)c;
-	if (!look_up_placed(its, ITS_OP_DISCARD, &at, &event, &place, &end))
-		return end;
-	its_set_event(its, at, 0);
-	return its_take_away(its, event, place, ITS_NOBODY);
-}
-
-static enum its_executed interrupt(struct its *its, struct its_current *c)
-{
-	enum its_executed end;
-	_Atomic uint64_t *at;
-	uint64_t event;
-	uint32_t place;
-
-	(void)c;
-	if (look_up_placed(its, ITS_OP_INT, &at, &event, &place, &end))
-		its_signal(its, event);
-	return end;
-}
-
-static enum its_executed clear(struct its *its, struct its_current *c)
-{
-	enum its_executed end;
-	_Atomic uint64_t *at;
-	uint64_t event;
-	uint32_t place;
-
-	(void)c;
-	/* the syndrome has 05, not the opcode */
-	if (look_up_placed(its, 0x05, &at, &event, &place, &end))
-		clear_at(its, event, place);
-	return end;
-}
-
-static enum its_executed inv(struct its *its, struct its_current *c)
-{
-	enum its_executed end;
-	_Atomic uint64_t *at;
-	uint64_t event;
-	uint32_t place;
-
-	if (!look_up_placed(its, ITS_OP_INV, &at, &event, &place, &end))
-		return end;
 	if (event & EVENT_VIRTUAL)
-		vpe_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID),
-			       (uint32_t)bits_get(event, EVENT_DOORBELL));
+		vpe_invalidate(its->lpis, place, intid, (uint32_t)bits_get(event, EVENT_DOORBELL));
 	else
-		lpi_invalidate(its->lpis, place, (uint32_t)bits_get(event, EVENT_INTID));
-	(void)unit_pay(&its->unit, its->lpis->cpus / 16); /* a change is told of all */
+		lpi_invalidate(its->lpis, place, intid);
 	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
-	return ITS_DONE;
+}
+
+/* INT, CLEAR, DISCARD, INV: of an event whose interrupt is pending somewhere. */
+static enum its_executed event_command(struct its *its, struct its_current *c)
+{
+	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
+	enum its_executed end;
+	_Atomic uint64_t *at;
+	uint64_t event;
+	uint32_t place;
+
+	/* CLEAR has 05 in the syndrome, not its opcode */
+	if (!look_up_placed(its, op == ITS_OP_CLEAR ? 0x05 : op, &at, &event, &place, &end))
+		return end;
+	(void)unit_pay(&its->unit, its->lpis->cpus / 16); /* a change is told to all */
+	switch (op) {
+	case ITS_OP_INT:
+		its_signal(its, event);
+		return ITS_DONE;
+	case ITS_OP_CLEAR:
+		clear_at(its, event, place);
+		return ITS_DONE;
+	case ITS_OP_DISCARD:
+		its_set_event(its, at, 0);
+		return its_take_away(its, event, place, ITS_NOBODY);
+	default:
+		invalidate_at(its, c, event, place);
+		return ITS_DONE;
+	}
 }
 
 /* ---- redistributors ---- */
@@ -423,16 +405,26 @@ static const struct {
 	enum its_executed (*execute)(struct its *its, struct its_current *c);
 	bool settles; /* its phase 1 is settle_pending() */
 } commands[] = {
-	[ITS_OP_MOVI] = { movi, true },		[ITS_OP_INT] = { interrupt, false },
-	[ITS_OP_CLEAR] = { clear, false },	[ITS_OP_SYNC] = { its_sync, false },
-	[ITS_OP_MAPD] = { mapd, false },	[ITS_OP_MAPC] = { mapc, false },
-	[ITS_OP_MAPTI] = { mapti, false },	[ITS_OP_MAPI] = { mapti, false },
-	[ITS_OP_INV] = { inv, false },		[ITS_OP_INVALL] = { invall, false },
-	[ITS_OP_MOVALL] = { movall, false },	[ITS_OP_DISCARD] = { discard, true },
-	[ITS_OP_VMOVI] = { its_vmovi, true },	[ITS_OP_VMOVP] = { its_vmovp, false },
-	[ITS_OP_VSGI] = { its_vsgi, false },	[ITS_OP_VSYNC] = { its_vsync, false },
-	[ITS_OP_VMAPP] = { its_vmapp, false },	[ITS_OP_VMAPTI] = { its_vmapti, false },
-	[ITS_OP_VMAPI] = { its_vmapti, false }, [ITS_OP_VINVALL] = { its_vinvall, false },
+	[ITS_OP_MOVI] = { movi, true },
+	[ITS_OP_INT] = { event_command, false },
+	[ITS_OP_CLEAR] = { event_command, false },
+	[ITS_OP_SYNC] = { its_sync, false },
+	[ITS_OP_MAPD] = { mapd, false },
+	[ITS_OP_MAPC] = { mapc, false },
+	[ITS_OP_MAPTI] = { mapti, false },
+	[ITS_OP_MAPI] = { mapti, false },
+	[ITS_OP_INV] = { event_command, false },
+	[ITS_OP_INVALL] = { invall, false },
+	[ITS_OP_MOVALL] = { movall, false },
+	[ITS_OP_DISCARD] = { event_command, true },
+	[ITS_OP_VMOVI] = { its_vmovi, true },
+	[ITS_OP_VMOVP] = { its_vmovp, false },
+	[ITS_OP_VSGI] = { its_vsgi, false },
+	[ITS_OP_VSYNC] = { its_vsync, false },
+	[ITS_OP_VMAPP] = { its_vmapp, false },
+	[ITS_OP_VMAPTI] = { its_vmapti, false },
+	[ITS_OP_VMAPI] = { its_vmapti, false },
+	[ITS_OP_VINVALL] = { its_vinvall, false },
 	[ITS_OP_INVDB] = { its_invdb, false },
 };
 
