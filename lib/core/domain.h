@@ -17,9 +17,9 @@
 #include <stdint.h>
 
 #include "machine.h"
+#include "pt_config.h"
 #include "table_cache.h"
 #include "tlb.h"
-#include "walk.h"
 
 /* What a domain is: compared byte by byte, so no padding. */
 struct domain_key {

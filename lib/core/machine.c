@@ -7,11 +7,11 @@
 #include <sys/random.h>
 
 #include "abi.h"
+#include "epoch.h"
 #include "machine.h"
 #include "mem_map.h"
 #include "range.h"
 #include "seqlock.h"
-#include "unit.h"
 
 /* Without an allocator of the VMM: calloc(), aligned by hand; the block's own address is kept just
  * below. */
@@ -153,7 +153,7 @@ int viommu_vm_free(struct viommu_vm *vm)
 
 	if (!vm)
 		return VIOMMU_OK;
-	if (vm->iommus)
+	if (vm->users)
 		return VIOMMU_EBUSY;
 	mem_map_free_all(vm);
 	pthread_cond_destroy(&vm->moved);
@@ -270,16 +270,16 @@ static void erase(struct viommu_vm *vm, uint32_t at)
 static void map_changed(struct viommu_vm *vm)
 {
 	pthread_mutex_lock(&vm->lock);
-	for (struct viommu *u = vm->iommus; u; u = u->next)
-		unit_map_changed(u);
+	for (struct vm_user *user = vm->users; user; user = user->next)
+		user->row->map_changed(user);
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_await(struct viommu *iommu)
+void vm_await(struct viommu_vm *vm, struct vm_user *user)
 {
-	pthread_mutex_lock(&iommu->vm->lock);
-	unit_map_changed(iommu);
-	pthread_mutex_unlock(&iommu->vm->lock);
+	pthread_mutex_lock(&vm->lock);
+	user->row->map_changed(user);
+	pthread_mutex_unlock(&vm->lock);
 }
 
 static int take_region(const struct viommu_vm *vm, const struct viommu_region *given,
@@ -380,8 +380,8 @@ static bool quiet(struct viommu_vm *vm)
 {
 	bool passed = true;
 
-	for (struct viommu *u = vm->iommus; passed && u; u = u->next)
-		passed = unit_map_quiet(u);
+	for (struct vm_user *user = vm->users; passed && user; user = user->next)
+		passed = user->row->map_quiet(user);
 	return passed;
 }
 
@@ -421,20 +421,20 @@ void vm_moved(struct viommu_vm *vm)
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu)
+void vm_add_user(struct viommu_vm *vm, struct vm_user *user)
 {
 	pthread_mutex_lock(&vm->lock);
-	iommu->next = vm->iommus;
-	vm->iommus = iommu;
+	user->next = vm->users;
+	vm->users = user;
 	pthread_mutex_unlock(&vm->lock);
 }
 
-void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu)
+void vm_remove_user(struct viommu_vm *vm, struct vm_user *user)
 {
 	pthread_mutex_lock(&vm->lock);
-	for (struct viommu **at = &vm->iommus; *at; at = &(*at)->next) {
-		if (*at == iommu) {
-			*at = iommu->next;
+	for (struct vm_user **at = &vm->users; *at; at = &(*at)->next) {
+		if (*at == user) {
+			*at = user->next;
 			break;
 		}
 	}

@@ -7,9 +7,25 @@
 
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 struct mem_map;
+
+/* One who translates in a VM (unit.h), and the functions through which it is told. */
+struct vm_user;
+
+struct vm_user_row {
+	/* What was looked up before is out of date: the regions have changed. With vm->lock held. */
+	void (*map_changed)(struct vm_user *user);
+	/* Whether everyone who used the old ones has left; with vm->lock held. */
+	bool (*map_quiet)(struct vm_user *user);
+};
+
+struct vm_user {
+	const struct vm_user_row *row;
+	struct vm_user *next; /* under vm->lock */
+};
 
 struct viommu_vm {
 	struct viommu_vm_config config;
@@ -20,8 +36,8 @@ struct viommu_vm {
 	/* First, last and host of the two largest regions, which are asked first: a PC has two of RAM. */
 	_Atomic uint64_t largest[2][3];
 	struct mem_map *maps; /* every one there was */
-	pthread_mutex_t lock; /* guards iommus, and changes of the regions */
-	struct viommu *iommus;
+	pthread_mutex_t lock; /* guards users, and changes of the regions */
+	struct vm_user *users;
 	pthread_cond_t moved;	 /* with lock: an IOMMU has work; of viommu_vm_wait() */
 	_Atomic uint32_t waiter; /* somebody is in it */
 };
@@ -35,15 +51,15 @@ void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes);
 void *vm_default_alloc(void *opaque, uint64_t bytes, uint64_t align);
 void vm_default_dealloc(void *opaque, void *at, uint64_t bytes);
 
-/* viommu_vm_quiesce() waits for the sections that are open in this IOMMU now, as after a change of
+/* viommu_vm_quiesce() waits for the sections that are open at this user now, as after a change of
  * regions. */
-void vm_await(struct viommu *iommu);
+void vm_await(struct viommu_vm *vm, struct vm_user *user);
 
 /* A section has closed that somebody waited for: wakes viommu_vm_wait(). No lock may be held. */
 void vm_moved(struct viommu_vm *vm);
 
-void vm_add_iommu(struct viommu_vm *vm, struct viommu *iommu);
-void vm_remove_iommu(struct viommu_vm *vm, struct viommu *iommu);
+void vm_add_user(struct viommu_vm *vm, struct vm_user *user);
+void vm_remove_user(struct viommu_vm *vm, struct vm_user *user);
 
 /* Keyed hash of two words. */
 static inline uint64_t vm_hash(const uint64_t key[2], uint64_t a, uint64_t b)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* unit.c - one IOMMU: its common part, and the public verbs that go straight to the engine. */
 
+#include <stddef.h>
 #include <string.h>
 
 #include "abi.h"
@@ -61,6 +62,41 @@ static int init_caches(struct viommu *u)
 	return u->outstanding ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 
+/* ---- what the VM tells ---- */
+
+static struct viommu *unit_of(struct vm_user *user)
+{
+	return (struct viommu *)(void *)((unsigned char *)user - offsetof(struct viommu, user));
+}
+
+static void map_changed(struct vm_user *user)
+{
+	struct viommu *u = unit_of(user);
+
+	/* Channels keep host pointers with their translations, under the generation of contexts. */
+	u->map_epoch = unit_forget(u, false);
+}
+
+static bool map_quiet(struct vm_user *user)
+{
+	struct viommu *u = unit_of(user);
+
+	if (!u->map_epoch)
+		return true;
+	if (!epoch_passed(&u->epoch, u->map_epoch, NULL)) {
+		atomic_store(&u->map_awaited, u->map_epoch);
+		epoch_ask_too(&u->epoch, u->map_epoch);
+		if (!epoch_passed(&u->epoch, u->map_epoch, NULL))
+			return false;
+	}
+	atomic_store(&u->map_awaited, 0);
+	u->map_epoch = 0;
+	return true;
+}
+
+static const struct vm_user_row vm_user_row = { .map_changed = map_changed,
+						.map_quiet = map_quiet };
+
 int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *vm,
 	      const struct viommu_host *host, const struct viommu_limits *limits)
 {
@@ -84,7 +120,8 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	epoch_add(&u->epoch, &u->self);
 	u->epoch.own = &u->self;
 	result = init_caches(u);
-	vm_add_iommu(vm, u);
+	u->user.row = &vm_user_row;
+	vm_add_user(vm, &u->user);
 	if (result)
 		unit_fini(u);
 	return result;
@@ -92,7 +129,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 
 void unit_fini(struct viommu *u)
 {
-	vm_remove_iommu(u->vm, u);
+	vm_remove_user(u->vm, &u->user);
 	domain_users_fini(&u->domain_users, u->vm);
 	if (u->shadow_pool)
 		range_pool_free(u->shadow_pool);
@@ -194,27 +231,6 @@ void unit_forget_device(struct viommu_device *device, bool told)
 		probe_invalidation(device->iommu, COUNT_CONTEXTS, device,
 				   atomic_load_explicit(&device->id, memory_order_relaxed),
 				   VIOMMU_ANY_PASID, 0, UINT64_MAX);
-}
-
-void unit_map_changed(struct viommu *u)
-{
-	/* Channels keep host pointers with their translations, under the generation of contexts. */
-	u->map_epoch = unit_forget(u, false);
-}
-
-bool unit_map_quiet(struct viommu *u)
-{
-	if (!u->map_epoch)
-		return true;
-	if (!epoch_passed(&u->epoch, u->map_epoch, NULL)) {
-		atomic_store(&u->map_awaited, u->map_epoch);
-		epoch_ask_too(&u->epoch, u->map_epoch);
-		if (!epoch_passed(&u->epoch, u->map_epoch, NULL))
-			return false;
-	}
-	atomic_store(&u->map_awaited, 0);
-	u->map_epoch = 0;
-	return true;
 }
 
 int viommu_free(struct viommu *u)

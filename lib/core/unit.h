@@ -27,6 +27,7 @@
 #include "shadow.h"
 #include "table_cache.h"
 #include "tlb.h"
+#include "walk.h"
 
 struct state_reader;
 struct state_writer;
@@ -307,8 +308,8 @@ struct viommu {
 	_Atomic uint32_t shadows_due; /* how many */
 
 	/* Under vm->lock. */
-	struct viommu *next;
-	uint64_t map_epoch; /* what viommu_vm_quiesce() waits for; 0: nothing */
+	struct vm_user user; /* of the VM */
+	uint64_t map_epoch;  /* what viommu_vm_quiesce() waits for; 0: nothing */
 
 	_Atomic uint64_t map_awaited; /* the same, if it was asked and has answered PENDING */
 
@@ -352,11 +353,6 @@ uint64_t unit_forget(struct viommu *u, bool flush);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
  * anyone learns that it is done: notify_device_changed(). */
 void unit_forget_device(struct viommu_device *device, bool told);
-
-/* The memory map has changed (with vm->lock held), and whether everyone who used the old one has
- * left. */
-void unit_map_changed(struct viommu *u);
-bool unit_map_quiet(struct viommu *u);
 
 /* ---- translate.c ---- */
 

@@ -250,7 +250,7 @@ int viommu_vhost_forget_gpa(struct viommu_vhost *v, uint64_t gpa, uint64_t gpa_l
 	while (next_in_memory(v, &from, gpa, gpa_last, &range))
 		invalidated(v, range.first, range.last);
 	on_complete(v);
-	vm_await(v->device->iommu);
+	vm_await(v->device->iommu->vm, &v->device->iommu->user);
 	pthread_mutex_lock(&v->lock);
 	result = v->broken ? VIOMMU_ENOENT : v->holding ? VIOMMU_PENDING : VIOMMU_OK;
 	pthread_mutex_unlock(&v->lock);
