@@ -37,7 +37,7 @@ byte waiting_later;
 byte start_later; /* 2: the change and the new number, 1: the number */
 
 #ifdef COUNTED
-/* Sections that are counted, by epoch (core/epoch_group.h): who opens one counts it in the current
+/* Sections that are counted, by epoch (memory/epoch_group.h): who opens one counts it in the current
  * bucket, with a read-modify-write, which no buffer holds up. */
 #ifndef BUCKETS
 #define BUCKETS 2

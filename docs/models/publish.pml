@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * publish.pml - a structure of two words that the guest publishes, and then changes 16 bytes at a time, while it is read
- * word by word: core/mem.h, mem_load_pair() and mem_load(). What is not ordered by an acquire load may be read in any order.
+ * word by word: memory/mem.h, mem_load_pair() and mem_load(). What is not ordered by an acquire load may be read in any order.
  */
 
 byte w0; /* the word with the valid bit; its version, 0: not valid */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vtd_context.c - from requester id and PASID to parsed context (3.4, 9.1 to 9.6). Caching is
- * core/context_cache.c. */
+ * cache/context_cache.c. */
 
 #include "mem.h"
 #include "pt_vtd_ss.h"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# epoch_fences.sh LIBRARY - the fences of core/epoch.h are in what was built, wherever a section is opened or closed. A thread
+# epoch_fences.sh LIBRARY - the fences of memory/epoch.h are in what was built, wherever a section is opened or closed. A thread
 # that lacks one is wrong once in a million times, on several processors: docs/models/epoch.pml shows what they are for.
 set -euo pipefail
 library=$1

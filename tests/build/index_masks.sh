@@ -58,12 +58,16 @@ core=(viommu_translate viommu_dma_read channel_copy copy_range mem_load64_far me
 for function in "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
 	expect "$library" "$function" "$built"
 done
+include=(-I"$here/include")
+for floor in base memory store cache fmt unit; do
+	include+=(-I"$here/lib/$floor")
+done
 for how in masked bare; do
 	definition=()
 	[ $how = masked ] || definition=(-DVIOMMU_NO_INDEX_MASKS)
-	for source in channel dma mem; do
-		"$cc" -std=c11 -O2 -DNDEBUG -D_DEFAULT_SOURCE -fPIC "${definition[@]}" -I"$here/include" -I"$here/lib/core" \
-			-c "$here/lib/core/$source.c" -o "$work/$source-$how.o"
+	for source in unit/channel unit/dma memory/mem; do
+		"$cc" -std=c11 -O2 -DNDEBUG -D_DEFAULT_SOURCE -fPIC "${definition[@]}" "${include[@]}" \
+			-c "$here/lib/$source.c" -o "$work/${source#*/}-$how.o"
 	done
 	expect "$work/channel-$how.o" viommu_translate $how
 	for function in "${core[@]:1:3}"; do

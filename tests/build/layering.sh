@@ -45,11 +45,14 @@ while read -r file; do
 	folder=$(dirname "$file")
 	case $file in
 	include/*) check_includes "$file" "$public_system" ;;
-	lib/core/*) check_includes "$file" "$lib_system" lib/core ;;
-	lib/fmt/*) check_includes "$file" "$lib_system" lib/core lib/fmt ;;
-	lib/*/*) check_includes "$file" "$lib_system" lib/core lib/fmt "$folder" ;;
+	lib/base/*) check_includes "$file" "$lib_system" lib/base ;;
+	lib/memory/*) check_includes "$file" "$lib_system" lib/{base,memory} ;;
+	lib/store/* | lib/cache/*) check_includes "$file" "$lib_system" lib/{base,memory} "$folder" ;;
+	lib/fmt/*) check_includes "$file" "$lib_system" lib/{base,memory,store,cache,fmt} ;;
+	lib/unit/*) check_includes "$file" "$lib_system" lib/{base,memory,store,cache,fmt,unit} ;;
+	lib/*/*) check_includes "$file" "$lib_system" lib/{base,memory,store,cache,fmt,unit} "$folder" ;;
 	lib/*) bad "$file: belongs into a folder of lib/" ;;
-	bench/map_bench.c | bench/worst_bench.c) check_includes "$file" any bench lib/core ;; # range maps, and steps that are left, are not exported
+	bench/map_bench.c | bench/worst_bench.c) check_includes "$file" any bench lib/{base,memory,store,cache,fmt,unit} ;; # range maps, and steps that are left, are not exported
 	bench/*) check_includes "$file" any bench ;;
 	examples/*/*) check_includes "$file" any "$folder" ;;
 	examples/vhost_user_*.c) check_includes "$file" any examples examples/vhost_user ;;

@@ -6,7 +6,7 @@
 #include "bits.h"
 #include "ioapic_rig.h"
 
-/* lib/core/state.h and ioapic_state.c: header 16, "conf" 8 + 8, "regs" 8 + 8, "pins" 8 + 12 a pin,
+/* lib/base/state.h and ioapic_state.c: header 16, "conf" 8 + 8, "regs" 8 + 8, "pins" 8 + 12 a pin,
  * "end." 8 + 8. */
 #define AT_CONF		  24U
 #define AT_REGS		  40U

@@ -197,7 +197,7 @@ static void command_under_way(void **state)
 
 /* ---- states that are refused ---- */
 
-/* The sum of the format (lib/core/state.h): of all bytes before the end record, rotating. */
+/* The sum of the format (lib/base/state.h): of all bytes before the end record, rotating. */
 static void seal(unsigned char *state, uint64_t bytes)
 {
 	uint64_t total = 0;

@@ -72,7 +72,7 @@ static void test_flipped(void **state)
 	vr_close(r);
 }
 
-/* The sum of the format (lib/core/state.h): of all bytes before the end record, rotating. */
+/* The sum of the format (lib/base/state.h): of all bytes before the end record, rotating. */
 static void seal(unsigned char *bytes)
 {
 	uint64_t total = 0;
@@ -198,7 +198,7 @@ static void test_hostile(void **state)
 	vr_close(r);
 }
 
-/* ---- records (lib/core/state.h) that are missing, doubled, too long or too short ---- */
+/* ---- records (lib/base/state.h) that are missing, doubled, too long or too short ---- */
 
 static uint64_t full; /* length of what is good */
 

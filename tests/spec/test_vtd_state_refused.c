@@ -100,7 +100,7 @@ static void test_flipped(void **state)
 	unit_close(u);
 }
 
-/* The sum of the format (lib/core/state.h): of all bytes before the end record, rotating. */
+/* The sum of the format (lib/base/state.h): of all bytes before the end record, rotating. */
 static void seal(unsigned char *bytes)
 {
 	uint64_t total = 0;

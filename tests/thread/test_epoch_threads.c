@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_epoch_threads.c - core/epoch.h between two threads: whoever has entered a section before an epoch has passed
+ * test_epoch_threads.c - memory/epoch.h between two threads: whoever has entered a section before an epoch has passed
  * sees the change that came before it, or holds it back. With fences in the readers, and with membarrier; in sections
  * of its own, a visitor's, or counted. (That a fence
  * is missing shows only on processors that are free at the same time; that the kernel is called: test_membarrier.c.)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_bits.c - core/bits.h: masks, fields, and indices that are clamped without a branch. */
+/* test_bits.c - base/bits.h: masks, fields, and indices that are clamped without a branch. */
 #include "check.h"
 
 #include "bits.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_context_cache.c - core/context_cache.h: found by requester and PASID, while current. */
+/* test_context_cache.c - cache/context_cache.h: found by requester and PASID, while current. */
 #include "check.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_domain.c - core/domain.h: which requests share a domain, and what each invalidation reaches. */
+/* test_domain.c - cache/domain.h: which requests share a domain, and what each invalidation reaches. */
 #include "check.h"
 
 #include <libvirtiommu/iommu.h>
@@ -54,7 +54,7 @@ static struct domain *get(struct world *w, const struct domain_key *k)
 	return domains_get(&w->domains, k, 1, &life);
 }
 
-/* As core/translate.c fills: size first, then the entry, under what was read before. */
+/* As unit/translate.c fills: size first, then the entry, under what was read before. */
 static void fill_seen(struct world *w, struct domain *d, uint64_t iova, unsigned lg2, uint64_t tag,
 		      uint64_t seen)
 {

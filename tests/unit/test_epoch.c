@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_epoch.c - core/epoch.h: sections, visitors, and who waits for whom. */
+/* test_epoch.c - memory/epoch.h: sections, visitors, and who waits for whom. */
 #include "check.h"
 
 #include <string.h>

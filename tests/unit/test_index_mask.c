@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_index_mask.c - core/bits.h: bits_index_mask(), as this processor has it and as others do. That the compiler
+/* test_index_mask.c - base/bits.h: bits_index_mask(), as this processor has it and as others do. That the compiler
  * leaves it where it is: tests/build/index_masks.sh. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_mem.c - core/mem.h: loads, stores and swaps in regions, in ROM and behind callbacks. */
+/* test_mem.c - memory/mem.h: loads, stores and swaps in regions, in ROM and behind callbacks. */
 #include "check.h"
 
 #include <string.h>

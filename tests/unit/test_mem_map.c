@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_mem_map.c - core/mem.h: hundreds of regions, with gaps and without, against a list that is searched from its
+/* test_mem_map.c - memory/mem.h: hundreds of regions, with gaps and without, against a list that is searched from its
  * start; the map grows, loses regions in its middle, and has no memory to grow. */
 #include "check.h"
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_micro_tlb.c - core/channel.c: the micro-TLB of a channel, of every size (limits.channel_entries): what it
+ * test_micro_tlb.c - unit/channel.c: the micro-TLB of a channel, of every size (limits.channel_entries): what it
  * answers is what the tables and the regions say, whatever takes whose place in it, and at every border.
  */
 #include "check.h"

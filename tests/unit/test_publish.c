@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_publish.c - core/mem.h: a structure that the guest publishes while it is being read is read
+ * test_publish.c - memory/mem.h: a structure that the guest publishes while it is being read is read
  * as not valid or as a whole (obligation 40): the word with the valid bit comes first.
  *
  * The structure lies across two pages that nobody may touch. Each fault opens a page, and the second

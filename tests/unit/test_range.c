@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_range.c - core/range.h: closed ranges up to 2^64 - 1, and sums that can say no. */
+/* test_range.c - base/range.h: closed ranges up to 2^64 - 1, and sums that can say no. */
 #include "check.h"
 
 #include "bits.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * test_range_map.c - core/range_map.h: rows at the edges, the cap, failing allocations, and random
+ * test_range_map.c - store/range_map.h: rows at the edges, the cap, failing allocations, and random
  * operations beside a plain sorted array.
  */
 #include "check.h"

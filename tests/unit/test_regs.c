@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_regs.c - core/regs.h: every kind of row, every size at every offset, against a slow model. */
+/* test_regs.c - unit/regs.h: every kind of row, every size at every offset, against a slow model. */
 #include "check.h"
 
 #include <pthread.h>

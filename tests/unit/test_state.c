@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_state.c - core/state.h: what was written is read back, and nothing else is believed. */
+/* test_state.c - base/state.h: what was written is read back, and nothing else is believed. */
 #include "check.h"
 
 #include <stdlib.h>

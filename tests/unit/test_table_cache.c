@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_table_cache.c - core/table_cache.h: what is found under which tag, block and map, and what is never found
+/* test_table_cache.c - cache/table_cache.h: what is found under which tag, block and map, and what is never found
  * again. */
 #include "check.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_tlb.c - core/tlb.h: what is found under which tag, and what is never found again. */
+/* test_tlb.c - cache/tlb.h: what is found under which tag, and what is never found again. */
 #include "check.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_visit.c - core/walk.h, pt_visit: exactly the pages that walks find, in order, in pieces. */
+/* test_visit.c - fmt/walk.h, pt_visit: exactly the pages that walks find, in order, in pieces. */
 #include "check.h"
 
 #include <stdlib.h>

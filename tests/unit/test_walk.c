@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_walk.c - core/walk.h with a toy format: levels fall, loads are bounded, changes are seen. */
+/* test_walk.c - fmt/walk.h with a toy format: levels fall, loads are bounded, changes are seen. */
 #include "check.h"
 
 #include <string.h>
