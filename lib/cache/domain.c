@@ -19,7 +19,7 @@ int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
 	d->slot = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->slot), _Alignof(struct domain));
 	if (!d->slot)
 		return VIOMMU_ENOMEM;
-	for (unsigned by = DOMAIN_BY_ID; by <= DOMAIN_BY_PASID; by++) {
+	for (unsigned by = DOMAIN_BY_GROUP; by <= DOMAIN_BY_ID; by++) {
 		d->chain[by] = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->chain[by]),
 					_Alignof(struct domain_chain));
 		if (!d->chain[by])
@@ -34,30 +34,30 @@ void domains_fini(struct domains *d, struct viommu_vm *vm)
 {
 	pthread_mutex_destroy(&d->lock);
 	vm_dealloc(vm, d->slot, (uint64_t)d->count * sizeof(*d->slot));
-	for (unsigned by = DOMAIN_BY_ID; by <= DOMAIN_BY_PASID; by++)
+	for (unsigned by = DOMAIN_BY_GROUP; by <= DOMAIN_BY_ID; by++)
 		vm_dealloc(vm, d->chain[by], (uint64_t)d->count * sizeof(*d->chain[by]));
 }
 
-static inline struct domain_chain *chain_of(const struct domains *d, unsigned by, uint32_t id,
-					    uint32_t pasid)
+static inline struct domain_chain *chain_of(const struct domains *d, unsigned by, uint64_t who)
 {
-	uint64_t who = by == DOMAIN_BY_ID ? id : (uint64_t)~pasid << 32 | id;
-
 	return &d->chain[by][vm_hash_salted(d->tlb->key, d->tlb->key[1], who) & (d->count - 1)];
+}
+
+static inline struct domain_chain *group_of(const struct domains *d, const struct domain_key *key)
+{
+	return chain_of(d, DOMAIN_BY_GROUP, key->group);
 }
 
 /* Of its chains as a whole: a sum, since both only grow. */
 static uint64_t chain_flushes(const struct domains *d, const struct domain_key *key)
 {
-	return chain_of(d, DOMAIN_BY_ID, key->id, key->pasid)->flushes +
-	       chain_of(d, DOMAIN_BY_PASID, key->id, key->pasid)->flushes;
+	return group_of(d, key)->flushes + chain_of(d, DOMAIN_BY_ID, key->id)->flushes;
 }
 
 /* First slot of the set a key may live in. */
 static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 {
-	uint64_t hash = vm_hash(d->tlb->key, key->stage1.root ^ key->id,
-				key->stage2.root ^ (uint64_t)key->pasid << 32);
+	uint64_t hash = vm_hash(d->tlb->key, key->stage1.root ^ key->id, key->stage2.root);
 
 	return (uint32_t)hash & (d->count - 1) & ~(DOMAIN_WAYS - 1);
 }
@@ -76,12 +76,27 @@ static void count_change(struct domain *slot)
 	atomic_store_explicit(&slot->changes, changes + 1, memory_order_release);
 }
 
+static __attribute__((noinline, cold)) void end_globals(struct domains *d, struct domain *slot)
+{
+	atomic_store_explicit(&slot->globals, 0, memory_order_relaxed);
+	group_of(d, &slot->key)->globals--;
+}
+
+/* What was noted of what is cached, which nobody finds any more. While the count of changes is odd, or the
+ * domain is about to lose its place. */
+static inline void forget_notes(struct domains *d, struct domain *slot)
+{
+	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
+	atomic_store_explicit(&slot->cuts, 0, memory_order_relaxed);
+	if (UNLIKELY(atomic_load_explicit(&slot->globals, memory_order_relaxed)))
+		end_globals(d, slot);
+}
+
 /* Entries under the old tag are never found again; a fill under way under it neither. While the
  * count of changes is odd. */
 static void renew(struct domains *d, struct domain *slot)
 {
-	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
-	atomic_store_explicit(&slot->cuts, 0, memory_order_relaxed);
+	forget_notes(d, slot);
 	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
 }
 
@@ -94,10 +109,16 @@ static void give_new_tag(struct domains *d, struct domain *slot)
 	count_change(slot);
 }
 
+static struct domain_chain *chain_by(const struct domains *d, unsigned by,
+				     const struct domain_key *key)
+{
+	return by == DOMAIN_BY_GROUP ? group_of(d, key) : chain_of(d, DOMAIN_BY_ID, key->id);
+}
+
 static void unchain(struct domains *d, unsigned by, uint32_t index)
 {
 	const struct domain *slot = &d->slot[index];
-	struct domain_chain *chain = chain_of(d, by, slot->key.id, slot->key.pasid);
+	struct domain_chain *chain = chain_by(d, by, &slot->key);
 
 	if (slot->previous[by] == DOMAIN_NONE)
 		chain->first = slot->next[by];
@@ -111,7 +132,7 @@ static void unchain(struct domains *d, unsigned by, uint32_t index)
 static void enchain(struct domains *d, unsigned by, uint32_t index)
 {
 	struct domain *slot = &d->slot[index];
-	struct domain_chain *chain = chain_of(d, by, slot->key.id, slot->key.pasid);
+	struct domain_chain *chain = chain_by(d, by, &slot->key);
 
 	slot->previous[by] = DOMAIN_NONE;
 	slot->next[by] = chain->first;
@@ -126,14 +147,15 @@ static void take_slot(struct domains *d, uint32_t index, const struct domain_key
 	struct domain *slot = &d->slot[index];
 
 	if (atomic_load_explicit(&slot->tag, memory_order_relaxed)) {
+		forget_notes(d, slot);
+		unchain(d, DOMAIN_BY_GROUP, index);
 		unchain(d, DOMAIN_BY_ID, index);
-		unchain(d, DOMAIN_BY_PASID, index);
 	} else { /* once: who has found the domain before reads it without a lock */
 		slot->salt = vm_hash(d->tlb->key, index, 1);
 	}
 	slot->key = *key;
+	enchain(d, DOMAIN_BY_GROUP, index);
 	enchain(d, DOMAIN_BY_ID, index);
-	enchain(d, DOMAIN_BY_PASID, index);
 	/* Before the counts and the new tag: whoever sees one of these must also see that the
 	 * domain he knew lives no more. */
 	atomic_store_explicit(&slot->life, d->last_tag + 1, memory_order_relaxed);
@@ -191,32 +213,55 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	return slot;
 }
 
+/* From now on invalidations of global pages come by. One that came before did not, and did not count: what
+ * was read before now is dropped, as if it had. */
+static void begin_globals(struct domains *d, struct domain *domain)
+{
+	count_change(domain);
+	group_of(d, &domain->key)->globals++;
+	atomic_store_explicit(&domain->globals, 1, memory_order_release);
+	count_change(domain);
+}
+
 void domains_announce(struct domains *d, struct domain *domain, const struct translation *block)
 {
 	pthread_mutex_lock(&d->lock);
 	atomic_fetch_or_explicit(&domain->sizes, BIT(block->size_lg2), memory_order_release);
 	if (translation_is_piece(block))
 		atomic_fetch_or_explicit(&domain->cuts, BIT(block->leaf_lg2), memory_order_release);
+	if (block->global && !atomic_load_explicit(&domain->globals, memory_order_relaxed))
+		begin_globals(d, domain);
 	pthread_mutex_unlock(&d->lock);
+}
+
+static bool is_kind(const struct domain *slot, const struct domain_match *match, uint32_t kinds)
+{
+	return slot->key.group == match->group && (kinds >> slot->key.kind & 1);
 }
 
 static bool matches(const struct domain *slot, const struct domain_match *match)
 {
-	return slot->key.id == match->id && (match->kinds >> slot->key.kind & 1) &&
-	       (match->pasid == VIOMMU_ANY_PASID || match->pasid == slot->key.pasid);
+	return is_kind(slot, match, match->kinds) &&
+	       (match->id == DOMAIN_ANY || match->id == slot->key.id);
 }
 
 static bool matches_whole(const struct domain *slot, const struct domain_match *match)
 {
-	return slot->key.id == match->id && (match->whole >> slot->key.kind & 1);
+	return is_kind(slot, match, match->whole);
+}
+
+static bool matches_globals(const struct domain *slot, const struct domain_match *match)
+{
+	return atomic_load_explicit(&slot->globals, memory_order_relaxed) &&
+	       slot->key.id != match->id && is_kind(slot, match, match->globals);
 }
 
 /* The chain that has the domains which match. */
 static struct domain_chain *chain_matching(const struct domains *d,
 					   const struct domain_match *match, unsigned *by)
 {
-	*by = match->pasid == VIOMMU_ANY_PASID ? DOMAIN_BY_ID : DOMAIN_BY_PASID;
-	return chain_of(d, *by, match->id, match->pasid);
+	*by = match->id == DOMAIN_ANY ? DOMAIN_BY_GROUP : DOMAIN_BY_ID;
+	return chain_of(d, *by, match->id == DOMAIN_ANY ? match->group : match->id);
 }
 
 /*
@@ -315,45 +360,72 @@ static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t fir
 	return (uint32_t)looks;
 }
 
-/* Domains of one chain. Returns what was looked at. */
-static uint32_t flush_range_of(struct domains *d, const struct domain_chain *chain, unsigned by,
-			       const struct domain_match *match, uint64_t first, uint64_t last,
-			       bool leaf)
-{
-	unsigned found = 0;
-	uint32_t looks = 0;
+struct range_flush {
+	const struct domain_match *match;
+	uint64_t first;
+	uint64_t last;
+	bool leaf;
+	unsigned found; /* domains whose pages were looked for */
+	uint32_t looks;
+};
 
-	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
-		looks++;
-		if (matches_whole(&d->slot[i], match))
-			give_new_tag(d, &d->slot[i]);
-		if (!matches(&d->slot[i], match))
-			continue;
-		/* Many domains of one id: those after the first few are flushed whole, which costs
-		 * less. */
-		if (++found <= DOMAIN_PROBED_MAX)
-			looks += flush_range(d, &d->slot[i], first, last, leaf);
-		else
-			give_new_tag(d, &d->slot[i]);
+/* Many domains: those after the first few are flushed whole, which costs less. */
+static void flush_range_once(struct domains *d, struct domain *slot, struct range_flush *f)
+{
+	if (++f->found <= DOMAIN_PROBED_MAX)
+		f->looks += flush_range(d, slot, f->first, f->last, f->leaf);
+	else
+		give_new_tag(d, slot);
+}
+
+/* Domains of the chain that match. */
+static void flush_matching(struct domains *d, struct range_flush *f)
+{
+	unsigned by;
+	struct domain_chain *chain = chain_matching(d, f->match, &by);
+
+	if (chain->count > DOMAIN_VISITED_MAX) {
+		flush_chain(d, chain);
+		return;
 	}
-	return looks;
+	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
+		f->looks++;
+		if (matches_whole(&d->slot[i], f->match))
+			give_new_tag(d, &d->slot[i]);
+		if (matches(&d->slot[i], f->match))
+			flush_range_once(d, &d->slot[i], f);
+	}
+}
+
+/* Global pages are cached in whichever domains have walked to them. */
+static void flush_globals(struct domains *d, struct range_flush *f)
+{
+	struct domain_chain *chain = chain_of(d, DOMAIN_BY_GROUP, f->match->group);
+
+	if (!chain->globals)
+		return;
+	if (chain->count > DOMAIN_VISITED_MAX) {
+		flush_chain(d, chain);
+		return;
+	}
+	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[DOMAIN_BY_GROUP]) {
+		f->looks++;
+		if (matches_globals(&d->slot[i], f->match))
+			flush_range_once(d, &d->slot[i], f);
+	}
 }
 
 uint32_t domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
 			     uint64_t last, bool leaf)
 {
-	struct domain_chain *chain;
-	uint32_t looks = 0;
-	unsigned by;
+	struct range_flush f = { .match = match, .first = first, .last = last, .leaf = leaf };
 
 	pthread_mutex_lock(&d->lock);
-	chain = chain_matching(d, match, &by);
-	if (chain->count > DOMAIN_VISITED_MAX)
-		flush_chain(d, chain);
-	else
-		looks = flush_range_of(d, chain, by, match, first, last, leaf);
+	flush_matching(d, &f);
+	if (match->globals && match->id != DOMAIN_ANY)
+		flush_globals(d, &f);
 	pthread_mutex_unlock(&d->lock);
-	return looks / PARTS_OF_A_STEP;
+	return f.looks / PARTS_OF_A_STEP;
 }
 
 void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2)

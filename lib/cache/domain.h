@@ -25,13 +25,19 @@
 struct domain_key {
 	struct pt_config stage1; /* root 0, top 0: none */
 	struct pt_config stage2;
-	uint32_t id;	/* the architecture's domain id */
-	uint32_t pasid; /* VIOMMU_NO_PASID if the tables do not depend on it */
-	uint32_t kind;	/* engine's */
-	uint32_t flags; /* engine's: whatever else changes an answer */
+	uint64_t id;	/* domain_id(): what the first stage is known by in the group */
+	uint64_t flags; /* engine's: whatever else changes an answer */
+	uint32_t group; /* the architecture's domain id, VMID, GSCID */
+	uint32_t kind;	/* engine's; less than 32 */
 };
 
-static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 16, "no padding");
+static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 24, "no padding");
+
+/* @member: the PASID, ASID, PSCID, or VIOMMU_NO_PASID if there is no first stage or it does not depend on one. */
+static inline uint64_t domain_id(uint32_t group, uint32_t member)
+{
+	return (uint64_t)group << 32 | member;
+}
 
 #define DOMAIN_NONE UINT32_MAX
 
@@ -41,6 +47,7 @@ struct domain {
 	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
 	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
 	_Atomic uint64_t cuts;	  /* bit n: and pieces of pages of 1 << n bytes */
+	_Atomic uint64_t globals; /* whether the TLB may have global pages */
 	uint64_t salt;		  /* of the place, in the TLB; constant */
 	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
 	/* Under domains.lock. */
@@ -52,13 +59,14 @@ struct domain {
 	struct domain_key key;
 };
 
-/* Domains with the same hash of the id, or of id and PASID: two that each domain is in. */
-enum domain_chains { DOMAIN_BY_ID, DOMAIN_BY_PASID };
+/* Domains with the same hash of the group, or of the id: two that each domain is in. */
+enum domain_chains { DOMAIN_BY_GROUP, DOMAIN_BY_ID };
 
 struct domain_chain {
 	uint64_t flushes; /* as a whole: its domains get a new tag when they are next asked for */
 	uint32_t first;	  /* index of a slot, or DOMAIN_NONE */
 	uint32_t count;
+	uint32_t globals; /* of groups: how many of its domains have global pages */
 };
 
 struct domains {
@@ -80,7 +88,7 @@ struct domains {
 /* Up to so many of the smallest size they are not counted. */
 #define DOMAIN_PROBES_FEW 8U
 
-/* Domains of one id that a range is removed from page by page. */
+/* Domains of one group that a range is removed from page by page. */
 #define DOMAIN_PROBED_MAX 8U
 
 /* Longer chains than this are not visited but flushed as a whole, with whatever else is in them:
@@ -107,7 +115,8 @@ static inline uint64_t domain_life(const struct domain *domain)
 }
 
 /* Before a block may be cached of a domain: its size is in the domain's sizes from now on, and that of
- * the page of which it is a piece in its cuts. */
+ * the page of which it is a piece in its cuts. Its first global page is not kept this time: whoever
+ * invalidates global pages of the group did not come by yet. */
 void domains_announce(struct domains *domains, struct domain *domain,
 		      const struct translation *block);
 
@@ -118,7 +127,9 @@ static inline bool domain_expects(const struct domain *domain, const struct tran
 	return (atomic_load_explicit(&domain->sizes, memory_order_acquire) >> block->size_lg2 &
 		1) &&
 	       (!translation_is_piece(block) ||
-		(atomic_load_explicit(&domain->cuts, memory_order_acquire) >> block->leaf_lg2 & 1));
+		(atomic_load_explicit(&domain->cuts, memory_order_acquire) >> block->leaf_lg2 &
+		 1)) &&
+	       (!block->global || atomic_load_explicit(&domain->globals, memory_order_acquire));
 }
 
 /* The tables that are walked first, if any. */
@@ -140,12 +151,17 @@ static inline struct tlb_space domain_space(const struct domain *domain, uint64_
 	return (struct tlb_space){ .tag = tag, .salt = domain->salt };
 }
 
+#define DOMAIN_ANY UINT64_MAX
+
 /* Which domains an invalidation concerns. */
 struct domain_match {
-	uint32_t id;	/* always compared */
-	uint32_t pasid; /* key.pasid; VIOMMU_ANY_PASID: all */
+	uint32_t group; /* always compared */
+	uint64_t id;	/* DOMAIN_ANY: all of the group */
 	uint32_t kinds; /* bit n: domains of kind n */
-	uint32_t whole; /* the same, of domains_flush_range() of all PASIDs: those flushed whole */
+	uint32_t
+		whole; /* the same, of domains_flush_range() of all of a group: those flushed whole */
+	/* The same, of domains_flush_range() of one id: those of the group that have global pages, too. */
+	uint32_t globals;
 };
 
 /* A page that is cached in pieces goes as a whole, as one that is one entry does. Which page it is nobody

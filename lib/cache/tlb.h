@@ -39,6 +39,7 @@ struct translation {
 	/* Of the page of which it is a piece, as the tables that are walked first have it, or what a
 	 * walk has found of it; 0: there is no page. The caches do not know it. */
 	uint8_t leaf_lg2;
+	bool global; /* the page is the same in all of the group (domain.h); nor this */
 };
 
 /* Whether it is less than the page: an invalidation of any address of the page is one of it. */

@@ -30,6 +30,7 @@ struct pt_item {
 	uint8_t next;  /* PT_TABLE: its level, below this one */
 	uint8_t lg2;   /* PT_LEAF: size of the page */
 	uint8_t perm;  /* PERM_*; PERM_DIRTY on every entry except a leaf that is not dirty yet */
+	bool global;   /* PT_LEAF: the page is the same for all of a group */
 };
 
 struct pt_format {
@@ -116,6 +117,7 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 {
 	w->found.size_lg2 = item.lg2;
 	w->found.leaf_lg2 = item.lg2;
+	w->found.global = item.global;
 	w->found.iova = w->iova & ~bits_low(item.lg2);
 	w->found.gpa = item.addr;
 	if (format->fold)

@@ -161,7 +161,7 @@ static int replay(struct replay *r, struct viommu_device *device, uint32_t pasid
 
 	result = unit_parse(u, &q, &context);
 	if (!result)
-		device_uses_domain(device, context.key.id);
+		device_uses_domain(device, context.key.group);
 	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
 	if (end != PT_VISIT_STOPPED && replay_flush(r))
 		end = PT_VISIT_STOPPED;

@@ -64,7 +64,7 @@ static uint32_t look(struct viommu_device *device)
 	if (u->engine->mode)
 		return u->engine->mode(u, device);
 	blocked = unit_parse(u, &q, &context) != VIOMMU_OK;
-	device_has_domain(device, blocked ? NULL : &context.key.id);
+	device_has_domain(device, blocked ? NULL : &context.key.group);
 	if (blocked)
 		return VIOMMU_MODE_BLOCK;
 	return domain_first_config(&context.key)->page_lg2 ? VIOMMU_MODE_TRANSLATE

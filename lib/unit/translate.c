@@ -136,7 +136,7 @@ int unit_context(struct viommu *u, struct query *q)
 		result = unit_parse(u, q, &e->context);
 		if (result)
 			return result;
-		device_uses_domain(q->device, e->context.key.id);
+		device_uses_domain(q->device, e->context.key.group);
 		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
 		e->generation = generation + life;
 		if (take_domain(q)) {

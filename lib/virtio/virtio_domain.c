@@ -54,8 +54,8 @@ struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass
 void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 {
 	uint32_t slot = (uint32_t)(d - v->domain);
-	struct domain_match match = { .id = slot,
-				      .pasid = VIOMMU_ANY_PASID,
+	struct domain_match match = { .group = slot,
+				      .id = DOMAIN_ANY,
 				      .kinds = 1U << VIRTIO_KIND_MAP };
 	uint32_t *at = bucket_of(v, atomic_load_explicit(&d->id, memory_order_relaxed));
 

@@ -154,8 +154,8 @@ static bool go_on_fitting(struct virtio *v)
 static void begin_telling(struct virtio *v)
 {
 	struct virtio_domain *d = v->job.domain;
-	struct domain_match match = { .id = (uint32_t)(d - v->domain),
-				      .pasid = VIOMMU_ANY_PASID,
+	struct domain_match match = { .group = (uint32_t)(d - v->domain),
+				      .id = DOMAIN_ANY,
 				      .kinds = 1U << VIRTIO_KIND_MAP };
 
 	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, v->job.item.first,

@@ -23,10 +23,10 @@ static void set_context(struct context *c, uint64_t attached, const struct virti
 	bool pass = !attached || (attached & VIRTIO_ATTACHED_PASS);
 
 	*c = (struct context){ .flags = attached };
-	c->key.pasid = VIOMMU_NO_PASID;
 	c->key.kind = pass ? VIRTIO_KIND_PASS : VIRTIO_KIND_MAP;
 	/* all who bypass share one */
-	c->key.id = (uint32_t)(pass ? VIRTIO_ATTACHED_SLOT : attached & VIRTIO_ATTACHED_SLOT);
+	c->key.group = (uint32_t)(pass ? VIRTIO_ATTACHED_SLOT : attached & VIRTIO_ATTACHED_SLOT);
+	c->key.id = domain_id(c->key.group, VIOMMU_NO_PASID);
 	c->key.flags = regions ? regions->id : 0;
 }
 
@@ -296,7 +296,7 @@ static enum pt_visit_end visit_identity(const struct virtio *v, const struct con
 					struct pt_visit *visit)
 {
 	const struct virtio_regions *regions =
-		c->key.flags ? virtio_regions_find(v, c->key.flags) : NULL;
+		c->key.flags ? virtio_regions_find(v, (uint32_t)c->key.flags) : NULL;
 
 	/* some hundred blocks a region */
 	for (;;) {

@@ -24,6 +24,13 @@ static bool fetch(struct vtd *v, const struct query *q, const char *what, uint64
 	return ok;
 }
 
+/* @pasid: VIOMMU_NO_PASID if the tables do not depend on it */
+static void set_domain(struct context *c, uint32_t did, uint32_t pasid)
+{
+	c->key.group = did;
+	c->key.id = domain_id(did, pasid);
+}
+
 static uint32_t requester(const struct query *q)
 {
 	return q->id & 0xffff;
@@ -78,8 +85,8 @@ static int parse_context(struct vtd *v, struct query *q, const uint64_t raw[2], 
 	if (tt > VTD_TT_PASS || (tt == VTD_TT_PASS && !(v->ecap & VTD_ECAP_PT)) ||
 	    (tt == VTD_TT_DEVICE_TLB && !(v->ecap & VTD_ECAP_DT)))
 		return refuse(q, VTD_FR_CONTEXT_INVALID);
-	c->key.id = (uint32_t)bits_get(raw[1], VTD_CE_DID);
-	c->key.flags = (uint32_t)(VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY);
+	set_domain(c, (uint32_t)bits_get(raw[1], VTD_CE_DID), VIOMMU_NO_PASID);
+	c->key.flags = VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY;
 	if (tt == VTD_TT_DEVICE_TLB)
 		c->flags |= VTD_CONTEXT_DTE;
 	if (tt == VTD_TT_PASS) {
@@ -302,11 +309,10 @@ static int parse_pasid_entry(struct vtd *v, struct query *q, const uint64_t cont
 		      : pgtt == VTD_PGTT_SECOND ? VTD_SECOND
 		      : pgtt == VTD_PGTT_NESTED ? VTD_NESTED
 						: VTD_PASS;
-	c->key.id = (uint32_t)bits_get(raw[1], VTD_PE_DID);
-	c->key.pasid = first ? pasid : VIOMMU_NO_PASID;
+	set_domain(c, (uint32_t)bits_get(raw[1], VTD_PE_DID), first ? pasid : VIOMMU_NO_PASID);
 	if ((v->ecap & VTD_ECAP_SMPWCS) && !(raw[1] & VTD_PE_PWSNP))
 		flags |= VTD_KEY_NO_SNOOP;
-	c->key.flags = (uint32_t)flags;
+	c->key.flags = flags;
 	return VIOMMU_OK;
 }
 
@@ -359,11 +365,12 @@ int vtd_parse(struct viommu *u, struct query *q, struct context *context)
 	struct vtd *v = vtd_of(u);
 	uint64_t root = atomic_load_explicit(&v->root, memory_order_acquire);
 
-	*context = (struct context){ .key.pasid = VIOMMU_NO_PASID };
+	*context = (struct context){ .flags = 0 };
+	set_domain(context, 0, VIOMMU_NO_PASID);
 	q->fpd = false;
 	if (!(root & VTD_ROOT_TE)) {
 		context->key.kind = VTD_PASS;
-		context->key.flags = (uint32_t)(VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY);
+		context->key.flags = VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY;
 		return VIOMMU_OK;
 	}
 	switch (vtd_ttm(root)) {

@@ -53,40 +53,39 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 	return true;
 }
 
-static struct domain_match match(uint32_t did, uint32_t pasid, uint32_t kinds)
+static struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
 {
-	return (struct domain_match){ .id = did, .pasid = pasid, .kinds = kinds };
+	return (struct domain_match){ .group = did, .id = id, .kinds = kinds };
 }
 
 /* Drops what is cached of 1 << am pages at address, of the domains that match. */
-static void flush_pages(struct vtd *v, struct domain_match which, uint64_t address, unsigned am,
-			bool leaf)
+static void flush_pages(struct vtd *v, const struct domain_match *which, uint64_t address,
+			unsigned am, bool leaf)
 {
 	uint64_t mask = bits_low(12 + am);
 	uint64_t first = address & ~mask;
 
-	unit_pay(&v->unit,
-		 domains_flush_range(&v->unit.domains, &which, first, first | mask, leaf));
-	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which.id, which.pasid, first,
+	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, which, first, first | mask, leaf));
+	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group,
+			   which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id, first,
 			   first | mask);
-	tell_domain(v, which.id, first, first | mask);
+	tell_domain(v, which->group, first, first | mask);
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
 			  unsigned am, bool leaf)
 {
-	struct domain_match all, pages;
+	struct domain_match which;
 
 	did = vtd_known_domain(v, did);
 	address = vtd_known_address(v, address);
-	all = match(did, VIOMMU_ANY_PASID, VTD_KINDS_ALL);
-	pages = match(did, VIOMMU_ANY_PASID, VTD_KINDS_SECOND);
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
 		vtd_forget(v, true, false);
 		return true;
 	case VTD_GRAN_DOMAIN:
-		unit_pay(&v->unit, domains_flush(&v->unit.domains, &all));
+		which = match(did, DOMAIN_ANY, VTD_KINDS_ALL);
+		unit_pay(&v->unit, domains_flush(&v->unit.domains, &which));
 		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, VIOMMU_ANY_PASID, 0,
 				   UINT64_MAX);
 		tell_domain(v, did, 0, UINT64_MAX);
@@ -96,10 +95,11 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 			return false;
 		/* The address is one of the second stage: what first stages have cached cannot be
 		 * found by it. */
-		pages.whole = VTD_KINDS_FIRST;
+		which = match(did, DOMAIN_ANY, VTD_KINDS_SECOND);
+		which.whole = VTD_KINDS_FIRST;
 		if (v->ecap & VTD_ECAP_NEST)
 			tell_domain(v, did, 0, UINT64_MAX);
-		flush_pages(v, pages, address, am, leaf);
+		flush_pages(v, &which, address, am, leaf);
 		return true;
 	default:
 		return false;
@@ -112,8 +112,8 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	struct domain_match first, second;
 
 	did = vtd_known_domain(v, did);
-	first = match(did, pasid, VTD_KINDS_FIRST);
-	second = match(did, VIOMMU_NO_PASID, VTD_KINDS_SECOND);
+	first = match(did, domain_id(did, pasid), VTD_KINDS_FIRST);
+	second = match(did, domain_id(did, VIOMMU_NO_PASID), VTD_KINDS_SECOND);
 	if (granularity == VTD_PIOTLB_PASID) {
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
 					   domains_flush(&v->unit.domains, &second));
@@ -123,7 +123,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	}
 	if (granularity != VTD_PIOTLB_PAGES || am > 51)
 		return false;
-	flush_pages(v, first, address, am, leaf);
+	flush_pages(v, &first, address, am, leaf);
 	return true;
 }
 

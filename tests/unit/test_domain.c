@@ -10,6 +10,10 @@
 #include "domain.h"
 #include "guest.h"
 
+/* struct domain_match: all of a group, and one member of it */
+#define ALL(g)	  .group = (g), .id = DOMAIN_ANY
+#define ONE(g, m) .group = (g), .id = (uint64_t)(g) << 32 | (m)
+
 struct world {
 	struct guest g;
 	struct tlb tlb;
@@ -40,7 +44,7 @@ static void end_world(struct world *w)
 
 static struct domain_key key(uint32_t id, uint32_t pasid, uint32_t kind)
 {
-	struct domain_key k = { .id = id, .pasid = pasid, .kind = kind };
+	struct domain_key k = { .group = id, .id = domain_id(id, pasid), .kind = kind };
 
 	k.stage1.root = 0x1000;
 	k.stage2.root = 0x2000;
@@ -150,12 +154,10 @@ static void recycling(void **state)
 		assert_true(cached(&w, d[i], 0x1000));
 	}
 	/* the chain of its former id no longer has it */
-	domains_flush(&w.domains,
-		      &(struct domain_match){ .id = 1, .pasid = VIOMMU_ANY_PASID, .kinds = 0xf });
+	domains_flush(&w.domains, &(struct domain_match){ ALL(1), .kinds = 0xf });
 	assert_ptr_equal(get(&w, &k[DOMAIN_WAYS]), d[1]);
 	fill(&w, d[1], 0x3000, 12);
-	domains_flush(&w.domains,
-		      &(struct domain_match){ .id = 1, .pasid = VIOMMU_ANY_PASID, .kinds = 0xf });
+	domains_flush(&w.domains, &(struct domain_match){ ALL(1), .kinds = 0xf });
 	assert_true(cached(&w, d[1], 0x3000));
 	end_world(&w);
 }
@@ -178,9 +180,8 @@ static void many_more_than_places(void **state)
 		fill(&w, d, page, 12);
 		assert_true(cached(&w, d, page));
 		if (i % 3 == 0) {
-			domains_flush(&w.domains, &(struct domain_match){ .id = i % 700,
-									  .pasid = VIOMMU_ANY_PASID,
-									  .kinds = 0xf });
+			domains_flush(&w.domains,
+				      &(struct domain_match){ ALL(i % 700), .kinds = 0xf });
 			assert_false(cached(&w, d, page));
 		}
 	}
@@ -221,17 +222,17 @@ static const struct {
 	struct domain_match match;
 	unsigned reached; /* bit n: domain n of the list below */
 } matches[] = {
-	{ "all of an id", { 7, VIOMMU_ANY_PASID, 0xf, 0 }, 0x0f },
-	{ "another id", { 8, VIOMMU_ANY_PASID, 0xf, 0 }, 0x10 },
-	{ "an id that nobody has", { 9, VIOMMU_ANY_PASID, 0xf, 0 }, 0 },
-	{ "the id only, bits above 16", { 0x10007, VIOMMU_ANY_PASID, 0xf, 0 }, 0 },
-	{ "a PASID", { 7, 5, 0xf, 0 }, 0x06 },
-	{ "without PASID", { 7, VIOMMU_NO_PASID, 0xf, 0 }, 0x01 },
-	{ "PASID 0", { 7, 0, 0xf, 0 }, 0x08 },
-	{ "a kind", { 7, VIOMMU_ANY_PASID, 1 << 1, 0 }, 0x01 },
-	{ "two kinds", { 7, VIOMMU_ANY_PASID, 1 << 2 | 1 << 3, 0 }, 0x0e },
-	{ "a kind of a PASID", { 7, 5, 1 << 3, 0 }, 0x04 },
-	{ "no kind", { 7, VIOMMU_ANY_PASID, 0, 0 }, 0 },
+	{ "all of an id", { ALL(7), .kinds = 0xf }, 0x0f },
+	{ "another id", { ALL(8), .kinds = 0xf }, 0x10 },
+	{ "an id that nobody has", { ALL(9), .kinds = 0xf }, 0 },
+	{ "the id only, bits above 16", { ALL(0x10007), .kinds = 0xf }, 0 },
+	{ "a PASID", { ONE(7, 5), .kinds = 0xf }, 0x06 },
+	{ "without PASID", { ONE(7, VIOMMU_NO_PASID), .kinds = 0xf }, 0x01 },
+	{ "PASID 0", { ONE(7, 0), .kinds = 0xf }, 0x08 },
+	{ "a kind", { ALL(7), .kinds = 1 << 1 }, 0x01 },
+	{ "two kinds", { ALL(7), .kinds = 1 << 2 | 1 << 3 }, 0x0e },
+	{ "a kind of a PASID", { ONE(7, 5), .kinds = 1 << 3 }, 0x04 },
+	{ "no kind", { ALL(7), .kinds = 0 }, 0 },
 };
 
 static const struct {
@@ -292,7 +293,7 @@ static const struct {
 
 static void ranges_of_a_domain(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 
 	for (size_t i = 0; i < ARRAY_COUNT(ranges); i++) {
 		struct domain_key k = key(7, 1, 1);
@@ -321,7 +322,7 @@ static void ranges_of_a_domain(void **state)
 static void a_page_of_a_large_page(void **state)
 {
 	static const uint64_t at[] = { 0x40000000, 0x40000fff, 0x5fffffff, 0x7ffff000, 0x7fffffff };
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 
 	for (size_t i = 0; i < ARRAY_COUNT(at); i++) {
 		struct domain_key k = key(7, 1, 1);
@@ -381,7 +382,7 @@ static const struct {
 
 static void pages_in_pieces(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 	struct domain_key k = key(7, 1, 1);
 
 	for (size_t i = 0; i < ARRAY_COUNT(pieces); i++) {
@@ -403,7 +404,7 @@ static void pages_in_pieces(void **state)
 /* When all of a domain has gone it has no pieces either, and pages go one by one again. */
 static void pieces_are_forgotten(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 	const struct translation piece = { .size_lg2 = 12, .leaf_lg2 = 30 };
 	struct domain_key k = key(7, 1, 1);
 	struct domain *d;
@@ -421,6 +422,178 @@ static void pieces_are_forgotten(void **state)
 	assert_true(cached(&w, d, 0x40008000));
 	assert_false(cached(&w, d, 0x40009000));
 	end_world(&w);
+}
+
+/* ---- global pages ---- */
+
+/* As unit_fill(): what was read before is dropped if it is the first. */
+static void fill_global(struct world *w, struct domain *d, uint64_t iova)
+{
+	const struct translation t = {
+		.iova = iova, .gpa = iova, .size_lg2 = 12, .perm = (uint8_t)PERM_ALL, .global = true
+	};
+	uint64_t seen = atomic_load(&d->changes);
+
+	if (!domain_expects(d, &t))
+		domains_announce(&w->domains, d, &t);
+	assert_true(domain_expects(d, &t));
+	tlb_add(&w->tlb, domain_space(d, atomic_load(&d->tag)), &t, &d->changes, seen);
+}
+
+enum { OWN, OTHER, OTHER_KIND, PLAIN, STRANGER, MEMBERS };
+
+static const struct {
+	const char *name;
+	struct domain_match match;
+	unsigned gone; /* bit n: page 1 of member n */
+} global_rows[] = {
+	{ "of an id, and global ones of its group",
+	  { ONE(7, 1), .kinds = 0x2, .globals = 0x2 },
+	  1 << OWN | 1 << OTHER },
+	{ "of all kinds",
+	  { ONE(7, 1), .kinds = 0x6, .globals = 0x6 },
+	  1 << OWN | 1 << OTHER | 1 << OTHER_KIND },
+	{ "of an id that nobody has, and global ones",
+	  { ONE(7, 99), .kinds = 0x2, .globals = 0x2 },
+	  1 << OWN | 1 << OTHER },
+	{ "of an id only", { ONE(7, 1), .kinds = 0x2 }, 1 << OWN },
+	{ "global ones only of another kind",
+	  { ONE(7, 1), .kinds = 0x2, .globals = 0x4 },
+	  1 << OWN | 1 << OTHER_KIND },
+	{ "of all of the group", { ALL(7), .kinds = 0x2 }, 1 << OWN | 1 << OTHER | 1 << PLAIN },
+	{ "of another group", { ONE(9, 1), .kinds = 0x2, .globals = 0x2 }, 0 },
+};
+
+static void global_pages(void **state)
+{
+	const struct domain_key k[MEMBERS] = {
+		[OWN] = key(7, 1, 1),	[OTHER] = key(7, 2, 1),	   [OTHER_KIND] = key(7, 2, 2),
+		[PLAIN] = key(7, 3, 1), [STRANGER] = key(8, 2, 1),
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(global_rows); i++) {
+		struct domain *d[MEMBERS];
+		struct world w;
+
+		setup_world(&w, 64);
+		for (unsigned n = 0; n < MEMBERS; n++) {
+			d[n] = get(&w, &k[n]);
+			for (unsigned twice = 0; twice < 2 && n != PLAIN; twice++)
+				fill_global(&w, d[n], 0x1000);
+			fill(&w, d[n], n == PLAIN ? 0x1000 : 0x9000, 12);
+			fill(&w, d[n], 0x9000, 12);
+		}
+		domains_flush_range(&w.domains, &global_rows[i].match, 0x1000, 0x1fff, false);
+		for (unsigned n = 0; n < MEMBERS; n++) {
+			check_eq(global_rows[i].name, cached(&w, d[n], 0x1000),
+				 !(global_rows[i].gone >> n & 1));
+			check_that(global_rows[i].name, cached(&w, d[n], 0x9000));
+		}
+		end_world(&w);
+	}
+}
+
+/* An invalidation that finds no global page in the group does not visit it, and so does not count there: the first
+ * one, which may have been read before, is not kept. */
+static void the_first_global_page(void **state)
+{
+	const struct domain_match match = { ONE(7, 1), .kinds = 0xf, .globals = 0xf };
+	const struct translation t = {
+		.iova = 0x1000, .gpa = 0x1000, .size_lg2 = 12, .global = true
+	};
+	struct domain_key k = key(7, 2, 1);
+	struct domain *d;
+	struct world w;
+	uint64_t seen;
+
+	setup_world(&w, 64);
+	d = get(&w, &k);
+	seen = atomic_load(&d->changes); /* reads the page, and then */
+	domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, false);
+	domains_announce(&w.domains, d, &t);
+	tlb_add(&w.tlb, domain_space(d, atomic_load(&d->tag)), &t, &d->changes, seen);
+	assert_false(cached(&w, d, 0x1000));
+	assert_true(seen % 2 == 0 && atomic_load(&d->changes) % 2 == 0);
+	/* from now on such an invalidation comes by */
+	seen = atomic_load(&d->changes);
+	domains_announce(&w.domains, d, &t);
+	assert_int_equal(atomic_load(&d->changes), seen);
+	domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, false);
+	tlb_add(&w.tlb, domain_space(d, atomic_load(&d->tag)), &t, &d->changes, seen);
+	assert_false(cached(&w, d, 0x1000));
+	end_world(&w);
+}
+
+/* The group is visited only while a domain of it has global pages, however they went; and a long chain not
+ * even then. */
+static void when_the_group_is_visited(void **state)
+{
+	const struct domain_match match = { ONE(7, 1), .kinds = 0xf, .globals = 0xf };
+	const struct domain_match other = { ONE(7, 2), .kinds = 0xf };
+	struct domain_key k;
+	struct domain *d[40];
+	struct world w;
+
+	setup_world(&w, 4096);
+	for (uint32_t i = 0; i < ARRAY_COUNT(d); i++) {
+		k = key(7, i, 1);
+		d[i] = get(&w, &k);
+	}
+	for (unsigned how = 0; how < 3; how++) {
+		uint64_t old = domain_life(d[2]);
+		uint64_t life;
+
+		check_that("no global page",
+			   domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, true) <= 2);
+		fill_global(&w, d[2], 0x1000);
+		fill_global(&w, d[2], 0x1000);
+		check_that("one",
+			   domains_flush_range(&w.domains, &match, 0x5000, 0x5fff, true) >= 10);
+		assert_true(cached(&w, d[2], 0x1000));
+		if (how == 0)
+			domains_flush(&w.domains, &other);
+		k = key(7, 2, 1);
+		if (how == 1)
+			domains_get(&w.domains, &k, 2, &life);
+		for (uint32_t i = 0; how == 2 && domain_life(d[2]) == old; i++) {
+			k = key(1000 + i, 2, 1); /* sooner or later in its place */
+			get(&w, &k);
+		}
+	}
+	check_that("its domain lost its place",
+		   domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, true) <= 2);
+	end_world(&w);
+}
+
+/* More domains with global pages than are looked through page by page, and more than are visited. */
+static void many_global_pages(void **state)
+{
+	const struct domain_match match = { ONE(7, 1), .kinds = 0xf, .globals = 0xf };
+
+	for (unsigned count = 20; count <= 200; count += 180) {
+		struct world w;
+		uint64_t generation;
+
+		setup_world(&w, 4096);
+		generation = atomic_load(&w.generation);
+		for (uint32_t i = 2; i < count; i++) {
+			struct domain_key k = key(7, i, 1);
+			struct domain *d = get(&w, &k);
+
+			fill_global(&w, d, 0x1000);
+			fill_global(&w, d, 0x1000);
+			assert_true(cached(&w, d, 0x1000));
+		}
+		domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, true);
+		assert_int_equal(atomic_load(&w.generation) != generation,
+				 count > DOMAIN_VISITED_MAX);
+		for (uint32_t i = 2; i < count; i++) {
+			struct domain_key k = key(7, i, 1);
+
+			check_that("gone", !cached(&w, get(&w, &k), 0x1000));
+		}
+		end_world(&w);
+	}
 }
 
 /* ---- many domains of one id ---- */
@@ -441,7 +614,7 @@ static bool share_chain(const struct world *w, uint32_t a, uint32_t b)
  * are flushed, which costs less. */
 static void some_domains_of_an_id(void **state)
 {
-	const struct domain_match all = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match all = { ALL(7), .kinds = 0xf };
 	struct domain *d[DOMAIN_VISITED_MAX];
 	struct world w;
 
@@ -473,8 +646,8 @@ static void some_domains_of_an_id(void **state)
 
 static void many_domains_of_an_id(void **state)
 {
-	const struct domain_match all = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
-	const struct domain_match one = { 7, 300, 0xf, 0 };
+	const struct domain_match all = { ALL(7), .kinds = 0xf };
+	const struct domain_match one = { ONE(7, 300), .kinds = 0xf };
 	struct domain *d[300];
 	struct domain_key k;
 	struct world w;
@@ -496,7 +669,8 @@ static void many_domains_of_an_id(void **state)
 			assert_true(domains_flush_range(&w.domains, &one, 0x1000, 0x1fff, true) <=
 				    1);
 			assert_true(domains_flush(&w.domains,
-						  &(struct domain_match){ 7, 299, 0xf, 0 }) <= 1);
+						  &(struct domain_match){ ONE(7, 299),
+									  .kinds = 0xf }) <= 1);
 			assert_int_equal(atomic_load(&w.generation), generation);
 			for (uint32_t i = 0; i < 300; i++)
 				assert_int_equal(cached(&w, d[i], 0x1000), i != 299);
@@ -543,7 +717,7 @@ static void many_domains_of_an_id(void **state)
  * invalidation does not wait for it, and what it stores when it goes on is never found. */
 static void an_owner_that_stops(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 
 	for (unsigned of_tables = 0; of_tables < 2; of_tables++) {
 		struct domain_key k = key(7, 1, 1);
@@ -600,7 +774,7 @@ static void an_owner_that_stops(void **state)
  * tables before it is never found after it. */
 static void fills_that_are_overtaken(void **state)
 {
-	const struct domain_match match = { 7, VIOMMU_ANY_PASID, 0xf, 0 };
+	const struct domain_match match = { ALL(7), .kinds = 0xf };
 
 	for (unsigned step = 0; step < 3; step++) {
 		for (unsigned kind = 0; kind < 4; kind++) {
@@ -738,6 +912,10 @@ int main(void)
 		cmocka_unit_test(many_more_than_places),
 		cmocka_unit_test(flush_of_everything),
 		cmocka_unit_test(who_is_meant),
+		cmocka_unit_test(global_pages),
+		cmocka_unit_test(the_first_global_page),
+		cmocka_unit_test(when_the_group_is_visited),
+		cmocka_unit_test(many_global_pages),
 		cmocka_unit_test(pages_in_pieces),
 		cmocka_unit_test(pieces_are_forgotten),
 		cmocka_unit_test(ranges_of_a_domain),

@@ -76,7 +76,7 @@ static bool has_place(const struct world *w, uint32_t pasid)
 	const struct domains *d = &w->g.iommu->domains;
 
 	for (uint32_t i = 0; i < d->count; i++) {
-		if (atomic_load(&d->slot[i].tag) && d->slot[i].key.pasid == pasid)
+		if (atomic_load(&d->slot[i].tag) && (uint32_t)d->slot[i].key.id == pasid)
 			return true;
 	}
 	return false;
