@@ -4,25 +4,6 @@
 #include "completion.h"
 #include "probe.h"
 
-void completion_start(struct viommu *u, struct completion *c)
-{
-	notify_complete(u);
-	c->epoch = epoch_start(&u->epoch);
-}
-
-void completion_owed(struct viommu *u, struct completion *c)
-{
-	if (atomic_load(&u->outstanding_count))
-		c->token = devices_last_token(u);
-}
-
-enum completion_state completion_wait(struct viommu *u, const struct completion *c)
-{
-	if (!epoch_wait(&u->epoch, c->epoch, &u->self))
-		return COMPLETION_IN_USE;
-	return devices_answered(u, c->token) ? COMPLETION_DONE : COMPLETION_OWED;
-}
-
 enum completion_state completion_poll(struct viommu *u, struct completion *c)
 {
 	if (!notify_settled(u))

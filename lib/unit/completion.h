@@ -31,14 +31,27 @@ enum completion_state {
 
 /* From here on, what has been done is in flight; also what had been before, if it was begun
  * already. Listeners are settled: notify_settled(). */
-void completion_start(struct viommu *u, struct completion *c);
+static inline void completion_start(struct viommu *u, struct completion *c)
+{
+	notify_complete(u);
+	c->epoch = epoch_start(&u->epoch);
+}
 
 /* Devices count: all that have been told something until now. */
-void completion_owed(struct viommu *u, struct completion *c);
+static inline void completion_owed(struct viommu *u, struct completion *c)
+{
+	if (atomic_load(&u->outstanding_count))
+		c->token = devices_last_token(u);
+}
 
 /* How far one is that has been started, and @settled. It stays started. If it is in use, viommu_run() will
  * be worthwhile when it is not. */
-enum completion_state completion_wait(struct viommu *u, const struct completion *c);
+static inline enum completion_state completion_wait(struct viommu *u, const struct completion *c)
+{
+	if (!epoch_wait(&u->epoch, c->epoch, &u->self))
+		return COMPLETION_IN_USE;
+	return devices_answered(u, c->token) ? COMPLETION_DONE : COMPLETION_OWED;
+}
 
 /* The same for one that may not have been started, or whose listeners have not settled again. */
 enum completion_state completion_poll(struct viommu *u, struct completion *c);

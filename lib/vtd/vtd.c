@@ -43,7 +43,7 @@ static int reset(struct viommu *u)
 	v->ccmd_value = 0;
 	v->iqa = 0;
 	v->queue_on = false;
-	v->head = 0;
+	ring_restart(&v->commands, 0, true);
 	v->sync = (struct vtd_sync){ .last = false };
 	v->deferred = (struct deferred){ .due = false };
 	vtd_tables_changed(v);

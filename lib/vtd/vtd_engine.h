@@ -7,6 +7,7 @@
 
 #include "completion.h"
 #include "regs.h"
+#include "ring.h"
 #include "unit.h"
 #include "vtd_spec.h"
 
@@ -35,7 +36,7 @@ enum vtd_kind { VTD_PASS, VTD_SECOND, VTD_FIRST, VTD_NESTED };
  * have answered. */
 struct vtd_sync {
 	struct completion completion; /* not started: there are none */
-	uint64_t head;		      /* behind the last of them */
+	uint32_t head;		      /* behind the last of them */
 	bool last;		      /* the queue has not gone on since */
 	bool drain;		      /* page requests, too: begun by a wait with PD */
 };
@@ -83,9 +84,9 @@ struct vtd {
 	uint64_t gcmd;	    /* state that software asked for */
 	uint64_t iva_value; /* IVA is write-only, CCMD in part: what was written to them */
 	uint64_t ccmd_value;
-	uint64_t iqa;  /* IQA, latched when the queue was enabled */
-	bool queue_on; /* QIES, or being drained */
-	uint64_t head; /* of the queue; IQH shows how much of it is complete */
+	uint64_t iqa;		       /* IQA, latched when the queue was enabled */
+	bool queue_on;		       /* QIES, or being drained */
+	struct ring_commands commands; /* the queue; IQH shows how much of it is complete */
 	bool unsynced; /* invalidations have been processed that sync does not cover */
 	struct vtd_sync sync;
 	struct deferred deferred; /* status bits of GSTS and of register-based invalidations */
@@ -97,12 +98,8 @@ struct vtd {
 	_Atomic uint32_t unexpected; /* answered one that nobody asked for */
 	/* Guards PQT, PRS, PECTL and those below; guest memory is not accessed with it held. */
 	pthread_mutex_t page_lock;
-	uint64_t page_reserved;	  /* tail, with entries that are still being written */
-	uint32_t page_writers;	  /* how many are */
-	bool page_last;		  /* the last request of a group is among them */
-	bool page_lost;		  /* an entry could not be written: */
-	uint64_t page_first_lost; /* the first such */
-	uint64_t page_generation;
+	struct ring_records page_records;
+	bool page_last; /* the last request of a group is among those that are being written */
 };
 
 #define VTD_ROOT_TE   BIT(0)
@@ -183,6 +180,8 @@ int vtd_complete(struct vtd *v);
 /* The same, and processes descriptors; VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
 int vtd_progress(struct vtd *v);
 void vtd_queue_start(struct vtd *v);
+/* The ring that a value of IQA says. */
+struct ring vtd_queue_ring(const struct vtd *v, uint64_t iqa);
 void vtd_timed_out(struct viommu *u, struct viommu_device *device);
 void vtd_unexpected(struct viommu *u, struct viommu_device *device);
 

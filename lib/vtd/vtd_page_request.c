@@ -27,81 +27,68 @@ static void set_status(struct vtd *v, uint64_t bit, struct vtd_message *message)
 		*message = vtd_event_raise(v, VTD_PECTL);
 }
 
-static uint64_t queue_mask(const struct vtd *v)
+/* With page_lock held. */
+static struct ring page_ring(const struct vtd *v)
 {
-	return (UINT64_C(4096) << bits_get(regs_get(&v->regs, VTD_PQA), VTD_PQA_PQS)) - 1;
+	uint64_t pqa = regs_get(&v->regs, VTD_PQA);
+
+	return (struct ring){ .base = pqa & VTD_PQA_PQA,
+			      .limit = bits_low(v->haw),
+			      .entries = UINT32_C(128) << bits_get(pqa, VTD_PQA_PQS),
+			      .words = 4,
+			      .index = RING_BYTES };
 }
 
-/* An entry on its way into the queue. */
-struct entry {
-	uint64_t at;
-	uint64_t generation; /* of the queue: reset and restore begin another */
-};
+/* What software wrote into PQH or PQT may be outside the ring: the queue is as large as it says. */
+static uint32_t position_of(const struct vtd *v, const struct ring *ring, uint32_t offset)
+{
+	return (uint32_t)(regs_get(&v->regs, offset) / 32 & (ring->entries - 1));
+}
 
 /* Takes the entry at the tail. False: there is none, or the queue has overflowed before. */
-static bool reserve(struct vtd *v, struct entry *entry, struct vtd_message *message)
+static bool reserve(struct vtd *v, struct ring *ring, struct ring_place *place,
+		    struct vtd_message *message)
 {
-	uint64_t mask = queue_mask(v);
 	bool ok;
 
 	pthread_mutex_lock(&v->page_lock);
-	if (v->page_writers == 0)
-		v->page_reserved = regs_get(&v->regs, VTD_PQT) & mask;
-	entry->at = v->page_reserved & mask;
-	entry->generation = v->page_generation;
-	ok = !v->page_lost && !(regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO) &&
-	     ((entry->at + 32) & mask) != (regs_get(&v->regs, VTD_PQH) & mask);
-	if (ok) {
-		v->page_reserved = (entry->at + 32) & mask;
-		v->page_writers++;
-	} else {
+	*ring = page_ring(v);
+	ok = !(regs_get(&v->regs, VTD_PRS) & VTD_PRS_PRO) &&
+	     ring_reserve(&v->page_records, ring, position_of(v, ring, VTD_PQH),
+			  position_of(v, ring, VTD_PQT), place);
+	if (!ok)
 		set_status(v, VTD_PRS_PRO, message);
-	}
 	pthread_mutex_unlock(&v->page_lock);
 	return ok;
 }
 
-/* With page_lock held, when nobody writes any more: software sees the entries up to the first that
- * could not be written; what came after it is lost, which is an overflow. */
-static void publish(struct vtd *v, struct vtd_message *message)
+/* The entry is written, or could not be. Software sees the entries up to the first that could not be
+ * written. */
+static void finish(struct vtd *v, const struct ring *ring, const struct ring_place *place,
+		   bool written, bool last, struct vtd_message *message)
 {
-	uint64_t tail = v->page_lost ? v->page_first_lost : v->page_reserved;
-
-	if (v->page_lost && ((tail + 32) & queue_mask(v)) != v->page_reserved)
-		set_status(v, VTD_PRS_PRO, message);
-	regs_put(&v->regs, VTD_PQT, tail);
-	if (v->page_last)
-		set_status(v, VTD_PRS_PPR, message);
-	v->page_lost = false;
-	v->page_last = false;
-}
-
-/* The entry is written, or could not be. */
-static void finish(struct vtd *v, const struct entry *entry, bool written, bool last,
-		   struct vtd_message *message)
-{
-	uint64_t mask = queue_mask(v);
-	uint64_t tail;
+	enum ring_published published;
+	uint32_t tail;
 
 	pthread_mutex_lock(&v->page_lock);
-	if (entry->generation == v->page_generation) {
-		tail = regs_get(&v->regs, VTD_PQT);
-		if (!written && (!v->page_lost || ((entry->at - tail) & mask) <
-							  ((v->page_first_lost - tail) & mask)))
-			v->page_first_lost = entry->at;
-		v->page_lost |= !written;
+	tail = position_of(v, ring, VTD_PQT);
+	if (place->generation == v->page_records.generation)
 		v->page_last |= written && last;
-		if (--v->page_writers == 0)
-			publish(v, message);
+	published = ring_publish(&v->page_records, ring, place, written, &tail);
+	if (published != RING_BUSY) {
+		if (published == RING_LOST)
+			set_status(v, VTD_PRS_PRO, message);
+		regs_put(&v->regs, VTD_PQT, ring_register(ring, tail));
+		if (v->page_last)
+			set_status(v, VTD_PRS_PPR, message);
+		v->page_last = false;
 	}
 	pthread_mutex_unlock(&v->page_lock);
 }
 
 void vtd_page_queue_reset(struct vtd *v)
 {
-	v->page_generation++;
-	v->page_writers = 0;
-	v->page_lost = false;
+	ring_records_reset(&v->page_records);
 	v->page_last = false;
 }
 
@@ -109,17 +96,14 @@ void vtd_page_queue_reset(struct vtd *v)
 static bool deliver(struct vtd *v, const uint64_t descriptor[4], bool last, unsigned *code)
 {
 	struct vtd_message message = { .due = false };
-	struct entry entry;
+	struct ring_place place;
+	struct ring ring;
 	bool written = false;
 
 	*code = VTD_RESPONSE_SUCCESS; /* overflow: the device may ask again */
-	if (reserve(v, &entry, &message)) {
-		uint64_t base = regs_get(&v->regs, VTD_PQA) & VTD_PQA_PQA;
-		uint64_t address = base + entry.at;
-
-		written = !vtd_above_haw(v, base) && !vtd_above_haw(v, address) &&
-			  mem_store(v->unit.vm, address, descriptor, 4);
-		finish(v, &entry, written, last, &message);
+	if (reserve(v, &ring, &place, &message)) {
+		written = ring_write(&v->unit, &ring, &place, descriptor);
+		finish(v, &ring, &place, written, last, &message);
 		*code = VTD_RESPONSE_FAILURE;
 	}
 	vtd_send(v, &message);

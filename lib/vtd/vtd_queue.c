@@ -5,12 +5,8 @@
 #include "probe.h"
 #include "vtd_engine.h"
 
-/* What became of a descriptor. WAITING: it is executed later. An error leaves the head on it. A wait that is
- * aborted is over, but not done. */
-enum executed { DONE, WAITING, ERROR, ABORTED };
-
 struct descriptor {
-	uint64_t word[4]; /* the upper two are 0 with 128-bit descriptors */
+	const uint64_t *word; /* 2 of them, or, if it is wide, 4 */
 	bool wide;
 };
 
@@ -87,7 +83,7 @@ static bool begin_sync(struct vtd *v)
 {
 	if (!notify_settled(&v->unit))
 		return false;
-	v->sync = (struct vtd_sync){ .head = v->head, .last = true };
+	v->sync = (struct vtd_sync){ .head = v->commands.head, .last = true };
 	completion_start(&v->unit, &v->sync.completion);
 	completion_owed(&v->unit, &v->sync.completion);
 	v->unsynced = false;
@@ -107,6 +103,11 @@ static enum earlier earlier(struct vtd *v, bool drain)
 	return in_flight(v, begin);
 }
 
+static void show_position(struct vtd *v, uint32_t position)
+{
+	regs_put(&v->regs, VTD_IQH, ring_register(&v->commands.ring, position));
+}
+
 /* Drivers without wait descriptors poll IQH (OpenBSD, Genode): it passes only what is complete. The queue
  * does not wait for it: what was executed after one batch is in flight is the next. Whether it shows
  * everything. */
@@ -121,11 +122,11 @@ static bool show_head(struct vtd *v)
 		if (!v->unsynced) {
 			if (now == TIMED_OUT)
 				show_time_out(v);
-			regs_put(&v->regs, VTD_IQH, v->head);
+			show_position(v, v->commands.head);
 			return true;
 		}
 		if (flying && now == COMPLETE)
-			regs_put(&v->regs, VTD_IQH, v->sync.head);
+			show_position(v, v->sync.head);
 		if (!begin_sync(v))
 			return false;
 	}
@@ -133,26 +134,26 @@ static bool show_head(struct vtd *v)
 }
 
 /* 6.5.2.10, 11.4.9.9: shown when what came before it is complete; if that has timed out, with the next try. */
-static enum executed error(struct vtd *v, unsigned iqei)
+static enum ring_executed error(struct vtd *v, unsigned iqei)
 {
 	uint64_t iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_IQEI;
 	enum earlier before = earlier(v, false);
 
 	if (before == INCOMPLETE)
-		return WAITING;
+		return RING_WAITING;
 	if (before == TIMED_OUT) {
 		show_time_out(v);
-		return ERROR;
+		return RING_ERROR;
 	}
 	count_own(&v->unit, COUNT_COMMAND_ERRORS);
 	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
 	vtd_fault_queue(v, VTD_FSTS_IQE);
-	return ERROR;
+	return RING_ERROR;
 }
 
-static enum executed check(struct vtd *v, bool ok)
+static enum ring_executed check(struct vtd *v, bool ok)
 {
-	return ok ? DONE : error(v, VTD_IQEI_RESERVED);
+	return ok ? RING_DONE : error(v, VTD_IQEI_RESERVED);
 }
 
 /* ---- device TLBs (6.5.2.5, 6.5.2.6) ---- */
@@ -173,8 +174,8 @@ static void decode_range(uint64_t address, bool s, uint64_t *first, uint64_t *la
 	*last = page | mask;
 }
 
-static enum executed tell_device(struct vtd *v, uint32_t sid,
-				 struct viommu_device_invalidation *invalidation)
+static enum ring_executed tell_device(struct vtd *v, uint32_t sid,
+				      struct viommu_device_invalidation *invalidation)
 {
 	struct viommu_device *device = device_get(&v->unit, sid);
 	bool gave_up = false;
@@ -182,16 +183,16 @@ static enum executed tell_device(struct vtd *v, uint32_t sid,
 	/* No such device: it would have answered Unsupported Request, which completes the
 	 * invalidation. */
 	if (!device)
-		return DONE;
+		return RING_DONE;
 	if (!device_invalidate(device, invalidation, &gave_up))
 		v->unsynced = true;
 	device_put(device);
 	/* So many are outstanding that no more can be noted: try again when some have been
 	 * answered. */
-	return gave_up ? WAITING : DONE;
+	return gave_up ? RING_WAITING : RING_DONE;
 }
 
-static enum executed devtlb(struct vtd *v, const struct descriptor *d)
+static enum ring_executed devtlb(struct vtd *v, const struct descriptor *d)
 {
 	struct viommu_device_invalidation invalidation = { .pasid = VIOMMU_NO_PASID };
 
@@ -200,7 +201,7 @@ static enum executed devtlb(struct vtd *v, const struct descriptor *d)
 	return tell_device(v, (uint32_t)bits_get(d->word[0], VTD_QI_DEVTLB_SID), &invalidation);
 }
 
-static enum executed pasid_devtlb(struct vtd *v, const struct descriptor *d)
+static enum ring_executed pasid_devtlb(struct vtd *v, const struct descriptor *d)
 {
 	struct viommu_device_invalidation invalidation = { .pasid = (uint32_t)bits_get(
 								   d->word[0], VTD_QI_PASID) };
@@ -229,7 +230,7 @@ static void completion_event(struct vtd *v)
 
 /* Every wait is a fence here: descriptors are executed in order. Page requests (PD) are queued or
  * answered at once. */
-static enum executed wait(struct vtd *v, const struct descriptor *d)
+static enum ring_executed wait(struct vtd *v, const struct descriptor *d)
 {
 	uint64_t address = d->word[1] & VTD_QI_WAIT_ADDR;
 
@@ -238,10 +239,10 @@ static enum executed wait(struct vtd *v, const struct descriptor *d)
 	enum earlier before = earlier(v, d->word[0] & VTD_QI_WAIT_PD);
 
 	if (before == INCOMPLETE)
-		return WAITING;
+		return RING_WAITING;
 	if (before == TIMED_OUT) { /* 6.5.2.10: its status is never written */
 		show_time_out(v);
-		return ABORTED;
+		return RING_ABORTED;
 	}
 	if ((d->word[0] & VTD_QI_WAIT_SW) &&
 	    (vtd_above_haw(v, address) ||
@@ -250,19 +251,19 @@ static enum executed wait(struct vtd *v, const struct descriptor *d)
 	if (d->word[0] & VTD_QI_WAIT_IF)
 		completion_event(v);
 	probe_completion(&v->unit);
-	return DONE;
+	return RING_DONE;
 }
 
 /* ---- the others ---- */
 
-static enum executed contexts(struct vtd *v, const struct descriptor *d)
+static enum ring_executed contexts(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_contexts(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 						(uint32_t)bits_get(d->word[0], VTD_QI_CC_SID),
 						(unsigned)bits_get(d->word[0], VTD_QI_CC_FM)));
 }
 
-static enum executed iotlb(struct vtd *v, const struct descriptor *d)
+static enum ring_executed iotlb(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_iotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 					     (uint32_t)bits_get(d->word[0], VTD_QI_DID),
@@ -271,14 +272,14 @@ static enum executed iotlb(struct vtd *v, const struct descriptor *d)
 					     d->word[1] & VTD_QI_IH));
 }
 
-static enum executed interrupts(struct vtd *v, const struct descriptor *d)
+static enum ring_executed interrupts(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_interrupts(v, !(d->word[0] & VTD_QI_IEC_G),
 						  (uint32_t)bits_get(d->word[0], VTD_QI_IEC_IIDX),
 						  (unsigned)bits_get(d->word[0], VTD_QI_IEC_IM)));
 }
 
-static enum executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
+static enum ring_executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_piotlb(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
@@ -288,17 +289,17 @@ static enum executed pasid_iotlb(struct vtd *v, const struct descriptor *d)
 					      d->word[1] & VTD_QI_IH));
 }
 
-static enum executed pasid_cache(struct vtd *v, const struct descriptor *d)
+static enum ring_executed pasid_cache(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_pasids(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
 					      (uint32_t)bits_get(d->word[0], VTD_QI_DID),
 					      (uint32_t)bits_get(d->word[0], VTD_QI_PASID)));
 }
 
-static enum executed page_response(struct vtd *v, const struct descriptor *d)
+static enum ring_executed page_response(struct vtd *v, const struct descriptor *d)
 {
 	vtd_page_response(v, d->word, d->wide);
-	return DONE;
+	return RING_DONE;
 }
 
 /* AM, IH and the address. */
@@ -307,7 +308,7 @@ static enum executed page_response(struct vtd *v, const struct descriptor *d)
 /* 6.5.2: every descriptor type: the bits it defines, the capabilities it needs, and what it does.
  */
 static const struct {
-	enum executed (*execute)(struct vtd *v, const struct descriptor *d);
+	enum ring_executed (*execute)(struct vtd *v, const struct descriptor *d);
 	uint64_t defined[4];
 	uint64_t ecap; /* needed */
 	bool scalable; /* not in legacy mode */
@@ -347,7 +348,7 @@ static uint64_t also_reserved(const struct vtd *v, unsigned type, const struct d
 	return 0;
 }
 
-static enum executed execute(struct vtd *v, const struct descriptor *d)
+static enum ring_executed execute(struct vtd *v, const struct descriptor *d)
 {
 	unsigned type = (unsigned)(bits_get(d->word[0], VTD_QI_TYPE_LO) |
 				   bits_get(d->word[0], VTD_QI_TYPE_HI) << 4);
@@ -373,9 +374,16 @@ static enum executed execute(struct vtd *v, const struct descriptor *d)
 
 /* ---- the ring ---- */
 
-static bool is_wide(const struct vtd *v)
+struct ring vtd_queue_ring(const struct vtd *v, uint64_t iqa)
 {
-	return v->iqa & VTD_IQA_DW;
+	bool wide = iqa & VTD_IQA_DW;
+	uint32_t entries = UINT32_C(256) << bits_get(iqa, VTD_IQA_QS);
+
+	return (struct ring){ .base = iqa & VTD_IQA_IQA,
+			      .limit = bits_low(v->haw),
+			      .entries = wide ? entries / 2 : entries,
+			      .words = wide ? 4 : 2,
+			      .index = RING_BYTES };
 }
 
 static bool ttm_known(const struct vtd *v, unsigned ttm)
@@ -384,51 +392,35 @@ static bool ttm_known(const struct vtd *v, unsigned ttm)
 	       (ttm == VTD_TTM_ABORT && (v->ecap & VTD_ECAP_ADMS));
 }
 
-/* Whether the queue as a whole can be used: its width fits the mode, its indices the ring (11.4.9,
+/* Whether the queue as a whole can be used: its width fits the mode, and the tail is one of it (11.4.9,
  * IQERCD). */
-static unsigned queue_error(const struct vtd *v, uint64_t head, uint64_t tail)
+static unsigned queue_error(const struct vtd *v, uint64_t tail, uint32_t *position)
 {
 	uint64_t root = atomic_load_explicit(&v->root, memory_order_relaxed);
-	uint64_t bytes = UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS);
+	bool wide = v->commands.ring.words == 4;
 
 	if (!ttm_known(v, vtd_ttm(root)))
 		return VTD_IQEI_TTM;
-	if (is_wide(v) && !(v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS)))
+	if (wide && !(v->ecap & (VTD_ECAP_SMTS | VTD_ECAP_ADMS)))
 		return VTD_IQEI_WIDTH;
-	if (!is_wide(v) && vtd_ttm(root) == VTD_TTM_SCALABLE)
+	if (!wide && vtd_ttm(root) == VTD_TTM_SCALABLE)
 		return VTD_IQEI_WIDTH;
-	if (is_wide(v) && ((head | tail) & 16))
+	if (wide && (tail & 16))
 		return VTD_IQEI_ALIGN;
-	if (tail >= bytes || head >= bytes)
-		return VTD_IQEI_TAIL;
-	return 0;
+	return ring_position(&v->commands.ring, tail, position) ? 0 : VTD_IQEI_TAIL;
 }
 
-/* The queue while it is being run: nothing that the guest does changes it meanwhile. */
-struct ring {
-	uint64_t base;
-	uint64_t mask; /* bytes - 1 */
-	uint64_t tail;
-	unsigned words; /* of a descriptor */
-	struct mem_place place;
-};
-
-/* Executes the descriptor at the head, and moves on. */
-static enum executed step(struct vtd *v, struct ring *ring)
+static enum ring_executed execute_word(struct viommu *u, const uint64_t *word)
 {
-	struct descriptor d = { .wide = ring->words == 4 };
-	uint64_t address = ring->base + v->head;
-	enum executed executed;
+	struct vtd *v = vtd_of(u);
+	const struct descriptor d = { .word = word, .wide = v->commands.ring.words == 4 };
+	enum ring_executed executed;
 
-	if (vtd_above_haw(v, ring->base) || vtd_above_haw(v, address) ||
-	    !mem_load_near(v->unit.vm, &ring->place, address, d.word, ring->words))
+	if (!word)
 		return error(v, VTD_IQEI_FETCH);
 	executed = execute(v, &d);
-	if (executed == DONE || executed == ABORTED) {
-		v->head = (v->head + ring->words * 8) & ring->mask;
+	if (executed == RING_DONE || executed == RING_ABORTED)
 		v->sync.last = false;
-		count_own(&v->unit, COUNT_COMMANDS);
-	}
 	return executed;
 }
 
@@ -439,8 +431,8 @@ int vtd_complete(struct vtd *v)
 	if (!deferred_show(&v->unit, &v->deferred, &v->regs))
 		return VIOMMU_PENDING;
 	if (off) { /* 11.4.9.1 */
-		v->head = 0;
-		regs_put(&v->regs, VTD_IQH, 0);
+		ring_restart(&v->commands, 0, true);
+		show_position(v, 0);
 	}
 	return VIOMMU_OK;
 }
@@ -463,35 +455,21 @@ static bool stopped(const struct vtd *v)
 
 /* Runs descriptors until none is left (DONE), one is held back or the budget is used up (WAITING), or
  * something is wrong. */
-static enum executed run_ring(struct vtd *v)
+static enum ring_executed run_ring(struct vtd *v)
 {
-	struct ring ring = { .base = v->iqa & VTD_IQA_IQA,
-			     .mask = (UINT64_C(4096) << bits_get(v->iqa, VTD_IQA_QS)) - 1,
-			     .tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT,
-			     .words = is_wide(v) ? 4 : 2,
-			     .place = MEM_NOWHERE };
-	unsigned iqei = v->head == ring.tail ? 0 : queue_error(v, v->head, ring.tail);
+	uint64_t tail = regs_get(&v->regs, VTD_IQT) & VTD_IQT_QT;
+	uint32_t position;
+	unsigned iqei;
 
-	if (iqei)
-		return error(v, iqei);
-	for (uint32_t i = 0; v->head != ring.tail; i++) {
-		enum executed executed;
-
-		/* the first is free: what it waits for may need the only step that a call has */
-		if (i == v->unit.limits.queue_budget || (i && !unit_pay(&v->unit, 1))) {
-			unit_work(&v->unit);
-			return WAITING;
-		}
-		executed = step(v, &ring);
-		if (executed != DONE)
-			return executed;
-	}
-	return DONE;
+	if (tail == ring_register(&v->commands.ring, v->commands.head))
+		return RING_DONE;
+	iqei = queue_error(v, tail, &position);
+	return iqei ? error(v, iqei) : ring_run(&v->unit, &v->commands, position, execute_word);
 }
 
 static int queue_run(struct vtd *v)
 {
-	enum executed executed;
+	enum ring_executed executed;
 	bool shown = true;
 
 	show_unexpected(v);
@@ -502,15 +480,15 @@ static int queue_run(struct vtd *v)
 	if (stopped(v))
 		return rest(v);
 	executed = run_ring(v);
-	if (executed == ERROR || executed == ABORTED)
+	if (executed == RING_ERROR || executed == RING_ABORTED)
 		/* also if others are in flight: software looks for waits that are aborted before it */
-		regs_put(&v->regs, VTD_IQH, v->head);
+		show_position(v, v->commands.head);
 	else
 		shown = show_head(v);
 	/* Nobody has waited for what was invalidated, but channels shall notice. */
 	if (v->unsynced)
 		epoch_start(&v->unit.epoch);
-	if (executed == WAITING)
+	if (executed == RING_WAITING)
 		return VIOMMU_PENDING;
 	return rest(v) == VIOMMU_OK && shown ? VIOMMU_OK : VIOMMU_PENDING;
 }
@@ -520,9 +498,10 @@ void vtd_queue_start(struct vtd *v)
 	v->iqa = regs_get(&v->regs, VTD_IQA);
 	v->unsynced |= v->sync.completion.epoch != 0;
 	v->sync = (struct vtd_sync){ .last = false };
-	v->head = 0;
+	v->commands.ring = vtd_queue_ring(v, v->iqa);
+	ring_restart(&v->commands, 0, true);
 	v->queue_on = true;
-	regs_put(&v->regs, VTD_IQH, 0);
+	show_position(v, 0);
 }
 
 int vtd_progress(struct vtd *v)

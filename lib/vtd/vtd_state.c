@@ -74,7 +74,7 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	state_put64(state, gsts.clear);
 	state_put64(state,
 		    pending | (d->due && shows ? PENDING_ANY : 0) | (v->queue_on ? QUEUE_ON : 0));
-	state_put64(state, v->head);
+	state_put64(state, ring_register(&v->commands.ring, v->commands.head));
 	pthread_mutex_unlock(&v->page_lock);
 	pthread_mutex_unlock(&v->fault_lock);
 }
@@ -94,7 +94,8 @@ struct loaded {
 	uint64_t gsts_set;
 	uint64_t gsts_clear;
 	uint64_t pending;
-	uint64_t head;
+	uint64_t head_value; /* as IQH has it */
+	uint32_t head;	     /* the position that it is */
 	bool queue_on;
 };
 
@@ -158,15 +159,16 @@ static bool load_unit(const struct vtd *v, struct state_reader *state, struct lo
 	l->gsts_set = state_get64(state);
 	l->gsts_clear = state_get64(state);
 	l->pending = state_get64(state);
-	l->head = state_left(state) ? state_get64(state) : shown_head(v, l);
+	l->head_value = state_left(state) ? state_get64(state) : shown_head(v, l);
 	l->queue_on = l->pending & QUEUE_ON;
 	l->pending &= ~QUEUE_ON;
 	return !state->bad && state_left(state) == 0;
 }
 
 /* Whether the parts agree: what is latched, what software asked for, and what the registers say. */
-static bool consistent(const struct vtd *v, const struct loaded *l)
+static bool consistent(const struct vtd *v, struct loaded *l)
 {
+	const struct ring ring = vtd_queue_ring(v, l->iqa);
 	const uint64_t lasting =
 		VTD_G_TE | VTD_G_IRE | VTD_G_CFI | (v->ecap & VTD_ECAP_QI ? VTD_G_QIE : 0);
 	const uint64_t status = lasting | VTD_G_RTP | VTD_G_IRTP;
@@ -191,7 +193,7 @@ static bool consistent(const struct vtd *v, const struct loaded *l)
 		return false;
 	if (l->queue_on && !(v->ecap & VTD_ECAP_QI))
 		return false;
-	if ((l->head & ~VTD_IQH_QH) || (l->head && !(v->ecap & VTD_ECAP_QI)))
+	if (!ring_position(&ring, l->head_value, &l->head) || (l->head && !(v->ecap & VTD_ECAP_QI)))
 		return false;
 	if ((l->gcmd & (VTD_G_IRE | VTD_G_CFI)) && !(v->ecap & VTD_ECAP_IR))
 		return false;
@@ -239,7 +241,8 @@ static void take(struct vtd *v, const struct loaded *l)
 	v->iqa = l->iqa;
 	v->queue_on = l->queue_on;
 	v->unsynced = true;
-	v->head = l->head;
+	v->commands.ring = vtd_queue_ring(v, l->iqa);
+	ring_restart(&v->commands, l->head, true);
 	v->sync = (struct vtd_sync){ .last = false };
 	v->deferred = (struct deferred){ .due = false };
 	take_deferred(v, l);
