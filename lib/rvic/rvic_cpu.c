@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* rvic_cpu.c - one CPU's controller. */
 
-#include "rvic_cpu.h"
+#include "rvic_engine.h"
 
 static void append(struct rvic_cpu *c, uint32_t intid)
 {
@@ -24,12 +24,11 @@ static void take_out(struct rvic_cpu *c, uint32_t intid)
 static void settle(struct rvic_cpu *c, uint32_t intid)
 {
 	unsigned flags = c->irq[intid].flags;
-	bool deliverable = (flags & (RVIC_PENDING | RVIC_MASKED)) == RVIC_PENDING;
 
-	if (!deliverable && (flags & RVIC_QUEUED))
-		take_out(c, intid);
-	if (deliverable && c->enabled && !(flags & RVIC_QUEUED))
+	if (c->enabled && rvic_cpu_left_out(c, intid))
 		append(c, intid);
+	else if ((flags & RVIC_QUEUED) && (flags & (RVIC_PENDING | RVIC_MASKED)) != RVIC_PENDING)
+		take_out(c, intid);
 }
 
 void rvic_cpu_reset(struct rvic_cpu *c)

@@ -7,17 +7,14 @@
  *		order
  */
 
-#include "rvic_object.h"
-#include "state.h"
+#include "rvic_engine.h"
 
-#define STATE_NAME "rvic"
-#define SAVED	   (RVIC_PENDING | RVIC_MASKED | RVIC_LINE)
+#define SAVED (RVIC_PENDING | RVIC_MASKED | RVIC_LINE)
 
-static void save_cpu(struct rvic_cpu *c, struct state_writer *state)
+static void save_cpu(const struct rvic_cpu *c, struct state_writer *state)
 {
 	uint32_t queued = 0;
 
-	pthread_mutex_lock(&c->lock);
 	state_put32(state, c->enabled);
 	for (uint32_t i = 0; i < c->total; i++) {
 		state_put32(state, c->irq[i].flags & SAVED);
@@ -26,99 +23,82 @@ static void save_cpu(struct rvic_cpu *c, struct state_writer *state)
 	state_put32(state, queued);
 	for (uint32_t at = c->head; at; at = c->irq[at - 1].next)
 		state_put32(state, at - 1);
-	pthread_mutex_unlock(&c->lock);
 }
 
 int viommu_rvic_save(struct viommu_rvic *r, void *buffer, uint64_t *bytes)
 {
 	struct state_writer state;
 
-	if (!r || !bytes || (!buffer && *bytes))
+	if (!r || !rvic_save_begin(&r->interface, &state, buffer, bytes))
 		return VIOMMU_EINVAL;
-	state_begin(&state, STATE_NAME, buffer, *bytes);
-	rvic_save_config(&r->interface, &state);
-	state_record(&state, "cpus");
-	for (uint32_t i = 0; i < r->interface.config.cpus; i++)
-		save_cpu(&r->cpu[i], &state);
+	for (uint32_t i = 0; i < r->interface.config.cpus; i++) {
+		struct rvic_cpu *c = rvic_lock(r, i);
+
+		save_cpu(c, &state);
+		rvic_unlock(r, c, true);
+	}
 	return state_end(&state, bytes);
 }
 
-/* ---- restore: into an RVIC of its own before anything is changed ---- */
+/* ---- restore: first into a CPU that is nobody's, until everything has been checked ---- */
 
 /* A CPU that is enabled queues what settles; only then is the saved flag believed. */
 static bool load_cpu(struct rvic_cpu *c, uint32_t trusted, struct state_reader *state)
 {
-	uint32_t enabled = state_get32(state);
-	uint32_t queued;
+	uint32_t enabled = state_get32(state), deliverable = 0, queued;
 
+	rvic_cpu_reset(c);
 	for (uint32_t i = 0; i < c->total; i++) {
 		uint32_t flags = state_get32(state);
 
 		if (flags & ~(i < trusted ? SAVED : SAVED & ~RVIC_LINE))
 			return false;
 		c->irq[i].flags = (uint8_t)flags;
+		deliverable += rvic_cpu_left_out(c, i);
 	}
 	c->enabled = true;
 	queued = state_get32(state);
 	for (uint32_t i = 0; i < queued && !state->bad; i++) {
 		uint32_t intid = state_get32(state);
 
-		if (intid >= c->total || (c->irq[intid].flags & RVIC_QUEUED))
+		if (intid >= c->total || !rvic_cpu_left_out(c, intid))
 			return false;
 		rvic_cpu_change(c, intid, 0, 0);
-		if (!(c->irq[intid].flags & RVIC_QUEUED)) /* masked, or not pending */
-			return false;
-	}
-	/* of an enabled CPU, whatever can be delivered is in the FIFO */
-	for (uint32_t i = 0; enabled && i < c->total; i++) {
-		if ((c->irq[i].flags & (RVIC_PENDING | RVIC_MASKED | RVIC_QUEUED)) == RVIC_PENDING)
-			return false;
 	}
 	c->enabled = enabled;
-	return enabled <= 1 && !state->bad;
+	return enabled <= 1 && !state->bad && (!enabled || queued == deliverable);
 }
 
-static bool load(struct viommu_rvic *r, struct state_reader *state)
+/* @nobody: for all CPUs in turn; NULL: into those of the RVIC */
+static bool load(struct viommu_rvic *r, struct rvic_cpu *nobody, struct state_reader *state)
 {
 	bool ok = state_find(state, "cpus");
 
-	for (uint32_t i = 0; ok && i < r->interface.config.cpus; i++)
-		ok = load_cpu(&r->cpu[i], r->interface.config.trusted, state);
+	for (uint32_t i = 0; ok && i < r->interface.config.cpus; i++) {
+		struct rvic_cpu *c = nobody ? nobody : rvic_lock(r, i);
+
+		ok = load_cpu(c, r->interface.config.trusted, state);
+		if (!nobody)
+			rvic_unlock(r, c, false);
+	}
 	return ok && state_left(state) == 0;
-}
-
-static void take(struct viommu_rvic *r, uint32_t i, const struct rvic_cpu *loaded)
-{
-	struct rvic_cpu *c = &r->cpu[i];
-	bool was;
-
-	pthread_mutex_lock(&c->lock);
-	was = rvic_cpu_can_signal(c);
-	c->enabled = loaded->enabled;
-	c->head = loaded->head;
-	c->tail = loaded->tail;
-	for (uint32_t j = 0; j < c->total; j++)
-		c->irq[j] = loaded->irq[j];
-	rvic_unlock(r, i, was);
 }
 
 int viommu_rvic_restore(struct viommu_rvic *r, const void *buffer, uint64_t bytes)
 {
-	struct viommu_rvic *loaded;
+	struct rvic_cpu nobody = { .total = r ? r->interface.total : 0 };
+	uint64_t size = nobody.total * sizeof(*nobody.irq);
 	struct state_reader state;
-	int result;
+	bool ok;
 
 	if (!r || !buffer)
 		return VIOMMU_EINVAL;
-	if (!state_open(&state, STATE_NAME, buffer, bytes) ||
-	    !rvic_load_config(&r->interface, &state))
+	if (!rvic_load_begin(&r->interface, &state, buffer, bytes))
 		return VIOMMU_ESTATE;
-	result = rvic_new(r->vm, &r->interface.config, true, &loaded);
-	if (result)
-		return result;
-	result = load(loaded, &state) ? VIOMMU_OK : VIOMMU_ESTATE;
-	for (uint32_t i = 0; result == VIOMMU_OK && i < r->interface.config.cpus; i++)
-		take(r, i, &loaded->cpu[i]);
-	viommu_rvic_free(loaded);
-	return result;
+	nobody.irq = vm_alloc(r->interface.vm, size, _Alignof(struct rvic_irq));
+	if (!nobody.irq)
+		return VIOMMU_ENOMEM;
+	ok = load(r, &nobody, &state) && load(r, NULL, &state);
+	vm_dealloc(r->interface.vm, nobody.irq, size);
+	return ok ? VIOMMU_OK : VIOMMU_ESTATE;
 }

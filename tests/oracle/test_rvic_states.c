@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rvic_object.h"
+#include "rvic_engine.h"
 
 #define CPUS   2U
 #define IRQS   3U
@@ -281,7 +281,7 @@ static void check_step(const char *what, const struct model *was, const struct m
 	}
 	check_invariants(expected);
 	note(expected);
-	memcpy(rvic, before, rvic->bytes);
+	memcpy(rvic, before, rvic->interface.bytes);
 }
 
 static size_t steps;
@@ -377,7 +377,7 @@ static void go_to(const struct model *m)
 	assert_int_equal(bytes, more);
 	assert_memory_equal(saved, again, bytes);
 	memset(kicks, 0, sizeof(kicks));
-	memcpy(before, rvic, rvic->bytes);
+	memcpy(before, rvic, rvic->interface.bytes);
 	struct model is = read_code();
 
 	assert_true(key_of(&is) == key_of(m));
@@ -403,8 +403,8 @@ static void explore(unsigned trusted_irqs)
 	assert_int_equal(viommu_vm_new(&vm_config, &vm), VIOMMU_OK);
 	assert_int_equal(viommu_rvic_new(vm, &config, &rvic),
 			 VIOMMU_EINVAL); /* too few for a guest */
-	assert_int_equal(rvic_new(vm, &config, true, &rvic), VIOMMU_OK);
-	before = malloc(rvic->bytes);
+	assert_int_equal(rvic_new(vm, &config, 1, &rvic), VIOMMU_OK);
+	before = malloc(rvic->interface.bytes);
 	assert_non_null(before);
 	first = read_code();
 	for (unsigned n = 0; n < CPUS; n++) {
