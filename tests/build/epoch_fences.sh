@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# epoch_fences.sh LIBRARY - the fences of memory/epoch.h are in what was built, wherever a section is opened or closed. A thread
-# that lacks one is wrong once in a million times, on several processors: docs/models/epoch.pml shows what they are for.
+# epoch_fences.sh LIBRARY - the fences of memory/epoch.h, and of what is built upon it, are in what was built, wherever a section is
+# opened or closed. A thread that lacks one is wrong once in a million times, on several processors: docs/models/epoch.pml
+# shows what they are for.
 set -euo pipefail
 library=$1
 bad=0
@@ -45,6 +46,8 @@ has "translate_blocks open_section translate_range" 2
 has epoch_visit 1
 has epoch_group_enter 1
 has "channel_copy channel_begin" 2
+# One that may rest for long has a fence besides.
+has vhost_hold 4
 # Closing.
 has viommu_leave 1
 has viommu_iotlb_leave 1
@@ -52,4 +55,9 @@ has epoch_visit_end 1
 has epoch_group_leave 1
 # Who starts an epoch, and who waits.
 has "epoch_start writer_fence" 1
+# Groups, whose sections are only counted: before one is given its epoch.
+has "epoch_join list now_fenced" 1
+has "epoch_passed_for groups_hold_back now_fenced" 1
+# A table that has changed, and whether the host has been told of all there is.
+has shadow_compare 1
 exit $bad

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-3-Clause
-"""What tests/mutate takes for a mutant, in a source written for it and in all of lib/."""
+"""What tests/mutate takes for a mutant, in a source written for it and in all of lib/; and for the end of a test."""
 
 import importlib.machinery
 import importlib.util
@@ -78,6 +78,36 @@ class Mutants(unittest.TestCase):
         self.assertNotEqual(order, [m.name for m in mutate.draw(mutants, 8)])
         self.assertEqual(sorted(order), sorted(m.name for m in mutants), "each comes once")
         self.assertEqual({name.split(":")[0] for name in order[:7]}, set(mutate.KINDS), "kinds take turns")
+
+    def test_batches(self):
+        names = [str(i) for i in range(10)]
+        self.assertEqual([len(b) for b in mutate.batches(names)], [1, 2, 4, 3])
+        self.assertEqual(sum(mutate.batches(names), []), names, "all of them, in their order")
+
+    def test_may_execute(self):
+        for name, file, wanted in (
+            ("interleave/virtio_interleaved", "lib/virtio/virtio.c", True),
+            ("interleave/virtio_interleaved", "lib/core/domain.c", True),
+            ("interleave/virtio_interleaved", "lib/vtd/vtd.c", False),
+            ("interleave/iotlb_interleaved", "lib/its/its.c", True),
+            ("build/epoch_fences", "lib/its/its.c", True),
+        ):
+            self.assertEqual(mutate.may_execute(name, file), wanted, f"{name} {file}")
+
+
+class Ends(unittest.TestCase):
+    def end(self, script, seconds=60, clock=60):
+        return mutate.run_test({"command": ["sh", "-c", script], "environment": {}}, TOP, seconds, clock)[0]
+
+    def test_ends(self):
+        self.assertEqual(self.end("exit 0"), "passed")
+        self.assertEqual(self.end("exit 77"), "passed", "it says that it cannot run here")
+        self.assertEqual(self.end("exit 1"), "failed")
+        self.assertEqual(self.end("kill -SEGV $$"), "failed")
+
+    def test_hangs(self):
+        self.assertEqual(self.end("while :; do :; done", seconds=0), "hung", "computes")
+        self.assertEqual(self.end("sleep 60 & wait", clock=0.5), "hung", "waits")
 
 
 if __name__ == "__main__":
