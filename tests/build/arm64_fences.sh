@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# arm64_fences.sh - the fences that order only loads, or only stores, are in what is built for arm64. On x86-64 they are no
-# instruction, so that nothing there would miss them.
+# arm64_fences.sh - fences that order only loads, or only stores, and loads and stores with an order of their own are in what
+# is built for arm64. On x86-64 these are nothing, or like any other, so that no test there would miss them.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 compiler=${VIOMMU_ARM64_CC:-aarch64-linux-gnu-gcc}
@@ -15,15 +15,17 @@ trap 'rm -rf "$work"' EXIT
 bad=0
 folders=(lib/*/)
 folders=("${folders[@]/#/-I}")
+loads='dmb[ \t]+ishld'
+stores='dmb[ \t]+ish'
 
-# has FILE "FUNCTION..." FENCE COUNT: at least so many are in the functions of that file together. Several: one of them may
-# have been folded into another.
+# has FILE "FUNCTION..." INSTRUCTION COUNT: at least so many are in the functions of that file together. Several: one of them
+# may have been folded into another.
 has() {
-	local file=$1 fence=$3 wanted=$4 object=$work/$1.o count
+	local file=$1 instruction=$3 wanted=$4 object=$work/$1.o count
 	if [ ! -e "$object" ]; then
 		"$compiler" -std=c11 -O2 -DNDEBUG -D_DEFAULT_SOURCE -Iinclude "${folders[@]}" -c -o "$object" lib/*/"$file"
 	fi
-	count=$("$objdump" -d --no-show-raw-insn "$object" | awk -v names="$2" -v fence="$fence" '
+	count=$("$objdump" -d --no-show-raw-insn "$object" | awk -v names="$2" -v instruction="$instruction" '
 		BEGIN { for (n = split(names, list, " "); n; n--) inside_of[list[n]] = 1 }
 		/^[0-9a-f]+ <.*>:$/ {
 			symbol = substr($2, 2, length($2) - 3)
@@ -32,23 +34,26 @@ has() {
 			seen += inside
 			next
 		}
-		inside && $0 ~ "dmb[ \t]+" fence "$" { count++ }
+		inside && $0 ~ "\t" instruction "([ \t]|$)" { count++ }
 		END { print seen ? count + 0 : "absent" }')
 	echo "$file, $2: $count"
 	if [ "$count" = absent ] || [ "$count" -lt "$wanted" ]; then
-		echo "$2 was to have $wanted of dmb $fence"
+		echo "$2 was to have $wanted of $instruction"
 		bad=1
 	fi
 }
 
 # core/seqlock.h: words are read before the version is read again, and stored after it is odd.
-has table_cache.c table_cache_find ishld 1
-has table_cache.c table_cache_add ish 1
-has machine.c "change_begin viommu_vm_add_region viommu_vm_remove_region" ish 1
+has table_cache.c table_cache_find "$loads" 1
+has table_cache.c table_cache_add "$stores" 1
+has machine.c "change_begin viommu_vm_add_region viommu_vm_remove_region" "$stores" 1
 # A device, an event, the device again: it is the same incarnation's.
-has its_translate.c find ishld 1
-has its_tables.c its_map_device ish 1
+has its_translate.c find "$loads" 1
+has its_tables.c its_map_device "$stores" 1
 # A mapping, and then whether its domain still is the one.
-has virtio_translate.c "virtio_translate look_up" ishld 1
-has virtio_translate.c "virtio_visit look_up" ishld 1
+has virtio_translate.c "virtio_translate look_up" "$loads" 1
+has virtio_translate.c "virtio_visit look_up" "$loads" 1
+# What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
+has channel.c catch_up ldar 4
+has translate.c take_domain ldar 4
 exit $bad

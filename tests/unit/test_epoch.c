@@ -287,6 +287,36 @@ static void buckets_in_use(void **state)
 	}
 }
 
+/* All are in use, and the current one is the first, whose number is what an empty bucket counts: there is no other to go
+ * to. */
+static void no_bucket_after_the_last(void **state)
+{
+	unsigned held[EPOCH_BUCKETS];
+	struct epoch_group group;
+	struct epoch e;
+
+	setup_group(&e, &group, NULL);
+	for (unsigned i = 0; i < EPOCH_BUCKETS; i++) {
+		held[i] = epoch_join(&e, &group);
+		assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+	}
+	assert_int_equal(held[0], 0);
+	epoch_part(&e, &group, held[0]);
+	assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+	for (unsigned i = 0; i < 3; i++) {
+		held[0] = epoch_join(&e, &group);
+		assert_int_equal(held[0], 0);
+		assert_false(epoch_passed(&e, epoch_start(&e), NULL));
+		assert_int_equal(epoch_join(&e, &group), 0);
+		epoch_part(&e, &group, 0);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		epoch_part(&e, &group, 0);
+	for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
+		epoch_part(&e, &group, held[i]);
+	end_group(&e, &group);
+}
+
 /* A bucket that somebody is in never gets younger. */
 static void label_of_an_open_bucket(void **state)
 {
@@ -509,6 +539,7 @@ int main(void)
 		cmocka_unit_test(first_in_a_group),
 		cmocka_unit_test(overlapping),
 		cmocka_unit_test(buckets_in_use),
+		cmocka_unit_test(no_bucket_after_the_last),
 		cmocka_unit_test(label_of_an_open_bucket),
 		cmocka_unit_test(groups_unlisted),
 	};
