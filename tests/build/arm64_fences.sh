@@ -43,7 +43,8 @@ has() {
 	fi
 }
 
-# core/seqlock.h: words are read before the version is read again, and stored after it is odd.
+# core/seqlock.h: words are read after the version, and before it is read again, and stored after it is odd.
+has table_cache.c table_cache_find ldar 1
 has table_cache.c table_cache_find "$loads" 1
 has table_cache.c table_cache_add "$stores" 1
 has machine.c "change_begin viommu_vm_add_region viommu_vm_remove_region" "$stores" 1
