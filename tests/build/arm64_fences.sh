@@ -36,7 +36,7 @@ has() {
 		}
 		inside && $0 ~ "\t" instruction "([ \t]|$)" { count++ }
 		END { print seen ? count + 0 : "absent" }')
-	echo "$file, $2: $count"
+	echo "$file, $2: $count of $instruction"
 	if [ "$count" = absent ] || [ "$count" -lt "$wanted" ]; then
 		echo "$2 was to have $wanted of $instruction"
 		bad=1

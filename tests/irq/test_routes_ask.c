@@ -5,7 +5,9 @@
  */
 #include <string.h>
 
+#include "route_cache.h"
 #include "routes_rig.h"
+#include "vtd_engine.h"
 
 static struct routes_rig rr;
 
@@ -282,13 +284,36 @@ static void test_no_wait(void **state)
 	rr_close(&rr);
 }
 
+/* A route that is written all the time that a lookup tries to read it: its answer is looked at under the lock, and the
+ * tables are asked only if there is none that is kept. */
+static void test_written_all_the_time(void **state)
+{
+	struct route_slot *slot;
+
+	(void)state;
+	rr_open(&rr, &(struct rr_shape){ .gsis = 64, .s = 10 });
+	slot = &rr.routes->slot[3];
+	rr_entry(&rr, 5, 0x31);
+	check_eq("set", rr_set(&rr, 3, 5), VIOMMU_OK);
+	rr_expect(&rr, "set", (const struct rr_change[]){ { 3, 0x31 } }, 1);
+	/* Another entry in its place in the cache; and what the guest has not said yet. */
+	rr_entry(&rr, 5 + VTD_IRTE_SLOTS, 0x32);
+	check_eq("another", rr_set(&rr, 4, 5 + VTD_IRTE_SLOTS), VIOMMU_OK);
+	rr_entry(&rr, 5, 0x41);
+	seq_write_begin(&slot->version);
+	rr_delivers(&rr, "kept", 3, 0x31);
+	seq_write_end(&slot->version);
+	rr_delivers(&rr, "kept", 3, 0x31);
+	rr_close(&rr);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lookup),	     cmocka_unit_test(test_deliver),
 		cmocka_unit_test(test_asks_again),   cmocka_unit_test(test_caching_mode),
 		cmocka_unit_test(test_masked_level), cmocka_unit_test(test_burst),
-		cmocka_unit_test(test_no_wait),
+		cmocka_unit_test(test_no_wait),	     cmocka_unit_test(test_written_all_the_time),
 	};
 
 	return cmocka_run_group_tests_name("irq/routes_ask", tests, NULL, NULL);
