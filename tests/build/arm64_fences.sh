@@ -57,4 +57,6 @@ has virtio_translate.c "virtio_visit look_up" "$loads" 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
 has channel.c catch_up ldar 4
 has translate.c take_domain ldar 4
+# The version of the memory map, before the table that is kept for it.
+has translate.c unit_table_find ldar 1
 exit $bad
