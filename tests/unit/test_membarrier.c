@@ -151,6 +151,28 @@ static void refused(void **state)
 	}
 }
 
+/* Who asks beside others has to be told of each that closes one, too: it may be the last that proves its fence. */
+static void refused_asked_too(void **state)
+{
+	struct epoch_section a = { 0 };
+	struct epoch e;
+	uint64_t target;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	memset(&e, 0, sizeof(e));
+	epoch_init(&e, true);
+	epoch_add(&e, &a);
+	kernel.missing = true;
+	target = epoch_start(&e);
+	epoch_ask_too(&e, target);
+	assert_false(epoch_passed(&e, target, NULL));
+	epoch_enter(&e, &a); /* after the epoch had begun */
+	assert_true(epoch_leave(&e, &a));
+	assert_true(epoch_passed(&e, target, NULL));
+	epoch_fini(&e);
+}
+
 /* The whole unit: no wait completes until every channel has come by, or is gone. */
 static void refused_of_a_unit(void **state)
 {
@@ -236,9 +258,9 @@ static void of_a_unit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registration), cmocka_unit_test(epochs),
-		cmocka_unit_test(refused),	cmocka_unit_test(refused_of_a_unit),
-		cmocka_unit_test(of_a_unit),
+		cmocka_unit_test(registration),	     cmocka_unit_test(epochs),
+		cmocka_unit_test(refused),	     cmocka_unit_test(refused_asked_too),
+		cmocka_unit_test(refused_of_a_unit), cmocka_unit_test(of_a_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
