@@ -43,14 +43,14 @@ has() {
 	fi
 }
 
-# core/seqlock.h: words are read after the version, and before it is read again, and stored after it is odd.
+# seqlock.h: words are read after the version, and before it is read again, and stored after it is odd.
 has table_cache.c table_cache_find ldar 1
 has table_cache.c table_cache_find "$loads" 1
 has table_cache.c table_cache_add "$stores" 1
 has machine.c "change_begin viommu_vm_add_region viommu_vm_remove_region" "$stores" 1
 # A device, an event, the device again: it is the same incarnation's.
-has its_translate.c find "$loads" 1
-has its_tables.c its_map_device "$stores" 1
+has its_translate.c "its_remap_msi find" "$loads" 1
+has its_pool.c "take its_map_device" "$stores" 1
 # A mapping, and then whether its domain still is the one.
 has virtio_translate.c "virtio_translate look_up" "$loads" 1
 has virtio_translate.c "virtio_visit look_up" "$loads" 1
