@@ -262,7 +262,8 @@ static void configuration(void **state)
 			its_write(r->lpis, REG(3, 0xa0), VALID | UINT64_C(0) << 32 | 8192);
 			its_expect_told(r, "INVLPIR", (struct its_told){ 0, 0, 8192, 0x10, 1 });
 			*byte = 0x31;
-			its_write32(r->lpis, REG(3, 0xa0), 8192); /* the upper half was for one write */
+			its_write32(r->lpis, REG(3, 0xa0),
+				    8192); /* the upper half was for one write */
 			its_expect_silence(r, "INVLPIR, lower half: not of a vPE");
 			*byte = 0x11;
 			its_write(r->lpis, REG(3, 0xb0), VALID);
