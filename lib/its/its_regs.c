@@ -160,9 +160,10 @@ static bool add_optional(struct its *its)
 					   .name = "GITS_STATUSR" }) ||
 	     !add(its, ITS_UMSIR, 8, 0, 0, UINT64_MAX, NULL, "GITS_UMSIR")))
 		return false;
+	if ((its->typer & ITS_TYPER_VMAPP) && !add(its, ITS_MPIDR, 4, 0, 0, 0, NULL, "GITS_MPIDR"))
+		return false;
 	return !(its->typer & ITS_TYPER_VSGI) ||
-	       (add(its, ITS_MPIDR, 4, 0, 0, 0, NULL, "GITS_MPIDR") &&
-		add(its, ITS_SGIR, 8, 0, 0, 0, write_sgir, "GITS_SGIR"));
+	       add(its, ITS_SGIR, 8, 0, 0, 0, write_sgir, "GITS_SGIR");
 }
 
 /* 12.19: who it is. */

@@ -5,6 +5,7 @@
  * defined, and the holes in between (IHI 0069 12.11, 12.13, 12.19).
  */
 #include "check.h"
+#include "its_engine.h"
 #include "its_rig.h"
 
 static struct its_rig rig;
@@ -241,6 +242,168 @@ static void direct_lpis(void **state)
 	guest_fini(&g);
 }
 
+/* ---- every register of the manual's frames: there, or named as one that is not ---- */
+
+enum frame { GITS, GICR, VLPI };
+
+/* What a register needs to exist. */
+enum needs {
+	NOTHING,
+	NEEDS_UMSI,
+	NEEDS_V4,
+	NEEDS_V41,
+	NEEDS_VSGI,
+	NEEDS_DIRECT,
+	NEEDS_MPAM,  /* GITS_TYPER.MPAM is refused: none of it, RAZ/WI */
+	NO_TABLE,    /* GITS_BASERn.Type 0: RAZ/WI */
+	NO_IDENTITY, /* reserved, RAZ */
+	NO_REGISTER, /* a message: viommu_remap_msi(); reads as 0 */
+};
+
+static const struct {
+	const char *name;
+	enum frame frame;
+	uint32_t offset;
+	uint32_t bytes;
+	enum needs needs;
+} registers[] = {
+	{ "GITS_CTLR", GITS, 0x0, 4, NOTHING },
+	{ "GITS_IIDR", GITS, 0x4, 4, NOTHING },
+	{ "GITS_TYPER", GITS, 0x8, 8, NOTHING },
+	{ "GITS_MPAMIDR", GITS, 0x10, 4, NEEDS_MPAM },
+	{ "GITS_PARTIDR", GITS, 0x14, 4, NEEDS_MPAM },
+	{ "GITS_MPIDR", GITS, 0x18, 4, NEEDS_V41 },
+	{ "GITS_STATUSR", GITS, 0x40, 4, NEEDS_UMSI },
+	{ "GITS_UMSIR", GITS, 0x48, 8, NEEDS_UMSI },
+	{ "GITS_CBASER", GITS, 0x80, 8, NOTHING },
+	{ "GITS_CWRITER", GITS, 0x88, 8, NOTHING },
+	{ "GITS_CREADR", GITS, 0x90, 8, NOTHING },
+	{ "GITS_BASER0", GITS, 0x100, 8, NOTHING },
+	{ "GITS_BASER1", GITS, 0x108, 8, NOTHING },
+	{ "GITS_BASER2", GITS, 0x110, 8, NEEDS_V4 },
+	{ "GITS_BASER3", GITS, 0x118, 8, NO_TABLE },
+	{ "GITS_BASER4", GITS, 0x120, 8, NO_TABLE },
+	{ "GITS_BASER5", GITS, 0x128, 8, NO_TABLE },
+	{ "GITS_BASER6", GITS, 0x130, 8, NO_TABLE },
+	{ "GITS_BASER7", GITS, 0x138, 8, NO_TABLE },
+	{ "GITS_PIDR4", GITS, 0xffd0, 4, NOTHING },
+	{ "GITS_PIDR5", GITS, 0xffd4, 4, NO_IDENTITY },
+	{ "GITS_PIDR6", GITS, 0xffd8, 4, NO_IDENTITY },
+	{ "GITS_PIDR7", GITS, 0xffdc, 4, NO_IDENTITY },
+	{ "GITS_PIDR0", GITS, 0xffe0, 4, NOTHING },
+	{ "GITS_PIDR1", GITS, 0xffe4, 4, NOTHING },
+	{ "GITS_PIDR2", GITS, 0xffe8, 4, NOTHING },
+	{ "GITS_PIDR3", GITS, 0xffec, 4, NOTHING },
+	{ "GITS_CIDR0", GITS, 0xfff0, 4, NOTHING },
+	{ "GITS_CIDR1", GITS, 0xfff4, 4, NOTHING },
+	{ "GITS_CIDR2", GITS, 0xfff8, 4, NOTHING },
+	{ "GITS_CIDR3", GITS, 0xfffc, 4, NOTHING },
+	{ "GITS_TRANSLATER", GITS, 0x10040, 4, NO_REGISTER },
+	{ "GITS_SGIR", GITS, 0x20020, 8, NEEDS_VSGI },
+	{ "GICR_CTLR", GICR, 0x0, 4, NOTHING },
+	{ "GICR_TYPER", GICR, 0x8, 8, NOTHING },
+	{ "GICR_SETLPIR", GICR, 0x40, 8, NEEDS_DIRECT },
+	{ "GICR_CLRLPIR", GICR, 0x48, 8, NEEDS_DIRECT },
+	{ "GICR_PROPBASER", GICR, 0x70, 8, NOTHING },
+	{ "GICR_PENDBASER", GICR, 0x78, 8, NOTHING },
+	{ "GICR_INVLPIR", GICR, 0xa0, 8, NOTHING },
+	{ "GICR_INVALLR", GICR, 0xb0, 8, NOTHING },
+	{ "GICR_SYNCR", GICR, 0xc0, 4, NOTHING },
+	{ "GICR_VPROPBASER", VLPI, 0x70, 8, NEEDS_V4 },
+	{ "GICR_VPENDBASER", VLPI, 0x78, 8, NEEDS_V4 },
+	{ "GICR_VSGIR", VLPI, 0x80, 4, NEEDS_V41 },
+	{ "GICR_VSGIPENDR", VLPI, 0x88, 4, NEEDS_V41 },
+};
+
+#define HAS(needs) (1U << (needs))
+
+static const struct {
+	const char *name;
+	struct its_rig_config config;
+	unsigned has;
+} models[] = {
+	{ "GICv3", { .off = true }, HAS(NOTHING) },
+	{ "UMSI", { .off = true, .typer = 0x1ef71 | RB(44) }, HAS(NOTHING) | HAS(NEEDS_UMSI) },
+	{ "GICv4",
+	  { .off = true, .typer = 0x1ef73, .flags = 4, .vpes = 16 },
+	  HAS(NOTHING) | HAS(NEEDS_V4) },
+	{ "GICv4.1 without virtual SGIs",
+	  { .off = true, .typer = 0x1ef73 | RB(40), .flags = 12, .vpes = 16 },
+	  HAS(NOTHING) | HAS(NEEDS_V4) | HAS(NEEDS_V41) },
+	{ "GICv4.1",
+	  { .off = true, .typer = ITS_RIG_TYPER_V41, .flags = 12, .vpes = 16 },
+	  HAS(NOTHING) | HAS(NEEDS_V4) | HAS(NEEDS_V41) | HAS(NEEDS_VSGI) },
+};
+
+/* Where the register files have it: the VLPI frame follows what there is of the RD frame. */
+static uint32_t place(size_t i)
+{
+	return registers[i].offset + (registers[i].frame == VLPI ? GICR_VLPI : 0);
+}
+
+static void check_there(const char *model, const struct regs *regs, size_t i, bool there)
+{
+	uint16_t at = regs->at[place(i) / 4];
+
+	check_eq(registers[i].name, at != 0, there);
+	if (!at)
+		return;
+	check_that(model, strcmp(regs->row[at - 1].name, registers[i].name) == 0);
+	check_eq(registers[i].name, regs->row[at - 1].offset, place(i));
+	check_eq(registers[i].name, regs->row[at - 1].bytes, registers[i].bytes);
+}
+
+/* Each that is to be there is, under its name, and no other. */
+static void check_registers(const char *model, struct viommu *its, struct viommu *lpis,
+			    unsigned has)
+{
+	const struct regs *gicr = &((struct lpis *)lpis)->cpu[1].regs;
+	unsigned there[2] = { 0, 0 };
+
+	for (size_t i = 0; i < sizeof(registers) / sizeof(registers[0]); i++) {
+		const bool lpi = registers[i].frame != GITS;
+		const uint64_t offset = registers[i].frame == VLPI ? 0x20000 + registers[i].offset
+								   : registers[i].offset;
+		const bool is = has >> registers[i].needs & 1;
+
+		if (!lpi && !its)
+			continue;
+		check_there(model, lpi ? gicr : &its_of(its)->regs, i, is);
+		there[lpi] += is;
+		if (is)
+			continue;
+		put(lpi ? lpis : its, lpi ? VIOMMU_LPIS_OFFSET(1, offset) : offset,
+		    registers[i].bytes, UINT64_MAX >> (64 - 8 * registers[i].bytes));
+		check_eq(registers[i].name,
+			 get(lpi ? lpis : its, lpi ? VIOMMU_LPIS_OFFSET(1, offset) : offset,
+			     registers[i].bytes),
+			 0);
+	}
+	check_eq(model, gicr->count, there[1]);
+	if (its)
+		check_eq(model, its_of(its)->regs.count, there[0]);
+}
+
+static void registers_of_the_manual(void **state)
+{
+	struct viommu_lpis_config config = { .size = sizeof(config),
+					     .flags = VIOMMU_LPIS_DIRECT,
+					     .cpus = 2 };
+	struct viommu *direct = NULL;
+	struct guest g;
+
+	for (size_t i = 0; i < sizeof(models) / sizeof(models[0]); i++) {
+		its_open(&rig, &models[i].config);
+		check_registers(models[i].name, rig.its, rig.lpis, models[i].has);
+		its_close(&rig);
+	}
+	guest_init(&g, GUEST_REGION, 1);
+	assert_int_equal(viommu_lpis_new(g.vm, &config, &direct), VIOMMU_OK);
+	check_registers("direct LPIs", NULL, direct, HAS(NOTHING) | HAS(NEEDS_DIRECT));
+	assert_int_equal(viommu_free(direct), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 /* ---- what depends on other registers ---- */
 
 static void enabled_needs_tables(void **state)
@@ -419,6 +582,7 @@ int main(void)
 		cmocka_unit_test(every_register),
 		cmocka_unit_test(holes),
 		cmocka_unit_test(direct_lpis),
+		cmocka_unit_test(registers_of_the_manual),
 		cmocka_unit_test(enabled_needs_tables),
 		cmocka_unit_test(tables_while_enabled),
 		cmocka_unit_test(page_size_3),
