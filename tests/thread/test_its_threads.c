@@ -40,6 +40,12 @@ static _Atomic bool stop;
 static _Atomic uint32_t failed;
 static _Atomic uint64_t answers;
 
+/* EventIDs: of many, the last ones, which are moved last. */
+static uint32_t id_of(uint32_t event)
+{
+	return row->how == BY_ROOM ? 1024 - EVENTS + event : event;
+}
+
 /* An answer's version: the INTID, or the redistributor, says it. */
 static uint32_t intid_of(uint32_t event, uint32_t version)
 {
@@ -79,7 +85,7 @@ static void *reader(void *opaque)
 
 		event = (event * 5 + 3) % EVENTS;
 		least = atomic_load(&completed[event]);
-		result = viommu_remap_msi(rig.its, DEVICE, ITS_RIG_BASE + 0x10040, event,
+		result = viommu_remap_msi(rig.its, DEVICE, ITS_RIG_BASE + 0x10040, id_of(event),
 					  row->deliver ? 0 : VIOMMU_MSI_RESOLVE, &msi);
 		most = atomic_load(&published[event]);
 		atomic_fetch_add(&answers, 1);
@@ -127,13 +133,13 @@ static bool is_whole(void)
 	return row->how == BY_MAPD || row->how == BY_MAPC || row->how == BY_ROOM;
 }
 
-/* A pool of 64 blocks: the device has the first, and NEIGHBOUR one in the upper half. LARGE needs a half. */
-enum { FILLER = 20, FILLERS = 31, NEIGHBOUR = 6, LARGE = 7 };
+/* The device is at the beginning of the pool, and NEIGHBOUR in the upper half; LARGE needs a half. */
+enum { FILLER = 20, FILLERS = 3, NEIGHBOUR = 6, LARGE = 7, POOL = 16384 };
 
 static void separate(void)
 {
 	for (uint32_t i = 0; i < FILLERS; i++)
-		run(MAPD(FILLER + i, 4, 0));
+		run(MAPD(FILLER + i, 10 + i, 0));
 	run(MAPD(NEIGHBOUR, 4, 0));
 	for (uint32_t i = 0; i < FILLERS; i++)
 		run(UNMAPD(FILLER + i));
@@ -164,9 +170,9 @@ static void change(uint32_t event, uint32_t version)
 	case BY_ROOM:
 		run(UNMAPD(LARGE));
 		run(UNMAPD(NEIGHBOUR));
-		run(MAPD(DEVICE, 4, 0));
+		run(MAPD(DEVICE, 10, 0));
 		for (uint32_t i = 0; i < EVENTS; i++)
-			run(MAPTI(DEVICE, i, intid_of(i, version), 0));
+			run(MAPTI(DEVICE, id_of(i), intid_of(i, version), 0));
 		separate();
 		break;
 	case BY_MAPD:
@@ -186,7 +192,7 @@ static void change(uint32_t event, uint32_t version)
 			atomic_store(&completed[i], version);
 	}
 	if (row->how == BY_ROOM)
-		run(MAPD(LARGE, 9, 0));
+		run(MAPD(LARGE, 13, 0));
 }
 
 static void set_up(void)
@@ -194,14 +200,14 @@ static void set_up(void)
 	its_open(&rig, &(struct its_rig_config){ .intid_bits = 20,
 						 .cpus = CPUS,
 						 .silent = true,
-						 .events = row->how == BY_ROOM ? 1024 : 0 });
+						 .events = row->how == BY_ROOM ? POOL : 0 });
 	for (uint32_t i = 0; i < 512; i++)
 		run(MAPC(i, i));
-	run(MAPD(DEVICE, 4, 0));
+	run(MAPD(DEVICE, row->how == BY_ROOM ? 10 : 4, 0));
 	for (uint32_t i = 0; i < EVENTS; i++) {
 		atomic_store(&published[i], 0);
 		atomic_store(&completed[i], 0);
-		run(MAPTI(DEVICE, i, intid_of(i, 0), 0));
+		run(MAPTI(DEVICE, id_of(i), intid_of(i, 0), 0));
 	}
 	atomic_store(&stop, false);
 	atomic_store(&failed, 0);
