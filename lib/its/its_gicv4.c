@@ -205,6 +205,7 @@ enum its_executed its_vmovp(struct its *its, struct its_current *c)
 	if (cpu == ITS_NOBODY)
 		return its_refuse(its, ITS_OP_VMOVP, VIOMMU_ITS_ERROR_SIZE_OOR);
 	vpe_set_cpu(its->lpis, vpe_of(c), cpu);
+	its->unsynced = true; /* a delivery under way may ring where it was */
 	if ((its->typer & ITS_TYPER_VMAPP) && (c->word[2] & ITS_2_VMOVP_DB))
 		vpe_set_doorbell(its->lpis, vpe_of(c),
 				 (uint32_t)bits_get(c->word[3], ITS_3_DOORBELL));

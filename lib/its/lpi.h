@@ -114,7 +114,7 @@ static inline bool lpi_exists(const struct lpis *l, uint64_t intid)
 	return intid >= ITS_FIRST_LPI && intid >> l->bits == 0;
 }
 
-/* Whether a redistributor has it now: EnableLPIs, PROPBASER.IDbits. */
+/* Whether a redistributor has it now: EnableLPIs (a latch of 0 has none), PROPBASER.IDbits. */
 static inline bool lpi_in(uint64_t latch, uint32_t intid)
 {
 	return intid >= ITS_FIRST_LPI && intid >> bits_get(latch, LPI_LATCH_BITS) == 0;
@@ -138,7 +138,7 @@ int lpi_take_limits(struct viommu_limits *limits, const struct viommu_limits *gi
  * thread, in a section. */
 unsigned lpi_deliver(struct lpis *l, uint32_t cpu, uint32_t intid);
 void lpi_clear(struct lpis *l, uint32_t cpu, uint32_t intid);
-/* If it is pending at @from, and @to has it. */
+/* If it is pending at @from, and @to has it. It is lost by neither. */
 void lpi_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid);
 /* Words of pending bits, and how many steps one bit costs. */
 struct lpi_bits {
@@ -169,9 +169,10 @@ static inline bool lpi_is_pending(const struct lpi_cpu *cpu, uint32_t intid)
 
 /* Adds what memory says to @pending. */
 void lpi_table_read(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint64_t *pending);
-/* Words that differ are written; false: memory cannot be accessed. @pending: NULL: nothing is */
-bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits,
-		     const _Atomic uint64_t *pending);
+/* Words that differ are written; false: memory cannot be accessed. @pending: NULL: nothing is. @drain: each
+ * word is 0 afterwards: a bit is written, or still there */
+bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint64_t *pending,
+		     bool drain);
 
 /* ---- lpi_regs.c ---- */
 int lpi_regs_init(struct lpis *l, uint32_t cpu);

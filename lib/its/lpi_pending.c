@@ -17,7 +17,7 @@ static unsigned read_byte(struct lpis *l, uint64_t latch, uint32_t intid)
 	uint64_t at = (latch & LPI_LATCH_ADDRESS) + (intid - ITS_FIRST_LPI);
 	uint64_t word;
 
-	if (!lpi_in(latch, intid) || !mem_load64(l->unit.vm, at & ~UINT64_C(7), &word))
+	if (!mem_load64(l->unit.vm, at & ~UINT64_C(7), &word))
 		return 0;
 	return (unsigned)(word >> (at % 8) * 8) &
 	       (unsigned)(LPI_CONFIG_ENABLE | LPI_CONFIG_PRIORITY);
@@ -66,17 +66,19 @@ enum how {
 	ASKING /* a byte that would be a change to tell of is not kept: whoever asks may hold a lock */
 };
 
-/* The byte, read if it is not known, or AGAIN. The one that is kept is the one that everyone was told under
- * who has the LPI pending: a change is told to all of them, but to @except. */
-static unsigned refresh(struct lpis *l, uint64_t latch, uint32_t intid, enum how how,
+/* The byte, read if it is not known, or AGAIN, where @c has its table. The one that is kept is the one that
+ * everyone was told under who has the LPI pending: a change is told to all of them, but to @except. 0 if @c
+ * does not have the LPI, which says nothing of it at others. */
+static unsigned refresh(struct lpis *l, const struct lpi_cpu *c, uint32_t intid, enum how how,
 			uint32_t except)
 {
 	_Atomic uint64_t *entry = entry_of(l, intid);
 	uint64_t found = atomic_load(entry);
 
 	for (unsigned i = 0; i < 2; i++) {
-		/* before memory is read: what is forgotten meanwhile stays forgotten */
+		/* before the table is looked for, and read: what is forgotten meanwhile stays forgotten */
 		uint64_t generation = atomic_load(&l->generation);
+		uint64_t latch = atomic_load(&c->latch);
 		unsigned before = (unsigned)bits_get(found, LPI_ENTRY_BYTE);
 		unsigned byte;
 		bool changes;
@@ -84,6 +86,8 @@ static unsigned refresh(struct lpis *l, uint64_t latch, uint32_t intid, enum how
 
 		if (how != AGAIN && bits_get(found, LPI_ENTRY_GENERATION) == generation)
 			return before;
+		if (!lpi_in(latch, intid))
+			return 0;
 		byte = read_byte(l, latch, intid);
 		changes = byte != before && ((byte | before) & LPI_CONFIG_ENABLE);
 		if (how == ASKING && changes && who_has(l, 0, intid) != NOBODY)
@@ -133,7 +137,10 @@ unsigned lpi_deliver(struct lpis *l, uint32_t cpu, uint32_t intid)
 		return VIOMMU_ITS_ERROR_PHYSICALID_OOR;
 	if (!set_pending(c, intid))
 		return 0;
-	byte = refresh(l, latch, intid, IF_UNKNOWN, cpu);
+	byte = refresh(l, c, intid, IF_UNKNOWN, cpu);
+	/* EnableLPIs became 0 meanwhile: the bit is in memory, or still here, too late */
+	if (!lpi_in(atomic_load(&c->latch), intid))
+		return clear_pending(c, intid) ? VIOMMU_ITS_REASON_LPI_OFF : 0;
 	if (byte & LPI_CONFIG_ENABLE)
 		tell(l, cpu, intid, byte, true);
 	return 0;
@@ -153,18 +160,19 @@ void lpi_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid)
 	    !clear_pending(lpi_cpu_at(l, from), intid))
 		return;
 	tell_gone(l, from, intid);
-	lpi_deliver(l, to, intid);
+	/* EnableLPIs of @to may have become 0 */
+	if (lpi_deliver(l, to, intid))
+		lpi_deliver(l, from, intid);
 }
 
 void lpi_invalidate(struct lpis *l, uint32_t cpu, uint32_t intid)
 {
-	uint64_t latch = atomic_load_explicit(&lpi_cpu_at(l, cpu)->latch, memory_order_acquire);
+	const struct lpi_cpu *c = lpi_cpu_at(l, cpu);
 
-	/* what it cannot read says nothing of the LPI at others */
-	if (!(latch & LPI_LATCH_ON) || !lpi_in(latch, intid))
-		lpi_forget(l);
+	if (lpi_in(atomic_load_explicit(&c->latch, memory_order_acquire), intid))
+		refresh(l, c, intid, AGAIN, NOBODY);
 	else
-		refresh(l, latch, intid, AGAIN, NOBODY);
+		lpi_forget(l);
 }
 
 /* ---- all that is pending ---- */
@@ -195,7 +203,6 @@ struct walk {
 	struct lpis *l;
 	uint32_t cpu;
 	uint32_t to;
-	uint64_t latch;
 	bool all;
 };
 
@@ -204,11 +211,12 @@ static bool walk(struct viommu *payer, struct walk *w, bool (*each)(void *what, 
 		 uint32_t *word)
 {
 	const struct lpi_cpu *c = lpi_cpu_at(w->l, w->cpu);
-	struct lpi_bits bits = { .pending = c->pending, .cost = 1 + w->l->cpus / 16 };
+	uint64_t latch = atomic_load_explicit(&c->latch, memory_order_acquire);
+	const struct lpi_bits bits = { .pending = c->pending,
+				       .words = (UINT32_C(1) << bits_get(latch, LPI_LATCH_BITS)) /
+						64,
+				       .cost = 1 + w->l->cpus / 16 };
 
-	w->latch = atomic_load_explicit(&c->latch, memory_order_acquire);
-	if (w->latch & LPI_LATCH_ON)
-		bits.words = (UINT32_C(1) << bits_get(w->latch, LPI_LATCH_BITS)) / 64;
 	return lpi_for_pending(payer, &bits, word, each, w);
 }
 
@@ -230,7 +238,8 @@ bool lpi_move_all(struct viommu *payer, struct lpis *l, uint32_t from, uint32_t 
 static bool reread_each(void *what, uint32_t intid)
 {
 	const struct walk *w = what;
-	unsigned byte = refresh(w->l, w->latch, intid, AGAIN, w->all ? w->cpu : NOBODY);
+	unsigned byte =
+		refresh(w->l, lpi_cpu_at(w->l, w->cpu), intid, AGAIN, w->all ? w->cpu : NOBODY);
 
 	if (w->all && (byte & LPI_CONFIG_ENABLE))
 		tell(w->l, w->cpu, intid, byte, true);
@@ -281,9 +290,9 @@ int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viomm
 	c = lpi_cpu_at(lpis_of(u), cpu);
 	section = epoch_visit(&u->epoch);
 	latch = atomic_load_explicit(&c->latch, memory_order_acquire);
-	has = (latch & LPI_LATCH_ON) && lpi_in(latch, intid);
+	has = lpi_in(latch, intid);
 	if (has)
-		byte = refresh(lpis_of(u), latch, intid, ASKING, NOBODY);
+		byte = refresh(lpis_of(u), c, intid, ASKING, NOBODY);
 	lpi->pending = has && lpi_is_pending(c, intid);
 	lpi->enabled = byte & (unsigned)LPI_CONFIG_ENABLE;
 	lpi->priority = byte & (unsigned)LPI_CONFIG_PRIORITY;

@@ -25,10 +25,10 @@ static void latch_tables(struct lpi_cpu *c)
 			      memory_order_release);
 }
 
-/* A delivery that is under way comes too late, as if it had come afterwards. */
+/* A delivery that is under way comes too late, as if it had come afterwards, or its bit goes to memory. */
 static void unlatch(struct lpi_cpu *c)
 {
-	atomic_store_explicit(&c->latch, 0, memory_order_release);
+	atomic_store(&c->latch, 0);
 }
 
 static void drop_pending(const struct lpi_cpu *c)
@@ -70,8 +70,8 @@ static void disable(struct lpi_cpu *c)
 	uint64_t latch = atomic_load_explicit(&c->latch, memory_order_relaxed);
 
 	unlatch(c);
-	lpi_table_write(c->lpis, c->table, (unsigned)bits_get(latch, LPI_LATCH_BITS), c->pending);
-	drop_pending(c);
+	lpi_table_write(c->lpis, c->table, (unsigned)bits_get(latch, LPI_LATCH_BITS), c->pending,
+			true);
 }
 
 static void write_ctlr(void *engine, const struct regs_write *w)

@@ -18,14 +18,22 @@ void lpi_table_read(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint6
 	}
 }
 
-bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits, const _Atomic uint64_t *pending)
+static uint64_t word_at(_Atomic uint64_t *pending, uint32_t i, bool drain)
+{
+	if (!pending)
+		return 0;
+	return drain ? atomic_exchange(&pending[i], 0)
+		     : atomic_load_explicit(&pending[i], memory_order_relaxed);
+}
+
+bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint64_t *pending,
+		     bool drain)
 {
 	struct mem_place place = MEM_NOWHERE;
 	bool ok = true;
 
 	for (uint32_t i = FIRST_WORD; i < (bits ? UINT32_C(1) << (bits - 6) : 0); i++) {
-		uint64_t word =
-			pending ? atomic_load_explicit(&pending[i], memory_order_relaxed) : 0;
+		uint64_t word = word_at(pending, i, drain);
 		uint64_t there;
 
 		if (!mem_load64_near(l->unit.vm, &place, table + i * 8, &there) ||
@@ -53,7 +61,7 @@ int viommu_lpis_save_pending(struct viommu *u)
 
 		if (latch & LPI_LATCH_ON)
 			ok = lpi_table_write(l, c->table, (unsigned)bits_get(latch, LPI_LATCH_BITS),
-					     c->pending) &&
+					     c->pending, false) &&
 			     ok;
 	}
 	unit_end(u);

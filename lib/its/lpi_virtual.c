@@ -170,7 +170,9 @@ void vpe_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid, uint32
 	if (from == to || !v || !vpe_mapped(l, to) || !clear_pending(v, intid))
 		return;
 	tell(l, v, intid, false);
-	vpe_deliver(l, to, intid, doorbell);
+	/* another ITS may have given @to a smaller VPT */
+	if (vpe_deliver(l, to, intid, doorbell))
+		vpe_deliver(l, from, intid, doorbell);
 }
 
 void vpe_invalidate(struct lpis *l, uint32_t vpe, uint32_t intid, uint32_t doorbell)
@@ -279,7 +281,8 @@ void vpe_write_vpt(struct lpis *l, struct vpe *v)
 
 	if (!vpt || (l->flags & VIOMMU_LPIS_NO_GUEST_WRITES))
 		return;
-	lpi_table_write(l, at, (unsigned)bits_get(vpt, VPE_VPT_BITS), atomic_load(&v->pending));
+	lpi_table_write(l, at, (unsigned)bits_get(vpt, VPE_VPT_BITS), atomic_load(&v->pending),
+			false);
 	if (!(l->flags & VIOMMU_LPIS_V41) || !mem_load64(l->unit.vm, at, &there))
 		return;
 	word = (there & ~VPE_VPT_SGIS) | atomic_load(&v->sgi);

@@ -6,7 +6,8 @@
  *	then, each	what to do, then its operands: see step()
  *
  * Answers are in range; what is refused changes nothing that is looked at; what is saved is restored,
- * and saved again the same; guest memory is not written where that is forbidden.
+ * and saved again the same; guest memory is not written where that is forbidden; what the lpi callback has
+ * been told is what there is, once it was invalidated.
  */
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@
 #define CPUS  3U
 #define VPES  6U
 #define QUEUE 0x100000U
+#define LPIS  1024U /* that are looked at */
 
 struct fuzz {
 	struct viommu_vm *vm;
@@ -36,6 +38,7 @@ struct fuzz {
 	uint32_t tail[2];
 	uint32_t writes;
 	bool failing;
+	uint8_t told[CPUS][LPIS]; /* 0, or 1 | priority */
 };
 
 static uint64_t take(struct fuzz *f, unsigned bytes)
@@ -70,9 +73,12 @@ static int ram_write(void *opaque, uint64_t gpa, const void *from, uint32_t byte
 
 static void lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
 {
-	(void)opaque;
+	struct fuzz *f = opaque;
+
 	CHECK(cpu < CPUS && intid >= 8192 && intid < 65536);
 	CHECK(!(priority & ~0xfcU) && pending <= 1);
+	if (intid - 8192 < LPIS)
+		f->told[cpu][intid - 8192] = pending ? (uint8_t)(1 | priority) : 0;
 }
 
 static void vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
@@ -115,7 +121,7 @@ static int make(struct fuzz *f, unsigned how, struct viommu **lpis, struct viomm
 							: UINT64_C(0x1700012f71),
 				       .base = BASE,
 				       .devices = how & 32 ? 2 : 0,
-				       .events = how & 32 ? 2048 : 0,
+				       .events = how & 32 ? 2048 : 65536,
 				       .limits = &limits };
 	int result = viommu_lpis_new(f->vm, &l, lpis);
 
@@ -145,6 +151,34 @@ static void program(struct fuzz *f)
 		run(f->lpis, viommu_reg_write(f->lpis, at + 0x70, 8, 0x10000 | 15));
 		run(f->lpis, viommu_reg_write(f->lpis, at + 0x78, 8, 0x20000 + 0x10000 * cpu));
 		run(f->lpis, viommu_reg_write(f->lpis, at, 4, 1));
+	}
+}
+
+/* ---- what was told ---- */
+
+/* Of those whose EnableLPIs is 0 the VMM knows that nothing is pending. */
+static void forget_disabled(struct fuzz *f)
+{
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
+		uint64_t ctlr = 0;
+
+		CHECK(viommu_reg_read(f->lpis, VIOMMU_LPIS_OFFSET(cpu, 0), 4, &ctlr) == VIOMMU_OK);
+		if (!(ctlr & 1))
+			memset(f->told[cpu], 0, sizeof(f->told[cpu]));
+	}
+}
+
+/* INVALLR names all that is pending there. */
+static void check_told(struct fuzz *f, uint32_t cpu)
+{
+	run(f->lpis, viommu_reg_write(f->lpis, VIOMMU_LPIS_OFFSET(cpu, 0xb0), 8, 0));
+	for (uint32_t i = 0; i < LPIS; i++) {
+		struct viommu_lpi is = { .size = sizeof(is) };
+		uint32_t want;
+
+		CHECK(viommu_lpis_get(f->lpis, cpu, 8192 + i, &is) == VIOMMU_OK);
+		want = is.pending && is.enabled ? 1 | is.priority : 0;
+		CHECK(f->told[cpu][i] == want);
 	}
 }
 
@@ -260,6 +294,7 @@ static void step(struct fuzz *f)
 		run(f->lpis,
 		    viommu_reg_write(f->lpis, VIOMMU_LPIS_OFFSET(at & 3, (at >> 2 & 31) * 8),
 				     at & 0x80 ? 4 : 8, take(f, 8)));
+		forget_disabled(f);
 		break;
 	case 2:
 		at = take(f, 1);
@@ -282,18 +317,31 @@ static void step(struct fuzz *f)
 	case 6:
 		save_tables(f, n);
 		break;
-	case 7:
-		viommu_lpis_acknowledge(f->lpis, (uint32_t)take(f, 1), 8192 + (uint32_t)take(f, 1));
+	case 7: {
+		uint32_t cpu = (uint32_t)take(f, 1);
+		uint32_t i = (uint32_t)take(f, 1);
+
+		if (viommu_lpis_acknowledge(f->lpis, cpu, 8192 + i) == VIOMMU_OK)
+			f->told[cpu][i] = 0;
 		break;
+	}
 	case 8:
 		if (take(f, 1) == 0) {
 			CHECK(viommu_reset(what & 16 ? f->lpis : f->its[n]) == VIOMMU_OK);
+			if (what & 16)
+				memset(f->told, 0, sizeof(f->told));
 			program(f);
 		}
 		break;
 	case 9:
-		if (!(f->flags & 3)) /* an ITS says which vPEs it maps */
+		if (!(f->flags & 3)) { /* an ITS says which vPEs it maps */
+			memset(f->told, 0, sizeof(f->told));
 			save_and_restore(f, f->lpis);
+		}
+		break;
+	case 14:
+		if (!f->failing)
+			check_told(f, (uint32_t)take(f, 1) % CPUS);
 		break;
 	case 10:
 	case 11:
@@ -323,6 +371,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	program(&f);
 	while (input_left(&f.in))
 		step(&f);
+	f.failing = false;
+	for (uint32_t cpu = 0; cpu < CPUS; cpu++)
+		check_told(&f, cpu);
 	CHECK(!(f.flags & 4) || f.writes == 0);
 	for (uint32_t n = 0; n < f.units; n++)
 		CHECK(viommu_free(f.its[n]) == VIOMMU_OK);

@@ -139,11 +139,81 @@ static void from_callbacks(void **unused)
 	its_close(&rig);
 }
 
+/* ---- EnableLPIs of where an LPI goes becomes 0 meanwhile ---- */
+
+static uint32_t disabled; /* the redistributor; UINT32_MAX: it was done */
+
+static void disable(void *opaque)
+{
+	struct its_rig *r = opaque;
+	uint32_t cpu = disabled;
+
+	disabled = UINT32_MAX;
+	if (cpu != UINT32_MAX)
+		its_write32(r->lpis, VIOMMU_LPIS_OFFSET(cpu, 0), 0);
+}
+
+static const struct {
+	const char *name;
+	struct its_words command;
+} moves[] = {
+	{ "MOVI", ITS_W(ITS_DEV(1, 1), 0, 1, 0) },
+	{ "MOVALL", ITS_W(0xe, 0, 0, 1 << 16) },
+};
+
+/* 3 MOVI, MOVALL: it stays where it was. */
+static void disabled_while_it_moves(void **unused)
+{
+	for (size_t i = 0; i < sizeof(moves) / sizeof(moves[0]); i++) {
+		its_open(&rig, &(struct its_rig_config){ 0 });
+		run(MAPC(0, 0));
+		run(MAPC(1, 1));
+		run(MAPD(1, 5, ITS_RIG_ITT(1)));
+		run(MAPTI(1, 0, 8192, 0));
+		its_msi(&rig, 1, 0);
+		disabled = 1;
+		rig.from = disable; /* when it is told that it is gone */
+		run(moves[i].command);
+		rig.from = NULL;
+		check_eq(moves[i].name, its_read32(rig.lpis, VIOMMU_LPIS_OFFSET(1, 0)) & 1, 0);
+		check_eq(moves[i].name, its_lpi(&rig, 0, 8192) & 1, 1);
+		check_eq(moves[i].name, rig.told[rig.told_count - 1].cpu, 0);
+		check_eq(moves[i].name, rig.told[rig.told_count - 1].pending, 1);
+		its_close(&rig);
+	}
+}
+
+static void disable_at_read(void *opaque, enum guest_event event)
+{
+	if (event == GUEST_ON_READ)
+		disable(opaque);
+}
+
+/* A message that comes while EnableLPIs becomes 0 is in the pending table, and nobody is told of it. */
+static void disabled_while_it_comes(void **unused)
+{
+	its_open(&rig, &(struct its_rig_config){ .memory = GUEST_CALLBACKS });
+	run(MAPC(0, 0));
+	run(MAPD(1, 5, ITS_RIG_ITT(1)));
+	run(MAPTI(1, 0, 8192, 0));
+	rig.told_count = 0;
+	disabled = 0;
+	rig.g.hook = disable_at_read; /* of its configuration byte */
+	rig.g.hook_opaque = &rig;
+	its_msi(&rig, 1, 0);
+	rig.g.hook = NULL;
+	assert_int_equal(guest_get64(&rig.g, ITS_RIG_PEND(0) + 1024), 1);
+	its_expect_silence(&rig, "EnableLPIs is 0");
+	its_close(&rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_memory),
 		cmocka_unit_test(from_callbacks),
+		cmocka_unit_test(disabled_while_it_moves),
+		cmocka_unit_test(disabled_while_it_comes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
