@@ -407,6 +407,42 @@ static void table_that_goes_during_a_delivery(void **state)
 	its_close(r);
 }
 
+static void move_vpe(void *opaque, enum guest_event event)
+{
+	struct its_rig *r = opaque;
+
+	if (event != GUEST_ON_READ || !around.armed)
+		return;
+	around.armed = false;
+	its_queue(r, 0, VMOVP(0, 1));
+	its_command(r, VSYNC(0));
+	around.result = r->result;
+}
+
+/* 2 VSYNC: a delivery that may ring where the vPE was is waited for. */
+static void vmovp_during_a_delivery(void **state)
+{
+	struct its_rig *r = &rig;
+
+	its_open(r, &(struct its_rig_config){ .typer = ITS_RIG_TYPER_V4,
+					      .flags = 4,
+					      .vpes = 4,
+					      .memory = GUEST_CALLBACKS });
+	its_command(r, VMAPP(0, 0, ITS_RIG_VPT(0), 16));
+	its_command(r, MAPD(1, 5, ITS_RIG_ITT(1)));
+	its_command(r, VMAPTI(1, 0, 0, 8192, 9000));
+	its_command(r, SYNC(0));
+	around.armed = true;
+	r->g.hook = move_vpe;
+	r->g.hook_opaque = r;
+	its_msi(r, 1, 0);
+	r->g.hook = NULL;
+	assert_false(around.armed);
+	assert_int_equal(around.result, VIOMMU_PENDING);
+	assert_int_equal(viommu_run(r->its), VIOMMU_OK);
+	its_close(r);
+}
+
 /* Two ITSs unmap a vPE at once: who comes last writes what is pending, once. */
 static void unmapped_by_two_at_once(void **state)
 {
@@ -865,6 +901,7 @@ int main(void)
 		cmocka_unit_test(table_that_goes),
 		cmocka_unit_test(table_that_goes_in_steps),
 		cmocka_unit_test(table_that_goes_during_a_delivery),
+		cmocka_unit_test(vmovp_during_a_delivery),
 		cmocka_unit_test(unmapped_by_two_at_once),
 		cmocka_unit_test(invallr_in_steps),
 		cmocka_unit_test(vpendbaser_rules),
