@@ -103,7 +103,7 @@ void outcome_text(char *text, size_t size, const struct outcome *o)
 		snprintf(text, size, "%" PRIx64 " permission %x", o->to, o->perm);
 }
 
-void outcome_print_step(void *opaque, const struct viommu_step *step)
+int outcome_print_step(void *opaque, const struct viommu_step *step)
 {
 	(void)opaque;
 	printf("    %s", step->what ? step->what : "?");
@@ -114,4 +114,5 @@ void outcome_print_step(void *opaque, const struct viommu_step *step)
 	if (step->reason)
 		printf(" reason %x", step->reason);
 	printf("\n");
+	return 0;
 }

@@ -27,6 +27,6 @@ bool outcome_same(const struct outcome *a, const struct outcome *b);
 void outcome_text(char *text, size_t size, const struct outcome *outcome);
 
 /* For viommu_explain(): prints a step. */
-void outcome_print_step(void *opaque, const struct viommu_step *step);
+int outcome_print_step(void *opaque, const struct viommu_step *step);
 
 #endif

@@ -59,7 +59,7 @@ static void differ(struct player *p, const struct tape_line *l, const struct end
 	player_differ(p, l->kind, l->number, expected, came);
 	p->virtio->differs = true;
 	if (p->verbose)
-		viommu_explain(e->device, &request, outcome_print_step, NULL);
+		viommu_explain(e->device, &request, 0, outcome_print_step, NULL);
 }
 
 /* Nothing is mapped at the address, but at the next: the recorder looks both up, and goes to the byte before. */

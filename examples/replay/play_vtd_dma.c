@@ -65,7 +65,7 @@ static void differ(const struct dma *d, const char *where, const struct outcome 
 		 l->access, where, l->perm ? want : "refused");
 	player_differ(d->player, TAPE_T, l->number, text, came);
 	if (d->player->verbose)
-		viommu_explain(d->source->device, &d->request, outcome_print_step, NULL);
+		viommu_explain(d->source->device, &d->request, 0, outcome_print_step, NULL);
 }
 
 static struct outcome recorded(const struct tape_line *l)
@@ -178,10 +178,11 @@ static void undo(const struct dma *d, void *before, uint64_t bytes)
 
 /* ---- the whole page, and without a channel ---- */
 
-static void ignore_step(void *opaque, const struct viommu_step *step)
+static int ignore_step(void *opaque, const struct viommu_step *step)
 {
 	(void)opaque;
 	(void)step;
+	return 0;
 }
 
 /* Whether the tables grant the first and the last address of a request. Otherwise asking for it may record a fault. */
@@ -191,8 +192,8 @@ static bool granted_now(const struct source *s, struct viommu_request request)
 
 	request.last = request.first;
 	last.first = last.last;
-	return viommu_explain(s->device, &request, ignore_step, NULL) == VIOMMU_OK &&
-	       viommu_explain(s->device, &last, ignore_step, NULL) == VIOMMU_OK;
+	return viommu_explain(s->device, &request, 0, ignore_step, NULL) == VIOMMU_OK &&
+	       viommu_explain(s->device, &last, 0, ignore_step, NULL) == VIOMMU_OK;
 }
 
 /* The recording's page, without the interrupt window (3.14), which is not translated with it. */

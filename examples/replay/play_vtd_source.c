@@ -130,7 +130,7 @@ static bool is(const struct viommu_step *step, const char *name)
 	return step->what && strncmp(step->what, name, strlen(name)) == 0;
 }
 
-static void look(void *opaque, const struct viommu_step *step)
+static int look(void *opaque, const struct viommu_step *step)
 {
 	struct explained *e = opaque;
 
@@ -143,6 +143,7 @@ static void look(void *opaque, const struct viommu_step *step)
 		e->leaf = step->gpa;
 		e->has_leaf = true;
 	}
+	return 0;
 }
 
 static struct explained explain(const struct source *s, uint64_t iova)
@@ -152,7 +153,7 @@ static struct explained explain(const struct source *s, uint64_t iova)
 		.first = iova, .last = iova, .pasid = s->pasid, .access = VIOMMU_READ
 	};
 
-	viommu_explain(s->device, &request, look, &e);
+	viommu_explain(s->device, &request, 0, look, &e);
 	return e;
 }
 

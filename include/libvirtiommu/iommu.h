@@ -459,24 +459,62 @@ struct viommu_step {
 	uint64_t raw[8];  /**< what was read, `words` of it */
 	uint32_t words;	  /**< 64-bit words in raw */
 	uint32_t reason;  /**< fault reason if the step failed, else 0 */
-	const char *what; /**< such as "context entry" or "second stage, level 2" */
+	const char *what; /**< such as "context entry" or "second stage, level 2"; constant */
+	uint32_t flags;	  /**< VIOMMU_STEP_* */
+	uint32_t reserved;
 };
+
+/** @name Steps that are not structures of the guest's tables
+ * @{
+ */
+/** A cache, and what a request would have found in it; words 0: nothing. "context cache": domain id, roots of
+ * first and second stage. "paging-structure cache": the table of the lowest level. "shared TLB", "micro-TLB":
+ * as the answer. */
+#define VIOMMU_STEP_CACHE 1U
+/** It says more than the tables do: another address, or a permission that they do not grant. The guest has
+ * changed a table and not invalidated it, or the invalidation is not executed yet. */
+#define VIOMMU_STEP_STALE 2U
+/** The last step. Translated: guest-physical address, permission (VIOMMU_READ, ...), bytes of the naturally
+ * aligned block that is translated alike; else words is 0. */
+#define VIOMMU_STEP_ANSWER 4U
+/** @} */
+
+/** After the tables, show what the caches would have said (VIOMMU_STEP_CACHE). */
+#define VIOMMU_EXPLAIN_CACHES 1U
 
 /**
  * Replays the translation of request->first from the tables, without caches and without recording
- * or changing anything, and reports every structure that it reads.
+ * or changing anything, and reports every structure that it reads, and then the answer.
  *
  * Any thread, any time.
  * @param device   the requester
  * @param request  what to explain
- * @param step     called for each step, in order, without a lock held
+ * @param flags    VIOMMU_EXPLAIN_*
+ * @param step     called for each step, in order, without a lock held; non-zero: no more steps
  * @param opaque   passed to step
  * @return as viommu_device_translate() would have: VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT;
- * VIOMMU_EINVAL
+ * VIOMMU_MORE: step stopped it; VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_explain(struct viommu_device *device, const struct viommu_request *request,
-			      void (*step)(void *opaque, const struct viommu_step *step),
+			      uint32_t flags,
+			      int (*step)(void *opaque, const struct viommu_step *step),
 			      void *opaque);
+
+/**
+ * The same of a channel, whose micro-TLB is one of the caches.
+ *
+ * One at a time per handle.
+ * @param channel  the channel; its PASID must be the request's
+ * @param request  what to explain
+ * @param flags    VIOMMU_EXPLAIN_*
+ * @param step     called for each step, in order, without a lock held; non-zero: no more steps
+ * @param opaque   passed to step
+ * @return as viommu_explain()
+ */
+VIOMMU_API int viommu_channel_explain(struct viommu_channel *channel,
+				      const struct viommu_request *request, uint32_t flags,
+				      int (*step)(void *opaque, const struct viommu_step *step),
+				      void *opaque);
 
 /* ---- page requests (PCIe PRI) ---- */
 

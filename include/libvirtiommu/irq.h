@@ -77,6 +77,30 @@ struct viommu_msi {
 VIOMMU_API int viommu_remap_msi(struct viommu *iommu, uint32_t source, uint64_t address,
 				uint32_t data, uint32_t flags, struct viommu_msi *msi);
 
+struct viommu_step;
+
+/**
+ * Explains what a message would mean, as viommu_remap_msi() with VIOMMU_MSI_RESOLVE: every structure that is
+ * read, with VIOMMU_EXPLAIN_CACHES what the cache of entries would have said, and the answer: address, data,
+ * LPI and CPU of struct viommu_msi. Without interrupt remapping in the engine a message is a write, and
+ * explained as such.
+ *
+ * Any thread, any time.
+ * @param iommu    the IOMMU
+ * @param source   who sends it, as for viommu_remap_msi()
+ * @param address  message address
+ * @param data     message data
+ * @param flags    VIOMMU_EXPLAIN_*
+ * @param step     called for each step, in order, without a lock held; non-zero: no more steps
+ * @param opaque   passed to step
+ * @return as viommu_remap_msi() would have: VIOMMU_OK, VIOMMU_FAULT; VIOMMU_MORE: step stopped it;
+ * VIOMMU_EINVAL; VIOMMU_ENOTSUP (the engine has no messages)
+ */
+VIOMMU_API int viommu_explain_msi(struct viommu *iommu, uint32_t source, uint64_t address,
+				  uint32_t data, uint32_t flags,
+				  int (*step)(void *opaque, const struct viommu_step *step),
+				  void *opaque);
+
 #ifdef __cplusplus
 }
 #endif

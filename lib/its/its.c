@@ -121,6 +121,7 @@ const struct engine its_engine = {
 	.remap_msi = its_remap_msi,
 	.own_tables = true,
 	.remap_cached = its_remap_cached,
+	.explain_msi = its_explain_msi,
 	.free = free_unit,
 	.reason_text = its_reason_text,
 };

@@ -205,6 +205,8 @@ enum its_executed its_invdb(struct its *its, struct its_current *c);
 unsigned its_signal(struct its *its, uint64_t event);
 int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
+int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    struct explanation *e, struct viommu_msi *msi);
 bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		      uint32_t flags, struct viommu_msi *msi);
 

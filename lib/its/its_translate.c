@@ -2,6 +2,7 @@
 /* its_translate.c - from (DeviceID, EventID) to an LPI at a redistributor, without a lock (IHI 0069
  * 5.1, 5.2.10). */
 
+#include "explain.h"
 #include "its_engine.h"
 
 /* A device was unmapped and its events given to another while we looked: so often in a row only if
@@ -127,6 +128,33 @@ int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		record(its, source, data);
 	*msi = (struct viommu_msi){ .index = data, .reason = (uint16_t)reason };
 	return VIOMMU_FAULT;
+}
+
+static void show(struct explanation *e, const char *what, uint64_t number, uint64_t word)
+{
+	explain_step(
+		e, &(struct viommu_step){
+			   .gpa = UINT64_MAX, .raw = { number, word }, .words = 2, .what = what });
+}
+
+/* The words are ours (its_engine.h), and what they say is all there is: nothing is cached. */
+int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    struct explanation *e, struct viommu_msi *msi)
+{
+	const struct its *its = its_of(u);
+	struct found found;
+
+	if (address == its->translater && is_on(its) && !(source >> its->device_bits)) {
+		show(e, "device", source,
+		     its_device(its, (uint32_t)bits_wrap_index(source, BIT(its->device_bits))));
+		found = find(its, source, data);
+		if (!found.reason)
+			show(e, "event", data, found.event);
+		if (!found.reason && !(found.event & EVENT_VIRTUAL))
+			show(e, "collection", bits_get(found.event, EVENT_TARGET),
+			     its_target(its, bits_get(found.event, EVENT_TARGET)));
+	}
+	return its_remap_msi(u, source, address, data, VIOMMU_MSI_RESOLVE, msi);
 }
 
 bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

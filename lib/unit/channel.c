@@ -96,6 +96,23 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 				   .extent = answer_extent(found->size_lg2) };
 }
 
+bool channel_peek(struct viommu_channel *channel, uint64_t iova, struct translation *found)
+{
+	const struct micro_entry *e = channel_entry(channel, iova);
+	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+
+	if ((channel->seen != now && !current(channel)) || e->serial != channel->serial ||
+	    iova - e->first >= e->bytes)
+		return false;
+	*found = (struct translation){ .iova = iova & ~bits_low(12),
+				       .gpa = e->gpa + ((iova & ~bits_low(12)) - e->first),
+				       .size_lg2 = 12 };
+	found->perm = (uint8_t)((e->grant[0] & 7) | (e->grant[1] & 7) << 3);
+	if (!((e->grant[0] | e->grant[1]) >> 32 & VIOMMU_FRAGMENT_CLEAN))
+		found->perm |= (uint8_t)PERM_DIRTY;
+	return true;
+}
+
 static_assert(offsetof(struct viommu_fragment, flags) ==
 		      offsetof(struct viommu_fragment, perm) + sizeof(uint32_t),
 	      "stored together");

@@ -111,4 +111,7 @@ static inline int channel_close(struct viommu_channel *channel)
 	return waiting > entered ? channel_wake(channel, entered, waiting) : VIOMMU_OK;
 }
 
+/* What the micro-TLB would say of an address, whatever the access. */
+bool channel_peek(struct viommu_channel *channel, uint64_t iova, struct translation *found);
+
 #endif

@@ -3,16 +3,12 @@
 
 #include <string.h>
 
+#include "channel.h"
+#include "explain.h"
 #include "mem.h"
 #include "range.h"
-#include "unit.h"
 
 /* ---- explanations ---- */
-
-struct explanation {
-	void (*step)(void *opaque, const struct viommu_step *step);
-	void *opaque;
-};
 
 /* Stages and levels have constant names, so that a step can be kept. */
 static const char *stage_name(const char *stage, unsigned level)
@@ -31,27 +27,56 @@ static const char *stage_name(const char *stage, unsigned level)
 	return strcmp(stage, "second stage") == 0 ? second[level] : stage;
 }
 
+/* Where the entry of the lowest table is, for the caches of tables. */
+static void note_entry(struct explanation *e, const char *stage, uint64_t gpa)
+{
+	if (strcmp(stage, "first stage") == 0)
+		e->entry[0] = gpa;
+	else if (strcmp(stage, "second stage") == 0)
+		e->entry[1] = gpa;
+}
+
 static void tell(void *opaque, const char *stage, unsigned level, uint64_t gpa, const uint64_t *raw,
 		 unsigned words)
 {
-	const struct explanation *e = opaque;
+	struct explanation *e = opaque;
 	struct viommu_step step = { .gpa = gpa, .words = words, .what = stage_name(stage, level) };
 
+	if (level == 0)
+		note_entry(e, stage, gpa);
 	memcpy(step.raw, raw, words * sizeof(*raw));
-	e->step(e->opaque, &step);
+	explain_step(e, &step);
 }
 
-int viommu_explain(struct viommu_device *device, const struct viommu_request *request,
-		   void (*step)(void *opaque, const struct viommu_step *step), void *opaque)
+static void tell_answer(struct explanation *e, const struct query *q, int result)
 {
-	struct explanation explanation = { .step = step, .opaque = opaque };
-	struct pt_observer observer = { .saw = tell, .opaque = &explanation };
+	struct viommu_step step = { .gpa = UINT64_MAX, .flags = VIOMMU_STEP_ANSWER };
+
+	if (result == VIOMMU_OK) {
+		step.what = "translated";
+		step.words = 3;
+		step.raw[0] = q->found.gpa + (q->iova - q->found.iova);
+		step.raw[1] = access_granted(q->found.perm, q->access);
+		step.raw[2] = BIT(q->found.size_lg2);
+	} else if (result == VIOMMU_FAULT) {
+		step.what = "refused";
+		step.reason = q->reason;
+	} else {
+		step.what = "interrupt message";
+	}
+	explain_step(e, &step);
+}
+
+int explain_request(struct explanation *e, struct viommu_device *device,
+		    const struct viommu_request *request)
+{
+	struct pt_observer observer = { .saw = tell, .opaque = e };
 	struct epoch_section *section;
 	struct context_entry entry = { .domain = NULL };
 	struct query q;
 	int result;
 
-	if (!device || !request || !step || !translate_well_formed(request))
+	if (!translate_well_formed(request))
 		return VIOMMU_EINVAL;
 	q = (struct query){ .device = device,
 			    .entry = &entry,
@@ -63,15 +88,42 @@ int viommu_explain(struct viommu_device *device, const struct viommu_request *re
 			    .observer = &observer };
 	section = epoch_visit(&device->iommu->epoch);
 	result = unit_translate(device->iommu, &q);
+	if (e->caches && q.type == VIOMMU_AT_UNTRANSLATED)
+		explain_caches(e, &q);
 	if (epoch_visit_end(&device->iommu->epoch, section))
 		unit_work(device->iommu);
-	step(opaque,
-	     &(struct viommu_step){ .gpa = UINT64_MAX,
-				    .reason = q.reason,
-				    .what = result == VIOMMU_OK	     ? "translated"
-					    : result == VIOMMU_FAULT ? "refused"
-								     : "interrupt message" });
-	return result;
+	tell_answer(e, &q, result);
+	return e->stopped ? VIOMMU_MORE : result;
+}
+
+int viommu_explain(struct viommu_device *device, const struct viommu_request *request,
+		   uint32_t flags, int (*step)(void *opaque, const struct viommu_step *step),
+		   void *opaque)
+{
+	struct explanation e = { .caches = flags & VIOMMU_EXPLAIN_CACHES,
+				 .entry = { UINT64_MAX, UINT64_MAX },
+				 .step = step,
+				 .opaque = opaque };
+
+	if (!device || !request || !step || (flags & ~VIOMMU_EXPLAIN_CACHES))
+		return VIOMMU_EINVAL;
+	return explain_request(&e, device, request);
+}
+
+int viommu_channel_explain(struct viommu_channel *channel, const struct viommu_request *request,
+			   uint32_t flags,
+			   int (*step)(void *opaque, const struct viommu_step *step), void *opaque)
+{
+	struct explanation e = { .channel = channel,
+				 .caches = flags & VIOMMU_EXPLAIN_CACHES,
+				 .entry = { UINT64_MAX, UINT64_MAX },
+				 .step = step,
+				 .opaque = opaque };
+
+	if (!channel || !request || !step || request->pasid != channel->pasid ||
+	    (flags & ~VIOMMU_EXPLAIN_CACHES))
+		return VIOMMU_EINVAL;
+	return explain_request(&e, channel->device, request);
 }
 
 /* ---- replays ---- */

@@ -29,11 +29,6 @@
 
 const uint8_t access_suffices[ACCESS_KINDS] = { SUFFICES_FOR(0), SUFFICES_FOR(3) };
 
-static uint64_t who(const struct viommu_device *device, uint32_t pasid)
-{
-	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
-}
-
 /*
  * Reads changes and tag of the domain, and says whether the context still stood afterwards and the
  * domain still lived: then the tag was given to this very domain, since one that loses its place
@@ -60,8 +55,9 @@ static bool known_context(struct viommu *u, struct query *q, bool whole)
 		return true;
 	e->domain = NULL;
 	e->whole = whole;
-	if ((whole ? context_cache_find(&u->contexts, who(q->device, q->pasid), e)
-		   : context_cache_find_domain(&u->contexts, who(q->device, q->pasid), e)) &&
+	if ((whole ? context_cache_find(&u->contexts, translate_who(q->device, q->pasid), e)
+		   : context_cache_find_domain(&u->contexts, translate_who(q->device, q->pasid),
+					       e)) &&
 	    take_domain(q))
 		return true;
 	e->domain = NULL;
@@ -140,7 +136,7 @@ int unit_context(struct viommu *u, struct query *q)
 		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
 		e->generation = generation + life;
 		if (take_domain(q)) {
-			context_cache_add(&u->contexts, who(q->device, q->pasid), e);
+			context_cache_add(&u->contexts, translate_who(q->device, q->pasid), e);
 			remember(q->device, q->pasid, e);
 			break;
 		}
@@ -448,7 +444,14 @@ static inline bool last_context(const struct viommu_device *device, uint32_t pas
 static __attribute__((noinline)) bool other_context(const struct viommu_device *device,
 						    uint32_t pasid, struct context_entry *entry)
 {
-	return context_cache_find_domain(&device->iommu->contexts, who(device, pasid), entry);
+	return context_cache_find_domain(&device->iommu->contexts, translate_who(device, pasid),
+					 entry);
+}
+
+bool translate_known_domain(const struct viommu_device *device, uint32_t pasid,
+			    struct context_entry *entry)
+{
+	return last_context(device, pasid, entry) || other_context(device, pasid, entry);
 }
 
 /* A request of one piece, from the caches. What is not well-formed is none. */

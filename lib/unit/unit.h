@@ -29,6 +29,7 @@
 #include "tlb.h"
 #include "walk.h"
 
+struct explanation;
 struct state_reader;
 struct state_writer;
 
@@ -100,6 +101,10 @@ struct engine {
 	/* With one table for all also VIOMMU_MSI_NO_SOURCE and _TRUSTED; source is 0 then. */
 	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			 uint32_t flags, struct viommu_msi *msi);
+	/* As remap_msi() resolving, from the tables; with a step for each structure. NULL where
+	 * remap_msi is. */
+	int (*explain_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+			   struct explanation *e, struct viommu_msi *msi);
 	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
 	 * remap_msi. May be NULL. */
 	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
@@ -390,6 +395,17 @@ struct translating {
 	uint32_t extent_lg2; /* of the first page */
 	bool within;	     /* a DMA of the channel: it is refused to others until that ends */
 };
+
+/* Of a requester in the context cache. */
+static inline uint64_t translate_who(const struct viommu_device *device, uint32_t pasid)
+{
+	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
+}
+
+/* The domain that a request is looked up in before any context is; it counts if its context stands once its
+ * tag has been read. */
+bool translate_known_domain(const struct viommu_device *device, uint32_t pasid,
+			    struct context_entry *entry);
 
 /* Has the processor fetch what the caches may have of an address, and in a second round the entry
  * of the lowest table, if only that is known. */

@@ -88,6 +88,7 @@ static const struct engine vtd_engine = {
 	.unexpected = vtd_unexpected,
 	.remap_msi = vtd_remap_msi,
 	.remap_cached = vtd_remap_cached,
+	.explain_msi = vtd_explain_msi,
 	.flush = flush,
 	.free = free_unit,
 	.by_domain = true,

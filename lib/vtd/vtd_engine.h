@@ -226,6 +226,8 @@ void vtd_page_response(struct vtd *v, const uint64_t *descriptor, bool wide);
 int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
 
+int vtd_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    struct explanation *e, struct viommu_msi *msi);
 bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		      uint32_t flags, struct viommu_msi *msi);
 

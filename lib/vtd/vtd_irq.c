@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vtd_irq.c - interrupt remapping and posting (5.1 to 5.2, 9.9 to 9.12). */
 
+#include "explain.h"
 #include "mem.h"
 #include "msi.h"
 #include "vtd_engine.h"
@@ -15,7 +16,37 @@ struct request {
 	uint64_t irta;	/* read once */
 	uint32_t index; /* of the table entry */
 	bool fpd;
+	struct explanation *explanation; /* or NULL; resolves, past the cache */
 };
+
+/* A structure of the tables. */
+static void show(const struct request *r, const char *what, uint64_t gpa, const uint64_t *raw,
+		 unsigned words)
+{
+	struct viommu_step step = { .gpa = gpa, .words = words, .what = what };
+
+	if (!r->explanation)
+		return;
+	memcpy(step.raw, raw, words * sizeof(*raw));
+	explain_step(r->explanation, &step);
+}
+
+/* What the cache has instead of the entry. */
+static void show_cached(const struct vtd *v, const struct request *r, const uint64_t *entry)
+{
+	struct viommu_step step = { .gpa = UINT64_MAX,
+				    .what = "interrupt entry cache",
+				    .flags = VIOMMU_STEP_CACHE };
+
+	if (!r->explanation || !r->explanation->caches)
+		return;
+	if (vtd_irte_cache_find(&v->irtes, r->index, step.raw)) {
+		step.words = 2;
+		if (memcmp(step.raw, entry, 16) != 0)
+			step.flags |= VIOMMU_STEP_STALE;
+	}
+	explain_step(r->explanation, &step);
+}
 
 static int refuse(struct vtd *v, const struct request *r, unsigned reason, struct viommu_msi *msi)
 {
@@ -175,9 +206,13 @@ static unsigned set_on(struct vtd *v, uint64_t gpa, bool urgent, uint64_t *contr
 
 /* 9.12: the descriptor as a whole must be readable and without reserved bits before anything is
  * posted to it. */
-static unsigned check_descriptor(struct vtd *v, uint64_t pda, uint64_t raw[8])
+static unsigned check_descriptor(struct vtd *v, const struct request *r, uint64_t pda,
+				 uint64_t raw[8])
 {
-	if (vtd_above_haw(v, pda) || !mem_load(v->unit.vm, pda, raw, 8))
+	bool read = !vtd_above_haw(v, pda) && mem_load(v->unit.vm, pda, raw, 8);
+
+	show(r, "posted-interrupt descriptor", pda, raw, read ? 8 : 0);
+	if (!read)
 		return VTD_FR_IR_PID_FETCH;
 	if ((raw[4] & (VTD_PID_RSVD_258 | VTD_PID_RSVD_280)) || raw[5] || raw[6] || raw[7])
 		return VTD_FR_IR_PID_RSVD;
@@ -192,7 +227,7 @@ static int posted(struct vtd *v, const struct request *r, const uint64_t raw[2],
 	uint64_t vector = bits_get(raw[0], VTD_IRTE_V);
 	uint64_t descriptor[8];
 	bool notify = false;
-	unsigned reason = check_descriptor(v, pda, descriptor);
+	unsigned reason = check_descriptor(v, r, pda, descriptor);
 
 	if (!reason && !r->resolve && !set_bits(v, pda + (vector >> 6) * 8, BIT(vector & 63)))
 		reason = VTD_FR_IR_PID_FETCH;
@@ -231,15 +266,20 @@ static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
 	/* The cache may hold entries of another table only until SIRTP is complete: it is asked
 	 * with the latch that was read before the count of changes, and that has not moved since.
 	 */
-	cached = vtd_irte_cache_find(&v->irtes, r->index, raw) &&
+	cached = !r->explanation && vtd_irte_cache_find(&v->irtes, r->index, raw) &&
 		 atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta;
 	if (!cached && (vtd_above_haw(v, r->irta & VTD_IRTA_IRTA) || vtd_above_haw(v, entry)))
 		return VTD_FR_IR_INDEX;
-	if (!cached && !mem_load(v->unit.vm, entry, raw, 2))
+	if (!cached && !mem_load(v->unit.vm, entry, raw, 2)) {
+		show(r, "interrupt remapping entry", entry, raw, 0);
 		return VTD_FR_IR_FETCH;
+	}
+	show(r, "interrupt remapping entry", entry, raw, 2);
+	show_cached(v, r, raw);
 	r->fpd = raw[0] & VTD_IRTE_FPD;
 	reason = check_entry(v, r, raw);
-	if (!cached && !reason && atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
+	if (!cached && !r->explanation && !reason &&
+	    atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
 		vtd_irte_cache_add(&v->irtes, r->index, raw, seen);
 	return reason;
 }
@@ -259,6 +299,27 @@ static int remap(struct vtd *v, struct request *r, struct viommu_msi *msi)
 	return raw[0] & VTD_IRTE_IM ? posted(v, r, raw, msi) : remapped(r, raw, msi);
 }
 
+static int answer(struct vtd *v, struct request *r, struct viommu_msi *msi)
+{
+	if (r->source > v->unit.engine->last_id)
+		return VIOMMU_EINVAL;
+	if (!(r->irta & VTD_LATCH_IRE)) {
+		/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt, and
+		 * no fault: nothing is remapped. */
+		if ((r->address & BITS(39, 20)) != VTD_MSI_FEE)
+			return VIOMMU_FAULT;
+		return unremapped(v, r, msi);
+	}
+	if ((r->address & VTD_MSI_BASE) != VTD_MSI_FEE)
+		return refuse(v, r, VTD_FR_IR_REQUEST_RSVD, msi);
+	if (r->address & VTD_MSI_FORMAT)
+		return remap(v, r, msi);
+	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */
+	if (!(r->irta & VTD_LATCH_CFI) || (r->irta & VTD_IRTA_EIME))
+		return refuse(v, r, VTD_FR_IR_COMPATIBILITY, msi);
+	return unremapped(v, r, msi);
+}
+
 int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi)
 {
@@ -271,23 +332,23 @@ int vtd_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire),
 			     .index = UINT32_MAX };
 
-	if (source > u->engine->last_id)
-		return VIOMMU_EINVAL;
-	if (!(r.irta & VTD_LATCH_IRE)) {
-		/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt, and
-		 * no fault: nothing is remapped. */
-		if ((address & BITS(39, 20)) != VTD_MSI_FEE)
-			return VIOMMU_FAULT;
-		return unremapped(v, &r, msi);
-	}
-	if ((address & VTD_MSI_BASE) != VTD_MSI_FEE)
-		return refuse(v, &r, VTD_FR_IR_REQUEST_RSVD, msi);
-	if (address & VTD_MSI_FORMAT)
-		return remap(v, &r, msi);
-	/* 5.1.2.1: compatibility format only if allowed, and never with 32-bit APIC ids. */
-	if (!(r.irta & VTD_LATCH_CFI) || (r.irta & VTD_IRTA_EIME))
-		return refuse(v, &r, VTD_FR_IR_COMPATIBILITY, msi);
-	return unremapped(v, &r, msi);
+	return answer(v, &r, msi);
+}
+
+int vtd_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    struct explanation *e, struct viommu_msi *msi)
+{
+	struct vtd *v = vtd_of(u);
+	struct request r = { .source = source,
+			     .flags = VIOMMU_MSI_RESOLVE,
+			     .address = address,
+			     .data = data,
+			     .resolve = true,
+			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire),
+			     .index = UINT32_MAX,
+			     .explanation = e };
+
+	return answer(v, &r, msi);
 }
 
 bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

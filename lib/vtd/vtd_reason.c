@@ -4,7 +4,7 @@
 #include "vtd_engine.h"
 
 static const char *const texts[] = {
-	[0] = "blocked, with nothing to record: protected memory, or remapping is off",
+	[0] = "blocked, with nothing to record: protected memory, remapping is off, or no id",
 	[VTD_FR_ROOT_ABSENT] = "root entry not present",
 	[VTD_FR_CONTEXT_ABSENT] = "context entry not present",
 	[VTD_FR_CONTEXT_INVALID] = "context entry: AW, TT or SSPTPTR cannot be used",

@@ -275,9 +275,10 @@ static void every_restore(void **state)
 
 /* ---- looking without a trace ---- */
 
-static void no_step(void *opaque, const struct viommu_step *step)
+static int no_step(void *opaque, const struct viommu_step *step)
 {
 	++*(unsigned *)opaque;
+	return 0;
 }
 
 static int add_length(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
@@ -302,7 +303,7 @@ static bool one_look(enum tables tables, unsigned nth, bool replay)
 	fail_from(&w.g, nth, false);
 	result = replay ? viommu_replay(w.device, VIOMMU_NO_PASID, &first, 0xffff, 0, add_length,
 					&length)
-			: viommu_explain(w.device, &request, no_step, &steps);
+			: viommu_explain(w.device, &request, 0, no_step, &steps);
 	reached = stop_failing(&w.g);
 	if (!replay)
 		assert_int_equal(result, reached ? VIOMMU_FAULT : VIOMMU_OK);

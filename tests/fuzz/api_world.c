@@ -139,10 +139,11 @@ int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragme
 	return take(1) == 1;
 }
 
-void api_explained(void *opaque, const struct viommu_step *step)
+int api_explained(void *opaque, const struct viommu_step *step)
 {
 	CHECK(opaque == &api && step->what);
 	reenter(true);
+	return 0;
 }
 
 /* ---- creation: everything may be wrong with a structure ---- */

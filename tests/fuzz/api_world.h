@@ -56,6 +56,6 @@ void api_listener_new(void);
 void api_spoil(void *structure, uint32_t size);
 
 int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
-void api_explained(void *opaque, const struct viommu_step *step);
+int api_explained(void *opaque, const struct viommu_step *step);
 
 #endif

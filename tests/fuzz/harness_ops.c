@@ -126,12 +126,13 @@ static void op_translate(struct machine *m, struct input *in)
 	machine_translate(m, who, &r);
 }
 
-static void count_step(void *opaque, const struct viommu_step *step)
+static int count_step(void *opaque, const struct viommu_step *step)
 {
 	unsigned *steps = opaque;
 
 	CHECK(step->words <= 8 && step->what);
 	CHECK(++*steps <= 200);
+	return 0;
 }
 
 static void op_explain(struct machine *m, struct input *in)
@@ -145,7 +146,7 @@ static void op_explain(struct machine *m, struct input *in)
 	int result;
 
 	r.last = r.first;
-	result = viommu_explain(m->device[who], &r, count_step, &steps);
+	result = viommu_explain(m->device[who], &r, 0, count_step, &steps);
 	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT || result == VIOMMU_INTERRUPT ||
 	      result == VIOMMU_EINVAL);
 	CHECK(result == VIOMMU_EINVAL || steps > 0);

@@ -174,8 +174,9 @@ static void access_one(struct virtio_world *w)
 		fail_msg("a record that nobody caused");
 }
 
-static void no_step(void *opaque, const struct viommu_step *step)
+static int no_step(void *opaque, const struct viommu_step *step)
 {
+	return 0;
 }
 
 /* Without caches. */
@@ -189,7 +190,7 @@ static void explain_one(struct virtio_world *w)
 	struct pieces want;
 
 	expect(w, id, &q, &want);
-	row_equal(viommu_explain(w->r->device[id], &q, no_step, NULL), want.result);
+	row_equal(viommu_explain(w->r->device[id], &q, 0, no_step, NULL), want.result);
 }
 
 /* ---- whole maps ---- */

@@ -325,13 +325,14 @@ void rig_request(struct rig *rig, const struct vo_request *req, enum rig_way way
 	rig_read_record(rig, &answer->record);
 }
 
-static void no_step(void *opaque, const struct viommu_step *step)
+static int no_step(void *opaque, const struct viommu_step *step)
 {
+	return 0;
 }
 
 int rig_explain(struct rig *rig, const struct vo_request *req)
 {
 	struct viommu_request request = as_request(req, req->iova);
 
-	return viommu_explain(rig_device(rig, req->rid), &request, no_step, NULL);
+	return viommu_explain(rig_device(rig, req->rid), &request, 0, no_step, NULL);
 }

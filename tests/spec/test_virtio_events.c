@@ -191,8 +191,9 @@ static void test_callback(void **state)
 
 /* ---- what records nothing ---- */
 
-static void no_step(void *opaque, const struct viommu_step *step)
+static int no_step(void *opaque, const struct viommu_step *step)
 {
+	return 0;
 }
 
 static int no_range(void *opaque, uint64_t iova, const struct viommu_fragment *f)
@@ -211,10 +212,10 @@ static void test_silence(void **state)
 	uint64_t first = 0;
 
 	row_name = "explanations record nothing";
-	row_equal(viommu_explain(r->device[1], &q, no_step, NULL), VIOMMU_FAULT);
+	row_equal(viommu_explain(r->device[1], &q, 0, no_step, NULL), VIOMMU_FAULT);
 	q.first = q.last = 0x1000;
-	row_equal(viommu_explain(r->device[1], &q, no_step, NULL), VIOMMU_OK);
-	row_equal(viommu_explain(r->device[3], &q, no_step, NULL), VIOMMU_FAULT);
+	row_equal(viommu_explain(r->device[1], &q, 0, no_step, NULL), VIOMMU_OK);
+	row_equal(viommu_explain(r->device[3], &q, 0, no_step, NULL), VIOMMU_FAULT);
 	row_name = "replays record nothing";
 	row_equal(viommu_replay(r->device[1], VIOMMU_NO_PASID, &first, UINT64_MAX, 0, no_range,
 				NULL),
@@ -335,7 +336,7 @@ struct told {
 	uint32_t reason;
 };
 
-static void take_step(void *opaque, const struct viommu_step *step)
+static int take_step(void *opaque, const struct viommu_step *step)
 {
 	struct told *t = opaque;
 
@@ -346,6 +347,7 @@ static void take_step(void *opaque, const struct viommu_step *step)
 		t->domain = step->raw[1];
 	}
 	t->reason = step->reason ? step->reason : t->reason;
+	return 0;
 }
 
 static void test_explain(void **state)
@@ -375,7 +377,7 @@ static void test_explain(void **state)
 		struct told told = { .steps = 0 };
 
 		row_name = rows[i].name;
-		row_equal(viommu_explain(r->device[rows[i].id], &q, take_step, &told),
+		row_equal(viommu_explain(r->device[rows[i].id], &q, 0, take_step, &told),
 			  rows[i].result);
 		row_equal(told.steps >= 1, true);
 		row_equal(told.endpoint, rows[i].want.endpoint);

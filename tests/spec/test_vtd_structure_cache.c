@@ -185,9 +185,10 @@ static void invalidate(struct world *w, uint64_t q0, uint64_t q1)
 	guest_wait(&w->g);
 }
 
-static void ignore_step(void *opaque, const struct viommu_step *step)
+static int ignore_step(void *opaque, const struct viommu_step *step)
 {
 	*(unsigned *)opaque = step->reason;
+	return 0;
 }
 
 /* What the tables say at the moment, without caches: FAULT(reason), or 0. */
@@ -197,7 +198,7 @@ static uint64_t refusal(struct world *w, uint64_t iova, unsigned access)
 		.first = iova, .last = iova, .pasid = pasid_of(w), .access = (uint16_t)access
 	};
 	unsigned reason = 0;
-	int result = viommu_explain(w->dev, &r, ignore_step, &reason);
+	int result = viommu_explain(w->dev, &r, 0, ignore_step, &reason);
 
 	return result == VIOMMU_FAULT ? FAULT(reason) : 0;
 }

@@ -286,7 +286,8 @@ int guest_try_vtd_config(struct guest *g, struct viommu_vtd_config *config)
 					.opaque = g,
 					.msi = note_msi,
 					.work = note_work,
-					.message = note_message };
+					.message = note_message,
+					.trace = g->trace };
 	if (!config->host)
 		config->host = &g->host;
 	if (!config->limits)

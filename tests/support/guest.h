@@ -132,7 +132,8 @@ struct guest {
 		uint32_t id;
 		struct viommu_page_response what;
 	} response[GUEST_LOG];
-	const char *message;   /* the last one */
+	void (*trace)(void *opaque, const struct viommu_trace *event); /* of the host, or NULL */
+	const char *message;					       /* the last one */
 	int invalidate_result; /* what the devices' invalidate answers; VIOMMU_OK */
 
 	/* The allocator's books: blocks and bytes that are out, blocks ever given. */

@@ -14,6 +14,7 @@ enum {
 	ON_INTERRUPTS,
 	ON_MAPPED,
 	ON_STEP,
+	ON_TRACE,
 };
 
 #define OWN   0x08U /* requester with the channel that is used, RID_PASID through a first stage */
@@ -85,7 +86,7 @@ void reentry_fini(struct reentry *r);
 void reentry_event(struct reentry *r, unsigned event);
 
 /* For viommu_explain() and viommu_replay(). */
-void reentry_step(void *opaque, const struct viommu_step *step);
+int reentry_step(void *opaque, const struct viommu_step *step);
 int reentry_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
 
 #endif

@@ -126,7 +126,19 @@ static int fail_device(struct reentry *r)
 
 static int explain(struct reentry *r)
 {
-	return viommu_explain(r->own, &read_page, reentry_step, r);
+	return viommu_explain(r->own, &read_page, 0, reentry_step, r);
+}
+
+static int explain_channel(struct reentry *r)
+{
+	return viommu_channel_explain(r->channel, &read_page, VIOMMU_EXPLAIN_CACHES, reentry_step,
+				      r);
+}
+
+static int explain_msi(struct reentry *r)
+{
+	return viommu_explain_msi(r->g.iommu, OWN, 0xfee00010, 0, VIOMMU_EXPLAIN_CACHES,
+				  reentry_step, r);
 }
 
 static int replay(struct reentry *r)
@@ -301,6 +313,8 @@ const struct verb verbs[] = {
 	{ "viommu_device_set_id", WORKS, set_id },
 	{ "viommu_device_fail", WORKS, fail_device },
 	{ "viommu_explain", WORKS, explain },
+	{ "viommu_channel_explain", WORKS, explain_channel },
+	{ "viommu_explain_msi", WORKS, explain_msi },
 	{ "viommu_replay", WORKS, replay },
 	{ "viommu_request_page", MAY_BE_UNDER_WAY, request_page },
 	{ "viommu_invalidation_done", UNKNOWN, invalidation_done },

@@ -37,9 +37,19 @@ static void on_interrupts(void *opaque, uint32_t source, uint32_t first, uint32_
 	reentry_event(opaque, ON_INTERRUPTS);
 }
 
-void reentry_step(void *opaque, const struct viommu_step *step)
+/* The guest is who the host's callbacks are for. */
+static void on_trace(void *opaque, const struct viommu_trace *event)
+{
+	struct guest *g = opaque;
+
+	if (g->hook_opaque)
+		reentry_event(g->hook_opaque, ON_TRACE);
+}
+
+int reentry_step(void *opaque, const struct viommu_step *step)
 {
 	reentry_event(opaque, ON_STEP);
+	return 0;
 }
 
 int reentry_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment)
@@ -94,6 +104,7 @@ void reentry_init(struct reentry *r)
 	r->ram = aligned_alloc(4096, 4096);
 	assert_non_null(r->ram);
 	guest_init(&r->g, GUEST_CALLBACKS, 200);
+	r->g.trace = on_trace;
 	assert_int_equal(guest_try_vtd_config(&r->g, &config), VIOMMU_OK);
 	page = guest_alloc(&r->g, 1);
 	add_tables(&r->g, OWN, page);
@@ -276,7 +287,7 @@ static void explain(struct reentry *r)
 		.first = IOVA, .last = IOVA, .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ
 	};
 
-	viommu_explain(r->own, &request, reentry_step, r);
+	viommu_explain(r->own, &request, 0, reentry_step, r);
 }
 
 static void restore(struct reentry *r)
@@ -331,6 +342,12 @@ const struct occasion occasions[] = {
 	{ "interrupts: reset", ON_INTERRUPTS, FROM_REGISTERS, reset },
 	{ "mapped", ON_MAPPED, 0, replay },
 	{ "step", ON_STEP, 0, explain },
+	{ "trace: fill", ON_TRACE, 0, translate },
+	{ "trace: fill, channel", ON_TRACE, FROM_CHANNEL, translate_channel },
+	{ "trace: fault", ON_TRACE, 0, fault },
+	{ "trace: fault, channel", ON_TRACE, FROM_CHANNEL, fault_channel },
+	{ "trace: invalidation", ON_TRACE, FROM_REGISTERS, all_translations },
+	{ "trace: completion", ON_TRACE, FROM_REGISTERS, wait },
 };
 
 const unsigned occasion_count = sizeof(occasions) / sizeof(occasions[0]);

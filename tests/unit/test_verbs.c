@@ -101,10 +101,11 @@ static bool as_expected(int result, int expected)
 	return expected ? result == expected : result >= 0;
 }
 
-static void no_step(void *opaque, const struct viommu_step *step)
+static int no_step(void *opaque, const struct viommu_step *step)
 {
 	(void)opaque;
 	(void)step;
+	return 0;
 }
 
 static void requests_through_each_door(void **state)
@@ -126,7 +127,7 @@ static void requests_through_each_door(void **state)
 			check_that(name, as_expected(result, requests[i].result));
 			result = viommu_device_translate(w.device, r, f, 2, &a);
 			check_that(name, as_expected(result, requests[i].result));
-			result = viommu_explain(w.device, r, no_step, NULL);
+			result = viommu_explain(w.device, r, 0, no_step, NULL);
 			check_that(name, as_expected(result, requests[i].result));
 			if (requests[i].result)
 				check_picture(name, &before);
@@ -153,9 +154,9 @@ static void null_in_requests(void **state)
 	assert_int_equal(viommu_device_translate(w.device, &r, NULL, 1, &a), VIOMMU_EINVAL);
 	assert_int_equal(viommu_device_translate(w.device, &r, &f, 0, &a), VIOMMU_EINVAL);
 	assert_int_equal(viommu_device_translate(w.device, &r, &f, 1, NULL), VIOMMU_EINVAL);
-	assert_int_equal(viommu_explain(NULL, &r, no_step, NULL), VIOMMU_EINVAL);
-	assert_int_equal(viommu_explain(w.device, NULL, no_step, NULL), VIOMMU_EINVAL);
-	assert_int_equal(viommu_explain(w.device, &r, NULL, NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_explain(NULL, &r, 0, no_step, NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_explain(w.device, NULL, 0, no_step, NULL), VIOMMU_EINVAL);
+	assert_int_equal(viommu_explain(w.device, &r, 0, NULL, NULL), VIOMMU_EINVAL);
 	check_picture("NULL", &before);
 }
 
