@@ -750,6 +750,36 @@ VIOMMU_API int viommu_replay(struct viommu_device *device, uint32_t pasid, uint6
 					   const struct viommu_fragment *fragment),
 			     void *opaque);
 
+/** Where a device finds a guest-physical address. */
+struct viommu_reverse {
+	uint64_t iova;	/**< the untranslated address */
+	uint64_t bytes; /**< from there on, translated to what follows the guest-physical address */
+	uint32_t perm;	/**< VIOMMU_READ, _WRITE, _EXEC */
+	uint32_t reserved; /**< 0 */
+};
+
+/**
+ * Looks for an untranslated address in [first, last] that is translated to a guest-physical one: what
+ * viommu_replay() would report, searched. There may be several; the lowest comes first. Time is proportional
+ * to the mappings of the device: for what happens seldom, such as a vdpa device that has to be told.
+ *
+ * Any thread, any time. Records no fault and sets no accessed or dirty bit.
+ * @param device  the device
+ * @param pasid   VIOMMU_NO_PASID or a PASID
+ * @param gpa     guest-physical address
+ * @param first   first address; on return, where to go on. After VIOMMU_OK that is behind the page
+ * that was found, which looks for the next one; it wraps to 0 past 2^64 - 1
+ * @param last    last address
+ * @param budget  table entries to look at, at most; 0: VIOMMU_REPLAY_BUDGET_DEFAULT
+ * @param found   written with VIOMMU_OK
+ * @return VIOMMU_OK: found. VIOMMU_ENOENT: not mapped in [first, last]. VIOMMU_MORE: the budget is
+ * used up; go on from *first. VIOMMU_FAULT: the device is blocked, nothing is mapped. VIOMMU_EINVAL,
+ * VIOMMU_ENOTSUP (the engine translates no DMA)
+ */
+VIOMMU_API int viommu_find_iova(struct viommu_device *device, uint32_t pasid, uint64_t gpa,
+				uint64_t *first, uint64_t last, uint32_t budget,
+				struct viommu_reverse *found);
+
 /* ---- state ---- */
 
 /**

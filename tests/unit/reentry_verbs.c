@@ -2,6 +2,8 @@
 /* reentry_verbs.c - every public function, as it is called from inside a callback. */
 #include "reentry.h"
 
+#include <libvirtiommu/observe.h>
+
 #include "check.h"
 
 static const struct viommu_request read_page = {
@@ -127,6 +129,24 @@ static int fail_device(struct reentry *r)
 static int explain(struct reentry *r)
 {
 	return viommu_explain(r->own, &read_page, 0, reentry_step, r);
+}
+
+static int find_iova(struct reentry *r)
+{
+	struct viommu_reverse found;
+	uint64_t first = 0;
+	int result =
+		viommu_find_iova(r->own, VIOMMU_NO_PASID, 0x5000, &first, UINT64_MAX, 0, &found);
+
+	return result == VIOMMU_ENOENT ? VIOMMU_OK : result;
+}
+
+static int statistics(struct reentry *r)
+{
+	struct viommu_statistics now = { .size = sizeof(now) };
+	int result = viommu_get_statistics(r->g.iommu, &now);
+
+	return result ? result : viommu_device_get_statistics(r->own, &now);
 }
 
 static int explain_channel(struct reentry *r)
@@ -313,6 +333,8 @@ const struct verb verbs[] = {
 	{ "viommu_device_set_id", WORKS, set_id },
 	{ "viommu_device_fail", WORKS, fail_device },
 	{ "viommu_explain", WORKS, explain },
+	{ "viommu_find_iova", WORKS, find_iova },
+	{ "viommu_get_statistics", WORKS, statistics },
 	{ "viommu_channel_explain", WORKS, explain_channel },
 	{ "viommu_explain_msi", WORKS, explain_msi },
 	{ "viommu_replay", WORKS, replay },
