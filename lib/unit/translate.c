@@ -8,6 +8,7 @@
  */
 
 #include "channel.h"
+#include "dirty_pages.h"
 #include "mem.h"
 #include "range.h"
 #include "probe.h"
@@ -182,6 +183,8 @@ static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query
 void unit_fill(struct viommu *u, struct query *q)
 {
 	struct domain *domain = q->entry->domain;
+	uint8_t perm = q->found.perm;
+	enum tlb_added added;
 
 	if (UNLIKELY(q->found.size_lg2 != q->found.leaf_lg2 ||
 		     !(SIZES_OF_PAGES >> q->found.size_lg2 & 1)))
@@ -190,18 +193,16 @@ void unit_fill(struct viommu *u, struct query *q)
 		return;
 	if (UNLIKELY(!domain_expects(domain, &q->found)))
 		domains_announce(&u->domains, domain, &q->found);
-	switch (tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes,
-			q->changes)) {
-	case TLB_EVICTED:
+	if (UNLIKELY(dirty_wanted(u))) /* each write is asked for */
+		q->found.perm &= (uint8_t)~PERM_DIRTY;
+	added = tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes,
+			q->changes);
+	q->found.perm = perm;
+	if (added == TLB_DROPPED)
+		return;
+	if (added == TLB_EVICTED)
 		count_event(q->device, COUNT_EVICTIONS);
-		probe_fill(q);
-		break;
-	case TLB_ADDED:
-		probe_fill(q);
-		break;
-	case TLB_DROPPED:
-		break;
-	}
+	probe_fill(q);
 }
 
 bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
@@ -361,6 +362,17 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 			(pt_entry_address(domain_first_config(&e->context.key), 0, iova, 0)));
 }
 
+/* The channel keeps what has been found; of what it may write while that is noted, the page that is. */
+static void keep(const struct translating *t, bool noted)
+{
+	const struct query *q = &t->query;
+	struct translation found = q->found;
+
+	if (UNLIKELY(noted) && (q->access & VIOMMU_WRITE))
+		translation_shrink(&found, q->iova, 12);
+	channel_keep(t->channel, q->iova, q->changes, &found, t->place);
+}
+
 static int translate_blocks(struct translating *t, uint64_t last, struct viommu_fragment *fragments,
 			    uint32_t max, uint32_t *count)
 {
@@ -369,6 +381,7 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 
 	for (uint32_t i = 0; i < BLOCKS_MAX; i++) {
 		struct viommu_fragment piece;
+		bool noted;
 
 		if (last - q->iova >= BIT(12) * AHEAD)
 			translate_prefetch(t, q->iova + BIT(12) * AHEAD);
@@ -385,11 +398,16 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 			if (end)
 				return end;
 		}
+		noted = UNLIKELY(dirty_wanted(u)) && !q->quiet;
+		if (noted && !(q->access & VIOMMU_WRITE)) /* who writes asks first */
+			q->found.perm &= (uint8_t)~PERM_DIRTY;
 		piece = first_piece(t, last);
+		if (noted)
+			dirty_note(q, &piece);
 		if (*count == 0)
 			t->extent_lg2 = q->found.size_lg2;
 		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED)
-			channel_keep(t->channel, q->iova, q->changes, &q->found, t->place);
+			keep(t, noted);
 		if (*count == 0 || !translate_merge(&fragments[*count - 1], &piece)) {
 			if (*count == max)
 				return VIOMMU_MORE;

@@ -317,6 +317,10 @@ struct viommu {
 	uint64_t map_epoch;  /* what viommu_vm_quiesce() waits for; 0: nothing */
 
 	_Atomic uint64_t map_awaited; /* the same, if it was asked and has answered PENDING */
+	_Atomic uint64_t
+		awaited; /* the last epoch of those that unit_await() has said no to; 0: none */
+
+	_Atomic(struct viommu_dirty *) dirty; /* who notes what is written; NULL: nobody */
 
 	struct unit_counters counters;
 };
@@ -358,6 +362,10 @@ uint64_t unit_forget(struct viommu *u, bool flush);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
  * anyone learns that it is done: notify_device_changed(). */
 void unit_forget_device(struct viommu_device *device, bool told);
+
+/* From any thread: whether all sections older than an epoch have closed; if not, the host hears by
+ * unit_work() when they have. */
+bool unit_await(struct viommu *u, uint64_t epoch);
 
 /* ---- translate.c ---- */
 
