@@ -43,6 +43,15 @@ bool regs_add(struct regs *r, const struct regs_row *row)
 	return true;
 }
 
+bool regs_add_rows(struct regs *r, const struct regs_row *rows, size_t count)
+{
+	bool ok = true;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = regs_add(r, &rows[i]);
+	return ok;
+}
+
 bool regs_possible(const struct regs_row *row, uint64_t value)
 {
 	uint64_t constant = row->reset & ~(row->writable | row->own);
@@ -166,4 +175,35 @@ void regs_set_bits(struct regs *r, uint32_t offset, uint64_t bits)
 void regs_clear_bits(struct regs *r, uint32_t offset, uint64_t bits)
 {
 	atomic_fetch_and_explicit(value_at(r, offset), ~bits, memory_order_acq_rel);
+}
+
+/* ---- state ---- */
+
+void regs_save(const struct regs *r, struct state_writer *state)
+{
+	state_put32(state, r->count);
+	for (uint32_t i = 0; i < r->count; i++) {
+		state_put32(state, r->row[i].offset);
+		state_put64(state, regs_get(r, r->row[i].offset));
+	}
+}
+
+bool regs_load(const struct regs *r, struct state_reader *state, uint64_t *value)
+{
+	if (state_get32(state) != r->count)
+		return false;
+	for (uint32_t i = 0; i < r->count; i++) {
+		if (state_get32(state) != r->row[i].offset)
+			return false;
+		value[i] = state_get64(state);
+		if (!regs_possible(&r->row[i], value[i]))
+			return false;
+	}
+	return !state->bad;
+}
+
+void regs_take(struct regs *r, const uint64_t *value)
+{
+	for (uint32_t i = 0; i < r->count; i++)
+		regs_put(r, r->row[i].offset, value[i]);
 }

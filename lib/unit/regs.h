@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "machine.h"
+#include "state.h"
 
 /* A guest's write, as the row's `then` sees it. */
 struct regs_write {
@@ -56,6 +57,7 @@ void regs_fini(struct regs *regs, struct viommu_vm *vm);
 
 /* Adds a row; false if it does not fit the space or lies on another row. */
 bool regs_add(struct regs *regs, const struct regs_row *row);
+bool regs_add_rows(struct regs *regs, const struct regs_row *rows, size_t count);
 
 /* Whether a register can ever show this value. */
 bool regs_possible(const struct regs_row *row, uint64_t value);
@@ -73,5 +75,11 @@ uint64_t regs_get(const struct regs *regs, uint32_t offset);
 void regs_put(struct regs *regs, uint32_t offset, uint64_t value);
 void regs_set_bits(struct regs *regs, uint32_t offset, uint64_t bits);
 void regs_clear_bits(struct regs *regs, uint32_t offset, uint64_t bits);
+
+/* All values, into a record that is open: count, then offset and value of each. */
+void regs_save(const struct regs *regs, struct state_writer *state);
+/* The same from a record that was found, checked (regs_possible()) and not yet believed: @value, by row. */
+bool regs_load(const struct regs *regs, struct state_reader *state, uint64_t *value);
+void regs_take(struct regs *regs, const uint64_t *value);
 
 #endif

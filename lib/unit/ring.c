@@ -68,6 +68,30 @@ enum ring_published ring_publish(struct ring_records *c, const struct ring *r,
 	return behind ? RING_LOST : RING_PUBLISHED;
 }
 
+bool ring_record(struct viommu *u, struct ring_records *c, const struct ring *r,
+		 const struct ring_registers *at, const uint64_t *word)
+{
+	enum ring_published published;
+	struct ring_place place;
+	uint32_t head, tail;
+	bool ok;
+
+	pthread_mutex_lock(at->lock);
+	ok = ring_position(r, regs_get(at->regs, at->head), &head) &&
+	     ring_position(r, regs_get(at->regs, at->tail), &tail) &&
+	     ring_reserve(c, r, head, tail, &place);
+	pthread_mutex_unlock(at->lock);
+	if (!ok)
+		return false;
+	ok = ring_write(u, r, &place, word);
+	pthread_mutex_lock(at->lock);
+	published = ring_publish(c, r, &place, ok, &tail);
+	if (published != RING_BUSY)
+		regs_put(at->regs, at->tail, ring_register(r, tail));
+	pthread_mutex_unlock(at->lock);
+	return ok && published != RING_LOST;
+}
+
 void ring_records_reset(struct ring_records *c)
 {
 	c->generation++;

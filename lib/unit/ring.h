@@ -12,6 +12,7 @@
 
 #include "mem.h"
 #include "probe.h"
+#include "regs.h"
 #include "unit.h"
 
 #define RING_WORDS_MAX 8U
@@ -189,6 +190,18 @@ bool ring_write(struct viommu *u, const struct ring *r, const struct ring_place 
 /* The entry is written, or could not be. @tail: what the register shows, and is to show */
 enum ring_published ring_publish(struct ring_records *c, const struct ring *r,
 				 const struct ring_place *place, bool written, uint32_t *tail);
+
+/* All of this, for a ring whose head and tail are registers under a lock. False: the record is lost, or one
+ * behind it. */
+struct ring_registers {
+	struct regs *regs;
+	pthread_mutex_t *lock;
+	uint32_t head; /* offsets */
+	uint32_t tail;
+};
+
+bool ring_record(struct viommu *u, struct ring_records *c, const struct ring *r,
+		 const struct ring_registers *at, const uint64_t *word);
 
 /* The ring is another one: entries that are being written do not count. */
 void ring_records_reset(struct ring_records *c);

@@ -297,16 +297,7 @@ static const struct regs_row with_page_requests[] = {
 	RW(VTD_PEADDR, 4, BITS(31, 2), "PEADDR"),
 };
 
-static bool add_rows(struct vtd *v, const struct regs_row *rows, size_t count, bool wanted)
-{
-	bool ok = true;
-
-	for (size_t i = 0; wanted && ok && i < count; i++)
-		ok = regs_add(&v->regs, &rows[i]);
-	return ok;
-}
-
-#define ADD(v, rows, wanted) add_rows(v, rows, ARRAY_COUNT(rows), wanted)
+#define ADD(v, rows, wanted) (!(wanted) || regs_add_rows(&(v)->regs, rows, ARRAY_COUNT(rows)))
 
 /* Rows whose content or place the configuration decides. */
 static bool add_configured(struct vtd *v)

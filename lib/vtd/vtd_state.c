@@ -20,16 +20,6 @@ static void save_config(struct vtd *v, struct state_writer *state)
 	state_put32(state, v->haw);
 }
 
-static void save_regs(struct vtd *v, struct state_writer *state)
-{
-	state_record(state, "regs");
-	state_put32(state, v->regs.count);
-	for (uint32_t i = 0; i < v->regs.count; i++) {
-		state_put32(state, v->regs.row[i].offset);
-		state_put64(state, regs_get(&v->regs, v->regs.row[i].offset));
-	}
-}
-
 /* Completions that wait for sections: nobody on the other side is inside one, so there they are due
  * at once. */
 #define PENDING_CCMD  BIT(0)
@@ -59,7 +49,8 @@ void vtd_save(struct viommu *u, struct state_writer *state)
 	pthread_mutex_lock(&v->fault_lock);
 	pthread_mutex_lock(&v->page_lock);
 	save_config(v, state);
-	save_regs(v, state);
+	state_record(state, "regs");
+	regs_save(&v->regs, state);
 	state_record(state, "unit");
 	state_put64(state, atomic_load(&v->root));
 	state_put64(state, atomic_load(&v->irta));
@@ -108,29 +99,10 @@ static bool load_config(const struct vtd *v, struct state_reader *state)
 	       state_left(state) == 0;
 }
 
-/* Bits that a register can ever show. */
-static uint64_t possible(const struct regs_row *row)
-{
-	uint64_t constant = row->reset & ~(row->writable | row->own);
-
-	return row->writable | row->w1c | row->own | constant;
-}
-
 static bool load_regs(const struct vtd *v, struct state_reader *state, struct loaded *l)
 {
-	if (!state_find(state, "regs") || state_get32(state) != v->regs.count)
-		return false;
-	for (uint32_t i = 0; i < v->regs.count; i++) {
-		const struct regs_row *row = &v->regs.row[i];
-		uint64_t constant = row->reset & ~(row->writable | row->own);
-
-		if (state_get32(state) != row->offset)
-			return false;
-		l->value[i] = state_get64(state);
-		if ((l->value[i] & ~possible(row)) || (l->value[i] & constant) != constant)
-			return false;
-	}
-	return !state->bad && state_left(state) == 0;
+	return state_find(state, "regs") && regs_load(&v->regs, state, l->value) &&
+	       state_left(state) == 0;
 }
 
 /* After load_regs(). */
@@ -225,8 +197,7 @@ static void take(struct vtd *v, const struct loaded *l)
 {
 	pthread_mutex_lock(&v->fault_lock);
 	pthread_mutex_lock(&v->page_lock);
-	for (uint32_t i = 0; i < v->regs.count; i++)
-		regs_put(&v->regs, v->regs.row[i].offset, l->value[i]);
+	regs_take(&v->regs, l->value);
 	vtd_page_queue_reset(v);
 	v->fault_next = l->fault_next;
 	pthread_mutex_unlock(&v->page_lock);

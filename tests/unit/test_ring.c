@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* test_ring.c - core/ring.h: positions in all three ways, commands that wait, fail or end, and records that get lost. */
+/* test_ring.c - unit/ring.h: positions in all three ways, commands that wait, fail or end, and records that get lost. */
 #include "check.h"
 
 #include <string.h>
