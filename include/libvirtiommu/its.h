@@ -21,7 +21,7 @@
  *    writes. 8 bytes over two 32-bit registers are two accesses, the lower first. GITS_TRANSLATER
  *    ignores writes through viommu_reg_write(): they carry no DeviceID.
  *  - Registers of features that TYPER does not show read as 0 and ignore writes: UMSI (STATUSR,
- *    UMSIR), VSGI (MPIDR, SGIR). TYPER must not show MPAM or UMSIirq, so their registers never exist.
+ *    UMSIR), VMAPP (MPIDR), VSGI (SGIR). TYPER must not show MPAM or UMSIirq, so their registers never exist.
  *  - GITS_CBASER and GITS_BASERn ignore writes while GITS_CTLR.Enabled is 1. A write to either half
  *    of CBASER sets CREADR (also Stalled) and CWRITER to 0. CBASER bits 15:12 are 0.
  *  - GITS_BASER0 is the device table (type 1), BASER1 the collection table (type 4), BASER2 the vPE
@@ -399,9 +399,9 @@ VIOMMU_API int viommu_its_get_config(const struct viommu *iommu, struct viommu_i
 /**
  * Writes a register as the VMM that restores a saved guest (as KVM_DEV_ARM_VGIC_GRP_ITS_REGS does).
  * As viommu_reg_write() of the whole register, but for what a guest cannot write: CREADR, while
- * Enabled is 0 and if below the queue's size, IIDR (Revision must be 0: the ABI of the tables), and
- * registers that are read-only, which take only the value they have. GITS_BASERn of type 0 take, and
- * ignore, any.
+ * Enabled is 0 and if below the queue's size, STATUSR and UMSIR, IIDR (Revision must be 0: the ABI of
+ * the tables), and registers that are read-only, which take only the value they have. GITS_BASERn of
+ * type 0 take, and ignore, any.
  *
  * The order that restores a guest saved with viommu_its_save_tables(): guest memory; the
  * redistributors' PROPBASER, PENDBASER, CTLR (viommu_reg_write() on the LPIs); CBASER; all other

@@ -242,6 +242,17 @@ static int set_creadr(struct its *its, uint64_t value)
 	return VIOMMU_OK;
 }
 
+/* What a message has left there: bits that a guest can only clear, or only read. */
+static int set_status(struct its *its, const struct regs_row *row, uint64_t value)
+{
+	if (value & ~(row->w1c | row->own))
+		return VIOMMU_EINVAL;
+	pthread_mutex_lock(&its->umsi_lock);
+	regs_put(&its->regs, row->offset, value);
+	pthread_mutex_unlock(&its->umsi_lock);
+	return VIOMMU_OK;
+}
+
 static int set_register(struct its *its, uint64_t offset, uint64_t value)
 {
 	uint32_t index = offset < its->regs.space && offset % 4 == 0 ? its->regs.at[offset / 4] : 0;
@@ -254,6 +265,8 @@ static int set_register(struct its *its, uint64_t offset, uint64_t value)
 		return VIOMMU_ENOENT;
 	if (offset == ITS_CREADR)
 		return set_creadr(its, value);
+	if (offset == ITS_STATUSR || offset == ITS_UMSIR)
+		return set_status(its, row, value);
 	if (row->bytes == 4 && value >> 32)
 		return VIOMMU_EINVAL;
 	if (offset == ITS_IIDR)

@@ -203,7 +203,8 @@ void ito_reset_unit(struct its_oracle *o, unsigned unit)
 	o->no_writes = no_writes;
 	u->enabled = u->imde = u->stalled = false;
 	u->cbaser = 0;
-	u->cwriter = u->creadr = 0;
+	u->cwriter = u->creadr = u->statusr = 0;
+	u->umsir = 0;
 	for (unsigned n = 0; n < 8; n++)
 		u->baser[n] = fixed_baser(u, n);
 }
@@ -218,6 +219,10 @@ uint64_t ito_read(const struct its_oracle *o, unsigned unit, uint64_t offset)
 		       (u->typer & 2 ? u->number << 4 : 0);
 	case 0x8:
 		return u->typer;
+	case 0x40:
+		return u->statusr;
+	case 0x48:
+		return u->umsir;
 	case 0x80:
 		return u->cbaser;
 	case 0x88:
@@ -272,6 +277,9 @@ void ito_write(struct its_oracle *o, unsigned unit, uint64_t offset, uint64_t va
 	switch (offset) {
 	case 0x0:
 		write_ctlr(o, unit, value);
+		break;
+	case 0x40:
+		u->statusr &= (uint32_t)~value;
 		break;
 	case 0x80:
 		if (u->enabled)
@@ -384,6 +392,16 @@ static uint32_t deliver_one(struct its_oracle *o, const struct ito_answer *a, ui
 	return 0;
 }
 
+/* UMSIR has the first message that was not mapped since STATUSR.UMSI was cleared. */
+static void record(struct ito_unit *u, uint32_t device, uint32_t event)
+{
+	if (!(u->typer & BIT64(44)))
+		return;
+	if (!(u->statusr & 0x10))
+		u->umsir = (uint64_t)device << 32 | event;
+	u->statusr |= u->statusr & 0x10 ? 0x20 : 0x10;
+}
+
 struct ito_answer ito_message(struct its_oracle *o, unsigned unit, uint32_t device, uint32_t event,
 			      bool deliver)
 {
@@ -394,5 +412,7 @@ struct ito_answer ito_message(struct its_oracle *o, unsigned unit, uint32_t devi
 		a.reason =
 			deliver_one(o, &a, ito_find_event(&o->unit[unit], device, event)->doorbell);
 	a.found = !a.reason;
+	if (deliver && !a.found && a.reason < VIOMMU_ITS_REASON_DISABLED)
+		record(&o->unit[unit], device, event);
 	return a;
 }

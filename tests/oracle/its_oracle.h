@@ -51,8 +51,8 @@ struct ito_unit {
 	uint64_t typer, base;
 	uint32_t number, device_cap, event_cap;
 	bool enabled, imde, stalled;
-	uint64_t cbaser, baser[8];
-	uint32_t cwriter, creadr;
+	uint64_t cbaser, baser[8], umsir;
+	uint32_t cwriter, creadr, statusr;
 	struct ito_device device[ITO_DEVICES];
 	struct ito_event event[ITO_EVENTS];
 	struct ito_collection collection[ITO_COLLECTIONS];
@@ -87,7 +87,7 @@ struct ito_error {
 struct its_oracle {
 	struct ito_memory memory;
 	uint32_t cpus, intid_bits, vpes, units;
-	bool v4, v41, no_writes;
+	bool v4, v41, no_writes, direct;
 	uint64_t rd_base, rd_stride;
 	struct ito_cpu cpu[ITO_CPUS];
 	struct ito_vpe vpe[ITO_VPES];

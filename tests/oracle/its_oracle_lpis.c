@@ -451,6 +451,15 @@ void ito_rd_write(struct its_oracle *o, uint32_t cpu, uint64_t offset, uint64_t 
 	case 0x0:
 		set_enable_lpis(o, cpu, value & 1);
 		break;
+	case 0x40: /* SETLPIR, CLRLPIR */
+		if (o->direct)
+			ito_pend(o, cpu, (uint32_t)value);
+		break;
+	case 0x48:
+		if (o->direct && (uint32_t)value >= ITO_LPI &&
+		    (uint32_t)value >> o->intid_bits == 0)
+			ito_clear(o, cpu, (uint32_t)value);
+		break;
 	case 0x70:
 		if (!c->enabled)
 			c->propbaser = value & PROPBASER_MASK;

@@ -88,6 +88,18 @@ static void note_lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priori
 		  priority, pending);
 }
 
+static void note_vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
+		      uint32_t pending)
+{
+	struct its_world *w = opaque;
+
+	assert_true(cpu < w->o->cpus && vpe < w->o->vpes && intid < ITO_INTIDS);
+	w->told_virtual[vpe][intid] = pending ? (uint16_t)(1 | priority << 8) : 0;
+	itw_total.told++;
+	itw_trace(w, "  told redistributor %u: vLPI %u of vPE %u, priority %#x, pending %u", cpu,
+		  intid, vpe, priority, pending);
+}
+
 static void note_message(void *opaque, const char *text)
 {
 	(void)opaque;
@@ -118,6 +130,8 @@ static uint64_t choose_typer(struct its_world *w, unsigned v, bool plain)
 		typer |= 2 | (itw_chance(w, 2) ? BIT64(37) : 0);
 	if (v == 2)
 		typer |= BIT64(40) | (itw_chance(w, 4) ? 0 : BIT64(39));
+	if (itw_chance(w, 3))
+		typer |= BIT64(44);
 	return typer;
 }
 
@@ -143,7 +157,7 @@ static void choose_config(struct its_world *w)
 	static const uint32_t steps[] = { 0, 0, 64, 300 }, budgets[] = { 0, 0, 1, 3 };
 	static const uint32_t events[] = { 1024, 3072, 1 << 13, 3 << 13, 1 << 18, 1 << 20 };
 	bool plain = itw_chance(w, 3);
-	unsigned v = plain || itw_chance(w, 3) ? 0 : 1 + itw_pick(w, 2);
+	unsigned v = plain || !w->o->units || itw_chance(w, 3) ? 0 : 1 + itw_pick(w, 2);
 	struct viommu_lpis_config *l = &w->lpis_config;
 
 	w->limits = (struct viommu_limits){ .size = sizeof(w->limits),
@@ -156,9 +170,12 @@ static void choose_config(struct its_world *w)
 					  .rd_base = 0x8100000,
 					  .opaque = w,
 					  .lpi = note_lpi,
+					  .vlpi = note_vlpi,
 					  .host = &w->host,
 					  .limits = &w->limits };
 	l->flags = !plain && itw_chance(w, 3) ? VIOMMU_LPIS_NO_GUEST_WRITES : 0;
+	if (!w->o->units)
+		l->flags |= VIOMMU_LPIS_DIRECT;
 	if (v) {
 		l->flags |= VIOMMU_LPIS_V4 | (v == 2 ? VIOMMU_LPIS_V41 : 0);
 		l->vpes = 1 + itw_pick(w, ITO_VPES);
@@ -198,6 +215,7 @@ static void describe(struct its_world *w)
 	o->v4 = l->flags & VIOMMU_LPIS_V4;
 	o->v41 = l->flags & VIOMMU_LPIS_V41;
 	o->no_writes = l->flags & VIOMMU_LPIS_NO_GUEST_WRITES;
+	o->direct = l->flags & VIOMMU_LPIS_DIRECT;
 	o->rd_base = l->rd_base;
 	o->rd_stride = o->v4 ? 0x40000 : 0x20000;
 	ito_reset_lpis(o);
@@ -216,15 +234,58 @@ static void describe(struct its_world *w)
 
 /* ---- life ---- */
 
+void itw_set_route(struct its_world *w, unsigned unit, uint32_t gsi, uint32_t device,
+		   uint32_t event)
+{
+	struct itw_unit *u = &w->unit[unit];
+	struct viommu_route route = { .size = sizeof(route),
+				      .gsi = gsi,
+				      .source = device,
+				      .address = w->o->unit[unit].base + 0x10040,
+				      .data = event };
+	int result;
+
+	u->route[gsi].device = device;
+	u->route[gsi].event = event;
+	result = viommu_routes_set(u->routes, &route);
+	if (result != VIOMMU_OK && result != VIOMMU_FAULT)
+		itw_fail(w, "viommu_routes_set: %s", viommu_strerror(result));
+}
+
+void itw_drain(struct itw_unit *u)
+{
+	struct viommu_route_change changes[8];
+	uint32_t count = 0;
+
+	while (viommu_routes_drain(u->routes, changes, 8, &count) >= 0 && count) {
+		for (uint32_t i = 0; i < count; i++)
+			u->kernel[changes[i].gsi] = changes[i];
+	}
+}
+
+/* Routes of an ITS that has just been made: of events that are often mapped, and some others. */
+static void add_routes(struct its_world *w, unsigned unit)
+{
+	struct viommu_routes_config config = { .size = sizeof(config), .gsis = ITW_ROUTES };
+	struct itw_unit *u = &w->unit[unit];
+
+	assert_int_equal(viommu_routes_new(u->its, &config, &u->routes), VIOMMU_OK);
+	memset(u->kernel, 0, sizeof(u->kernel));
+	for (uint32_t gsi = 0; gsi < ITW_ROUTES; gsi++)
+		itw_set_route(w, unit, gsi, u->device[gsi % 5], u->event[gsi % 7]);
+}
+
 void itw_renew(struct its_world *w, struct viommu **lpis, struct viommu **its)
 {
 	*lpis = w->lpis;
 	assert_int_equal(viommu_lpis_new(w->g.vm, &w->lpis_config, &w->lpis), VIOMMU_OK);
 	for (unsigned i = 0; i < w->o->units; i++) {
 		its[i] = w->unit[i].its;
+		assert_int_equal(viommu_routes_free(w->unit[i].routes), VIOMMU_OK);
 		w->its_config[i].lpis = w->lpis;
 		assert_int_equal(viommu_its_new(w->g.vm, &w->its_config[i], &w->unit[i].its),
 				 VIOMMU_OK);
+		add_routes(w, i);
 	}
 }
 
@@ -246,7 +307,7 @@ void itw_open(struct its_world *w, uint64_t seed)
 		itw_random(w);
 	w->o = calloc(1, sizeof(*w->o));
 	assert_non_null(w->o);
-	w->o->units = itw_chance(w, 3) ? 2 : 1;
+	w->o->units = itw_chance(w, 12) ? 0 : itw_chance(w, 3) ? 2 : 1;
 	guest_init(&w->g, itw_chance(w, 2) ? GUEST_REGION : GUEST_CALLBACKS, ITW_PAGES);
 	w->o->memory = (struct ito_memory){ .bytes = calloc(1, w->g.bytes),
 					    .base = GUEST_BASE,
@@ -263,6 +324,8 @@ void itw_close(struct its_world *w)
 {
 	struct viommu *its[ITO_UNITS] = { w->unit[0].its, w->unit[1].its };
 
+	for (unsigned i = 0; i < w->o->units; i++)
+		assert_int_equal(viommu_routes_free(w->unit[i].routes), VIOMMU_OK);
 	itw_free(w, w->lpis, its);
 	free(w->o->memory.bytes);
 	free(w->o);
@@ -305,7 +368,7 @@ void itw_settle(struct its_world *w)
 
 static bool is_wide(uint64_t offset)
 {
-	return offset != 0;
+	return offset != 0 && offset != 0x40;
 }
 
 /* 64-bit registers whole or in halves, whose effects are the same. */
@@ -350,8 +413,7 @@ void itw_rd_write(struct its_world *w, uint32_t cpu, uint64_t offset, uint64_t v
 	itw_trace(w, "redistributor %u: write %#jx to %#jx", cpu, (uintmax_t)value,
 		  (uintmax_t)offset);
 	ito_rd_write(w->o, cpu, offset, value);
-	result = viommu_reg_write(w->lpis, VIOMMU_LPIS_OFFSET(cpu, offset), is_wide(offset) ? 8 : 4,
-				  value);
+	result = viommu_reg_write(w->lpis, VIOMMU_LPIS_OFFSET(cpu, offset), offset ? 8 : 4, value);
 	if (result < 0)
 		itw_fail(w, "viommu_reg_write: %s", viommu_strerror(result));
 	itw_settle(w);

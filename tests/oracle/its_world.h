@@ -7,11 +7,12 @@
 #define ITS_WORLD_H
 
 #include <libvirtiommu/its.h>
+#include <libvirtiommu/routes.h>
 
 #include "guest.h"
 #include "its_oracle.h"
 
-enum { ITW_POOL = 16, ITW_INTS = 28, ITW_TRACE = 256, ITW_STATE = 1 << 20 };
+enum { ITW_POOL = 16, ITW_ROUTES = 24, ITW_INTS = 28, ITW_TRACE = 256, ITW_STATE = 1 << 20 };
 
 /* Guest memory: GUEST_BASE to ITW_END. */
 #define ITW_QUEUE(u)	(UINT64_C(0x100000) + (u)*0x4000) /* 4 pages */
@@ -33,6 +34,11 @@ struct itw_unit {
 	uint32_t device[ITW_POOL]; /* DeviceIDs that are used */
 	uint32_t event[ITW_POOL];
 	uint32_t icid[ITW_POOL];
+	struct viommu_routes *routes;
+	struct {
+		uint32_t device, event;
+	} route[ITW_ROUTES];
+	struct viommu_route_change kernel[ITW_ROUTES]; /* as it was told */
 };
 
 struct its_world {
@@ -52,13 +58,16 @@ struct its_world {
 	struct ito_error error[ITO_ERRORS];
 	uint32_t errors;
 	uint16_t told[ITO_CPUS][ITO_INTIDS]; /* 0: nothing to forward; 1 | priority << 8 */
+	/* The same for the vPE, since it became resident. */
+	uint16_t told_virtual[ITO_VPES][ITO_INTIDS];
 	char trace[ITW_TRACE][120];
 	uint64_t traced;
 };
 
 struct itw_totals {
 	uint64_t commands, refused, stalls, messages, delivered, registers, lpis, vlpis, told,
-		saves, tables, refused_tables, mutated, resets, retries, enables, schedules, memory;
+		saves, tables, refused_tables, mutated, resets, retries, enables, schedules, memory,
+		routes, direct;
 	uint64_t ops[64], refused_ops[64]; /* by the low bits of the opcode */
 };
 extern struct itw_totals itw_total;
@@ -78,6 +87,12 @@ void itw_free(struct its_world *w, struct viommu *lpis, struct viommu **its);
 void itw_trace(struct its_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Prints what has happened, and fails. */
 void itw_fail(struct its_world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Another event for a route. */
+void itw_set_route(struct its_world *w, unsigned unit, uint32_t gsi, uint32_t device,
+		   uint32_t event);
+/* The kernel hears of what has changed. */
+void itw_drain(struct itw_unit *u);
 
 /* Guest writes to memory. */
 void itw_put64(struct its_world *w, uint64_t gpa, uint64_t word);

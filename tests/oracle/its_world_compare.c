@@ -27,12 +27,13 @@ static uint64_t read_both_ways(struct its_world *w, struct viommu *iommu, uint64
 
 static void compare_registers(struct its_world *w, unsigned unit)
 {
-	static const uint16_t offsets[] = { 0x0,   0x8,	  0x80,	 0x88,	0x90,  0x100, 0x108,
-					    0x110, 0x118, 0x120, 0x128, 0x130, 0x138 };
+	static const uint16_t offsets[] = { 0x0,   0x8,	  0x40,	 0x48,	0x80,  0x88,  0x90, 0x100,
+					    0x108, 0x110, 0x118, 0x120, 0x128, 0x130, 0x138 };
 
 	for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
 		uint64_t want = ito_read(w->o, unit, offsets[i]);
-		uint64_t is = read_both_ways(w, w->unit[unit].its, offsets[i], offsets[i] != 0);
+		uint64_t is = read_both_ways(w, w->unit[unit].its, offsets[i],
+					     offsets[i] % 0x40 != 0 || offsets[i] >= 0x80);
 
 		if (is != want)
 			itw_fail(w, "ITS %u: register %#x is %#jx, wanted %#jx", unit, offsets[i],
@@ -134,7 +135,14 @@ static void compare_vlpi(struct its_world *w, uint32_t vpe, uint32_t intid)
 	struct ito_lpi want;
 	bool mapped = ito_get_virtual(w->o, vpe, intid, &want);
 
+	int cpu = vpe < w->o->vpes ? ito_resident(w->o, vpe) : -1;
+	uint16_t told =
+		mapped && want.pending && want.enabled ? (uint16_t)(1 | want.priority << 8) : 0;
+
 	itw_total.vlpis++;
+	if (cpu >= 0 && w->told_virtual[vpe][intid] != told)
+		itw_fail(w, "vLPI %u of vPE %u: told %#x, wanted %#x", intid, vpe,
+			 w->told_virtual[vpe][intid], told);
 	if (result != (mapped ? VIOMMU_OK : VIOMMU_ENOENT))
 		itw_fail(w, "viommu_lpis_get_virtual(%u, %u): %s, mapped %d", vpe, intid,
 			 viommu_strerror(result), mapped);
@@ -231,6 +239,40 @@ static void resolve_all(struct its_world *w, unsigned unit)
 	}
 }
 
+/* What a kernel has that is told of changes, and what is looked up, is what a message would come to. */
+static void compare_route(struct its_world *w, unsigned unit, uint32_t gsi)
+{
+	struct itw_unit *u = &w->unit[unit];
+	const struct ito_answer want =
+		ito_message(w->o, unit, u->route[gsi].device, u->route[gsi].event, false);
+	const struct viommu_msi *is = &u->kernel[gsi].msi;
+	bool valid = u->kernel[gsi].flags & VIOMMU_ROUTE_VALID;
+	struct viommu_route_change now;
+	int result = viommu_routes_lookup(u->routes, gsi, &now);
+
+	itw_total.routes++;
+	if (valid != want.found ||
+	    (valid && (is->intid != want.intid || is->cpu != want.cpu ||
+		       is->kind != (want.is_virtual ? VIOMMU_MSI_KIND_VLPI : VIOMMU_MSI_KIND_LPI))))
+		itw_fail(
+			w,
+			"ITS %u: route %u, device %#x, event %#x: valid %d, %u of %u, wanted %d, %u "
+			"of %u",
+			unit, gsi, u->route[gsi].device, u->route[gsi].event, valid, is->intid,
+			is->cpu, want.found, want.intid, want.cpu);
+	if (result != VIOMMU_OK || !(now.flags & VIOMMU_ROUTE_VALID) == want.found ||
+	    (want.found && (now.msi.intid != want.intid || now.msi.cpu != want.cpu)))
+		itw_fail(w, "ITS %u: route %u: looked up: %s, flags %#x, %u of %u", unit, gsi,
+			 viommu_strerror(result), now.flags, now.msi.intid, now.msi.cpu);
+}
+
+static void compare_routes(struct its_world *w, unsigned unit)
+{
+	itw_drain(&w->unit[unit]);
+	for (uint32_t gsi = 0; gsi < ITW_ROUTES; gsi++)
+		compare_route(w, unit, gsi);
+}
+
 /* ---- all ---- */
 
 void itw_compare(struct its_world *w)
@@ -238,6 +280,7 @@ void itw_compare(struct its_world *w)
 	compare_errors(w);
 	for (unsigned i = 0; i < w->o->units; i++) {
 		compare_registers(w, i);
+		compare_routes(w, i);
 		if (itw_chance(w, 4))
 			resolve_all(w, i);
 		resolve_some(w, i);

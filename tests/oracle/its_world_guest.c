@@ -443,6 +443,8 @@ static void acknowledge_virtual(struct its_world *w, uint32_t vpe)
 	int result = viommu_lpis_acknowledge_virtual(w->lpis, vpe, intid);
 
 	itw_trace(w, "vPE %u: acknowledge %u", vpe, intid);
+	if (was)
+		w->told_virtual[vpe][intid] = 0;
 	if (result != (was ? VIOMMU_OK : VIOMMU_ENOENT))
 		itw_fail(w, "viommu_lpis_acknowledge_virtual: %s, was pending %d",
 			 viommu_strerror(result), was);
@@ -469,6 +471,7 @@ static void schedule(struct its_world *w, uint32_t vpe)
 		return;
 	if (!w->o->v41)
 		itw_rd_write(w, v->cpu, 0x20070, ITW_VCONF | 15);
+	memset(w->told_virtual[vpe], 0, sizeof(w->told_virtual[vpe]));
 	itw_rd_write(w, v->cpu, 0x20078, who | VALID | (w->o->v41 ? UINT64_C(3) << 58 : 0));
 }
 
@@ -583,7 +586,9 @@ static void unstall(struct its_world *w, unsigned unit)
 
 static void rare(struct its_world *w, unsigned unit)
 {
-	switch (itw_pick(w, 12)) {
+	uint32_t device, event;
+
+	switch (itw_pick(w, 16)) {
 	case 0:
 		reset(w);
 		break;
@@ -610,6 +615,11 @@ static void rare(struct its_world *w, unsigned unit)
 	case 9:
 		itw_compare_memory(w);
 		break;
+	case 11:
+		pair_of(w, unit, &device, &event);
+		itw_set_route(w, unit, itw_pick(w, ITW_ROUTES), device, event);
+		itw_write(w, unit, 0x40, itw_random(w) & 0x7f);
+		break;
 	default:
 		reprogram(w, unit);
 		break;
@@ -624,7 +634,7 @@ static void message(struct its_world *w, unsigned unit)
 	itw_message(w, unit, device, event, true);
 }
 
-void itw_step(struct its_world *w)
+static void step(struct its_world *w)
 {
 	unsigned unit = itw_pick(w, w->o->units), dice = itw_pick(w, 100);
 
@@ -647,4 +657,51 @@ void itw_step(struct its_world *w)
 	else
 		unstall(w, unit);
 	itw_compare(w);
+}
+
+static void rare_direct(struct its_world *w)
+{
+	if (itw_chance(w, 3)) {
+		reset(w);
+	} else {
+		itw_save(w);
+		itw_compare_all(w);
+	}
+}
+
+/* Without an ITS. */
+static void direct_step(struct its_world *w)
+{
+	uint32_t cpu = itw_pick(w, w->o->cpus);
+
+	switch (itw_pick(w, 16)) {
+	case 0:
+		redistributor(w);
+		break;
+	case 1:
+		configure(w);
+		break;
+	case 2:
+	case 3:
+		acknowledge(w);
+		break;
+	case 4:
+		if (itw_chance(w, 4))
+			rare_direct(w);
+		break;
+	default:
+		itw_total.direct++;
+		itw_rd_write(w, cpu, itw_chance(w, 3) ? 0x48 : 0x40, intid_of(w));
+		break;
+	}
+	itw_compare(w);
+}
+
+void itw_step(struct its_world *w)
+{
+	if (!w->o->units) {
+		direct_step(w);
+		return;
+	}
+	step(w);
 }

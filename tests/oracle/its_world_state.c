@@ -41,6 +41,7 @@ void itw_save(struct its_world *w)
 		save_one(w, w->unit[i].its, 1 + i, &bytes[1 + i]);
 	itw_renew(w, &lpis, its);
 	memset(w->told, 0, sizeof(w->told));
+	memset(w->told_virtual, 0, sizeof(w->told_virtual));
 	restore_one(w, w->lpis, 0, bytes[0]);
 	for (unsigned i = 0; i < w->o->units; i++)
 		restore_one(w, w->unit[i].its, 1 + i, bytes[1 + i]);
@@ -134,9 +135,12 @@ static void restore_registers(struct its_world *w, unsigned unit, const struct i
 			       { 0x4, 0x43b },	       { 0x100, u->baser[0] },
 			       { 0x108, u->baser[1] }, { 0x88, u->cwriter },
 			       { 0x90, u->creadr },    { 0x110, u->baser[2] },
-			       { 0x138, u->baser[7] } };
+			       { 0x138, u->baser[7] }, { 0x48, u->umsir },
+			       { 0x40, u->statusr } };
 
-	for (unsigned i = 0; i < sizeof(word) / sizeof(word[0]); i++) {
+	bool umsi = u->typer >> 44 & 1;
+
+	for (unsigned i = 0; i < sizeof(word) / sizeof(word[0]) - (umsi ? 0 : 2); i++) {
 		int result = viommu_its_set_register(its, word[i][0], word[i][1]);
 
 		if (result)

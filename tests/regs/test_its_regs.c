@@ -514,6 +514,12 @@ static void unmapped_messages(void **state)
 	its_write32(rig.its, 0x40, 0x20);
 	assert_int_equal(its_msi(&rig, 8, 1), ITS_REFUSED(4));
 	assert_int_equal(its_read(rig.its, 0x48), UINT64_C(8) << 32 | 1);
+	/* a VMM that restores it can do what a guest cannot */
+	assert_int_equal(viommu_its_set_register(rig.its, 0x40, 0x30), VIOMMU_OK);
+	assert_int_equal(viommu_its_set_register(rig.its, 0x40, 0x70), VIOMMU_EINVAL);
+	assert_int_equal(viommu_its_set_register(rig.its, 0x48, UINT64_C(6) << 32 | 5), VIOMMU_OK);
+	assert_int_equal(its_read32(rig.its, 0x40), 0x30);
+	assert_int_equal(its_read(rig.its, 0x48), UINT64_C(6) << 32 | 5);
 	its_close(&rig);
 }
 
