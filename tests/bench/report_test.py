@@ -118,8 +118,13 @@ class Page(unittest.TestCase):
         self.addCleanup(self.folder.cleanup)
 
     def write(self, **options):
-        with open(report.write_report(RESULTS, self.folder.name, **options)) as page:
-            return page.read()
+        """Both pages, one after the other."""
+        report.write_report(RESULTS, self.folder.name, **options)
+        pages = ""
+        for file in report.SKELETONS:
+            with open(os.path.join(self.folder.name, file)) as page:
+                pages += page.read()
+        return pages
 
     def edit(self, old, new):
         path = os.path.join(self.folder.name, "performance.md")
@@ -132,8 +137,15 @@ class Page(unittest.TestCase):
     def test_all_of_it(self):
         page = self.write()
         for words in ("Example 9000", "`bench/report --quick`: 3 runs", "was not idle", "| channel_hit | 103.0 |",
-                      "plots/working_set.svg", "12 of 15 targets are reached"):
+                      "plots/working_set.svg", "12 of 15 targets are reached",
+                      "| translate, the page is known to the channel |"):
             self.assertIn(words, page)
+
+    def test_users_come_first(self):
+        page = self.write()
+        self.assertLess(page.index("| translate, the page is known"), page.index("## Machine"))
+        # our 11 against the peer's hit 36
+        self.assertIn("| translate through the device, 1000 pages | 11.0 | 3.27 |", page)
 
     def test_text_by_hand_survives(self):
         self.write()
@@ -147,7 +159,7 @@ class Page(unittest.TestCase):
         self.edit("<!-- report:rows -->", "")
         with contextlib.redirect_stderr(io.StringIO()) as errors:
             self.write()
-        self.assertIn("no place for rows", errors.getvalue())
+        self.assertIn("a place for rows", errors.getvalue())
 
     def test_vhost_stays_until_measured_again(self):
         first = self.write(vhost=[VHOST])
