@@ -30,6 +30,7 @@ extern "C" {
  * versions may return others; the type of a result is int.
  * @{
  */
+/** Results: the values of these functions, whose type is int. */
 enum viommu_result {
 	VIOMMU_OK = 0,		/**< done */
 	VIOMMU_FAULT = 1,	/**< the guest's tables said no; recorded as required */

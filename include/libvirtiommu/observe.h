@@ -38,15 +38,15 @@ struct viommu_statistics {
 	uint64_t page_requests;		   /**< viommu_request_page() */
 	uint64_t device_tlb_invalidations; /**< viommu_device_config.invalidate was called */
 	/* What follows is of the IOMMU; 0 for a device. */
-	uint64_t message_faults; /**< interrupt messages refused, by reason as faults are */
-	uint64_t flushes;	 /**< invalidations of everything */
-	uint64_t context_invalidations;
-	uint64_t domain_invalidations;
-	uint64_t range_invalidations;
-	uint64_t interrupt_invalidations;
-	uint64_t commands; /**< commands, descriptors, requests that were executed */
-	uint64_t command_errors;
-	uint64_t completions; /**< of invalidations, that the guest was told of */
+	uint64_t message_faults;	/**< interrupt messages refused, by reason as faults are */
+	uint64_t flushes;		/**< invalidations of everything */
+	uint64_t context_invalidations; /**< of contexts: of all, a domain, or a device */
+	uint64_t domain_invalidations;	/**< of everything of a domain */
+	uint64_t range_invalidations;	/**< of addresses of a domain */
+	uint64_t interrupt_invalidations; /**< of interrupt table entries */
+	uint64_t commands;		  /**< commands, descriptors, requests that were executed */
+	uint64_t command_errors;	  /**< those that were refused */
+	uint64_t completions;		  /**< of invalidations, that the guest was told of */
 	/** Nanoseconds that one of these was pending, at least: as viommu_run() saw it, which reads the host's
 	 * clock. 0 without viommu_host.now. */
 	uint64_t longest_completion;
