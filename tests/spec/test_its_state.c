@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "check.h"
+#include "its_engine.h"
 #include "its_rig.h"
 
 static struct its_rig rig;
@@ -257,6 +258,69 @@ static void altered_states(void **state)
 	assert_int_equal(viommu_restore(rig.its, s.lpis, s.lpis_bytes), VIOMMU_ESTATE);
 	assert_int_equal(viommu_restore(rig.lpis, s.its, s.its_bytes), VIOMMU_ESTATE);
 	assert_int_equal(its_resolve(&rig, 1, 0), ITS_LPI(8192, 2)); /* unchanged */
+	drop(&s);
+	its_close(&rig);
+}
+
+/* One field at a time is something else. Device 1 has 5 bits of EventID, and event 0 is LPI 8192 in collection 100. */
+#define FIELD(mask, x) (((mask) & -(mask)) * (x))
+#define EVENT(intid)   (FIELD(EVENT_INTID, intid) | FIELD(EVENT_TARGET, 100))
+#define FIRST_EVENT    24 /* of the first device: DeviceID, bits, ITT, number of events; EventID */
+
+static const struct {
+	const char *name;
+	const char record[5];
+	uint32_t at;
+	uint32_t bytes;
+	uint64_t value;
+	int result;
+} fields[] = {
+	{ "as it is", "devs", 4, 4, 5, VIOMMU_PENDING },
+	{ "device: no bits", "devs", 4, 4, 0, VIOMMU_ESTATE },
+	{ "device: more bits than TYPER.ID_bits", "devs", 4, 4, 17, VIOMMU_ESTATE },
+	{ "device: ITT between 256 bytes", "devs", 8, 8, ITS_RIG_ITT(0) + 1, VIOMMU_ESTATE },
+	{ "device: ITT above 52 bits", "devs", 8, 8, BIT(52), VIOMMU_ESTATE },
+	{ "event: not valid", "devs", FIRST_EVENT, 8, EVENT(8192), VIOMMU_ESTATE },
+	{ "event: no LPI", "devs", FIRST_EVENT, 8, EVENT_VALID | EVENT(8191), VIOMMU_ESTATE },
+	{ "event: another LPI", "devs", FIRST_EVENT, 8, EVENT_VALID | EVENT(8200), VIOMMU_PENDING },
+	{ "current: nothing but that it quiesces", "curr", 0, 8, BIT(2), VIOMMU_PENDING },
+	{ "current: the orphan of no command", "curr", 0, 8, BIT(1), VIOMMU_ESTATE },
+	{ "current: unknown flag", "curr", 0, 8, BIT(4), VIOMMU_ESTATE },
+};
+
+/* What a record of the state has in it: its name and its length come first. */
+static unsigned char *record_in(unsigned char *state, uint64_t bytes, const char *name)
+{
+	for (uint64_t at = 0; at + 8 < bytes; at++) {
+		if (!memcmp(state + at, name, 4))
+			return state + at + 8;
+	}
+	fail_msg("%s: no such record", name);
+	return NULL;
+}
+
+static void altered_fields(void **state)
+{
+	struct saved s;
+	unsigned char *altered;
+
+	its_open(&rig, &(struct its_rig_config){ 0 });
+	make_busy(&rig);
+	save(&rig, &s);
+	altered = malloc(s.its_bytes);
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++) {
+		int result;
+
+		memcpy(altered, s.its, s.its_bytes);
+		memcpy(record_in(altered, s.its_bytes, fields[i].record) + fields[i].at,
+		       &fields[i].value, fields[i].bytes);
+		seal(altered, s.its_bytes);
+		result = viommu_restore(rig.its, altered, s.its_bytes);
+		check_eq(fields[i].name, result, fields[i].result);
+		if (result == VIOMMU_PENDING)
+			finish(rig.its, result);
+	}
+	free(altered);
 	drop(&s);
 	its_close(&rig);
 }
@@ -576,13 +640,14 @@ static void set_register(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buffer_round_trip),   cmocka_unit_test(buffer_leaves_memory_alone),
-		cmocka_unit_test(command_under_way),   cmocka_unit_test(altered_states),
-		cmocka_unit_test(table_bytes),	       cmocka_unit_test(tables_round_trip),
-		cmocka_unit_test(ways_are_equivalent), cmocka_unit_test(indirect_tables),
-		cmocka_unit_test(distant_devices),     cmocka_unit_test(hostile_tables),
-		cmocka_unit_test(caps_hold),	       cmocka_unit_test(not_representable),
-		cmocka_unit_test(memory_that_fails),   cmocka_unit_test(set_register),
+		cmocka_unit_test(buffer_round_trip), cmocka_unit_test(buffer_leaves_memory_alone),
+		cmocka_unit_test(command_under_way), cmocka_unit_test(altered_states),
+		cmocka_unit_test(altered_fields),    cmocka_unit_test(table_bytes),
+		cmocka_unit_test(tables_round_trip), cmocka_unit_test(ways_are_equivalent),
+		cmocka_unit_test(indirect_tables),   cmocka_unit_test(distant_devices),
+		cmocka_unit_test(hostile_tables),    cmocka_unit_test(caps_hold),
+		cmocka_unit_test(not_representable), cmocka_unit_test(memory_that_fails),
+		cmocka_unit_test(set_register),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
