@@ -54,6 +54,8 @@ has its_pool.c "take its_map_device" "$stores" 1
 # A mapping, and then whether its domain still is the one.
 has virtio_translate.c "virtio_translate look_up" "$loads" 1
 has virtio_translate.c "virtio_visit look_up" "$loads" 1
+# The epoch, before what is read in a section of it: with membarrier there is no fence.
+has channel.c viommu_enter ldar 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
 has channel.c catch_up ldar 4
 has translate.c take_domain ldar 4
