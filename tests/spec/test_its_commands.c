@@ -346,6 +346,8 @@ static void inv_reads_again(void **state)
 	its_configure(r, 8192, 0x30);
 	assert_int_equal(its_command(r, INV(1, 0)), 0);
 	its_expect_told(r, "disabled", (struct its_told){ 0, UINT32_MAX, 8192, 0x30, 0 });
+	assert_int_equal(its_command(r, CLEAR(1, 0)), 0);
+	its_expect_silence(r, "not pending, but nobody had been told that it is");
 	its_close(r);
 }
 

@@ -299,7 +299,7 @@ static void test_first_stage(void **state)
 	p.fs = guest_table(&u->g);
 	p.ss = guest_table(&u->g);
 	guest_fs_map(&u->g, p.fs, 4, 0x5000, 0x4000000, 12, 7);
-	guest_fs_map(&u->g, p.fs, 4, 0x40000000, 0x40000000, 21, 5);
+	guest_fs_map(&u->g, p.fs, 4, 0x40000000, 0x40000000, 21, 0x45); /* R, D */
 	guest_fs_map(&u->g, p.fs, 4, UINT64_C(0xffff800000000000), 0x4001000, 12, 7);
 	guest_fs_map(&u->g, p.fs, 4, UINT64_MAX - 0xfff, 0x4002000, 12, 7);
 	for (unsigned i = 0; i < 4; i++)
@@ -308,6 +308,8 @@ static void test_first_stage(void **state)
 	for (unsigned i = 0; i < 2; i++)
 		guest_ss_map(&u->g, p.ss, 4, 0x40000000 + i * GUEST_PAGE,
 			     (UINT64_C(1) << 41) + i * GUEST_PAGE, 12, 3);
+	/* of what may only be read, what may only be written is nothing */
+	guest_ss_map(&u->g, p.ss, 4, 0x40000000 + 2 * GUEST_PAGE, UINT64_C(3) << 40, 12, 2);
 	/* the tables of the first stage, which are in the guest's memory, at the same addresses */
 	guest_ss_map(&u->g, p.ss, 4, 0, 0, 21, 3);
 	guest_ss_map(&u->g, p.ss, 4, 0x200000, 0x200000, 21, 3);
