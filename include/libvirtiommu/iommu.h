@@ -456,12 +456,12 @@ VIOMMU_API int viommu_device_translate(struct viommu_device *device,
 /** One step of an explanation. */
 struct viommu_step {
 	uint64_t gpa; /**< where a structure was read; UINT64_MAX: nothing was read in this step */
-	uint64_t raw[8];  /**< what was read, `words` of it */
-	uint32_t words;	  /**< 64-bit words in raw */
-	uint32_t reason;  /**< fault reason if the step failed, else 0 */
-	const char *what; /**< such as "context entry" or "second stage, level 2"; constant */
-	uint32_t flags;	  /**< VIOMMU_STEP_* */
-	uint32_t reserved;
+	uint64_t raw[8];   /**< what was read, `words` of it */
+	uint32_t words;	   /**< 64-bit words in raw */
+	uint32_t reason;   /**< fault reason if the step failed, else 0 */
+	const char *what;  /**< such as "context entry" or "second stage, level 2"; constant */
+	uint32_t flags;	   /**< VIOMMU_STEP_* */
+	uint32_t reserved; /**< 0 */
 };
 
 /** @name Steps that are not structures of the guest's tables
