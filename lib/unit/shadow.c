@@ -7,6 +7,7 @@
 
 /* Table entries of one visit, and pieces of one difference, at most. */
 #define VISIT_BUDGET 512U
+#define VISIT_LEAST  64U
 #define PIECES_MAX   1024U
 
 /* ---- the record; with shadow_lock held ---- */
@@ -255,6 +256,14 @@ static int compare_page(void *opaque, const struct translation *page)
 	return !compare(d, last < s->last ? last : s->last, page) || d->done;
 }
 
+/* What is left, but enough to get on: an entry at each level of both stages is less. */
+static uint32_t visit_budget(uint32_t steps)
+{
+	if (steps < VISIT_LEAST)
+		return VISIT_LEAST;
+	return steps < VISIT_BUDGET ? steps : VISIT_BUDGET;
+}
+
 /* One visit's worth. False: steps ran out. */
 static bool compare_some(struct difference *d)
 {
@@ -268,7 +277,8 @@ static bool compare_some(struct difference *d)
 				  .last = s->last,
 				  .page = compare_page,
 				  .opaque = d,
-				  .budget = VISIT_BUDGET };
+				  .budget = visit_budget(u->steps) };
+	const uint32_t budget = visit.budget;
 	enum pt_visit_end end = PT_VISIT_DONE;
 	struct context context;
 
@@ -276,7 +286,7 @@ static bool compare_some(struct difference *d)
 		return false;
 	if (unit_parse(u, &q, &context) == VIOMMU_OK)
 		end = u->engine->visit(u, &context, &visit);
-	unit_pay(u, 1 + VISIT_BUDGET - visit.budget);
+	unit_pay(u, 1 + budget - visit.budget);
 	if (end == PT_VISIT_STOPPED)
 		return d->done;
 	if (end == PT_VISIT_BUDGET && visit.next > s->at)
