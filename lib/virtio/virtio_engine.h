@@ -270,7 +270,8 @@ static inline void virtio_unlink_owing(struct virtio *v, struct virtio_endpoint 
 
 static inline void virtio_take_from(struct virtio *v, enum virtio_scope scope, uint64_t concerns)
 {
-	v->taking = (struct virtio_pending){ .scope = scope, .concerns = concerns };
+	v->taking.scope = scope;
+	v->taking.concerns = concerns;
 }
 
 /* The mapping as the TLB has it. A fetch is a read, and nobody keeps dirty. */
@@ -415,7 +416,17 @@ void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *endpoint, uint32
  * @barrier, later requests wait for it. */
 int virtio_told(struct virtio *v, bool barrier);
 /* The end of a request: VIOMMU_OK, or VIOMMU_PENDING. */
-int virtio_finish(struct virtio *v, uint64_t token);
+int virtio_finish_taking(struct virtio *v, uint64_t token);
+
+static inline int virtio_finish(struct virtio *v, uint64_t token)
+{
+	if (v->unsynced)
+		return virtio_finish_taking(v, token);
+	/* Nothing was taken away: it is complete, whatever is told on this occasion. */
+	notify_end(&v->unit, VIOMMU_OK);
+	return VIOMMU_OK;
+}
+
 /* The end of one that has been answered with VIOMMU_PENDING: virtio_run() completes it. */
 void virtio_finish_later(struct virtio *v, uint64_t token);
 /* Completes what can be completed. */

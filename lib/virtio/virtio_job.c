@@ -412,7 +412,8 @@ static bool (*const go_on[])(struct virtio *v) = {
 	[VIRTIO_TELLING] = go_on_telling,
 };
 
-/* It is done, but for those who still use what it took away. */
+/* It is done, but for those who still use what it took away. Whoever sent a request that ends in the same call
+ * looks at those (virtio_finish()). */
 static void end(struct virtio *v)
 {
 	if (!v->job.request)
@@ -420,29 +421,28 @@ static void end(struct virtio *v)
 	else if (v->job.pending)
 		virtio_finish_later(v, v->job.token);
 	v->job.pending = false;
-	if (v->retell)
+	if (v->retell) {
+		v->retell = false;
 		virtio_begin_telling(v, false);
-	v->retell = false;
+	}
 }
 
-/* True: nothing is under way any more. */
-static bool go_on_until_done(struct virtio *v)
+static bool ends_at_once(const struct virtio *v)
 {
-	while (v->job.phase) {
-		if (!go_on[v->job.phase](v))
-			return false;
-		if (!v->job.phase)
-			end(v);
-	}
-	return true;
+	return v->job.request && !v->job.pending && !v->retell;
 }
 
 bool virtio_go_on(struct virtio *v)
 {
-	if (go_on_until_done(v))
-		return true;
-	unit_work(&v->unit);
-	return false;
+	while (v->job.phase) {
+		if (!go_on[v->job.phase](v)) {
+			unit_work(&v->unit);
+			return false;
+		}
+		if (!v->job.phase && UNLIKELY(!ends_at_once(v)))
+			end(v);
+	}
+	return true;
 }
 
 bool virtio_tell_pass(struct virtio *v)
@@ -481,7 +481,7 @@ void virtio_finish_job(struct viommu *u)
 
 	while (v->job.phase) {
 		u->steps = UINT32_MAX;
-		go_on_until_done(v);
+		virtio_go_on(v);
 	}
 	u->steps = u->limits.steps;
 }

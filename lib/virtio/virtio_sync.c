@@ -109,17 +109,11 @@ static bool anything_pending(const struct virtio *v)
 	return v->pending_count || v->quiet.epoch || v->barrier.epoch;
 }
 
-/* From here on nobody begins to use what was taken away. True: nobody does. */
-static bool hold_back(struct virtio *v, struct virtio_pending *p)
+/* Somebody uses what was taken away, or has not been told yet (@settled). True: not what concerns the request. */
+static bool hold_back_of_those(struct virtio *v, struct virtio_pending *p, bool settled)
 {
 	struct viommu *u = &v->unit;
-	bool settled;
 
-	notify_complete(u);
-	p->epoch = epoch_start(&u->epoch);
-	settled = notify_settled(u);
-	if (settled && nothing_in_use(v, p))
-		return true;
 	p->invalidation = devices_last_token(u);
 	if (!settled) {
 		unit_work(u);
@@ -135,22 +129,27 @@ static bool hold_back(struct virtio *v, struct virtio_pending *p)
 	return true;
 }
 
-int virtio_finish(struct virtio *v, uint64_t token)
+/* From here on nobody begins to use what was taken away. True: nobody does. */
+static inline bool hold_back(struct virtio *v, struct virtio_pending *p)
 {
-	struct virtio_pending p;
+	struct viommu *u = &v->unit;
+	bool settled;
 
-	if (!v->unsynced) {
-		notify_end(&v->unit,
-			   VIOMMU_OK); /* the request is complete: nothing was taken away */
-		return VIOMMU_OK;
-	}
-	p = v->taking;
-	p.token = token;
-	if (hold_back(v, &p)) {
+	notify_complete(u);
+	p->epoch = epoch_start(&u->epoch);
+	settled = notify_settled(u);
+	return (LIKELY(settled) && nothing_in_use(v, p)) || hold_back_of_those(v, p, settled);
+}
+
+int virtio_finish_taking(struct virtio *v, uint64_t token)
+{
+	if (hold_back(v, &v->taking)) {
 		probe_completion(&v->unit);
 		return VIOMMU_OK;
 	}
-	v->pending[v->pending_count++] = p; /* there is room: else it would not have begun */
+	v->taking.token = token;
+	/* there is room: else it would not have begun */
+	v->pending[v->pending_count++] = v->taking;
 	return VIOMMU_PENDING;
 }
 
@@ -160,6 +159,7 @@ void virtio_finish_later(struct virtio *v, uint64_t token)
 
 	*p = v->taking;
 	p->token = token;
+	p->epoch = 0;
 	notify_complete(&v->unit);
 	if (v->unsynced) {
 		p->epoch = epoch_start(&v->unit.epoch);
