@@ -181,7 +181,8 @@ VIOMMU_API int viommu_device_new(struct viommu *iommu, const struct viommu_devic
  * @param device  may be NULL
  * @return VIOMMU_OK, or VIOMMU_EBUSY while a channel, a listener or an open section of it exists, from inside its own
  * callback, or for the moment in which a call on the IOMMU by another thread has to do with it (a guest's
- * request names it, a listener of the whole IOMMU is told of it): try again then
+ * request names it, a listener of the whole IOMMU is told of it, an interrupt message of it behind a
+ * virtio-iommu is translated): try again then
  */
 VIOMMU_API int viommu_device_free(struct viommu_device *device);
 
@@ -570,8 +571,8 @@ VIOMMU_API int viommu_invalidation_done(struct viommu_device *device, uint64_t t
  * @param offset  from the start of its register space
  * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define read as 0
  * @param value   receives the value, zero-extended
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (from inside a callback of a call on this handle;
- * never for the configuration space of virtio.h), VIOMMU_ENOTSUP
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (a call on this handle is under way, in another
+ * thread or around this one; never for the configuration space of virtio.h), VIOMMU_ENOTSUP
  */
 VIOMMU_API int viommu_reg_read(struct viommu *iommu, uint64_t offset, uint32_t bytes,
 			       uint64_t *value);
@@ -584,8 +585,8 @@ VIOMMU_API int viommu_reg_read(struct viommu *iommu, uint64_t offset, uint32_t b
  * @param offset  from the start of its register space
  * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define are ignored
  * @param value   the value
- * @return VIOMMU_OK; VIOMMU_PENDING: work remains (see viommu_run()); VIOMMU_EINVAL, VIOMMU_EBUSY,
- * VIOMMU_ENOTSUP
+ * @return VIOMMU_OK; VIOMMU_PENDING: work remains (see viommu_run()); VIOMMU_EINVAL, VIOMMU_EBUSY (as
+ * viommu_reg_read(): nothing is done), VIOMMU_ENOTSUP
  */
 VIOMMU_API int viommu_reg_write(struct viommu *iommu, uint64_t offset, uint32_t bytes,
 				uint64_t value);
@@ -597,7 +598,8 @@ VIOMMU_API int viommu_reg_write(struct viommu *iommu, uint64_t offset, uint32_t 
  * One at a time per handle, together with viommu_reg_read() and viommu_reg_write().
  * @param iommu  the IOMMU
  * @return VIOMMU_OK: nothing is left. VIOMMU_PENDING: something is; the host's work callback tells
- * when to call again (if it is the command budget, at once). VIOMMU_EINVAL, VIOMMU_EBUSY
+ * when to call again (if it is the command budget, at once). VIOMMU_EINVAL, VIOMMU_EBUSY (as
+ * viommu_reg_write())
  */
 VIOMMU_API int viommu_run(struct viommu *iommu);
 
@@ -609,6 +611,7 @@ VIOMMU_API int viommu_run(struct viommu *iommu);
  * @param iommu  the IOMMU
  * @return VIOMMU_OK; VIOMMU_PENDING: done, but something that was looked up before may be in use (a section
  * is open, a backend has not acknowledged): see viommu_run(); VIOMMU_EINVAL, VIOMMU_EBUSY
+ * (as viommu_reg_write())
  */
 VIOMMU_API int viommu_reset(struct viommu *iommu);
 
@@ -621,7 +624,7 @@ VIOMMU_API int viommu_reset(struct viommu *iommu);
  * @param iommu  the IOMMU
  * @return VIOMMU_OK: what is asked from now on is asked of the tables, and listeners know it (who may
  * still be using what he asked before: viommu_vm_quiesce()). VIOMMU_PENDING: listeners are still to be
- * told (see viommu_run()). VIOMMU_EINVAL, VIOMMU_EBUSY
+ * told (see viommu_run()). VIOMMU_EINVAL, VIOMMU_EBUSY (as viommu_reg_write())
  */
 VIOMMU_API int viommu_flush(struct viommu *iommu);
 
@@ -792,7 +795,7 @@ VIOMMU_API int viommu_find_iova(struct viommu_device *device, uint32_t pasid, ui
  * @param buffer  receives the state; NULL with capacity 0 asks for the size
  * @param bytes   in: capacity; out: bytes needed
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOSPC (bytes is set, also when only the size was asked for;
- * what is in the buffer then is no state), VIOMMU_EBUSY
+ * what is in the buffer then is no state), VIOMMU_EBUSY (as viommu_reg_write())
  */
 VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
 
@@ -806,7 +809,7 @@ VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
  * @param bytes   its length
  * @return VIOMMU_OK; VIOMMU_PENDING: restored, and work remains, or something that was looked up before may
  * be in use (see viommu_run()); VIOMMU_EINVAL,
- * VIOMMU_ESTATE, VIOMMU_ENOMEM, VIOMMU_EBUSY
+ * VIOMMU_ESTATE, VIOMMU_ENOMEM, VIOMMU_EBUSY (as viommu_reg_write())
  */
 VIOMMU_API int viommu_restore(struct viommu *iommu, const void *buffer, uint64_t bytes);
 

@@ -285,7 +285,7 @@ VIOMMU_API int viommu_lpis_acknowledge_virtual(struct viommu *lpis, uint32_t vpe
  * One at a time per handle, together with viommu_reg_write() and viommu_run().
  * @param lpis  from viommu_lpis_new()
  * @return VIOMMU_OK; VIOMMU_FAULT: guest memory could not be accessed (what was written stays);
- * VIOMMU_ENOTSUP (VIOMMU_LPIS_NO_GUEST_WRITES), VIOMMU_EINVAL, VIOMMU_EBUSY
+ * VIOMMU_ENOTSUP (VIOMMU_LPIS_NO_GUEST_WRITES), VIOMMU_EINVAL, VIOMMU_EBUSY (as viommu_reg_write())
  */
 VIOMMU_API int viommu_lpis_save_pending(struct viommu *lpis);
 
@@ -412,7 +412,7 @@ VIOMMU_API int viommu_its_get_config(const struct viommu *iommu, struct viommu_i
  * @param offset  of a register
  * @param value   its value
  * @return VIOMMU_OK, VIOMMU_PENDING (see viommu_run()), VIOMMU_EINVAL (the register does not take the
- * value), VIOMMU_ENOENT (no such register), VIOMMU_EBUSY (also: CREADR while Enabled is 1)
+ * value), VIOMMU_ENOENT (no such register), VIOMMU_EBUSY (as viommu_reg_write(); also: CREADR while Enabled is 1)
  */
 VIOMMU_API int viommu_its_set_register(struct viommu *its, uint64_t offset, uint64_t value);
 
@@ -431,7 +431,7 @@ VIOMMU_API int viommu_its_set_register(struct viommu *its, uint64_t offset, uint
  * @return VIOMMU_OK; VIOMMU_FAULT: a table is not valid, too small, or cannot be written (what was
  * written stays); VIOMMU_ENOTSUP (VIOMMU_LPIS_NO_GUEST_WRITES; or something that revision 0 cannot
  * represent: DeviceIDs above 16 bits, TYPER.Virtual, HCC, PTA, an indirect collection table);
- * VIOMMU_EBUSY (also: a command is under way, see viommu_run()), VIOMMU_EINVAL
+ * VIOMMU_EBUSY (as viommu_reg_write(); also: a command is under way, see viommu_run()), VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_its_save_tables(struct viommu *its);
 
@@ -444,7 +444,7 @@ VIOMMU_API int viommu_its_save_tables(struct viommu *its);
  * @return VIOMMU_OK; VIOMMU_PENDING: restored, and listeners have to be told (see viommu_run());
  * VIOMMU_ESTATE: an entry is invalid (the mappings are gone, as in KVM); VIOMMU_FAULT: a table cannot be
  * read (ditto); VIOMMU_ELIMIT: the caps (ditto); VIOMMU_ENOTSUP (see viommu_its_save_tables());
- * VIOMMU_EBUSY (also: Enabled is 1), VIOMMU_EINVAL
+ * VIOMMU_EBUSY (as viommu_reg_write(); also: Enabled is 1), VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_its_restore_tables(struct viommu *its);
 

@@ -84,7 +84,7 @@ VIOMMU_API int viommu_routes_new(struct viommu *iommu, const struct viommu_route
  *
  * Alone: nothing else may run on this handle, and no call on registers of the IOMMU.
  * @param routes  may be NULL
- * @return VIOMMU_OK, VIOMMU_EBUSY (from inside a callback of the IOMMU)
+ * @return VIOMMU_OK, VIOMMU_EBUSY (a call on registers of the IOMMU is under way: nothing is freed)
  */
 VIOMMU_API int viommu_routes_free(struct viommu_routes *routes);
 

@@ -347,7 +347,8 @@ struct viommu_vhost_config {
  * @param device  whose translations the backend is given
  * @param config  copied
  * @param vhost   receives the handle
- * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY, VIOMMU_ENOTSUP (a
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (a call on registers of
+ * the IOMMU is under way), VIOMMU_ENOTSUP (a
  * deadline, and the IOMMU's host has no clock)
  */
 VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
@@ -360,7 +361,8 @@ VIOMMU_API int viommu_vhost_new(struct viommu_device *device,
  *
  * Alone: nothing else may run on this handle; nor may a call on the IOMMU's registers.
  * @param vhost  may be NULL
- * @return VIOMMU_OK, or VIOMMU_EBUSY (from inside a callback)
+ * @return VIOMMU_OK, or VIOMMU_EBUSY (from inside a callback, or while a miss or a call on registers of
+ * the IOMMU is under way: nothing is freed)
  */
 VIOMMU_API int viommu_vhost_free(struct viommu_vhost *vhost);
 

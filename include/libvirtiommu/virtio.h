@@ -124,7 +124,7 @@ VIOMMU_API int viommu_virtio_get_config(const struct viommu *iommu,
  * @param accepted  VIOMMU_VIRTIO_F_*; other bits of the transport may be set and are ignored
  * @return VIOMMU_OK; VIOMMU_PENDING: done, and listeners are still to be told, or somebody still uses
  * what is refused now (see viommu_run()). VIOMMU_EINVAL (not a virtio-iommu, or a device-specific bit that is not offered),
- * VIOMMU_EBUSY
+ * VIOMMU_EBUSY (as viommu_reg_write())
  */
 VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepted);
 
@@ -138,7 +138,7 @@ VIOMMU_API int viommu_virtio_set_features(struct viommu *iommu, uint64_t accepte
  * @return VIOMMU_OK; VIOMMU_PENDING: it is under way (limits.steps), or sections are open or devices
  * have not answered: the guest may see status 0 when viommu_run() answers VIOMMU_OK, and requests are
  * not taken before the first of that is over. VIOMMU_EINVAL (not a
- * virtio-iommu), VIOMMU_EBUSY. Requests that were pending are never completed.
+ * virtio-iommu), VIOMMU_EBUSY (as viommu_reg_write()). Requests that were pending are never completed.
  */
 VIOMMU_API int viommu_virtio_reset(struct viommu *iommu);
 
@@ -208,7 +208,7 @@ struct viommu_virtio_endpoint {
  * @param device    an endpoint of a virtio-iommu
  * @param endpoint  copied
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_ENOSPC (the properties do
- * not fit in probe_size), VIOMMU_EBUSY (attached, or from inside a callback). What is refused is
+ * not fit in probe_size), VIOMMU_EBUSY (attached, or as viommu_reg_write()). What is refused is
  * explained through host->message. One that may be attached before this is called, as when it is
  * plugged in while the guest runs, gets its description from viommu_device_config.virtio.
  */
