@@ -79,9 +79,21 @@ bool child_has_testpmd(void)
 	return false;
 }
 
+/* In $TMPDIR, unless a socket's path is too long there. */
+static void name_folder(struct vu_child *child)
+{
+	const char *temporary = getenv("TMPDIR");
+	const char *name = "vhost-user-XXXXXX";
+
+	if (!temporary || !temporary[0] ||
+	    snprintf(child->folder, sizeof(child->folder), "%s/%s", temporary, name) >=
+		    (int)sizeof(child->folder))
+		snprintf(child->folder, sizeof(child->folder), "%s/%s", P_tmpdir, name);
+}
+
 static bool open_folder(struct vu_child *child)
 {
-	strcpy(child->folder, "/tmp/vhost-user-XXXXXX");
+	name_folder(child);
 	if (!mkdtemp(child->folder)) {
 		perror(child->folder);
 		child->folder[0] = 0;

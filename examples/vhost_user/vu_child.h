@@ -10,9 +10,9 @@ struct vu_child {
 	pid_t pid; /* 0: none */
 	int input; /* testpmd's */
 	bool testpmd;
-	char folder[64];
-	char socket[80];
-	char log[80];
+	char folder[96];
+	char socket[108]; /* as long as its path may be */
+	char log[108];
 };
 
 /* Whether this machine has dpdk-testpmd. */
