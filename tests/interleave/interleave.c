@@ -41,7 +41,7 @@
 
 #if !defined(__x86_64__) || defined(__SANITIZE_THREAD__)
 
-bool interleave_possible(void)
+static bool possible(void)
 {
 	print_message(
 		"skipped: threads are interleaved on x86-64 only, without the thread sanitizer\n");
@@ -114,7 +114,7 @@ static OURS bool is_point(uintptr_t at)
 static bool open_code(void)
 {
 	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
-	uintptr_t first = (uintptr_t)&interleave_possible & ~(page - 1);
+	uintptr_t first = (uintptr_t)&interleave_main & ~(page - 1);
 	FILE *maps = fopen("/proc/self/maps", "r");
 	uintptr_t begin, end;
 	char rights[5], line[512];
@@ -378,7 +378,7 @@ unsigned interleave(const struct interleaving *i, void *world)
 	return points;
 }
 
-bool interleave_possible(void)
+static bool possible(void)
 {
 	*(void **)&real_lock = dlsym(RTLD_NEXT, "pthread_mutex_lock");
 	*(void **)&real_unlock = dlsym(RTLD_NEXT, "pthread_mutex_unlock");
@@ -389,3 +389,12 @@ bool interleave_possible(void)
 }
 
 #endif
+
+int interleave_main(void (*test)(void **state))
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test) };
+
+	if (!possible())
+		return 77;
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -28,8 +28,8 @@ struct interleaving {
 	bool early; /* the other has begun before the subject, as far as interleave_pause() */
 };
 
-/* Whether it can be done here; false, having said why. */
-bool interleave_possible(void);
+/* Runs a group of one test, which calls interleave(). The program's status: 77, having said why, if it cannot be done here. */
+int interleave_main(void (*test)(void **state));
 
 /* Returns at how many points the other was let in; fails the test if there were none. */
 unsigned interleave(const struct interleaving *i, void *world);

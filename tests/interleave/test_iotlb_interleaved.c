@@ -181,9 +181,5 @@ static void every_point(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(every_point) };
-
-	if (!interleave_possible())
-		return 77;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return interleave_main(every_point);
 }

@@ -253,14 +253,10 @@ static void flood(struct backend *b, const struct viommu_iotlb_msg *m)
 /* More than the queue has places for: less precise, never less. */
 static void test_full_queue(void **state)
 {
-	struct unit *u = unit_open(0, GUEST_ECAP_LEGACY);
-	struct backend *b;
+	struct unit *u = open_pass_through();
+	struct backend *b = attach(u, 0, u->dev, NONE, 0, 0);
 
 	(void)state;
-	unit_legacy_tables(u);
-	guest_legacy_tt(&u->g, UNIT_RID, UNIT_DID, 0, 4, 2);
-	guest_start(&u->g, VTD_TTM_LEGACY);
-	b = attach(u, 0, u->dev, NONE, 0, 0);
 	b->inside = flood;
 	row_name = "27 more invalidations than the queue holds";
 	row_equal(viommu_vhost_miss(b->v, GUEST_BASE, R), VIOMMU_OK);

@@ -59,14 +59,10 @@ static void test_identity(void **state)
 
 static void test_pass_through(void **state)
 {
-	struct unit *u = unit_open(0, GUEST_ECAP_LEGACY);
-	struct backend *b;
+	struct unit *u = open_pass_through();
+	struct backend *b = attach(u, 0, u->dev, NONE, 0, 0);
 
 	(void)state;
-	unit_legacy_tables(u);
-	guest_legacy_tt(&u->g, UNIT_RID, UNIT_DID, 0, 4, 2);
-	guest_start(&u->g, VTD_TTM_LEGACY);
-	b = attach(u, 0, u->dev, NONE, 0, 0);
 	row_name = "pass-through: as far as the region goes";
 	row_equal(viommu_vhost_miss(b->v, u->page[0] + 9, RW), VIOMMU_OK);
 	expect_update(b, 0, GUEST_BASE, 400 * GUEST_PAGE, host(u, GUEST_BASE), RW);

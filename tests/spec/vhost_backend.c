@@ -190,6 +190,16 @@ void add_region(struct unit *u, uint64_t gpa, unsigned page, unsigned pages, uin
 	assert_int_equal(viommu_vm_add_region(u->g.vm, &region), VIOMMU_OK);
 }
 
+struct unit *open_pass_through(void)
+{
+	struct unit *u = unit_open(0, GUEST_ECAP_LEGACY);
+
+	unit_legacy_tables(u);
+	guest_legacy_tt(&u->g, UNIT_RID, UNIT_DID, 0, 4, 2);
+	guest_start(&u->g, VTD_TTM_LEGACY);
+	return u;
+}
+
 struct unit *open_callbacks(struct layout *l)
 {
 	struct unit *u = &unit;

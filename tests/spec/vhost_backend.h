@@ -84,6 +84,9 @@ extern uint8_t outside[24 * 4096];
 
 void add_region(struct unit *u, uint64_t gpa, unsigned page, unsigned pages, uint32_t flags);
 
+/* The device passes through. */
+struct unit *open_pass_through(void);
+
 /* Tables behind callbacks, four pages of the layout, and all of `outside`. */
 struct unit *open_callbacks(struct layout *l);
 
