@@ -70,15 +70,16 @@ static struct vhost_message cut(const struct vhost_run *run, const struct vhost_
 	return m;
 }
 
-static void push_update(struct viommu_vhost *v, const struct vhost_message *m)
+static void push_update(struct viommu_vhost *v, const struct vhost_message *m, bool alone)
 {
 	push(v, m);
 	if (!m->again)
-		vhost_sent_add(&v->sent, &m->run.range, m->run.gpa, m->run.perm);
+		vhost_sent_add(&v->sent, &m->run.range, m->run.gpa, m->run.perm, alone);
 }
 
 /* A backend that asks for what it was sent has lost it, asks twice, or wants more permission. What it
- * was sent in one message it has as a whole or not at all: the same message does no harm then. */
+ * was sent in one message it has as a whole or not at all: the same message does no harm then. What it
+ * asks for again is kept apart, so that it is known as one message the next time. */
 static bool push_answer(struct viommu_vhost *v, uint64_t iova, const struct vhost_run *run)
 {
 	struct vhost_range range = run->range;
@@ -95,7 +96,7 @@ static bool push_answer(struct viommu_vhost *v, uint64_t iova, const struct vhos
 		vhost_sent_remove(&v->sent, range.first, range.last, &before.run.range);
 		push(v, &before);
 	}
-	push_update(v, &m);
+	push_update(v, &m, makes_room);
 	return true;
 }
 
@@ -109,7 +110,7 @@ static bool push_ahead(struct viommu_vhost *v, const struct vhost_run *run)
 	    vhost_sent_fit(&v->sent, range.first, &range))
 		return false;
 	m = cut(run, &range);
-	push_update(v, &m);
+	push_update(v, &m, false);
 	return range.last == run->range.last;
 }
 

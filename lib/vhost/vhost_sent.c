@@ -15,6 +15,8 @@
 /* And of one that was sent in more than one message, or invalidated in part: a backend may have a part
  * of it. */
 #define PARTS 0x40U
+/* And of one that is not joined with others, so that it is known as a message of its own. */
+#define ALONE 0x20U
 
 /* Items that one change adds at most: two parts at each edge, the new one, one that stands for two.
  */
@@ -181,7 +183,7 @@ bool vhost_sent_same(const struct vhost_sent *sent, const struct vhost_range *ra
 	struct range_item item;
 
 	return find(sent, range->first, &item) && item.first == range->first &&
-	       item.last == range->last && item.target == gpa && item.perm == perm;
+	       item.last == range->last && item.target == gpa && (item.perm & ~ALONE) == perm;
 }
 
 /* ---- changes ---- */
@@ -244,19 +246,21 @@ static void reduce(struct vhost_sent *sent, uint64_t near)
 	}
 }
 
-/* Whether b is what follows a. */
+/* Whether b is what follows a, and both are one range. */
 static bool continues(const struct range_item *a, const struct range_item *b)
 {
-	return a->last + 1 == b->first && (a->perm & ~PARTS) == (b->perm & ~PARTS) &&
+	return !((a->perm | b->perm) & ALONE) && a->last + 1 == b->first &&
+	       (a->perm & ~PARTS) == (b->perm & ~PARTS) &&
 	       a->target + (b->first - a->first) == b->target;
 }
 
 void vhost_sent_add(struct vhost_sent *sent, const struct vhost_range *range, uint64_t gpa,
-		    uint32_t perm)
+		    uint32_t perm, bool alone)
 {
-	struct range_item item = {
-		.first = range->first, .last = range->last, .target = gpa, .perm = perm
-	};
+	struct range_item item = { .first = range->first,
+				   .last = range->last,
+				   .target = gpa,
+				   .perm = perm | (alone ? ALONE : 0) };
 	struct range_item other;
 
 	if (item.first && find(sent, item.first - 1, &other) && continues(&other, &item)) {

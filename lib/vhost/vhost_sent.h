@@ -43,9 +43,10 @@ void vhost_sent_lay_ready(struct vhost_sent *sent, void *block, uint64_t bytes);
 
 #define VHOST_SENT_ALIGN 512U
 
-/* Adds a range that overlaps none. When there are too many, two neighbours become one. */
+/* Adds a range that overlaps none. When there are too many, two neighbours become one. One that goes on
+ * from another becomes one with it at once, unless it stays @alone. */
 void vhost_sent_add(struct vhost_sent *sent, const struct vhost_range *range, uint64_t gpa,
-		    uint32_t perm);
+		    uint32_t perm, bool alone);
 
 /* Removes [first, last]; without memory, a range that is across an edge stays whole. @removed: if
  * not NULL, receives the smallest range that has all that was there. */

@@ -80,11 +80,16 @@ static void test_reach(void **state)
 	row_name = "an update stays within the aligned block";
 	for (unsigned reach = 1; reach <= PAGES; reach *= 2) {
 		struct backend *b = attach(u, 0, u->dev, NONE, reach * GUEST_PAGE, 0);
+		bool alone[PAGES] = { false };
 
 		for (unsigned i = 0; i < PAGES; i += 3) {
-			/* what goes on from the block before is one range of the record */
-			bool replaced = b->page[i].uaddr != 0 && i >= reach;
+			const unsigned block = i / reach;
+			/* what goes on from the block before is one range of the record, until it
+			 * is asked for again */
+			bool replaced = b->page[i].uaddr != 0 && block && !alone[block] &&
+					!alone[block - 1];
 
+			alone[block] |= replaced;
 			b->count = 0;
 			row_equal(viommu_vhost_miss(b->v, AT(i) + 0xfff, RW), VIOMMU_OK);
 			expect_run(b, 0, &l, i, reach, replaced);
@@ -602,6 +607,46 @@ static void test_again_joined(void **state)
 	unit_close(u);
 }
 
+/* Messages that go on, and are together more than one message can be: the first to be asked for again is
+ * invalidated, once. Other threads of the backend would lose it each time. */
+static void test_again_longer_than_reach(void **state)
+{
+	enum { REACH = 8 };
+	struct layout l;
+	struct unit *u = open_layout(&l);
+	struct backend *b = attach(u, 0, u->dev, NONE, REACH * GUEST_PAGE, 0);
+
+	(void)state;
+	row_name = "35 each block once";
+	for (unsigned i = 0; i < PAGES; i += REACH)
+		row_equal(viommu_vhost_miss(b->v, AT(i), R), VIOMMU_OK);
+	row_equal(b->count, PAGES / REACH);
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < PAGES; i += REACH) {
+			row_name = round ? "35 asked for again and again: no invalidation"
+					 : "35 asked for again: an invalidation, of it alone";
+			b->count = 0;
+			row_equal(viommu_vhost_miss(b->v, AT(i + 3), R), VIOMMU_OK);
+			row_equal(b->count, round ? 1 : 2);
+			if (!round)
+				expect_invalidate(b, 0, AT(i), AT(i + REACH) - 1);
+			expect_update(b, !round, AT(i), REACH * GUEST_PAGE, host(u, target(&l, i)),
+				      RW);
+			if (round == 1)
+				lose(b, i);
+		}
+	}
+	row_name = "5 and all of it is invalidated as it is";
+	b->count = 0;
+	for (unsigned i = 0; i < PAGES; i += REACH) {
+		submit(u, Q_IOTLB(3, UNIT_DID), AT(i + 1));
+		row_equal(b->page[i + 1].uaddr, 0);
+	}
+	row_equal(b->count, PAGES / REACH);
+	detach(b);
+	unit_close(u);
+}
+
 /* What a backend had is not gone because it cannot be sent again. */
 static void test_again_not_sent(void **state)
 {
@@ -801,6 +846,7 @@ int main(void)
 		cmocka_unit_test(test_room_for_nothing),
 		cmocka_unit_test(test_again),
 		cmocka_unit_test(test_again_joined),
+		cmocka_unit_test(test_again_longer_than_reach),
 		cmocka_unit_test(test_again_not_sent),
 		cmocka_unit_test(test_again_waits),
 		cmocka_unit_test(test_ahead_again),

@@ -58,7 +58,7 @@ static void add(struct vhost_sent *sent, const struct vhost_range *range, uint64
 
 	vhost_sent_remove(sent, range->first, range->last, &removed);
 	assert_true(!vhost_sent_any(sent, range->first, range->last));
-	vhost_sent_add(sent, range, gpa, 1 + choose(3));
+	vhost_sent_add(sent, range, gpa, 1 + choose(3), choose(4) == 0);
 }
 
 /* What can be sent again as it is: a message that is there as a whole, or what is left of one. @piece:
@@ -140,7 +140,13 @@ static void any_order(void **state)
 	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
 }
 
-/* What goes on is one range, so that a ring that is mapped page by page costs one. */
+static bool same(const struct vhost_sent *sent, uint64_t first, uint64_t last, uint64_t gpa,
+		 uint32_t perm)
+{
+	return vhost_sent_same(sent, &(struct vhost_range){ first, last }, gpa, perm);
+}
+
+/* What goes on is one range, so that a ring that is mapped page by page costs one; but for what is to stay alone. */
 static void joined(void **state)
 {
 	struct viommu_vm_config config = { .size = sizeof(config) };
@@ -150,23 +156,22 @@ static void joined(void **state)
 	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
 	assert_int_equal(vhost_sent_init(&sent, vm, 8), VIOMMU_OK);
 	make_room(&sent, vm);
-	vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x1fff }, 0x5000, 3);
-	vhost_sent_add(&sent, &(struct vhost_range){ 0x3000, 0x3fff }, 0x7000, 3);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x1fff }, 0x5000, 3, false);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x3000, 0x3fff }, 0x7000, 3, false);
 	assert_int_equal(sent.map.count, 2);
-	vhost_sent_add(&sent, &(struct vhost_range){ 0x2000, 0x2fff }, 0x6000, 3);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x2000, 0x2fff }, 0x6000, 3, false);
 	assert_int_equal(sent.map.count, 1);
 	make_room(&sent, vm);
-	vhost_sent_add(&sent, &(struct vhost_range){ 0x4000, 0x4fff }, 0x9000, 3);
-	vhost_sent_add(&sent, &(struct vhost_range){ 0, 0xfff }, 0x4000, 1);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x4000, 0x4fff }, 0x9000, 3, false);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0, 0xfff }, 0x4000, 1, false);
 	assert_int_equal(sent.map.count, 3);
+	make_room(&sent, vm);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x5000, 0x5fff }, 0xa000, 3, true);
+	vhost_sent_add(&sent, &(struct vhost_range){ 0x6000, 0x6fff }, 0xb000, 3, false);
+	assert_int_equal(sent.map.count, 5);
+	assert_true(same(&sent, 0x5000, 0x5fff, 0xa000, 3));
 	vhost_sent_fini(&sent);
 	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
-}
-
-static bool same(const struct vhost_sent *sent, uint64_t first, uint64_t last, uint64_t gpa,
-		 uint32_t perm)
-{
-	return vhost_sent_same(sent, &(struct vhost_range){ first, last }, gpa, perm);
 }
 
 /* Only what was sent as it is, or is left of that. Without memory to say which part is gone, it is not
@@ -187,9 +192,9 @@ static void same_again(void **state)
 
 		assert_int_equal(vhost_sent_init(&sent, vm, 1024), VIOMMU_OK);
 		make_room(&sent, vm);
-		vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x8fff }, 0x5000, 3);
+		vhost_sent_add(&sent, &(struct vhost_range){ 0x1000, 0x8fff }, 0x5000, 3, false);
 		for (uint64_t at = 0x100000; vhost_sent_reserve(&sent); at += 0x2000)
-			vhost_sent_add(&sent, &(struct vhost_range){ at, at }, 0, 3);
+			vhost_sent_add(&sent, &(struct vhost_range){ at, at }, 0, 3, false);
 		assert_true(same(&sent, 0x1000, 0x8fff, 0x5000, 3));
 		assert_false(same(&sent, 0x1000, 0x8fff, 0x6000, 3));
 		assert_false(same(&sent, 0x1000, 0x8fff, 0x5000, 1));
