@@ -216,12 +216,13 @@ bool its_device_fits(const struct its *its, uint32_t device, unsigned bits)
 bool its_map_device(struct its *its, struct viommu *payer, uint32_t device, unsigned bits,
 		    uint64_t itt)
 {
-	uint32_t first = make_room(its, payer, blocks_of(bits), NULL);
+	const uint32_t blocks = blocks_of(bits);
+	uint32_t first = make_room(its, payer, blocks, NULL);
 
-	if (first == NOWHERE || (payer && !unit_pay(payer, 1 + blocks_of(bits))))
+	if (first == NOWHERE || (payer && !unit_pay(payer, 1 + blocks)))
 		return false;
 	take(its, first, device, bits, itt);
-	for (uint32_t i = 0; i < blocks_of(bits) * ITS_BLOCK; i++)
+	for (uint32_t i = 0; i < blocks * ITS_BLOCK; i++)
 		atomic_store_explicit(&its->event[(uint64_t)first * ITS_BLOCK + i], 0,
 				      memory_order_relaxed);
 	publish(its, first, device, bits);

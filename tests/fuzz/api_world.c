@@ -11,11 +11,15 @@ struct api_world api;
  * is not told of it being freed, which must be done alone. */
 static void reenter(bool used)
 {
+	struct work paused;
+
 	if (api.depth >= DEPTH || !input_left(api.in) || take(1) % 4)
 		return;
 	api.depth++;
 	api.used += used;
+	paused = work_pause();
 	api.step();
+	work_resume(paused);
 	api.used -= used;
 	api.depth--;
 }
@@ -185,6 +189,17 @@ void api_vm_new(void)
 	check(viommu_vm_new(how == 2 ? NULL : &config, how == 3 ? NULL : &api.vm[n]));
 }
 
+/* Those of a spoilt structure are others. */
+static void expect_steps_of(const struct viommu *unit)
+{
+	struct viommu_limits limits = { .size = sizeof(limits) };
+
+	CHECK(viommu_get_limits(unit, &limits) == VIOMMU_OK);
+	if (limits.steps > api.steps)
+		api.steps = limits.steps;
+	work_expect(api.steps, WORK_EACH, WORK_BASE);
+}
+
 void api_unit_new(void)
 {
 	unsigned n = (unsigned)take(1) % UNITS;
@@ -198,7 +213,8 @@ void api_unit_new(void)
 					.devices = (uint32_t)take(1) % 4,
 					.channels = (uint32_t)take(1) % 4,
 					.queue_budget = 8,
-					.outstanding = (uint32_t)take(1) % 4 };
+					.outstanding = (uint32_t)take(1) % 4,
+					.steps = STEPS };
 	struct viommu_vtd_config config = { .host = &host, .limits = &limits };
 	uint64_t how = take(1);
 	struct viommu *unit = NULL;
@@ -214,6 +230,7 @@ void api_unit_new(void)
 	check(viommu_vtd_new(api.vm[vm], &config, how == 8 ? NULL : &unit));
 	if (!unit)
 		return;
+	expect_steps_of(unit);
 	if (api.unit[n]) { /* made by a callback meanwhile, or before */
 		CHECK(viommu_free(unit) == VIOMMU_OK);
 		return;

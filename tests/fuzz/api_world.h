@@ -6,7 +6,19 @@
 #include "guest.h" /* capabilities only */
 #include "harness.h"
 
-enum { VMS = 2, UNITS = 3, REQUESTERS = 5, WAYS_IN = 5, LISTENERS = 3, PIECES = 8, DEPTH = 3 };
+enum {
+	VMS = 2,
+	UNITS = 3,
+	REQUESTERS = 5,
+	WAYS_IN = 5,
+	LISTENERS = 3,
+	PIECES = 8,
+	DEPTH = 3,
+	STEPS = 8
+};
+
+/* Functions that a call may enter for each step, and beside. */
+enum { WORK_EACH = 200, WORK_BASE = 1500 };
 
 #define PIECE_BYTES UINT64_C(0x4000)
 #define BASE	    UINT64_C(0x100000)
@@ -28,6 +40,7 @@ struct api_world {
 	unsigned used;	  /* of them, those in which devices and units may be in use */
 	unsigned fail_in; /* allocations until one fails; 0: none does */
 	uint64_t blocks;
+	uint64_t steps;	 /* the most that a call on any unit may take */
 	uint64_t budget; /* of steps, so that an input ends */
 	_Alignas(4096) uint8_t ram[PIECES * 0x4000];
 	void (*step)(void); /* anything */

@@ -303,6 +303,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	api.in = &in;
 	api.step = step;
 	api.budget = 300;
+	api.steps = STEPS;
+	work_expect(api.steps, WORK_EACH, WORK_BASE);
 	while (input_left(&in) && api.budget)
 		step();
 	free_all();

@@ -106,12 +106,15 @@ static void start_remapping(struct fuzz *f, uint8_t how)
 	viommu_reg_write(f->iommu, VTD_GCMD, 4, (command & ~(uint32_t)VTD_G_IRTP) | VTD_G_IRE);
 }
 
+/* Functions that a call may enter for each step, and beside: all pins at once, whose number is the host's. */
+enum { WORK_EACH = 200, WORK_BASE = 6000 };
+
 static void start(struct fuzz *f, uint8_t how)
 {
 	static const uint8_t pins[8] = { 24, 25, 64, 119, 120, 121, 128, 240 };
 	struct viommu_vm_config vm = { .size = sizeof(vm) };
 	const struct viommu_limits limits = {
-		.size = sizeof(limits), .tlb_entries = 64, .contexts = 16, .domains = 16
+		.size = sizeof(limits), .tlb_entries = 64, .contexts = 16, .domains = 16, .steps = 8
 	};
 	struct viommu_vtd_config vtd = { .size = sizeof(vtd), .limits = &limits };
 	struct viommu_region region = { .size = sizeof(region), .bytes = IOAPIC_RAM };
@@ -127,6 +130,7 @@ static void start(struct fuzz *f, uint8_t how)
 	CHECK(posix_memalign((void **)&f->ram, 4096, IOAPIC_RAM) == 0);
 	memset(f->ram, 0, IOAPIC_RAM);
 	region.host = f->ram;
+	work_expect(limits.steps, WORK_EACH, WORK_BASE);
 	CHECK(viommu_vm_new(&vm, &f->vm) == VIOMMU_OK);
 	CHECK(viommu_vm_add_region(f->vm, &region) == VIOMMU_OK);
 	if (!(how & 0x10)) {

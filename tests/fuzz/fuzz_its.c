@@ -39,7 +39,12 @@ struct fuzz {
 	uint32_t writes;
 	bool failing;
 	uint8_t told[CPUS][LPIS]; /* 0, or 1 | priority */
+	uint32_t steps;
 };
+
+/* Functions that a call on an ITS may enter for each step, and beside; and one on the LPIs, which reads or writes the whole
+ * pending table of a redistributor. */
+enum { WORK_EACH = 100, BASE_ITS = 2000, BASE_LPIS = 20000 };
 
 static uint64_t take(struct fuzz *f, unsigned bytes)
 {
@@ -123,13 +128,24 @@ static int make(struct fuzz *f, unsigned how, struct viommu **lpis, struct viomm
 				       .devices = how & 32 ? 2 : 0,
 				       .events = how & 32 ? 2048 : 65536,
 				       .limits = &limits };
-	int result = viommu_lpis_new(f->vm, &l, lpis);
+	int result;
+
+	f->steps = limits.steps ? limits.steps : 4096;
+	work_expect(f->steps, WORK_EACH, BASE_ITS);
+	result = viommu_lpis_new(f->vm, &l, lpis);
 
 	for (uint32_t n = 0; !result && n < f->units; n++) {
 		i.lpis = *lpis;
 		result = viommu_its_new(f->vm, &i, &its[n]);
 	}
 	return result;
+}
+
+static void write_lpis(struct fuzz *f, uint64_t offset, uint32_t bytes, uint64_t value)
+{
+	work_expect(f->steps, WORK_EACH, BASE_LPIS);
+	run(f->lpis, viommu_reg_write(f->lpis, offset, bytes, value));
+	work_expect(f->steps, WORK_EACH, BASE_ITS);
 }
 
 /* Tables that most commands get on with. */
@@ -148,9 +164,9 @@ static void program(struct fuzz *f)
 	for (uint32_t cpu = 0; cpu < CPUS; cpu++) {
 		uint64_t at = VIOMMU_LPIS_OFFSET(cpu, 0);
 
-		run(f->lpis, viommu_reg_write(f->lpis, at + 0x70, 8, 0x10000 | 15));
-		run(f->lpis, viommu_reg_write(f->lpis, at + 0x78, 8, 0x20000 + 0x10000 * cpu));
-		run(f->lpis, viommu_reg_write(f->lpis, at, 4, 1));
+		write_lpis(f, at + 0x70, 8, 0x10000 | 15);
+		write_lpis(f, at + 0x78, 8, 0x20000 + 0x10000 * cpu);
+		write_lpis(f, at, 4, 1);
 	}
 }
 
@@ -291,17 +307,14 @@ static void step(struct fuzz *f)
 		break;
 	case 1:
 		at = take(f, 1);
-		run(f->lpis,
-		    viommu_reg_write(f->lpis, VIOMMU_LPIS_OFFSET(at & 3, (at >> 2 & 31) * 8),
-				     at & 0x80 ? 4 : 8, take(f, 8)));
+		write_lpis(f, VIOMMU_LPIS_OFFSET(at & 3, (at >> 2 & 31) * 8), at & 0x80 ? 4 : 8,
+			   take(f, 8));
 		forget_disabled(f);
 		break;
 	case 2:
 		at = take(f, 1);
-		run(f->lpis,
-		    viommu_reg_write(
-			    f->lpis, VIOMMU_LPIS_OFFSET(at & 3, 0x20070 + (at >> 2 & 3) * 8), 8,
-			    take(f, 1) | (take(f, 2) << 12) | (at & 0x40 ? UINT64_C(1) << 63 : 0)));
+		write_lpis(f, VIOMMU_LPIS_OFFSET(at & 3, 0x20070 + (at >> 2 & 3) * 8), 8,
+			   take(f, 1) | (take(f, 2) << 12) | (at & 0x40 ? UINT64_C(1) << 63 : 0));
 		break;
 	case 3: /* memory */
 		at = take(f, 3) % (RAM - 8);

@@ -21,6 +21,9 @@
 #define RAM  0x40000U
 #define BASE UINT64_C(0x8000000)
 
+/* Functions that a call may enter for each step, and beside. */
+enum { WORK_EACH = 100, WORK_BASE = 2000 };
+
 static uint64_t dirtied;
 
 static void dirty(void *opaque, uint64_t gpa, uint64_t bytes)
@@ -140,6 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (size_t at = 16; at + 10 <= size; at += 10)
 		memcpy(ram + word(data + at, 2) % (RAM / 8) * 8, data + at + 2, 8);
 	region.host = ram;
+	work_expect(4096, WORK_EACH, WORK_BASE);
 	CHECK(viommu_vm_new(&vm_config, &vm) == VIOMMU_OK &&
 	      viommu_vm_add_region(vm, &region) == VIOMMU_OK &&
 	      viommu_lpis_new(vm, &l, &lpis) == VIOMMU_OK);

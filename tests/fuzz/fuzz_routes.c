@@ -19,7 +19,10 @@
 #include "harness.h"
 #include "vtd_spec.h"
 
-enum { GSIS = 20, ENTRIES = 64, STEPS = 200, DEPTH = 2 };
+enum { GSIS = 64, ENTRIES = 64, STEPS = 200, DEPTH = 2 };
+
+/* Functions that a call may enter for each step, and beside. */
+enum { WORK_EACH = 200, WORK_BASE = 800 };
 
 #define PAGE_BYTES UINT64_C(0x1000)
 #define STATUS	   UINT64_C(0x0)
@@ -163,13 +166,25 @@ static void drain(uint32_t max)
 	}
 }
 
+static void set_one(const struct viommu_route *route)
+{
+	int result = viommu_routes_set(f.routes, route);
+
+	if (result < 0) {
+		CHECK(route->gsi >= GSIS || route->source > 0xffff);
+		return;
+	}
+	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
+	f.route[route->gsi] = *route;
+	f.exists[route->gsi] = true;
+}
+
 static void set_route(void)
 {
 	struct viommu_route route = { .size = sizeof(route),
 				      .gsi = (uint32_t)take(1) % (GSIS + 1) };
 	uint64_t how = take(1);
 	uint32_t index = (uint32_t)take(1) % (ENTRIES + 4);
-	int result;
 
 	route.source = (uint32_t)take(how & 1 ? 3 : 1) & 0x1ffff;
 	route.address = VTD_MSI_FEE | VTD_MSI_FORMAT | bits_put(VTD_MSI_HANDLE_LO, index);
@@ -183,14 +198,9 @@ static void set_route(void)
 	}
 	if (how & 0x20)
 		route.address ^= take(4);
-	result = viommu_routes_set(f.routes, &route);
-	if (result < 0) {
-		CHECK(route.gsi >= GSIS || route.source > 0xffff);
-		return;
-	}
-	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT);
-	f.route[route.gsi] = route;
-	f.exists[route.gsi] = true;
+	set_one(&route);
+	while (how & 0x40 && ++route.gsi < GSIS) /* all the others, too */
+		set_one(&route);
 }
 
 /* Only where nothing is recorded: the registers show no fault at the end. */
@@ -354,12 +364,16 @@ static void changed(void *opaque)
 {
 	(void)opaque;
 	CHECK(!f.waiting || (uint32_t)f.ram[STATUS / 8] != f.ticket);
+	struct work paused;
+
 	if (f.depth >= DEPTH || !input_left(f.in))
 		return;
 	f.depth++;
+	paused = work_pause();
 	if (take(1) & 1)
 		step(true);
 	drain(GSIS);
+	work_resume(paused);
 	f.depth--;
 }
 
@@ -379,6 +393,7 @@ static void open_all(void)
 					       .gsis = GSIS,
 					       .changed = changed };
 
+	work_expect(limits.steps, WORK_EACH, WORK_BASE);
 	CHECK(viommu_vm_new(&vm, &f.vm) == VIOMMU_OK);
 	CHECK(viommu_vm_add_region(f.vm, &region) == VIOMMU_OK);
 	CHECK(viommu_vtd_new(f.vm, &vtd, &f.iommu) == VIOMMU_OK);

@@ -21,6 +21,9 @@
 
 #define CPUS 4U
 
+/* Functions that a call may enter: saving and restoring more than any other. */
+enum { WORK_EACH = 0, WORK_BASE = 6000 };
+
 static struct viommu_rvic *rvic;
 static struct viommu_rvid *rvid;
 static uint32_t sampled;
@@ -119,6 +122,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	config.flags = size && (data[0] & 0x80) ? VIOMMU_RVIC_ALIGNED_CODES : 0;
 	config.sample = size && (data[0] & 0x40) ? on_sample : NULL;
+	work_expect(0, WORK_EACH, WORK_BASE);
 	CHECK(viommu_vm_new(&vm_config, &vm) == VIOMMU_OK);
 	CHECK(viommu_rvic_new(vm, &config, &rvic) == VIOMMU_OK);
 	CHECK(viommu_rvid_new(vm, &config, &rvid) == VIOMMU_OK);

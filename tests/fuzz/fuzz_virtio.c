@@ -296,6 +296,12 @@ static void step(struct virtio_fuzz *f)
 	case 9:
 		virtio_fuzz_answer(f);
 		break;
+	case 14:
+		virtio_fuzz_fail(f, (unsigned)take(f, 1) & 3);
+		break;
+	case 15:
+		virtio_fuzz_fill(f);
+		break;
 	case 10:
 	case 11:
 	case 12:

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "vtd_spec.h"
+#include "work.h"
 
 #define CHECK(condition)                                                                           \
 	do {                                                                                       \
@@ -69,6 +70,7 @@ struct machine {
 	struct viommu_listener *listener;
 	uint64_t cap;
 	uint64_t ecap;
+	uint32_t steps; /* of a call */
 	/* Memory that misbehaves: a byte for each access, again and again. */
 	uint8_t schedule[16];
 	unsigned scheduled; /* bytes of it; 0: memory behaves */

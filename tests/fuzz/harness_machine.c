@@ -7,6 +7,9 @@
 #include "guest.h" /* capabilities only */
 #include "harness.h"
 
+/* Functions that a call may enter for each step, and beside: a visit of 64 entries, nested ones among them. */
+enum { WORK_EACH = 200, WORK_BASE = 4500 };
+
 void check_failed(const char *condition, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: CHECK failed: %s\n", file, line, condition);
@@ -285,6 +288,9 @@ bool machine_open(struct machine *m, struct input *in)
 	if (head & 8)
 		config.haw = (uint32_t)input_take(in, 1) % 64;
 	config.version = head & 0x20 ? 0x40 : 0x10;
+	m->steps = head & 0x80 ? 4 : head & 0x40 ? 32 : 4096;
+	limits.steps = m->steps;
+	work_expect(m->steps, WORK_EACH, WORK_BASE);
 	open_memory(m);
 	m->cap = config.cap;
 	m->ecap = config.ecap;

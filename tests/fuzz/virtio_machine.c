@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Functions that a call may enter for each step, and beside. */
+enum { WORK_EACH = 20, WORK_BASE = 600 };
+
 struct virtio_fuzz *virtio_fuzz;
 
 /* ---- callbacks ---- */
@@ -133,11 +136,12 @@ void virtio_fuzz_open(struct virtio_fuzz *f)
 	static const uint64_t granules[] = { 0x1000, 1, 0x10000, 0x1000 };
 	const uint64_t how = take(f, 1);
 	const struct viommu_vm_config vm = { .size = sizeof(vm), .hash_key = { 1, 2 } };
-	const unsigned steps = how & 0x80 ? 3 : how & 0x40 ? 16 : 0;
+	const unsigned steps = how & 0x80 ? 3 : how & 0x40 ? 6 : 0;
 	const struct viommu_limits limits = { .size = sizeof(limits),
 					      .tlb_entries = 64,
 					      .contexts = 16,
 					      .domains = 16,
+					      .outstanding = how & 0x40 ? 3 : 0,
 					      .steps = steps };
 	const struct vo_config c = { .granule = granules[how & 3],
 				     .input_first = how & 4 ? 0x10000 : 0,
@@ -168,6 +172,7 @@ void virtio_fuzz_open(struct virtio_fuzz *f)
 						     .complete = complete,
 						     .limits = &limits };
 
+	work_expect(steps ? steps : 4096, WORK_EACH, WORK_BASE);
 	CHECK(viommu_vm_new(&vm, &f->vm) == VIOMMU_OK);
 	CHECK(viommu_virtio_new(f->vm, &config, &f->iommu) == VIOMMU_OK);
 	vo_init(&f->o, &c);
@@ -192,14 +197,35 @@ void virtio_fuzz_answer(struct virtio_fuzz *f)
 	}
 }
 
+void virtio_fuzz_fail(struct virtio_fuzz *f, unsigned device)
+{
+	unsigned left = 0;
+
+	CHECK(viommu_device_fail(f->device[device]) == VIOMMU_OK);
+	for (unsigned i = 0; i < f->owes; i++) {
+		if (f->owed[i].device != device)
+			f->owed[left++] = f->owed[i];
+	}
+	f->owes = left;
+}
+
+/* Those who could not be told before are now. */
+static void answer_all(struct virtio_fuzz *f)
+{
+	for (unsigned i = 0; i < 4; i++) {
+		virtio_fuzz_answer(f);
+		virtio_fuzz_run(f);
+	}
+	CHECK(!f->owes);
+}
+
 void virtio_fuzz_close(struct virtio_fuzz *f)
 {
-	virtio_fuzz_answer(f);
 	for (unsigned i = 0; i < 4; i++) {
 		if (f->inside[i])
 			CHECK(viommu_leave(f->channel[i]) == VIOMMU_OK);
 	}
-	virtio_fuzz_run(f);
+	answer_all(f);
 	CHECK(viommu_run(f->iommu) == VIOMMU_OK);
 	CHECK(f->completed == f->pending);
 	CHECK(viommu_listener_free(f->listener) == VIOMMU_OK);
@@ -343,6 +369,26 @@ void virtio_fuzz_structured(struct virtio_fuzz *f)
 		bytes[32] = (uint8_t)(what >> 2 & 7);
 	}
 	send_bytes(f, bytes, sizes[type - 1], type == 5 ? 68 : 4);
+}
+
+void virtio_fuzz_fill(struct virtio_fuzz *f)
+{
+	const uint64_t what = take(f, 1);
+	const uint64_t count = take(f, 1);
+	const struct input in = f->in;
+	uint64_t first = f->o.config.input_first + (what >> 2 & 1) * f->o.config.granule;
+
+	f->in.size = f->in.at; /* in one part each */
+	for (uint64_t i = 0; i < count; i++, first += 2 * f->o.config.granule) {
+		uint8_t bytes[36] = { 3 };
+
+		put(bytes + 4, 2 + (what & 3), 4);
+		put(bytes + 8, first, 8);
+		put(bytes + 16, first + f->o.config.granule - 1, 8);
+		bytes[32] = 3;
+		send_bytes(f, bytes, sizeof(bytes), 4);
+	}
+	f->in = in;
 }
 
 void virtio_fuzz_arbitrary(struct virtio_fuzz *f)

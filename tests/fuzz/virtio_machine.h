@@ -48,9 +48,13 @@ void virtio_fuzz_close(struct virtio_fuzz *f);
 
 /* A request that may be sensible, and one of arbitrary bytes. */
 void virtio_fuzz_structured(struct virtio_fuzz *f);
+/* Many mappings, one after the other. */
+void virtio_fuzz_fill(struct virtio_fuzz *f);
 void virtio_fuzz_arbitrary(struct virtio_fuzz *f);
 /* Devices say that they have dropped what they were told to. */
 void virtio_fuzz_answer(struct virtio_fuzz *f);
+/* The VMM says that one is dead. */
+void virtio_fuzz_fail(struct virtio_fuzz *f, unsigned device);
 /* Whether anybody can hold back a completion. */
 bool virtio_fuzz_busy(const struct virtio_fuzz *f);
 /* After a call: what it told listeners is within its steps. And until what is under way is done. */
