@@ -342,8 +342,12 @@ enum virtio_status virtio_attach(struct virtio *v, struct virtio_endpoint *e, ui
 	if (d) {
 		if (virtio_is_pass(d) != pass)
 			return VIRTIO_S_INVAL;
-		if (virtio_attached(e) == virtio_incarnation(d))
+		if (virtio_attached(e) == virtio_incarnation(d)) {
+			/* A request that is pending may have brought it here. */
+			virtio_take_from(v, VIRTIO_ENDPOINT, e->device.serial);
+			v->unsynced = v->unsynced || v->pending_count;
 			return VIRTIO_S_OK;
+		}
 		if (touches_region(v, &d->map, regions_of(e)))
 			return VIRTIO_S_UNSUPP;
 		if (e->granule > d->granule && d->map.count) {

@@ -58,9 +58,16 @@ static void pay(struct virtio *v)
 {
 	struct virtio_endpoint *e;
 
-	while (owing(v) && unit_pay(&v->unit, 1) && (e = take_owing(v)) != NULL) {
+	while (owing(v)) {
 		bool again;
 
+		if (!unit_pay(&v->unit, 1)) {
+			unit_work(&v->unit);
+			return;
+		}
+		e = take_owing(v);
+		if (!e) /* freed, or given up */
+			return;
 		invalidate(v, e, 0, UINT64_MAX);
 		e->paid = devices_last_token(&v->unit);
 		again = atomic_load_explicit(&e->owes, memory_order_relaxed);

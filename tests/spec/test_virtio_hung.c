@@ -338,13 +338,49 @@ static void test_untold_others(void **state)
 	vr_rows_run += 2;
 }
 
+/* More are owed than a call has steps for. */
+static void test_untold_steps(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .outstanding = 1,
+					      .steps = 1 };
+	const struct viommu_virtio_config config = { .limits = &limits };
+	struct virtio_rig *r = vr_open(&config);
+
+	row_name = "44 the host is told as long as somebody has not been told";
+	for (unsigned id = 1; id <= 4; id++)
+		row_equal(vr_attach(r, 7, id, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0, 0x1fff, 0x50000, 3), ST_OK);
+	r->g.count[GUEST_ON_INVALIDATE] = 0;
+	r->g.invalidate_result = VIOMMU_PENDING;
+	waits(r, vr_unmap(r, 7, 0, 0x1fff));
+	for (unsigned i = 0; i < 8; i++)
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 1);
+	r->g.invalidate_result = VIOMMU_OK;
+	r->g.count[GUEST_ON_WORK] = 0;
+	row_equal(viommu_invalidation_done(r->device[r->g.invalidation[0].id],
+					   r->g.invalidation[0].what.token, VIOMMU_OK),
+		  VIOMMU_OK);
+	while (r->g.count[GUEST_ON_WORK]) {
+		r->g.count[GUEST_ON_WORK] = 0;
+		row_equal(viommu_run(r->g.iommu) >= VIOMMU_OK, true);
+	}
+	row_equal(r->g.count[GUEST_ON_INVALIDATE], 4);
+	row_equal(r->completions, 1);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	vr_close(r);
+	vr_rows_run++;
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strangers), cmocka_unit_test(test_out_of_order),
-		cmocka_unit_test(test_leaves),	  cmocka_unit_test(test_left_before),
-		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
-		cmocka_unit_test(test_untold),	  cmocka_unit_test(test_untold_others),
+		cmocka_unit_test(test_strangers),    cmocka_unit_test(test_out_of_order),
+		cmocka_unit_test(test_leaves),	     cmocka_unit_test(test_left_before),
+		cmocka_unit_test(test_reset),	     cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_untold),	     cmocka_unit_test(test_untold_others),
+		cmocka_unit_test(test_untold_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);

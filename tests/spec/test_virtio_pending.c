@@ -193,6 +193,32 @@ static void test_taken_already(void **state)
 	}
 }
 
+/* ATTACH to where the endpoint is on its way to. */
+static void test_attached_already(void **state)
+{
+	struct virtio_rig *r = open_shared(0);
+
+	row_name = "5.13.6.4 ATTACH to where it is, and nothing is pending";
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(r->result, VIOMMU_OK);
+	row_name = "5.13.6.4 ATTACH to where a pending request takes it";
+	row_equal(viommu_enter(r->channel[1]), VIOMMU_OK);
+	row_equal(through(r->channel[1], 0), 0x10000);
+	row_equal(vr_attach(r, 8, 1, 0), ST_OK);
+	row_equal(r->result, VIOMMU_PENDING);
+	row_equal(vr_attach(r, 8, 1, 0), ST_OK);
+	row_equal(r->result, VIOMMU_PENDING);
+	row_equal(vr_attach(r, 8, 3, 0), ST_OK); /* a stranger */
+	row_equal(r->result, VIOMMU_OK);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 0);
+	row_equal(viommu_leave(r->channel[1]), VIOMMU_OK);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(r->completions, 2);
+	vr_close(r);
+	vr_rows_run += 2;
+}
+
 /* ---- what waits for devices ---- */
 
 static bool covered(const struct virtio_rig *r, uint32_t id, uint64_t first, uint64_t last)
@@ -411,11 +437,17 @@ static void test_callbacks(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_section),	  cmocka_unit_test(test_no_wait),
-		cmocka_unit_test(test_order),	  cmocka_unit_test(test_device),
-		cmocka_unit_test(test_both),	  cmocka_unit_test(test_limit),
-		cmocka_unit_test(test_reset),	  cmocka_unit_test(test_bypass),
-		cmocka_unit_test(test_callbacks), cmocka_unit_test(test_taken_already),
+		cmocka_unit_test(test_section),
+		cmocka_unit_test(test_no_wait),
+		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_device),
+		cmocka_unit_test(test_both),
+		cmocka_unit_test(test_limit),
+		cmocka_unit_test(test_reset),
+		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_callbacks),
+		cmocka_unit_test(test_taken_already),
+		cmocka_unit_test(test_attached_already),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
