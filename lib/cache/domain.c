@@ -195,6 +195,9 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	uint32_t index;
 	bool found;
 
+	/* domain_block() */
+	assert(!key->halves || !key->upper.page_lg2 || !key->stage1.page_lg2 ||
+	       pt_shift(&key->upper, 1) < pt_shift(&key->stage1, 1) + 64 - (key->halves & 63));
 	pthread_mutex_lock(&d->lock);
 	d->clock++;
 	index = choose(d, key, &found);
@@ -329,21 +332,23 @@ static bool remove_range(struct domains *d, const struct domain *slot, uint64_t 
 	       table_cache_remove(d->tables, space, first >> table_lg2, last >> table_lg2);
 }
 
-/* Returns how many sets and slots it may have looked at. */
+/* Returns how many sets and slots it may have looked at. A range in both halves is longer than what is looked
+ * through. */
 static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last,
 			    bool leaf)
 {
 	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
 	uint64_t cuts = atomic_load_explicit(&slot->cuts, memory_order_relaxed);
-	unsigned table_lg2 = leaf ? 0 : domain_block_lg2(&slot->key);
+	unsigned table_lg2 = leaf ? 0 : domain_block_lg2(domain_tables(&slot->key, first));
 	uint64_t looks = DOMAIN_PROBES_FEW;
 
 	if (UNLIKELY(cuts)) {
 		first &= ~domain_cut_mask(cuts);
 		last |= domain_cut_mask(cuts);
 	}
-	/* tables are cached of domains only that have pages of theirs cached, too */
-	if (table_lg2 && !(sizes & BIT(domain_first_config(&slot->key)->page_lg2)))
+	/* tables are cached of domains only that have pages of theirs cached, too, which are smaller than
+	 * what a table maps */
+	if (!(sizes & bits_low(table_lg2)))
 		table_lg2 = 0;
 	/* a few pages are few probes, of whatever sizes there are */
 	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW)

@@ -23,15 +23,40 @@
 
 /* What a domain is: compared byte by byte, so no padding. */
 struct domain_key {
-	struct pt_config stage1; /* root 0, top 0: none */
+	struct pt_config stage1; /* page_lg2 0: none; with halves, of the lower one */
+	struct pt_config upper;	 /* with halves; page_lg2 0: nothing is mapped there */
 	struct pt_config stage2;
-	uint64_t id;	/* domain_id(): what the first stage is known by in the group */
-	uint64_t flags; /* engine's: whatever else changes an answer */
-	uint32_t group; /* the architecture's domain id, VMID, GSCID */
-	uint32_t kind;	/* engine's; less than 32 */
+	uint64_t id;	 /* domain_id(): what the first stage is known by in the group */
+	uint32_t flags;	 /* engine's: whatever else changes an answer */
+	uint32_t group;	 /* the architecture's domain id, VMID, GSCID */
+	uint32_t kind;	 /* engine's; less than 32 */
+	uint32_t halves; /* DOMAIN_HALVES(); 0: addresses have one first stage, or none */
 };
 
-static_assert(sizeof(struct domain_key) == 2 * sizeof(struct pt_config) + 24, "no padding");
+static_assert(sizeof(struct domain_key) == 3 * sizeof(struct pt_config) + 24, "no padding");
+
+/*
+ * Addresses in two halves, each with a first stage of its own (Arm's TTB0 and TTB1). @bit, not 0, says which half an
+ * address is of; so many of its top bits, above that one, are ignored in the lower and in the upper half.
+ */
+#define DOMAIN_HALVES(bit, lower, upper)                                                           \
+	((uint32_t)(bit) | (uint32_t)(lower) << 8 | (uint32_t)(upper) << 16)
+
+/* The address with its ignored bits as those of its half are. What is cached, and what is invalidated, is known
+ * by this. */
+static inline uint64_t domain_canonical(const struct domain_key *key, uint64_t iova)
+{
+	uint64_t ignored;
+
+	if (LIKELY(!key->halves))
+		return iova;
+	if (iova >> (key->halves & 63) & 1) {
+		ignored = ~bits_low(64 - (key->halves >> 16 & 63));
+		return iova | ignored;
+	}
+	ignored = ~bits_low(64 - (key->halves >> 8 & 63));
+	return iova & ~ignored;
+}
 
 /* @member: the PASID, ASID, PSCID, or VIOMMU_NO_PASID if there is no first stage or it does not depend on one. */
 static inline uint64_t domain_id(uint32_t group, uint32_t member)
@@ -132,18 +157,38 @@ static inline bool domain_expects(const struct domain *domain, const struct tran
 	       (!block->global || atomic_load_explicit(&domain->globals, memory_order_acquire));
 }
 
-/* The tables that are walked first, if any. */
-static inline const struct pt_config *domain_first_config(const struct domain_key *key)
+/* The tables that are walked first for a canonical address; page_lg2 0: there are none. */
+static inline const struct pt_config *domain_tables(const struct domain_key *key, uint64_t iova)
 {
+	if (UNLIKELY(key->halves))
+		return iova >> 63 ? &key->upper : &key->stage1;
 	return key->stage1.page_lg2 ? &key->stage1 : &key->stage2;
 }
 
-/* What a table of the lowest level maps, of the tables that are walked first; 0: there are none. */
-static inline unsigned domain_block_lg2(const struct domain_key *key)
+/* Whether the canonical address is one that these tables can have. */
+static inline bool domain_fits(const struct domain_key *key, uint64_t iova)
 {
-	const struct pt_config *c = domain_first_config(key);
+	return pt_fits(domain_tables(key, iova), key->halves && iova >> 63 ? ~iova : iova);
+}
 
-	return c->page_lg2 ? pt_shift(c, 1) : 0;
+/* Whether anything is translated by tables. */
+static inline bool domain_has_tables(const struct domain_key *key)
+{
+	return key->halves || key->stage1.page_lg2 || key->stage2.page_lg2;
+}
+
+/* What a table of the lowest level maps; 0: there are none. */
+static inline unsigned domain_block_lg2(const struct pt_config *tables)
+{
+	return tables->page_lg2 ? pt_shift(tables, 1) : 0;
+}
+
+/* What is mapped by the same table of the lowest level, of the tables that have the canonical address: a number of
+ * its own in the domain. (Numbers of the halves differ, since what tables of any granule map differs by less than
+ * half of the bits above the one that says which half it is.) */
+static inline uint64_t domain_block(const struct pt_config *tables, uint64_t iova)
+{
+	return iova >> pt_shift(tables, 1);
 }
 
 static inline struct tlb_space domain_space(const struct domain *domain, uint64_t tag)

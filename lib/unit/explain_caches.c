@@ -91,19 +91,20 @@ static void explain_context(struct explanation *e, const struct query *q, const 
 static void explain_table(struct explanation *e, const struct query *q,
 			  const struct domain_key *key, struct tlb_space space)
 {
-	const struct pt_config *config = domain_first_config(key);
+	uint64_t iova = domain_canonical(key, q->iova);
+	const struct pt_config *config = domain_tables(key, iova);
 	const struct viommu *u = q->device->iommu;
 	struct table_place place;
 	uint64_t entry;
 
 	if (!config->page_lg2 ||
-	    !table_cache_find(&u->tables, space, q->iova >> pt_shift(config, 1),
+	    !table_cache_find(&u->tables, space, domain_block(config, iova),
 			      atomic_load_explicit(&u->vm->map_version, memory_order_acquire),
 			      &place)) {
 		tell(e, "paging-structure cache", false, 0, 0, 0, 0);
 		return;
 	}
-	entry = pt_entry_address(config, place.gpa, q->iova, 0);
+	entry = pt_entry_address(config, place.gpa, iova, 0);
 	tell(e, "paging-structure cache", entry != e->entry[config == &key->stage2], 1, place.gpa,
 	     0, 0);
 }
@@ -131,7 +132,11 @@ void explain_caches(struct explanation *e, const struct query *q)
 		tell(e, "paging-structure cache", false, 0, 0, 0, 0);
 	known = known && tlb_find(&u->tlb, space,
 				  atomic_load_explicit(&entry.domain->sizes, memory_order_relaxed),
-				  q->iova, &found);
+				  truth.has_context ? domain_canonical(&truth.context.key, q->iova)
+						    : q->iova,
+				  &found);
+	if (known)
+		found.iova = q->iova & ~bits_low(found.size_lg2);
 	tell_page(e, "shared TLB", q, &truth, known ? &found : NULL);
 	if (e->channel)
 		tell_page(e, "micro-TLB", q, &truth,

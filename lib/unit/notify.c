@@ -67,8 +67,7 @@ static uint32_t look(struct viommu_device *device)
 	device_has_domain(device, blocked ? NULL : &context.key.group);
 	if (blocked)
 		return VIOMMU_MODE_BLOCK;
-	return domain_first_config(&context.key)->page_lg2 ? VIOMMU_MODE_TRANSLATE
-							   : VIOMMU_MODE_BYPASS;
+	return domain_has_tables(&context.key) ? VIOMMU_MODE_TRANSLATE : VIOMMU_MODE_BYPASS;
 }
 
 static void tell_mode_to(struct viommu_listener *l, struct viommu_device *device)

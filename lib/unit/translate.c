@@ -173,22 +173,20 @@ void unit_note_piece(struct viommu *u, const struct translation *t)
 }
 
 /* What is not a page as it is. */
-static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query *q)
+static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query *q, uint64_t iova)
 {
-	translation_shrink(&q->found, q->iova,
-			   size_of_entry(&q->found, domain_first_config(&q->entry->context.key)));
+	translation_shrink(&q->found, iova,
+			   size_of_entry(&q->found, domain_tables(&q->entry->context.key, iova)));
 	unit_note_piece(u, &q->found);
 }
 
-void unit_fill(struct viommu *u, struct query *q)
+/* Keeps q->found, of an address that may not be as it was asked. */
+static void fill(struct viommu *u, struct query *q)
 {
 	struct domain *domain = q->entry->domain;
 	uint8_t perm = q->found.perm;
 	enum tlb_added added;
 
-	if (UNLIKELY(q->found.size_lg2 != q->found.leaf_lg2 ||
-		     !(SIZES_OF_PAGES >> q->found.size_lg2 & 1)))
-		cut_to_size(u, q);
 	if (!q->cacheable || q->quiet)
 		return;
 	if (UNLIKELY(!domain_expects(domain, &q->found)))
@@ -205,16 +203,48 @@ void unit_fill(struct viommu *u, struct query *q)
 	probe_fill(q);
 }
 
+/* The block around the address as it was asked. */
+static void as_asked(struct query *q)
+{
+	q->found.iova = q->iova & ~bits_low(q->found.size_lg2);
+}
+
+void unit_fill(struct viommu *u, struct query *q)
+{
+	uint64_t iova = domain_canonical(&q->entry->context.key, q->iova);
+
+	if (UNLIKELY(q->found.size_lg2 != q->found.leaf_lg2 ||
+		     !(SIZES_OF_PAGES >> q->found.size_lg2 & 1)))
+		cut_to_size(u, q, iova);
+	fill(u, q);
+	if (UNLIKELY(iova != q->iova))
+		as_asked(q);
+}
+
+bool unit_find(struct viommu *u, struct query *q, unsigned access)
+{
+	const struct domain *domain = q->entry->domain;
+
+	if (!q->cacheable || q->quiet ||
+	    !tlb_find(&u->tlb, domain_space(domain, q->tag),
+		      atomic_load_explicit(&domain->sizes, memory_order_relaxed),
+		      domain_canonical(&q->entry->context.key, q->iova), &q->found) ||
+	    !translate_permits(q->found.perm, access))
+		return false;
+	as_asked(q);
+	return true;
+}
+
 bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
 		     struct table_place *found)
 {
 	/* The version is read inside the section: what belongs to it stays until the section
 	 * ends. */
 	return q->cacheable && !q->quiet &&
-	       table_cache_find(&u->tables, domain_space(q->entry->domain, q->tag),
-				q->iova >> pt_shift(config, 1),
-				atomic_load_explicit(&u->vm->map_version, memory_order_acquire),
-				found);
+	       table_cache_find(
+		       &u->tables, domain_space(q->entry->domain, q->tag),
+		       domain_block(config, domain_canonical(&q->entry->context.key, q->iova)),
+		       atomic_load_explicit(&u->vm->map_version, memory_order_acquire), found);
 }
 
 void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w)
@@ -222,7 +252,7 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 	struct table_place found = { .table = w->table,
 				     .gpa = w->at - (w->entry - w->table),
 				     .perm = w->table_perm };
-	uint64_t block = q->iova >> pt_shift(w->config, 1);
+	uint64_t block = domain_block(w->config, w->iova);
 	const struct domain *domain = q->entry->domain;
 	struct mem_place *memory = w->place;
 
@@ -230,7 +260,8 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 		return;
 	mem_find_near(u->vm, found.gpa, memory);
 	found.host = mem_host(memory, found.gpa, false);
-	if (!found.host || memory->last - found.gpa < bits_low(w->config->index_lg2 + 3U))
+	if (!found.host || memory->last - found.gpa <
+				   bits_low(w->config->index_lg2 + (unsigned)w->config->entry_lg2))
 		return;
 	table_cache_add(&u->tables, domain_space(domain, q->tag), block, memory->version, &found,
 			&domain->changes, q->changes);
@@ -329,13 +360,19 @@ void translate_prefetch(const struct translating *t, uint64_t iova)
 	const struct context_entry *e = t->query.entry;
 	const struct viommu *u = t->query.device->iommu;
 
+	const struct pt_config *tables;
+
 	if (!e->domain)
 		return;
+	if (e->whole)
+		iova = domain_canonical(&e->context.key, iova);
 	tlb_prefetch(&u->tlb, e->domain->salt,
 		     atomic_load_explicit(&e->domain->sizes, memory_order_relaxed), iova);
-	if (e->whole && domain_block_lg2(&e->context.key))
-		table_cache_prefetch(&u->tables, e->domain->salt,
-				     iova >> domain_block_lg2(&e->context.key));
+	if (!e->whole)
+		return;
+	tables = domain_tables(&e->context.key, iova);
+	if (tables->page_lg2)
+		table_cache_prefetch(&u->tables, e->domain->salt, domain_block(tables, iova));
 }
 
 void translate_prefetch_entry(const struct translating *t, uint64_t iova)
@@ -345,8 +382,13 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 	struct translation found;
 	struct table_place place;
 	struct tlb_space space;
+	const struct pt_config *tables;
 
-	if (!e->domain || !e->whole || !domain_block_lg2(&e->context.key))
+	if (!e->domain || !e->whole)
+		return;
+	iova = domain_canonical(&e->context.key, iova);
+	tables = domain_tables(&e->context.key, iova);
+	if (!tables->page_lg2)
 		return;
 	space = domain_space(e->domain,
 			     atomic_load_explicit(&e->domain->tag, memory_order_relaxed));
@@ -354,12 +396,10 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 		     iova, &found))
 		return;
 	/* Only fetched, never read: no section is needed. */
-	if (table_cache_find(&u->tables, space, iova >> domain_block_lg2(&e->context.key),
+	if (table_cache_find(&u->tables, space, domain_block(tables, iova),
 			     atomic_load_explicit(&u->vm->map_version, memory_order_relaxed),
 			     &place))
-		__builtin_prefetch(
-			place.host +
-			(pt_entry_address(domain_first_config(&e->context.key), 0, iova, 0)));
+		__builtin_prefetch(place.host + (pt_entry_address(tables, 0, iova, 0)));
 }
 
 /* The channel keeps what has been found; of what it may write while that is noted, the page that is. */

@@ -382,6 +382,11 @@ int unit_parse(struct viommu *u, struct query *q, struct context *context);
  * may be. */
 void unit_fill(struct viommu *u, struct query *q);
 
+/* For what the engine comes to that the caches were not asked for, as it was asked, after unit_context(): whether the TLB
+ * has q->found, and it permits the access. An address with other ignored bits than its half has; a translation
+ * request. */
+bool unit_find(struct viommu *u, struct query *q, unsigned access);
+
 /* Somebody learns of what may be a piece of a page: from now on an invalidation of a part of such a page
  * is told as one of all of it. */
 void unit_note_piece(struct viommu *u, const struct translation *t);

@@ -296,7 +296,7 @@ static enum pt_visit_end visit_identity(const struct virtio *v, const struct con
 					struct pt_visit *visit)
 {
 	const struct virtio_regions *regions =
-		c->key.flags ? virtio_regions_find(v, (uint32_t)c->key.flags) : NULL;
+		c->key.flags ? virtio_regions_find(v, c->key.flags) : NULL;
 
 	/* some hundred blocks a region */
 	for (;;) {

@@ -86,7 +86,7 @@ static int parse_context(struct vtd *v, struct query *q, const uint64_t raw[2], 
 	    (tt == VTD_TT_DEVICE_TLB && !(v->ecap & VTD_ECAP_DT)))
 		return refuse(q, VTD_FR_CONTEXT_INVALID);
 	set_domain(c, (uint32_t)bits_get(raw[1], VTD_CE_DID), VIOMMU_NO_PASID);
-	c->key.flags = VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY;
+	c->key.flags = (uint32_t)(VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY);
 	if (tt == VTD_TT_DEVICE_TLB)
 		c->flags |= VTD_CONTEXT_DTE;
 	if (tt == VTD_TT_PASS) {
@@ -312,7 +312,7 @@ static int parse_pasid_entry(struct vtd *v, struct query *q, const uint64_t cont
 	set_domain(c, (uint32_t)bits_get(raw[1], VTD_PE_DID), first ? pasid : VIOMMU_NO_PASID);
 	if ((v->ecap & VTD_ECAP_SMPWCS) && !(raw[1] & VTD_PE_PWSNP))
 		flags |= VTD_KEY_NO_SNOOP;
-	c->key.flags = flags;
+	c->key.flags = (uint32_t)flags;
 	return VIOMMU_OK;
 }
 
@@ -370,7 +370,7 @@ int vtd_parse(struct viommu *u, struct query *q, struct context *context)
 	q->fpd = false;
 	if (!(root & VTD_ROOT_TE)) {
 		context->key.kind = VTD_PASS;
-		context->key.flags = VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY;
+		context->key.flags = (uint32_t)(VTD_KEY_RID | VTD_KEY_USER | VTD_KEY_LEGACY);
 		return VIOMMU_OK;
 	}
 	switch (vtd_ttm(root)) {

@@ -129,7 +129,7 @@ uint8_t vtd_fold(const struct context *c, unsigned perm)
 {
 	unsigned user = perm & 7;
 	unsigned supervisor = perm >> 3 & 7;
-	uint64_t flags = c->key.flags;
+	uint32_t flags = c->key.flags;
 
 	if (flags & VTD_KEY_SUPERVISOR)
 		user = flags & VTD_KEY_NO_SUPERVISOR ? 0 : supervisor;

@@ -24,11 +24,15 @@ static int translate(struct viommu *u, struct query *q)
 {
 	struct plain *p = plain_of(u);
 	int result = unit_context(u, q);
+	uint64_t iova;
 
 	if (result)
 		return result;
+	iova = domain_canonical(&q->entry->context.key, q->iova);
+	if (iova != q->iova && unit_find(u, q, q->access))
+		return VIOMMU_OK;
 	p->walks++;
-	q->found = p->page(q->iova);
+	q->found = p->page(iova);
 	unit_fill(u, q);
 	return VIOMMU_OK;
 }
