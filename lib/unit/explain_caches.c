@@ -76,7 +76,7 @@ static void explain_context(struct explanation *e, const struct query *q, const 
 	struct viommu *u = q->device->iommu;
 	bool stale;
 
-	if (!context_cache_find(&u->contexts, translate_who(q->device, q->pasid), &entry) ||
+	if (!context_cache_find(&u->contexts, translate_who_asks(q), &entry) ||
 	    !context_stands(&entry, q->device)) {
 		tell(e, "context cache", false, 0, 0, 0, 0);
 		return;

@@ -56,9 +56,8 @@ static bool known_context(struct viommu *u, struct query *q, bool whole)
 		return true;
 	e->domain = NULL;
 	e->whole = whole;
-	if ((whole ? context_cache_find(&u->contexts, translate_who(q->device, q->pasid), e)
-		   : context_cache_find_domain(&u->contexts, translate_who(q->device, q->pasid),
-					       e)) &&
+	if ((whole ? context_cache_find(&u->contexts, translate_who_asks(q), e)
+		   : context_cache_find_domain(&u->contexts, translate_who_asks(q), e)) &&
 	    take_domain(q))
 		return true;
 	e->domain = NULL;
@@ -133,12 +132,15 @@ int unit_context(struct viommu *u, struct query *q)
 		result = unit_parse(u, q, &e->context);
 		if (result)
 			return result;
-		device_uses_domain(q->device, e->context.key.group);
+		/* nobody remembers what is not translated */
+		if (q->type != VIOMMU_AT_TRANSLATED || domain_has_tables(&e->context.key))
+			device_uses_domain(q->device, e->context.key.group);
 		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
 		e->generation = generation + life;
 		if (take_domain(q)) {
-			context_cache_add(&u->contexts, translate_who(q->device, q->pasid), e);
-			remember(q->device, q->pasid, e);
+			context_cache_add(&u->contexts, translate_who_asks(q), e);
+			if (translate_contexts(u, q->type) == VIOMMU_AT_UNTRANSLATED)
+				remember(q->device, q->pasid, e);
 			break;
 		}
 	}
@@ -464,9 +466,16 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
 	struct query *q = &t->query;
+	struct context_entry *kept = q->entry;
+	struct context_entry other;
 	uint32_t count = 0;
 	int result;
 
+	if (UNLIKELY(translate_contexts(q->device->iommu, request->type) !=
+		     VIOMMU_AT_UNTRANSLATED)) {
+		other.domain = NULL;
+		q->entry = &other; /* a channel keeps that of its DMA */
+	}
 	q->iova = request->first;
 	q->pasid = request->pasid;
 	q->access = (uint16_t)(request->access & ~VIOMMU_QUIET);
@@ -476,6 +485,7 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	q->ats = 0;
 	t->extent_lg2 = 0;
 	result = translate_blocks(t, request->last, fragments, max, &count);
+	q->entry = kept;
 	if (result == VIOMMU_FAULT && !q->quiet)
 		probe_fault(q);
 	*answer = (struct viommu_answer){ .next = q->iova,
@@ -502,7 +512,8 @@ static inline bool last_context(const struct viommu_device *device, uint32_t pas
 static __attribute__((noinline)) bool other_context(const struct viommu_device *device,
 						    uint32_t pasid, struct context_entry *entry)
 {
-	return context_cache_find_domain(&device->iommu->contexts, translate_who(device, pasid),
+	return context_cache_find_domain(&device->iommu->contexts,
+					 translate_who(device, pasid, VIOMMU_AT_UNTRANSLATED),
 					 entry);
 }
 

@@ -127,6 +127,9 @@ struct engine {
 	bool (*device_failed)(struct viommu *u, struct viommu_device *device);
 	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
 	void (*device_gone)(struct viommu *u, struct viommu_device *device);
+	/* Translation requests have other answers than DMA (what they are given is translated again): contexts of their
+	 * own. Otherwise they share what is cached of it: unit_find(). */
+	bool ats_apart;
 	/* Neighbours within 4096 bytes may be translated differently. */
 	bool byte_granular;
 	/* Invalidations name domains: users of domains are noted. */
@@ -409,10 +412,23 @@ struct translating {
 	bool within;	     /* a DMA of the channel: it is refused to others until that ends */
 };
 
-/* Of a requester in the context cache. */
-static inline uint64_t translate_who(const struct viommu_device *device, uint32_t pasid)
+/* Whose contexts a request has: those of translated requests are others, if any tables are left to them, and
+ * in some engines those of translation requests, too. */
+static inline unsigned translate_contexts(const struct viommu *u, unsigned type)
 {
-	return (uint64_t)device->serial << 32 | (uint32_t)(pasid + 1);
+	return type == VIOMMU_AT_TRANSLATED || u->engine->ats_apart ? type : VIOMMU_AT_UNTRANSLATED;
+}
+
+/* Of a requester in the context cache. A PASID has 20 bits, or is none: then its number here is 0. */
+static inline uint64_t translate_who(const struct viommu_device *device, uint32_t pasid,
+				     unsigned contexts)
+{
+	return (uint64_t)device->serial << 32 | (uint64_t)contexts << 30 | (uint32_t)(pasid + 1);
+}
+
+static inline uint64_t translate_who_asks(const struct query *q)
+{
+	return translate_who(q->device, q->pasid, translate_contexts(q->device->iommu, q->type));
 }
 
 /* The domain that a request is looked up in before any context is; it counts if its context stands once its

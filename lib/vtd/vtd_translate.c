@@ -96,9 +96,9 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
 	if (!vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
-	if (q->type == VIOMMU_AT_UNTRANSLATED)
+	if (q->type != VIOMMU_AT_TRANSLATED)
 		unit_fill(&v->unit, q);
-	else if (q->type == VIOMMU_AT_TRANSLATION)
+	if (q->type == VIOMMU_AT_TRANSLATION)
 		grant_translation(v, q);
 	return VIOMMU_OK;
 }
@@ -286,12 +286,10 @@ static int arrived(struct vtd *v, struct query *q, const struct context *c, cons
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
 	if (vtd_checks_all(v) && !vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
-	if (q->type == VIOMMU_AT_UNTRANSLATED) {
-		unit_fill(&v->unit, q);
-		unit_table_fill(&v->unit, q, w);
-	} else {
+	unit_fill(&v->unit, q);
+	unit_table_fill(&v->unit, q, w);
+	if (q->type == VIOMMU_AT_TRANSLATION)
 		grant_translation(v, q);
-	}
 	return VIOMMU_OK;
 }
 
@@ -358,7 +356,6 @@ int vtd_translate(struct viommu *u, struct query *q)
 {
 	struct vtd *v = vtd_of(u);
 	const struct context *c = &q->entry->context;
-	struct context own;
 	unsigned reason;
 	int result;
 
@@ -367,18 +364,17 @@ int vtd_translate(struct viommu *u, struct query *q)
 		return VIOMMU_INTERRUPT;
 	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
 		return untranslated(v, q);
-	if (q->type != VIOMMU_AT_TRANSLATED) {
-		result = unit_context(u, q);
-	} else { /* ends at the context entry, which is not what the caches have */
-		q->cacheable = false;
-		result = unit_parse(u, q, &own);
-		c = &own;
-	}
+	result = unit_context(u, q);
 	if (result)
 		return vtd_fault(v, q, q->reason);
 	reason = early_reason(c, q);
 	if (reason)
 		return vtd_fault(v, q, reason);
+	if (q->type == VIOMMU_AT_TRANSLATION &&
+	    unit_find(u, q, q->access | (wants_write(v, q) ? VIOMMU_WRITE : 0))) {
+		grant_translation(v, q);
+		return VIOMMU_OK;
+	}
 	if (q->type == VIOMMU_AT_TRANSLATED || c->key.kind == VTD_PASS)
 		return pass(v, q, c);
 	return through_tables(v, q, c);

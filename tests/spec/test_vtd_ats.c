@@ -297,6 +297,57 @@ static void test_no_sharing(void **state)
 	unit_close(u);
 }
 
+/* DMA and translation requests share entries: whichever came first, the other is answered by it until an invalidation
+ * has come; and a translation request that an entry does not suffice for asks the tables. */
+static void test_shared_entries(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned types[2]; /* who asks first, and then */
+		unsigned access[2];
+		uint64_t bits; /* of the page */
+		bool cached;
+	} rows[] = {
+		{ "7 DMA, then a request", { 0, 1 }, { RW, RW }, GUEST_FS, true },
+		{ "7 a request, then DMA", { 1, 0 }, { RW, RW }, GUEST_FS, true },
+		{ "7 two requests", { 1, 1 }, { RW, RW }, GUEST_FS, true },
+		{ "7 a request that may write, then one that may not",
+		  { 1, 1 },
+		  { RW, R },
+		  GUEST_FS,
+		  true },
+		{ "7 dirty was not recorded", { 0, 1 }, { R, RW }, GUEST_FS, false },
+		{ "7 nor by a request that may not write", { 1, 0 }, { R, W }, GUEST_FS, false },
+		{ "7 a page that is read only may have become another",
+		  { 1, 1 },
+		  { RW, RW },
+		  GUEST_FS & ~BIT(1),
+		  false },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct unit *u = unit_scalable();
+		struct guest_dma d;
+
+		row_name = rows[i].name;
+		guest_fs_map(&u->g, u->fs, 4, IOVA, u->page[0], 12, rows[i].bits);
+		d = request(u, rows[i].types[0], P, IOVA, rows[i].access[0]);
+		row_equal(d.f.gpa, u->page[0]);
+		guest_fs_map(&u->g, u->fs, 4, IOVA, u->page[2], 12, rows[i].bits);
+		d = request(u, rows[i].types[1], P, IOVA, rows[i].access[1]);
+		row_equal(d.result, VIOMMU_OK);
+		row_equal(d.f.gpa, rows[i].cached ? u->page[0] : u->page[2]);
+		row_equal(d.f.perm,
+			  rows[i].bits & BIT(1) ? rows[i].types[1] ? rows[i].access[1] : RW : R);
+		guest_fs_map(&u->g, u->fs, 4, IOVA, u->page[3], 12, rows[i].bits);
+		guest_submit(&u->g, Q_PIOTLB(3, UNIT_DID, P), IOVA, 0, 0);
+		guest_wait(&u->g);
+		d = request(u, rows[i].types[1], P, IOVA, rows[i].access[1]);
+		row_equal(d.f.gpa, u->page[3]);
+		unit_close(u);
+	}
+}
+
 /* ---- translated requests ---- */
 
 static void test_translated(void **state)
@@ -347,6 +398,44 @@ static void test_translated(void **state)
 	}
 }
 
+/* What the context entry says of translated requests is remembered like any context, beside that of DMA. */
+static void test_translated_context(void **state)
+{
+	for (unsigned sm = 0; sm < 2; sm++) {
+		struct unit *u = sm ? unit_scalable() : unit_legacy(GUEST_ECAP_LEGACY);
+		struct viommu_channel *c = guest_channel(&u->g, u->dev, NONE);
+		const struct viommu_request r = { .first = 0x5000,
+						  .last = 0x5000,
+						  .pasid = NONE,
+						  .access = R,
+						  .type = VIOMMU_AT_TRANSLATED };
+		uint64_t at = sm ? guest_scalable_entry(&u->g, UNIT_RID)
+				 : guest_legacy_entry(&u->g, UNIT_RID);
+		struct viommu_fragment f;
+		struct viommu_answer answer;
+
+		row_name = sm ? "scalable, a translated context" : "legacy, a translated context";
+		row_equal(request(u, VIOMMU_AT_TRANSLATED, NONE, 0x5000, R).f.gpa, 0x5000);
+		for (unsigned k = 0; k < 2; k++) { /* neither is taken for the other's */
+			row_equal(where_channel(c, NONE, IOVA, R), u->page[0]);
+			row_equal(viommu_translate(c, &r, &f, 1, &answer), VIOMMU_OK);
+			row_equal(f.gpa, 0x5000);
+			row_equal(where(u->dev, IOVA, R), u->page[0]);
+			row_equal(where_channel(c, NONE, IOVA + 0x1000, R), u->page[1]);
+		}
+		guest_put64(&u->g, at, guest_get64(&u->g, at) & ~BIT(0));
+		row_equal(viommu_translate(c, &r, &f, 1, &answer), VIOMMU_OK);
+		row_equal(request(u, VIOMMU_AT_TRANSLATED, NONE, 0x5000, R).result, VIOMMU_OK);
+		guest_submit(&u->g, Q_CC(3, UNIT_DID, UNIT_RID, 0), 0, 0, 0);
+		guest_wait(&u->g);
+		row_equal(viommu_translate(c, &r, &f, 1, &answer), VIOMMU_FAULT);
+		row_equal(recorded(u), sm ? 0x41 : 0x02);
+		row_equal(request(u, VIOMMU_AT_TRANSLATED, NONE, 0x5000, R).result, VIOMMU_FAULT);
+		row_equal(recorded(u), sm ? 0x41 : 0x02);
+		unit_close(u);
+	}
+}
+
 /* The PASID tables are not looked at: the context entry decides. */
 static void test_translated_without_rid_pasid(void **state)
 {
@@ -371,6 +460,8 @@ int main(void)
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_large_page_over_the_window),
 		cmocka_unit_test(test_no_sharing),
+		cmocka_unit_test(test_shared_entries),
+		cmocka_unit_test(test_translated_context),
 		cmocka_unit_test(test_translated),
 		cmocka_unit_test(test_translated_without_rid_pasid),
 	};

@@ -14,9 +14,10 @@ static struct plain *plain_of(struct viommu *u)
 
 static int parse(struct viommu *u, struct query *q, struct context *context)
 {
-	(void)q;
 	plain_of(u)->parses++;
 	*context = plain_of(u)->context;
+	if (u->engine->ats_apart)
+		context->key.flags = q->type;
 	return VIOMMU_OK;
 }
 
@@ -29,7 +30,7 @@ static int translate(struct viommu *u, struct query *q)
 	if (result)
 		return result;
 	iova = domain_canonical(&q->entry->context.key, q->iova);
-	if (iova != q->iova && unit_find(u, q, q->access))
+	if ((iova != q->iova || q->type == VIOMMU_AT_TRANSLATION) && unit_find(u, q, q->access))
 		return VIOMMU_OK;
 	p->walks++;
 	q->found = p->page(iova);
@@ -48,7 +49,8 @@ void plain_open(struct plain_world *w, struct translation (*page)(uint64_t iova)
 	memset(w, 0, sizeof(*w));
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
 	w->plain.page = page;
-	assert_int_equal(unit_init(&w->plain.unit, &engine, w->g.vm, NULL, NULL), VIOMMU_OK);
+	w->engine = engine;
+	assert_int_equal(unit_init(&w->plain.unit, &w->engine, w->g.vm, NULL, NULL), VIOMMU_OK);
 	assert_int_equal(viommu_device_new(&w->plain.unit, &config, &w->device), VIOMMU_OK);
 }
 

@@ -21,6 +21,7 @@ struct plain {
 struct plain_world {
 	struct guest g;
 	struct plain plain;
+	struct engine engine; /* its flags may be changed before anyone asks */
 	struct viommu_device *device;
 };
 

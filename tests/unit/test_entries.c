@@ -130,11 +130,50 @@ static void any_power_of_two(void **state)
 	}
 }
 
+static void ask_type(unsigned type, uint64_t iova)
+{
+	const struct viommu_request r = { .first = iova,
+					  .last = iova,
+					  .pasid = VIOMMU_NO_PASID,
+					  .access = VIOMMU_READ,
+					  .type = (uint16_t)type };
+	struct viommu_fragment f;
+	struct viommu_answer answer;
+
+	assert_int_equal(viommu_device_translate(world.device, &r, &f, 1, &answer), VIOMMU_OK);
+	assert_int_equal(f.gpa, iova + AWAY);
+}
+
+/* Translation requests share what DMA has, and the other way round, except in an engine that answers them otherwise;
+ * translated requests have contexts of their own. */
+static void types_of_requests(void **state)
+{
+	for (unsigned apart = 0; apart < 2; apart++) {
+		plain_open(&world, page_at);
+		world.engine.ats_apart = apart;
+		size_lg2 = leaf_lg2 = 12;
+		for (unsigned n = 0; n < 3; n++) {
+			ask_type(VIOMMU_AT_UNTRANSLATED, 0x1000);
+			ask_type(VIOMMU_AT_TRANSLATION, 0x1000);
+			ask_type(VIOMMU_AT_TRANSLATION, 0x2000);
+			ask_type(VIOMMU_AT_UNTRANSLATED, 0x2000);
+		}
+		check_eq("parses", world.plain.parses, apart ? 2 : 1);
+		check_eq("walks", world.plain.walks, apart ? 4 : 2);
+		ask_type(VIOMMU_AT_TRANSLATED, 0x1000);
+		ask_type(VIOMMU_AT_TRANSLATED, 0x1000);
+		ask_type(VIOMMU_AT_UNTRANSLATED, 0x1000);
+		check_eq("parses, translated", world.plain.parses, apart ? 3 : 2);
+		plain_close(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_of_entries),
 		cmocka_unit_test(any_power_of_two),
+		cmocka_unit_test(types_of_requests),
 	};
 
 	return cmocka_run_group_tests_name("unit/entries", tests, NULL, NULL);
