@@ -296,10 +296,11 @@ static void test_first_stage(void **state)
 	struct unit *u = unit_scalable();
 	struct guest_pasid p = { .did = 7, .pgtt = VTD_PGTT_FIRST, .fs_levels = 4, .ss_levels = 4 };
 
+	p.extra2 = VTD_PE_WPE | VTD_PE_NXE;
 	p.fs = guest_table(&u->g);
 	p.ss = guest_table(&u->g);
 	guest_fs_map(&u->g, p.fs, 4, 0x5000, 0x4000000, 12, 7);
-	guest_fs_map(&u->g, p.fs, 4, 0x40000000, 0x40000000, 21, 0x45); /* R, D */
+	guest_fs_map(&u->g, p.fs, 4, 0x40000000, 0x40000000, 21, BIT(63) | 0x45); /* XD, D */
 	guest_fs_map(&u->g, p.fs, 4, UINT64_C(0xffff800000000000), 0x4001000, 12, 7);
 	guest_fs_map(&u->g, p.fs, 4, UINT64_MAX - 0xfff, 0x4002000, 12, 7);
 	for (unsigned i = 0; i < 4; i++)
