@@ -59,6 +59,10 @@ has channel.c viommu_enter ldar 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
 has channel.c catch_up ldar 4
 has translate.c take_domain ldar 4
+# A section that has been closed, before what waits for it goes on.
+has epoch.c epoch_passed_for ldar 12
+# Whose a vPE is, before what its owner has stored.
+has lpi_virtual.c vpe_mapped ldar 1
 # The version of the memory map, before the table that is kept for it.
 has translate.c unit_table_find ldar 1
 exit $bad

@@ -71,6 +71,10 @@ class Mutants(unittest.TestCase):
         for kind in mutate.KINDS:
             self.assertIn(kind, {m.kind for m in mutants})
 
+    def test_listed(self):
+        mutants = {(os.path.basename(m.file), m.line, m.words()) for m in mutate.mutants_of(TOP)}
+        self.assertEqual(set(mutate.listed_as_equivalent()) - mutants, set(), "each of mutants.txt is one still")
+
     def test_draw(self):
         mutants = mutate.mutants_of(TOP)
         order = [m.name for m in mutate.draw(mutants, 7)]
