@@ -408,6 +408,23 @@ static void no_regions(void **state)
 	}
 }
 
+/* A block of all addresses there are, 2^64 of them, is kept as far as the region goes. */
+static void all_addresses(void **state)
+{
+	const struct translation all = { .size_lg2 = 64, .perm = PERM_ALL | PERM_DIRTY };
+	const struct mem_place place = { .last = SPACE - 1 };
+	struct world *w = open_world(64, 320, false);
+	struct translation found;
+
+	ask(w, "another", PAGES, 1, VIOMMU_READ);
+	channel_keep(w->channel, 0x123, w->channel->changes, &all, &place);
+	assert_true(channel_peek(w->channel, 0x123, &found));
+	assert_int_equal(found.iova, 0);
+	assert_int_equal(found.gpa, 0);
+	assert_int_equal(channel_entry(w->channel, 0x123)->bytes, SPACE);
+	close_world(w);
+}
+
 /* Anything, in any order; regions come and go meanwhile, and pages are invalidated. */
 static void at_random(void **state)
 {
@@ -458,7 +475,7 @@ int main(void)
 		cmocka_unit_test(entries),    cmocka_unit_test(conflicts),
 		cmocka_unit_test(borders),    cmocka_unit_test(accesses),
 		cmocka_unit_test(no_regions), cmocka_unit_test(at_random),
-		cmocka_unit_test(strides),
+		cmocka_unit_test(strides),    cmocka_unit_test(all_addresses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
