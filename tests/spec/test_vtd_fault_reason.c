@@ -382,6 +382,24 @@ static void test_warm(void **state)
 	}
 }
 
+/* 11.4.3 ECAP.SRS: without it there are user requests only, whatever they ask for. */
+static void test_no_supervisors(void **state)
+{
+	struct unit *u = unit_open(0, GUEST_ECAP_SCALABLE & ~(VTD_ECAP_SRS | VTD_ECAP_RPRIVS));
+	struct viommu_channel *c;
+
+	unit_scalable_tables(u);
+	guest_start(&u->g, VTD_TTM_SCALABLE);
+	c = guest_channel(&u->g, u->dev, 5);
+	row_name = "SRS=0: PRIV is nothing";
+	for (unsigned i = 0; i < 3; i++) {
+		row_equal(where_pasid(u->dev, 5, IO, R | PR), u->page[0]);
+		row_equal(where_channel(c, 5, IO, R | PR), u->page[0]);
+		row_equal(where_pasid(u->dev, 5, IO, R), u->page[0]);
+	}
+	unit_close(u);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -390,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_fpd_at_each_level),
 		cmocka_unit_test(test_fpd_of_absent_entries),
 		cmocka_unit_test(test_warm),
+		cmocka_unit_test(test_no_supervisors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
