@@ -400,6 +400,44 @@ static void test_no_supervisors(void **state)
 	unit_close(u);
 }
 
+/* SPT.4: a PGTT is one that ECAP has. */
+static void test_translation_types(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned pgtt;
+		uint64_t without; /* what ECAP has not */
+	} rows[] = {
+		{ "SPT.4 first stage, FSTS=0", VTD_PGTT_FIRST,
+		  VTD_ECAP_FSTS | VTD_ECAP_NEST | VTD_ECAP_EAFS },
+		{ "SPT.4 second stage, SSTS=0", VTD_PGTT_SECOND,
+		  VTD_ECAP_SSTS | VTD_ECAP_NEST | VTD_ECAP_SSADS },
+		{ "SPT.4 nested, NEST=0", VTD_PGTT_NESTED, VTD_ECAP_NEST },
+		{ "SPT.4 pass-through, PT=0", VTD_PGTT_PASS, VTD_ECAP_PT },
+	};
+
+	for (size_t i = 0; i < ROWS(rows); i++) {
+		struct guest_pasid p = {
+			.did = UNIT_DID, .pgtt = rows[i].pgtt, .fs_levels = 4, .ss_levels = 4
+		};
+		struct unit *u = unit_open(GUEST_CAP & ~(VTD_CAP_FS1GP | VTD_CAP_FS5LP),
+					   GUEST_ECAP_SCALABLE & ~rows[i].without);
+
+		row_name = rows[i].name;
+		unit_scalable_tables(u);
+		if (p.pgtt ==
+		    VTD_PGTT_NESTED) { /* else tables are reserved, too, which comes first */
+			p.fs = u->fs;
+			p.ss = u->ss;
+		}
+		guest_pasid(&u->g, UNIT_RID, 6, &p);
+		guest_start(&u->g, VTD_TTM_SCALABLE);
+		row_equal(where_pasid(u->dev, 6, IO, R), FAULT(0x5b));
+		row_equal(recorded(u), 0x5b);
+		unit_close(u);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -409,6 +447,7 @@ int main(void)
 		cmocka_unit_test(test_fpd_of_absent_entries),
 		cmocka_unit_test(test_warm),
 		cmocka_unit_test(test_no_supervisors),
+		cmocka_unit_test(test_translation_types),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
