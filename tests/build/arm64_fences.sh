@@ -51,6 +51,8 @@ has machine.c "change_begin viommu_vm_add_region viommu_vm_remove_region" "$stor
 # A device, an event, the device again: it is the same incarnation's.
 has its_translate.c "its_remap_msi find" "$loads" 1
 has its_pool.c "take its_map_device" "$stores" 1
+# What is restored from tables is published as what commands map.
+has its_kvm_tables.c "viommu_its_restore_tables restore_collection restore_event restore_events" stlr 2
 # A mapping, and then whether its domain still is the one.
 has virtio_translate.c "virtio_translate look_up" "$loads" 1
 has virtio_translate.c "virtio_visit look_up" "$loads" 1
