@@ -72,7 +72,7 @@ class Mutants(unittest.TestCase):
             self.assertIn(kind, {m.kind for m in mutants})
 
     def test_listed(self):
-        mutants = {(os.path.basename(m.file), m.line, m.words()) for m in mutate.mutants_of(TOP)}
+        mutants = {m.listed() for m in mutate.mutants_of(TOP)}
         self.assertEqual(set(mutate.listed_as_equivalent()) - mutants, set(), "each of mutants.txt is one still")
 
     def test_draw(self):
