@@ -225,6 +225,24 @@ static void holes(void **state)
 	}
 }
 
+/* Frames are those of the redistributors that there are: what comes next is not the first one's. */
+static void behind_the_last(void **state)
+{
+	uint64_t at;
+
+	its_open(&rig, &(struct its_rig_config){ 0 });
+	for (uint32_t cpu = rig.cpus; cpu < rig.cpus + 2; cpu++) {
+		at = VIOMMU_LPIS_OFFSET(cpu, 0x70); /* PROPBASER */
+		its_write32(rig.lpis, VIOMMU_LPIS_OFFSET(0, 0), 0);
+		put(rig.lpis, at, 8, ITS_RIG_PROP | 14);
+		assert_int_equal(get(rig.lpis, at, 8), 0);
+		assert_int_not_equal(get(rig.lpis, VIOMMU_LPIS_OFFSET(0, 0x70), 8),
+				     ITS_RIG_PROP | 14);
+		assert_int_equal(get(rig.lpis, VIOMMU_LPIS_OFFSET(cpu, 8), 8), 0); /* TYPER */
+	}
+	its_close(&rig);
+}
+
 /* SETLPIR and CLRLPIR are there without an ITS. */
 static void direct_lpis(void **state)
 {
@@ -588,6 +606,7 @@ int main(void)
 		cmocka_unit_test(every_register),
 		cmocka_unit_test(holes),
 		cmocka_unit_test(direct_lpis),
+		cmocka_unit_test(behind_the_last),
 		cmocka_unit_test(registers_of_the_manual),
 		cmocka_unit_test(enabled_needs_tables),
 		cmocka_unit_test(tables_while_enabled),
