@@ -361,7 +361,7 @@ static uint32_t place(size_t i)
 
 static void check_there(const char *model, const struct regs *regs, size_t i, bool there)
 {
-	uint16_t at = regs->at[place(i) / 4];
+	uint32_t at = place(i) < regs->space ? regs->at[place(i) / 4] : 0;
 
 	check_eq(registers[i].name, at != 0, there);
 	if (!at)
