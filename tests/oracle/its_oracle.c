@@ -392,6 +392,19 @@ static uint32_t deliver_one(struct its_oracle *o, const struct ito_answer *a, ui
 	return 0;
 }
 
+struct ito_answer ito_interrupt(struct its_oracle *o, unsigned unit, uint32_t device,
+				uint32_t event, bool deliver)
+{
+	struct ito_answer a = { 0 };
+
+	a.reason = look_up(o, unit, device, event, &a);
+	if (!a.reason && deliver)
+		a.reason =
+			deliver_one(o, &a, ito_find_event(&o->unit[unit], device, event)->doorbell);
+	a.found = !a.reason;
+	return a;
+}
+
 /* UMSIR has the first message that was not mapped since STATUSR.UMSI was cleared. */
 static void record(struct ito_unit *u, uint32_t device, uint32_t event)
 {
@@ -405,13 +418,8 @@ static void record(struct ito_unit *u, uint32_t device, uint32_t event)
 struct ito_answer ito_message(struct its_oracle *o, unsigned unit, uint32_t device, uint32_t event,
 			      bool deliver)
 {
-	struct ito_answer a = { 0 };
+	struct ito_answer a = ito_interrupt(o, unit, device, event, deliver);
 
-	a.reason = look_up(o, unit, device, event, &a);
-	if (!a.reason && deliver)
-		a.reason =
-			deliver_one(o, &a, ito_find_event(&o->unit[unit], device, event)->doorbell);
-	a.found = !a.reason;
 	if (deliver && !a.found && a.reason < VIOMMU_ITS_REASON_DISABLED)
 		record(&o->unit[unit], device, event);
 	return a;

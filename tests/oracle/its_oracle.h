@@ -122,6 +122,10 @@ struct ito_answer {
 struct ito_answer ito_message(struct its_oracle *o, unsigned unit, uint32_t device, uint32_t event,
 			      bool deliver);
 
+/* The same by the command INT: nothing is recorded. */
+struct ito_answer ito_interrupt(struct its_oracle *o, unsigned unit, uint32_t device,
+				uint32_t event, bool deliver);
+
 /* ---- LPIs ---- */
 
 struct ito_lpi {

@@ -263,7 +263,7 @@ static uint32_t do_event(struct command *c)
 	if (c->e->is_virtual ? !o->vpe[c->e->vpe].on[c->unit] : !col)
 		return error(c, VIOMMU_ITS_ERROR_ITE_INVALID);
 	if (c->op == OP_INT)
-		ito_message(o, c->unit, c->device, c->event, true);
+		ito_interrupt(o, c->unit, c->device, c->event, true);
 	if (c->op == OP_CLEAR || c->op == OP_DISCARD) {
 		if (c->e->is_virtual)
 			o->vpe[c->e->vpe].pending[intid] = 0;
