@@ -374,7 +374,7 @@ static void its_hit(void *world, uint32_t n)
 {
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(its_send(world, i, VIOMMU_MSI_RESOLVE));
+		use(its_send(world, i % MESSAGES, VIOMMU_MSI_RESOLVE));
 	count();
 }
 
@@ -385,7 +385,7 @@ static void its_deliver(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++) {
-		uint64_t lpi = its_send(g, i, 0);
+		uint64_t lpi = its_send(g, i % MESSAGES, 0);
 
 		viommu_lpis_acknowledge(g->lpis, (uint32_t)lpi, (uint32_t)(lpi >> 32));
 	}
