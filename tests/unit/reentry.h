@@ -29,7 +29,8 @@ struct reentry {
 	struct viommu_listener *listener;
 	unsigned char saved[8192];
 	uint64_t saved_bytes;
-	uint8_t *ram; /* a page that comes and goes as a region */
+	struct viommu_dirty *tracking; /* that could not be stopped inside */
+	uint8_t *ram;		       /* a page that comes and goes as a region */
 	/* The case. */
 	unsigned event;
 	int (*verb)(struct reentry *r);

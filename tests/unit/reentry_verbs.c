@@ -2,6 +2,7 @@
 /* reentry_verbs.c - every public function, as it is called from inside a callback. */
 #include "reentry.h"
 
+#include <libvirtiommu/dirty.h>
 #include <libvirtiommu/observe.h>
 
 #include "check.h"
@@ -129,6 +130,19 @@ static int fail_device(struct reentry *r)
 static int explain(struct reentry *r)
 {
 	return viommu_explain(r->own, &read_page, 0, reentry_step, r);
+}
+
+/* It is pending in the section that the call which the callback is of has open. */
+static int track(struct reentry *r)
+{
+	struct viommu_dirty *dirty;
+	uint64_t bitmap[1] = { 0 };
+	int result = viommu_dirty_start(r->g.iommu, NULL, 0, 0x3ffff, &dirty);
+
+	if (result)
+		return result;
+	result = viommu_dirty_collect(dirty, bitmap);
+	return viommu_dirty_stop(dirty) == VIOMMU_PENDING ? (r->tracking = dirty, result) : result;
 }
 
 static int find_iova(struct reentry *r)
@@ -333,6 +347,7 @@ const struct verb verbs[] = {
 	{ "viommu_device_set_id", WORKS, set_id },
 	{ "viommu_device_fail", WORKS, fail_device },
 	{ "viommu_explain", WORKS, explain },
+	{ "viommu_dirty_start, _collect, _stop", WORKS, track },
 	{ "viommu_find_iova", WORKS, find_iova },
 	{ "viommu_get_statistics", WORKS, statistics },
 	{ "viommu_channel_explain", WORKS, explain_channel },

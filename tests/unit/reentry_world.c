@@ -2,6 +2,8 @@
 /* reentry_world.c - the unit of reentry.h, and how each of its callbacks comes about. */
 #include "reentry.h"
 
+#include <libvirtiommu/dirty.h>
+
 #include "check.h"
 
 #include <stdlib.h>
@@ -129,6 +131,7 @@ void reentry_init(struct reentry *r)
 
 void reentry_fini(struct reentry *r)
 {
+	assert_int_equal(viommu_dirty_stop(r->tracking), VIOMMU_OK);
 	assert_int_equal(viommu_listener_free(r->listener), VIOMMU_OK);
 	assert_int_equal(viommu_device_free(r->bare), VIOMMU_OK);
 	guest_fini(&r->g);
