@@ -31,10 +31,10 @@ void rvic_unlock(struct viommu_rvic *r, struct rvic_cpu *c, bool self)
 /* clang-format on */
 
 static const struct rvic_row rows[] = {
-	[RVIC_F_INFO] = { { ARGUMENT_KEY } },
+	[RVIC_F_INFO] = { .argument = { ARGUMENT_KEY } },
 	[RVIC_F_SET_MASKED] = { IRQ_OF_CPU, .set = RVIC_MASKED },
 	[RVIC_F_CLEAR_MASKED] = { IRQ_OF_CPU, .clear = RVIC_MASKED },
-	[RVIC_F_IS_PENDING] = { IRQ_OF_CPU },
+	[RVIC_F_IS_PENDING] = { .argument = IRQ_OF_CPU },
 	[RVIC_F_SIGNAL] = { IRQ_OF_CPU, .set = RVIC_PENDING, .enabled = true },
 	[RVIC_F_CLEAR_PENDING] = { IRQ_OF_CPU, .clear = RVIC_PENDING },
 	[RVIC_F_ACKNOWLEDGE] = { { 0 }, RVIC_MASKED, RVIC_PENDING, true, true },

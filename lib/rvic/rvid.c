@@ -20,8 +20,8 @@ struct viommu_rvid {
 /* ---- calls ---- */
 
 static const struct rvic_row rows[] = {
-	[RVID_F_MAP] = { { ARGUMENT_INPUT, ARGUMENT_CPU, ARGUMENT_UNTRUSTED } },
-	[RVID_F_UNMAP] = { { ARGUMENT_INPUT } },
+	[RVID_F_MAP] = { .argument = { ARGUMENT_INPUT, ARGUMENT_CPU, ARGUMENT_UNTRUSTED } },
+	[RVID_F_UNMAP] = { .argument = { ARGUMENT_INPUT } },
 };
 
 int viommu_rvid_call(struct viommu_rvid *r, uint64_t x[4])
