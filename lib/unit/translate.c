@@ -404,13 +404,13 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 		__builtin_prefetch(place.host + (pt_entry_address(tables, 0, iova, 0)));
 }
 
-/* The channel keeps what has been found; of what it may write while that is noted, the page that is. */
-static void keep(const struct translating *t, bool noted)
+/* Of what is noted as written a channel keeps only the page that is. */
+static __attribute__((noinline, cold)) void keep_page(const struct translating *t)
 {
 	const struct query *q = &t->query;
 	struct translation found = q->found;
 
-	if (UNLIKELY(noted) && (q->access & VIOMMU_WRITE))
+	if (q->access & VIOMMU_WRITE)
 		translation_shrink(&found, q->iova, 12);
 	channel_keep(t->channel, q->iova, q->changes, &found, t->place);
 }
@@ -448,8 +448,12 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 			dirty_note(q, &piece);
 		if (*count == 0)
 			t->extent_lg2 = q->found.size_lg2;
-		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED)
-			keep(t, noted);
+		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED) {
+			if (UNLIKELY(noted))
+				keep_page(t);
+			else
+				channel_keep(t->channel, q->iova, q->changes, &q->found, t->place);
+		}
 		if (*count == 0 || !translate_merge(&fragments[*count - 1], &piece)) {
 			if (*count == max)
 				return VIOMMU_MORE;

@@ -62,6 +62,29 @@ static int init_caches(struct viommu *u)
 	return u->outstanding ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 
+/* Nobody has to be woken for what has passed. */
+static bool has_passed(struct viommu *u, uint64_t epoch)
+{
+	if (!epoch_passed(&u->epoch, epoch, NULL))
+		return false;
+	atomic_compare_exchange_strong(&u->awaited, &epoch, 0);
+	return true;
+}
+
+bool unit_await(struct viommu *u, uint64_t epoch)
+{
+	uint64_t awaited;
+
+	if (has_passed(u, epoch))
+		return true;
+	/* Of several, the last counts: when it has passed, all have. */
+	awaited = atomic_load(&u->awaited);
+	while (awaited < epoch && !atomic_compare_exchange_weak(&u->awaited, &awaited, epoch))
+		;
+	epoch_ask_too(&u->epoch, epoch);
+	return has_passed(u, epoch);
+}
+
 /* ---- what the VM tells ---- */
 
 static struct viommu *unit_of(struct vm_user *user)
@@ -83,13 +106,8 @@ static bool map_quiet(struct vm_user *user)
 
 	if (!u->map_epoch)
 		return true;
-	if (!epoch_passed(&u->epoch, u->map_epoch, NULL)) {
-		atomic_store(&u->map_awaited, u->map_epoch);
-		epoch_ask_too(&u->epoch, u->map_epoch);
-		if (!epoch_passed(&u->epoch, u->map_epoch, NULL))
-			return false;
-	}
-	atomic_store(&u->map_awaited, 0);
+	if (!unit_await(u, u->map_epoch))
+		return false;
 	u->map_epoch = 0;
 	return true;
 }
@@ -153,18 +171,15 @@ bool unit_begin(struct viommu *u)
 	return true;
 }
 
-/* The call that ends may have been what viommu_vm_quiesce() or unit_await() wait for, and has asked to be
- * woken on its own account, or no more. */
-static __attribute__((noinline, cold)) void go_on_awaiting(struct viommu *u,
-							   _Atomic uint64_t *awaited)
+/* The call that ends may have been what unit_await() waits for, and has asked to be woken on its own account,
+ * or no more. */
+static __attribute__((noinline, cold)) void go_on_awaiting(struct viommu *u)
 {
-	uint64_t epoch = atomic_load(awaited);
+	uint64_t epoch = atomic_load(&u->awaited);
 
-	if (!epoch)
-		return;
 	epoch_ask_too(&u->epoch, epoch);
 	if (epoch_passed(&u->epoch, epoch, NULL) &&
-	    atomic_compare_exchange_strong(awaited, &epoch, 0))
+	    atomic_compare_exchange_strong(&u->awaited, &epoch, 0))
 		unit_work(u);
 }
 
@@ -185,10 +200,8 @@ void unit_end(struct viommu *u)
 	epoch_close(&u->self);
 	/* and a fence: who asks for sections from now on sees that this one is closed */
 	atomic_store(&u->busy, 0);
-	if (UNLIKELY(atomic_load(&u->map_awaited) | atomic_load(&u->awaited))) {
-		go_on_awaiting(u, &u->map_awaited);
-		go_on_awaiting(u, &u->awaited);
-	}
+	if (UNLIKELY(atomic_load(&u->awaited)))
+		go_on_awaiting(u);
 }
 
 bool unit_is_inside(const struct viommu *u)
@@ -236,29 +249,6 @@ void unit_forget_device(struct viommu_device *device, bool told)
 		probe_invalidation(device->iommu, COUNT_CONTEXTS, device,
 				   atomic_load_explicit(&device->id, memory_order_relaxed),
 				   VIOMMU_ANY_PASID, 0, UINT64_MAX);
-}
-
-/* Nobody has to be woken for what has passed. */
-static bool has_passed(struct viommu *u, uint64_t epoch)
-{
-	if (!epoch_passed(&u->epoch, epoch, NULL))
-		return false;
-	atomic_compare_exchange_strong(&u->awaited, &epoch, 0);
-	return true;
-}
-
-bool unit_await(struct viommu *u, uint64_t epoch)
-{
-	uint64_t awaited;
-
-	if (has_passed(u, epoch))
-		return true;
-	/* Of several, the last counts: when it has passed, all have. */
-	awaited = atomic_load(&u->awaited);
-	while (awaited < epoch && !atomic_compare_exchange_weak(&u->awaited, &awaited, epoch))
-		;
-	epoch_ask_too(&u->epoch, epoch);
-	return has_passed(u, epoch);
 }
 
 int viommu_free(struct viommu *u)

@@ -319,9 +319,8 @@ struct viommu {
 	struct vm_user user; /* of the VM */
 	uint64_t map_epoch;  /* what viommu_vm_quiesce() waits for; 0: nothing */
 
-	_Atomic uint64_t map_awaited; /* the same, if it was asked and has answered PENDING */
-	_Atomic uint64_t
-		awaited; /* the last epoch of those that unit_await() has said no to; 0: none */
+	/* The last epoch of those that unit_await() has said no to; 0: none. */
+	_Atomic uint64_t awaited;
 
 	_Atomic(struct viommu_dirty *) dirty; /* who notes what is written; NULL: nobody */
 

@@ -19,26 +19,34 @@ struct request {
 	struct explanation *explanation; /* or NULL; resolves, past the cache */
 };
 
-/* A structure of the tables. */
-static void show(const struct request *r, const char *what, uint64_t gpa, const uint64_t *raw,
-		 unsigned words)
+static __attribute__((noinline, cold)) void show_step(const struct request *r, const char *what,
+						      uint64_t gpa, const uint64_t *raw,
+						      unsigned words)
 {
 	struct viommu_step step = { .gpa = gpa, .words = words, .what = what };
 
-	if (!r->explanation)
-		return;
 	memcpy(step.raw, raw, words * sizeof(*raw));
 	explain_step(r->explanation, &step);
 }
 
+/* A structure of the tables. */
+static inline void show(const struct request *r, const char *what, uint64_t gpa,
+			const uint64_t *raw, unsigned words)
+{
+	if (UNLIKELY(r->explanation != NULL))
+		show_step(r, what, gpa, raw, words);
+}
+
 /* What the cache has instead of the entry. */
-static void show_cached(const struct vtd *v, const struct request *r, const uint64_t *entry)
+static __attribute__((noinline, cold)) void show_cached(const struct vtd *v,
+							const struct request *r,
+							const uint64_t *entry)
 {
 	struct viommu_step step = { .gpa = UINT64_MAX,
 				    .what = "interrupt entry cache",
 				    .flags = VIOMMU_STEP_CACHE };
 
-	if (!r->explanation || !r->explanation->caches)
+	if (!r->explanation->caches)
 		return;
 	if (vtd_irte_cache_find(&v->irtes, r->index, step.raw)) {
 		step.words = 2;
@@ -275,7 +283,8 @@ static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
 		return VTD_FR_IR_FETCH;
 	}
 	show(r, "interrupt remapping entry", entry, raw, 2);
-	show_cached(v, r, raw);
+	if (UNLIKELY(r->explanation != NULL))
+		show_cached(v, r, raw);
 	r->fpd = raw[0] & VTD_IRTE_FPD;
 	reason = check_entry(v, r, raw);
 	if (!cached && !r->explanation && !reason &&

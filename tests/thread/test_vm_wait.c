@@ -74,7 +74,7 @@ static void sleeps_until_it_is_quiet(void **state)
 	assert_int_equal(viommu_channel_new(device, VIOMMU_NO_PASID, &c->channel[0]), VIOMMU_OK);
 	world_start(&thread[0], use, c);
 	world_start(&thread[1], invalidate, c);
-	for (unsigned i = 0; i < count || waited == 0; i++) {
+	for (unsigned i = 0; i < count || waited == 0 || !atomic_load(&c->entered[1]); i++) {
 		uint32_t pinned;
 
 		assert_int_equal(viommu_vm_add_region(c->w.vm, &r), VIOMMU_OK);
