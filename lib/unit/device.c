@@ -500,31 +500,69 @@ void devices_begin_users(struct viommu *u, uint32_t id)
 	pthread_mutex_unlock(&u->devices_lock);
 }
 
-struct viommu_device *devices_take_user(struct viommu *u, uint32_t id)
-{
-	struct viommu_device *device;
-
-	pthread_mutex_lock(&u->devices_lock);
-	do
-		device = domain_users_next(&u->domain_users, id);
-	while (device && !atomic_load(&u->wide_listeners) && !device->listeners);
-	if (device)
-		atomic_fetch_add(&device->users, 1);
-	pthread_mutex_unlock(&u->devices_lock);
-	return device;
-}
-
 static uint64_t era_of(const struct viommu_device *device)
 {
 	return device->iommu->domain_users.era + device->era;
 }
 
+static bool is_heard(const struct viommu_device *device)
+{
+	return (device->lists & 1U << DEVICES_HEARD) || atomic_load(&device->iommu->wide_listeners);
+}
+
+bool devices_take_user(struct viommu *u, uint32_t id, uint32_t pasid, struct viommu_device **device)
+{
+	bool more;
+
+	pthread_mutex_lock(&u->devices_lock);
+	more = domain_users_next(&u->domain_users, id, pasid, device);
+	if (*device && !is_heard(*device))
+		*device = NULL;
+	if (*device)
+		atomic_fetch_add(&(*device)->users, 1);
+	pthread_mutex_unlock(&u->devices_lock);
+	return more;
+}
+
+bool devices_take_refused(struct viommu *u, uint32_t pasid, struct viommu_device **device)
+{
+	struct viommu_device *next;
+
+	*device = NULL;
+	pthread_mutex_lock(&u->devices_lock);
+	next = u->list_at[DEVICES_REFUSED];
+	if (next) {
+		u->list_at[DEVICES_REFUSED] = next->next_of[DEVICES_REFUSED];
+		if (next->refused_era != era_of(next) || !is_heard(next))
+			device_list_remove(next, DEVICES_REFUSED);
+		else if (next->refused_pasids & domain_users_pasids(pasid))
+			*device = next;
+	}
+	if (*device)
+		atomic_fetch_add(&(*device)->users, 1);
+	pthread_mutex_unlock(&u->devices_lock);
+	return next != NULL;
+}
+
+static void note_refused(struct viommu_device *device, uint32_t pasid)
+{
+	if (device->refused_era != era_of(device))
+		device->refused_pasids = 0;
+	device->refused_era = era_of(device);
+	device->refused_pasids |= domain_users_pasids(pasid);
+	if (is_heard(device))
+		device_list_add(device, DEVICES_REFUSED);
+}
+
 /* With devices_lock held. A device without room for a note is full until its era ends. */
-static void note_user(struct viommu_device *device, uint32_t id)
+static void note_user(struct viommu_device *device, uint32_t id, uint32_t pasid)
 {
 	uint64_t era = era_of(device);
 
-	if (device->full_era != era && !domain_users_note(&device->iommu->domain_users, device, id))
+	if (id == DOMAIN_REFUSED)
+		note_refused(device, pasid);
+	else if (device->full_era != era &&
+		 !domain_users_note(&device->iommu->domain_users, device, id, pasid))
 		device->full_era = era;
 }
 
@@ -532,39 +570,52 @@ static void note_user(struct viommu_device *device, uint32_t id)
  * each first (device_has_domain()). */
 static void list_vague(struct viommu_device *device, bool vague)
 {
-	bool is_heard = (device->lists & 1U << DEVICES_HEARD) ||
-			atomic_load(&device->iommu->wide_listeners);
-
-	if (is_heard && (vague || device->full_era == era_of(device)))
+	if (is_heard(device) && (vague || device->full_era == era_of(device)))
 		device_list_add(device, DEVICES_VAGUE);
 	else
 		device_list_remove(device, DEVICES_VAGUE);
 }
 
-void device_uses_domain(struct viommu_device *device, uint32_t id)
+/* Who has used nothing yet may be about to with a PASID, which nobody has looked at. */
+static void list_unless_used(struct viommu_device *device)
+{
+	list_vague(device, device->iommu->pasids && device->used_era != era_of(device));
+}
+
+void device_uses_domain(struct viommu_device *device, uint32_t id, uint32_t pasid)
 {
 	struct viommu *u = device->iommu;
 
-	if (!u->engine->by_domain)
+	if (!u->engine->by_domain || (id == DOMAIN_REFUSED && !atomic_load(&u->unmap_listeners)))
 		return;
 	pthread_mutex_lock(&u->devices_lock);
 	device->used_era = era_of(device);
-	note_user(device, id);
-	list_vague(device, false);
+	note_user(device, id, pasid);
+	list_unless_used(device);
 	pthread_mutex_unlock(&u->devices_lock);
 }
 
-void device_has_domain(struct viommu_device *device, const uint32_t *id)
+void device_has_domain(struct viommu_device *device, uint32_t id, uint32_t pasid)
 {
 	struct viommu *u = device->iommu;
 
 	if (!u->engine->by_domain)
 		return;
 	pthread_mutex_lock(&u->devices_lock);
-	if (id)
-		note_user(device, *id);
-	/* Who has used nothing yet may be about to with a PASID, which nobody has looked at. */
-	list_vague(device, u->pasids && device->used_era != era_of(device));
+	note_user(device, id, pasid);
+	list_unless_used(device);
+	pthread_mutex_unlock(&u->devices_lock);
+}
+
+void device_may_use_any(struct viommu_device *device)
+{
+	struct viommu *u = device->iommu;
+
+	if (!u->engine->by_domain)
+		return;
+	pthread_mutex_lock(&u->devices_lock);
+	device->full_era = era_of(device);
+	list_vague(device, true);
 	pthread_mutex_unlock(&u->devices_lock);
 }
 

@@ -107,9 +107,11 @@ static uint32_t take(struct domain_users *n)
 	return 0;
 }
 
-bool domain_users_note(struct domain_users *n, struct viommu_device *device, uint32_t id)
+bool domain_users_note(struct domain_users *n, struct viommu_device *device, uint32_t id,
+		       uint32_t pasid)
 {
 	uint32_t index = *bucket_of_pair(n, device, id);
+	struct domain_user *user;
 
 	while (index && (n->user[index].device != device || n->user[index].id != id))
 		index = n->user[index].next_of_pair;
@@ -119,22 +121,29 @@ bool domain_users_note(struct domain_users *n, struct viommu_device *device, uin
 			return false;
 		n->user[index].device = device;
 		n->user[index].id = id;
+		n->user[index].era = 0; /* none */
 		chain(n, index);
 	}
-	n->user[index].era = era_of(n, device);
+	user = &n->user[index];
+	if (user->era != era_of(n, device))
+		user->pasids = 0;
+	user->pasids |= domain_users_pasids(pasid);
+	user->era = era_of(n, device);
 	return true;
+}
+
+static void drop(struct domain_users *n, uint32_t index)
+{
+	unchain(n, index);
+	n->user[index].device = NULL;
+	n->user[index].next_of_id = n->free;
+	n->free = index;
 }
 
 void domain_users_drop(struct domain_users *n, struct viommu_device *device)
 {
-	while (device->domain_user) { /* at most as often as it was noted */
-		uint32_t index = device->domain_user;
-
-		unchain(n, index);
-		n->user[index].device = NULL;
-		n->user[index].next_of_id = n->free;
-		n->free = index;
-	}
+	while (device->domain_user) /* at most as often as it was noted */
+		drop(n, device->domain_user);
 }
 
 void domain_users_begin(struct domain_users *n, uint32_t id)
@@ -142,14 +151,19 @@ void domain_users_begin(struct domain_users *n, uint32_t id)
 	n->at = *bucket_of_id(n, id);
 }
 
-struct viommu_device *domain_users_next(struct domain_users *n, uint32_t id)
+bool domain_users_next(struct domain_users *n, uint32_t id, uint32_t pasid,
+		       struct viommu_device **device)
 {
-	while (n->at) { /* users of this domain, and of few others */
-		const struct domain_user *user = &n->user[n->at];
+	uint32_t index = n->at;
+	const struct domain_user *user = &n->user[index];
 
-		n->at = user->next_of_id;
-		if (user->id == id && user->era == era_of(n, user->device))
-			return user->device;
-	}
-	return NULL;
+	*device = NULL;
+	if (!index)
+		return false;
+	n->at = user->next_of_id;
+	if (user->era != era_of(n, user->device))
+		drop(n, index); /* or it would be looked at again and again */
+	else if (user->id == id && (user->pasids & domain_users_pasids(pasid)))
+		*device = user->device;
+	return true;
 }

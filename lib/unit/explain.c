@@ -211,9 +211,7 @@ static int replay(struct replay *r, struct viommu_device *device, uint32_t pasid
 				   .budget = *budget };
 	struct epoch_section *section = epoch_visit(&u->epoch);
 
-	result = unit_parse(u, &q, &context);
-	if (!result)
-		device_uses_domain(device, context.key.group);
+	result = unit_parse_now(u, &q, &context);
 	end = result ? PT_VISIT_DONE : u->engine->visit(u, &context, &visit);
 	if (end != PT_VISIT_STOPPED && replay_flush(r))
 		end = PT_VISIT_STOPPED;

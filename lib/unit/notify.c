@@ -64,7 +64,7 @@ static uint32_t look(struct viommu_device *device)
 	if (u->engine->mode)
 		return u->engine->mode(u, device);
 	blocked = unit_parse(u, &q, &context) != VIOMMU_OK;
-	device_has_domain(device, blocked ? NULL : &context.key.group);
+	device_has_domain(device, blocked ? DOMAIN_REFUSED : context.key.group, q.entry_pasid);
 	if (blocked)
 		return VIOMMU_MODE_BLOCK;
 	return domain_has_tables(&context.key) ? VIOMMU_MODE_TRANSLATE : VIOMMU_MODE_BYPASS;
@@ -200,49 +200,104 @@ void notify_forget(struct viommu *u, bool flush, bool mode)
  * call: rather that than to tell everybody of everything. */
 #define VISITS_MIN 64U
 
-static bool visit(struct viommu_device *device, unsigned nth, uint64_t first, uint64_t last)
+/* Notes of others that are passed over for one step. */
+#define NOTES_OF_A_STEP 4U
+
+struct visit {
+	uint32_t id;
+	uint32_t pasid;
+	bool contexts; /* are out of date, and everything with them; or: */
+	uint64_t first;
+	uint64_t last;
+	uint32_t visited;
+	uint32_t passed;
+};
+
+static bool afford(struct viommu *u, const struct visit *v, uint32_t steps)
+{
+	uint32_t done = v->visited + v->passed / NOTES_OF_A_STEP;
+
+	return unit_pay(u, steps) || done < VISITS_MIN || done < u->limits.steps / 4;
+}
+
+static bool visit(struct viommu_device *device, struct visit *v)
 {
 	struct viommu *u = device->iommu;
-	bool ok = unit_pay(u, 1) || nth < VISITS_MIN || nth < u->limits.steps / 4;
+	bool ok = afford(u, v, v->contexts ? LOOK_STEPS : 1);
 
+	v->visited++;
 	if (ok && device->visited != u->visits) {
 		device->visited = u->visits;
-		tell_changed(device, first, last);
+		if (v->contexts) {
+			unit_begin_era(device);
+			tell_device(device, OWED_UNMAP);
+		} else {
+			tell_changed(device, v->first, v->last);
+		}
 	}
 	device_put(device);
 	return ok;
 }
 
-/* Vague ones first: who becomes precise meanwhile is noted, and who becomes vague still is. */
-static bool visit_users(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
+static bool visit_noted(struct viommu *u, struct visit *v, bool refused)
 {
 	struct viommu_device *device;
-	unsigned n = 0;
 
-	devices_begin(u, DEVICES_VAGUE);
-	while ((device = devices_take(u, DEVICES_VAGUE)) != NULL) {
-		if (!visit(device, n++, first, last))
-			return false;
-	}
-	devices_begin_users(u, id);
-	while ((device = devices_take_user(u, id)) != NULL) {
-		if (!visit(device, n++, first, last))
+	while (refused ? devices_take_refused(u, v->pasid, &device)
+		       : devices_take_user(u, v->id, v->pasid, &device)) {
+		if (device ? !visit(device, v)
+			   : !(++v->passed % NOTES_OF_A_STEP || afford(u, v, 1)))
 			return false;
 	}
 	return true;
 }
 
-void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last)
+/* Vague ones first: who becomes precise meanwhile is noted, and who becomes vague still is. */
+static bool visit_users(struct viommu *u, struct visit *v)
 {
-	uint64_t cut;
+	struct viommu_device *device;
 
-	if (!atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed))
-		return;
-	cut = domain_cut_mask(atomic_load(&u->cuts));
 	u->visits++;
+	devices_begin(u, DEVICES_VAGUE);
+	while ((device = devices_take(u, DEVICES_VAGUE)) != NULL) {
+		if (!visit(device, v))
+			return false;
+	}
+	devices_begin_users(u, v->id);
+	if (!visit_noted(u, v, false))
+		return false;
+	devices_begin(u, DEVICES_REFUSED);
+	return !v->contexts || visit_noted(u, v, true);
+}
+
+static void visit_all(struct viommu *u, struct visit *v)
+{
 	/* More devices than steps: the rest, and everyone, is told of everything, later. */
-	if (!visit_users(u, id, first & ~cut, last | cut))
+	if (!visit_users(u, v))
 		sweep_start(u, OWED_UNMAP);
+}
+
+void notify_users(struct viommu *u, uint32_t id, uint32_t pasid, uint64_t first, uint64_t last)
+{
+	uint64_t cut = domain_cut_mask(atomic_load(&u->cuts));
+	struct visit v = { .id = id, .pasid = pasid, .first = first & ~cut, .last = last | cut };
+
+	visit_all(u, &v);
+	shadow_settle(u);
+}
+
+void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid)
+{
+	struct visit v = { .id = id, .pasid = pasid, .contexts = true };
+
+	/* Before anyone is visited: who has parsed earlier and is noted later sees it. */
+	unit_forget(u, false);
+	probe_invalidation(u, COUNT_CONTEXTS, NULL, id, pasid, 0, UINT64_MAX);
+	if (!atomic_load(&u->unmap_listeners))
+		return;
+	visit_all(u, &v);
+	if (v.visited)
+		epoch_start(&u->epoch);
 	shadow_settle(u);
 }
 

@@ -91,6 +91,7 @@ static bool has_id(struct query *q)
 	if (LIKELY(q->id != VIOMMU_NO_ID))
 		return true;
 	q->cacheable = false;
+	q->entry_pasid = VIOMMU_ANY_PASID;
 	q->fpd = false;
 	q->reason = 0;
 	q->ats = q->type == VIOMMU_AT_TRANSLATION ? VIOMMU_ATS_UNSUPPORTED : VIOMMU_ATS_SUCCESS;
@@ -107,9 +108,35 @@ int unit_parse(struct viommu *u, struct query *q, struct context *context)
 	return has_id(q) ? u->engine->parse(u, q, context) : VIOMMU_FAULT;
 }
 
+int unit_parse_noted(struct viommu *u, struct query *q, struct context *context)
+{
+	int result = unit_parse(u, q, context);
+
+	/* nobody remembers what is not translated */
+	if (result || q->type != VIOMMU_AT_TRANSLATED || domain_has_tables(&context->key))
+		device_uses_domain(q->device, result ? DOMAIN_REFUSED : context->key.group,
+				   q->entry_pasid);
+	return result;
+}
+
+int unit_parse_now(struct viommu *u, struct query *q, struct context *context)
+{
+	for (unsigned i = 1;; i++) {
+		uint64_t generation = device_generation(q->device);
+		int result;
+
+		if (i == CONTEXT_TRIES)
+			device_may_use_any(q->device);
+		result = unit_parse_noted(u, q, context);
+		if (i == CONTEXT_TRIES || device_generation(q->device) == generation)
+			return result;
+	}
+}
+
 int unit_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
+	int result;
 
 	if (!q->quiet && known_context(u, q, true))
 		return VIOMMU_OK;
@@ -122,19 +149,17 @@ int unit_context(struct viommu *u, struct query *q)
 		uint64_t generation;
 		uint64_t flushes;
 		uint64_t life;
-		int result;
 
 		/* In this order: a flush counts itself before it moves the generation, so that
 		 * whoever has the new generation also gives the domain a new tag. */
 		generation = device_generation(q->device);
 		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
 		e->domain = NULL;
-		result = unit_parse(u, q, &e->context);
+		if (i == CONTEXT_TRIES - 1) /* what is not kept is used, too */
+			device_may_use_any(q->device);
+		result = unit_parse_noted(u, q, &e->context);
 		if (result)
 			return result;
-		/* nobody remembers what is not translated */
-		if (q->type != VIOMMU_AT_TRANSLATED || domain_has_tables(&e->context.key))
-			device_uses_domain(q->device, e->context.key.group);
 		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
 		e->generation = generation + life;
 		if (take_domain(q)) {

@@ -236,14 +236,21 @@ uint64_t unit_forget(struct viommu *u, bool flush)
 	return epoch_start(&u->epoch);
 }
 
+void unit_begin_era(struct viommu_device *device)
+{
+	/* before the generation: who parses again notes his domain after this */
+	pthread_mutex_lock(&device->iommu->devices_lock);
+	device->era++;
+	pthread_mutex_unlock(&device->iommu->devices_lock);
+	atomic_fetch_add(&device->generation, 1);
+}
+
 void unit_forget_device(struct viommu_device *device, bool told)
 {
-	if (told) { /* before the generation: who parses again notes his domain after this */
-		pthread_mutex_lock(&device->iommu->devices_lock);
-		device->era++;
-		pthread_mutex_unlock(&device->iommu->devices_lock);
-	}
-	atomic_fetch_add(&device->generation, 1);
+	if (told)
+		unit_begin_era(device);
+	else
+		atomic_fetch_add(&device->generation, 1);
 	epoch_start(&device->iommu->epoch);
 	if (told)
 		probe_invalidation(device->iommu, COUNT_CONTEXTS, device,

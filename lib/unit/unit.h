@@ -41,7 +41,10 @@ struct query {
 	uint32_t id;	 /* of the device, when its context was last parsed: unit_parse() */
 	uint16_t access; /* VIOMMU_READ, ..., without VIOMMU_QUIET */
 	uint16_t type;	 /* VIOMMU_AT_* */
-	bool fpd;	 /* the tables ask not to record some faults of this requester */
+	/* Set by parse, if the engine is by_domain: whose table entry decided; VIOMMU_ANY_PASID: not
+	 * known, or none did. */
+	uint32_t entry_pasid;
+	bool fpd;   /* the tables ask not to record some faults of this requester */
 	bool quiet; /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
 	const struct pt_observer
 		*observer; /* quiet only: sees every structure that is read; or NULL */
@@ -149,8 +152,8 @@ static inline bool engine_own_tables(const struct engine *engine)
 #define DEVICE_BUCKETS 256U
 
 /* Lists of devices: those that have listeners of their own; those that may use something of any
- * domain; those whose listeners are owed something. */
-enum device_list { DEVICES_HEARD, DEVICES_VAGUE, DEVICES_OWED, DEVICE_LISTS };
+ * domain; those with a context that was refused; those whose listeners are owed something. */
+enum device_list { DEVICES_HEARD, DEVICES_VAGUE, DEVICES_REFUSED, DEVICES_OWED, DEVICE_LISTS };
 
 /* What listeners of a device are owed: everything may have changed; the mode, even if it is the
  * same. */
@@ -202,6 +205,8 @@ struct viommu_device {
 	uint64_t era;	      /* see domain_users.h */
 	uint64_t used_era;    /* sum of eras when it was last used, or 0 */
 	uint64_t full_era;    /* the same when there was no room for a note, or 0 */
+	uint64_t refused_era; /* the same when a context was refused, or 0; and of which PASIDs: */
+	uint64_t refused_pasids;
 	_Atomic uint32_t outstanding;
 
 	struct counters *shared_counters; /* of the IOMMU */
@@ -364,6 +369,8 @@ uint64_t unit_forget(struct viommu *u, bool flush);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
  * anyone learns that it is done: notify_device_changed(). */
 void unit_forget_device(struct viommu_device *device, bool told);
+/* The same for one that is told, of several: the epoch is still to be started. */
+void unit_begin_era(struct viommu_device *device);
 
 /* From any thread: whether all sections older than an epoch have closed; if not, the host hears by
  * unit_work() when they have. */
@@ -379,6 +386,9 @@ int unit_context(struct viommu *u, struct query *q);
  * to name. */
 int unit_translate(struct viommu *u, struct query *q);
 int unit_parse(struct viommu *u, struct query *q, struct context *context);
+/* The same, and notes whose domain that is: device_uses_domain(). The second compares, too. */
+int unit_parse_noted(struct viommu *u, struct query *q, struct context *context);
+int unit_parse_now(struct viommu *u, struct query *q, struct context *context);
 
 /* Keeps q->found, which holds for all of its block, in the shared TLB; makes it as large as an entry
  * may be. */
@@ -604,19 +614,26 @@ void device_put(struct viommu_device *device);
 bool device_invalidate(struct viommu_device *device,
 		       struct viommu_device_invalidation *invalidation, bool *gave_up);
 
-/* After its context was parsed and before what it says is used. */
-void device_uses_domain(struct viommu_device *device, uint32_t id);
-/* Its listeners are told its mode: it would use this domain now (NULL: none). */
-void device_has_domain(struct viommu_device *device, const uint32_t *id);
+/* After a context of it was parsed and before what it says is used: the domain (or DOMAIN_REFUSED) and
+ * query.entry_pasid. An invalidation of contexts that came before the note has moved the generation by
+ * then: compare it afterwards with what it was before the tables were read. */
+void device_uses_domain(struct viommu_device *device, uint32_t id, uint32_t pasid);
+/* Its listeners are told its mode: it would use this domain now. */
+void device_has_domain(struct viommu_device *device, uint32_t id, uint32_t pasid);
+/* Before a context is parsed and used without such a comparison. */
+void device_may_use_any(struct viommu_device *device);
 
 /* Goes through a list, one device at a time, in use until device_put(); NULL: there are no more.
  * Devices that are added meanwhile are passed over, those that leave are not missed. Only the call
  * that has the unit, and one walk at a time. */
 void devices_begin(struct viommu *u, enum device_list list);
 struct viommu_device *devices_take(struct viommu *u, enum device_list list);
-/* The same for the users of a domain. Those without listeners are passed over. */
+/* The same for the users of a domain, with a PASID or any: domain_users_next(). */
 void devices_begin_users(struct viommu *u, uint32_t id);
-struct viommu_device *devices_take_user(struct viommu *u, uint32_t id);
+bool devices_take_user(struct viommu *u, uint32_t id, uint32_t pasid,
+		       struct viommu_device **device);
+/* The same of those that had a context refused, after devices_begin(). */
+bool devices_take_refused(struct viommu *u, uint32_t pasid, struct viommu_device **device);
 /* The next device of the sweep. */
 struct viommu_device *devices_take_swept(struct viommu *u);
 /* With devices_lock held. */
@@ -672,8 +689,19 @@ void notify_bury(struct viommu *u);
 void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last);
 
 /* Translations of [first, last] may have changed, of every device that may use something of a
- * domain. */
-void notify_domain(struct viommu *u, uint32_t id, uint64_t first, uint64_t last);
+ * domain, with this PASID or any (VIOMMU_ANY_PASID). */
+void notify_users(struct viommu *u, uint32_t id, uint32_t pasid, uint64_t first, uint64_t last);
+
+static inline void notify_domain(struct viommu *u, uint32_t id, uint32_t pasid, uint64_t first,
+				 uint64_t last)
+{
+	if (atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed))
+		notify_users(u, id, pasid, first, last);
+}
+
+/* Contexts that came to a domain are out of date, with this PASID or any: forgets all contexts, and
+ * tells the listeners of the devices that had such a one. */
+void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid);
 /* All contexts are out of date, and with @flush the translations of every domain: forgets them, and
  * tells every device's listeners. @mode: the mode too, even if it is the same. */
 void notify_forget(struct viommu *u, bool flush, bool mode);

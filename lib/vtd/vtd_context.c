@@ -338,6 +338,7 @@ static int parse_scalable(struct vtd *v, struct query *q, uint64_t table, struct
 	result = choose_pasid(v, q, context, &pasid);
 	if (result)
 		return result;
+	q->entry_pasid = pasid;
 	if (!fetch(v, q, "PASID directory entry",
 		   (context[0] & VTD_SCE_PASIDDIRPTR) + (pasid >> 6) * 8, &directory, 1))
 		return refuse(q, VTD_FR_PDE_FETCH);
@@ -367,6 +368,7 @@ int vtd_parse(struct viommu *u, struct query *q, struct context *context)
 
 	*context = (struct context){ .flags = 0 };
 	set_domain(context, 0, VIOMMU_NO_PASID);
+	q->entry_pasid = VIOMMU_ANY_PASID;
 	q->fpd = false;
 	if (!(root & VTD_ROOT_TE)) {
 		context->key.kind = VTD_PASS;

@@ -189,7 +189,7 @@ void vtd_unexpected(struct viommu *u, struct viommu_device *device);
  * ---- */
 /* notify_forget(), and the next wait has to wait. */
 void vtd_forget(struct vtd *v, bool flush, bool mode);
-bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
+bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t did, uint32_t sid,
 			     unsigned function_mask);
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
 			  unsigned am, bool leaf);

@@ -6,10 +6,18 @@
 #include "vtd_engine.h"
 
 /* What was translated through a domain may have changed. */
-static void tell_domain(struct vtd *v, uint32_t did, uint64_t first, uint64_t last)
+static void tell_domain(struct vtd *v, uint32_t did, uint32_t pasid, uint64_t first, uint64_t last)
 {
 	v->unsynced = true;
-	notify_domain(&v->unit, did, first, last);
+	notify_domain(&v->unit, did, pasid, first, last);
+}
+
+/* Contexts are parsed again, all of them; what they come to then has another domain if anything in them
+ * changed. Those who had one of this domain are told. */
+static void forget_contexts(struct vtd *v, uint32_t did, uint32_t pasid)
+{
+	v->unsynced = true;
+	notify_contexts(&v->unit, vtd_known_domain(v, did), pasid);
 }
 
 void vtd_forget(struct vtd *v, bool flush, bool mode)
@@ -27,17 +35,10 @@ static uint32_t function_bits(unsigned function_mask)
 	return 0xffffU & ~(uint32_t)ignored[function_mask & 3];
 }
 
-bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
-			     unsigned function_mask)
+static void forget_functions(struct vtd *v, uint32_t sid, unsigned function_mask)
 {
 	uint32_t mask = function_bits(function_mask);
 
-	if (granularity == 0)
-		return false;
-	if (granularity != VTD_GRAN_LOCAL) { /* domain-selective is done as global, and says so */
-		vtd_forget(v, false, false);
-		return true;
-	}
 	v->unsynced = true;
 	for (uint32_t f = 0; f < 8; f++) { /* eight functions at most */
 		uint32_t id = (sid & ~7U) | f;
@@ -50,7 +51,24 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t sid,
 		notify_device_changed(&v->unit, device);
 		device_put(device);
 	}
-	return true;
+}
+
+bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t did, uint32_t sid,
+			     unsigned function_mask)
+{
+	switch (granularity) {
+	case VTD_GRAN_GLOBAL:
+		vtd_forget(v, false, false);
+		return true;
+	case VTD_GRAN_DOMAIN:
+		forget_contexts(v, did, VIOMMU_ANY_PASID);
+		return true;
+	case VTD_GRAN_LOCAL:
+		forget_functions(v, sid, function_mask);
+		return true;
+	default:
+		return false;
+	}
 }
 
 static struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
@@ -62,14 +80,13 @@ static struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
 static void flush_pages(struct vtd *v, const struct domain_match *which, uint64_t address,
 			unsigned am, bool leaf)
 {
+	uint32_t pasid = which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id;
 	uint64_t mask = bits_low(12 + am);
 	uint64_t first = address & ~mask;
 
 	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, which, first, first | mask, leaf));
-	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group,
-			   which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id, first,
-			   first | mask);
-	tell_domain(v, which->group, first, first | mask);
+	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group, pasid, first, first | mask);
+	tell_domain(v, which->group, pasid, first, first | mask);
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
@@ -88,7 +105,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &which));
 		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, VIOMMU_ANY_PASID, 0,
 				   UINT64_MAX);
-		tell_domain(v, did, 0, UINT64_MAX);
+		tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		return true;
 	case VTD_GRAN_LOCAL:
 		if (!(v->cap & VTD_CAP_PSI) || am > bits_get(v->cap, VTD_CAP_MAMV))
@@ -98,7 +115,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		which = match(did, DOMAIN_ANY, VTD_KINDS_SECOND);
 		which.whole = VTD_KINDS_FIRST;
 		if (v->ecap & VTD_ECAP_NEST)
-			tell_domain(v, did, 0, UINT64_MAX);
+			tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 		flush_pages(v, &which, address, am, leaf);
 		return true;
 	default:
@@ -118,7 +135,7 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
 					   domains_flush(&v->unit.domains, &second));
 		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, pasid, 0, UINT64_MAX);
-		tell_domain(v, did, 0, UINT64_MAX);
+		tell_domain(v, did, pasid, 0, UINT64_MAX);
 		return true;
 	}
 	if (granularity != VTD_PIOTLB_PAGES || am > 51)
@@ -129,15 +146,19 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 
 bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid)
 {
-	(void)did;
-	(void)pasid;
-	if (granularity != VTD_PC_DOMAIN && granularity != VTD_PC_PASID &&
-	    granularity != VTD_PC_GLOBAL)
+	switch (granularity) {
+	case VTD_PC_DOMAIN:
+		forget_contexts(v, did, VIOMMU_ANY_PASID);
+		return true;
+	case VTD_PC_PASID:
+		forget_contexts(v, did, pasid);
+		return true;
+	case VTD_PC_GLOBAL:
+		vtd_forget(v, false, false);
+		return true;
+	default:
 		return false;
-	/* Contexts are parsed again; what they come to then has another domain if anything in them
-	 * changed. */
-	vtd_forget(v, false, false);
-	return true;
+	}
 }
 
 static void drop_interrupts(struct vtd *v, uint32_t first, uint32_t last)

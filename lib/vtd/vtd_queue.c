@@ -259,6 +259,7 @@ static enum ring_executed wait(struct vtd *v, const struct descriptor *d)
 static enum ring_executed contexts(struct vtd *v, const struct descriptor *d)
 {
 	return check(v, vtd_invalidate_contexts(v, (unsigned)bits_get(d->word[0], VTD_QI_G),
+						(uint32_t)bits_get(d->word[0], VTD_QI_DID),
 						(uint32_t)bits_get(d->word[0], VTD_QI_CC_SID),
 						(unsigned)bits_get(d->word[0], VTD_QI_CC_FM)));
 }

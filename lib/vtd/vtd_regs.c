@@ -127,12 +127,14 @@ static void write_ccmd(void *engine, const struct regs_write *w)
 
 	if (!(command & w->mask & VTD_CCMD_ICC))
 		return;
+	if (granularity ==
+	    VTD_GRAN_DOMAIN) /* as a global one, and CAIG says so: as guests know it */
+		granularity = VTD_GRAN_GLOBAL;
 	if (registers_invalidate(v))
 		done = vtd_invalidate_contexts(v, granularity,
+					       (uint32_t)bits_get(command, VTD_CCMD_DID),
 					       (uint32_t)bits_get(command, VTD_CCMD_SID),
 					       (unsigned)bits_get(command, VTD_CCMD_FM));
-	if (granularity == VTD_GRAN_DOMAIN) /* see vtd_invalidate_contexts() */
-		granularity = VTD_GRAN_GLOBAL;
 	regs_clear_bits(&v->regs, VTD_CCMD, VTD_CCMD_CAIG);
 	regs_set_bits(&v->regs, VTD_CCMD, done ? bits_put(VTD_CCMD_CAIG, granularity) : 0);
 	deferred_bits(&v->deferred, &v->regs, VTD_CCMD, 0, VTD_CCMD_ICC);

@@ -146,7 +146,7 @@ static enum ring_executed invalidate(struct viommu *u, uint32_t domain, uint64_t
 	unit_pay(u, first == 0 && last == UINT64_MAX
 			    ? domains_flush(&u->domains, &match)
 			    : domains_flush_range(&u->domains, &match, first, last, false));
-	notify_domain(u, domain, first, last);
+	notify_domain(u, (uint32_t)domain, VIOMMU_ANY_PASID, first, last);
 	return RING_DONE;
 }
 
