@@ -89,7 +89,9 @@ static unsigned refresh(struct lpis *l, const struct lpi_cpu *c, uint32_t intid,
 		if (!lpi_in(latch, intid))
 			return 0;
 		byte = read_byte(l, latch, intid);
-		changes = byte != before && ((byte | before) & LPI_CONFIG_ENABLE);
+		/* of what was never read nobody has been told */
+		changes = byte != before && ((byte | before) & LPI_CONFIG_ENABLE) &&
+			  bits_get(found, LPI_ENTRY_GENERATION);
 		if (how == ASKING && changes && who_has(l, 0, intid) != NOBODY)
 			return byte;
 		kept = byte | bits_put(LPI_ENTRY_COUNT, bits_get(found, LPI_ENTRY_COUNT) + 1) |
