@@ -217,9 +217,10 @@ bool its_map_device(struct its *its, struct viommu *payer, uint32_t device, unsi
 		    uint64_t itt)
 {
 	const uint32_t blocks = blocks_of(bits);
+	const uint32_t looks = its->blocks / 1024;
 	uint32_t first = make_room(its, payer, blocks, NULL);
 
-	if (first == NOWHERE || (payer && !unit_pay(payer, 1 + blocks)))
+	if (first == NOWHERE || (payer && !unit_pay(payer, 1 + looks + blocks)))
 		return false;
 	take(its, first, device, bits, itt);
 	for (uint32_t i = 0; i < blocks * ITS_BLOCK; i++)

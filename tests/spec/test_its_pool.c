@@ -157,6 +157,22 @@ static void in_steps(void **state)
 	its_close(&rig);
 }
 
+/* Looking for room in a large pool is paid for, too. */
+static void looking_is_paid_for(void **state)
+{
+	unsigned calls = 1;
+	int came;
+
+	open_pool(&rig, 1 << 20, 1024);
+	for (uint32_t i = 0; i < 100; i++)
+		its_queue(&rig, 0, MAPD(i, 4, 0));
+	for (came = its_ring(&rig, 0); came == VIOMMU_PENDING; came = viommu_run(rig.its))
+		calls++;
+	assert_int_equal(came, VIOMMU_OK);
+	assert_true(calls > 5 && calls < 20);
+	its_close(&rig);
+}
+
 /* ---- at random ---- */
 
 static uint64_t next_random(uint64_t *random)
@@ -205,6 +221,7 @@ int main(void)
 		cmocka_unit_test(in_a_pool_that_is_no_power_of_two),
 		cmocka_unit_test(instead_of_itself),
 		cmocka_unit_test(in_steps),
+		cmocka_unit_test(looking_is_paid_for),
 		cmocka_unit_test(only_counts_decide),
 	};
 
