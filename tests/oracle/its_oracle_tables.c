@@ -299,12 +299,11 @@ static void restore_devices(struct scan *s)
 {
 	const struct ito_unit *u = s->u;
 	uint64_t l1 = ito_table_gpa(u, 0), bytes = ito_table_bytes(u, 0), word;
+	uint64_t most = BIT64(ito_device_bits(u)) * 8;
 	uint32_t a_page = (uint32_t)ito_page(u, 0) / 8;
 
 	if (!(u->baser[0] & BIT64(62))) {
-		if (bytes > BIT64(ito_device_bits(u)) * 8)
-			bytes = BIT64(ito_device_bits(u)) * 8;
-		scan_table(s, l1, bytes, 0, restore_device);
+		scan_table(s, l1, bytes < most ? bytes : most, 0, restore_device);
 		return;
 	}
 	for (uint32_t i = 0; i < bytes / 8 && i * a_page >> ito_device_bits(u) == 0; i++) {
@@ -314,7 +313,8 @@ static void restore_devices(struct scan *s)
 		}
 		if (word & VALID &&
 		    !scan_table(s, word & UINT64_C(0xffffffffff000) & ~(ito_page(u, 0) - 1),
-				ito_page(u, 0), i * a_page, restore_device))
+				ito_page(u, 0) < most ? ito_page(u, 0) : most, i * a_page,
+				restore_device))
 			return;
 	}
 }
