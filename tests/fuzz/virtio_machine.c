@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* virtio_machine.c - the machine of fuzz_virtio.c: configurations, and requests compared with what
  * the oracle permits. */
+#include "virtio_engine.h"
 #include "virtio_machine.h"
 
 #include <stdlib.h>
@@ -69,8 +70,10 @@ void virtio_fuzz_run(struct virtio_fuzz *f)
 {
 	int result = VIOMMU_PENDING;
 
-	/* what is under way is shorter than that; what is held back stays so */
-	for (unsigned i = 0; f->steps && i < 200 && result == VIOMMU_PENDING; i++) {
+	/* what is under way is shorter than that; what is held back, after a few calls more, stays so */
+	for (unsigned i = 0, more = 0; f->steps && more < 4 && result == VIOMMU_PENDING; i++) {
+		CHECK(i < 200);
+		more += !virtio_of(f->iommu)->job.phase;
 		f->told = 0;
 		result = viommu_run(f->iommu);
 		CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING);
