@@ -252,14 +252,14 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 		result = VIOMMU_ELIMIT;
 	} else {
 		v->unsynced = false;
-		v->job.request = true;
-		v->job.pending = false;
+		v->job.request = true; /* and not pending: nothing is under way */
 		v->job.token = token;
 		v->job.status = first_byte(writable, writable_count);
 		count_own(u, COUNT_COMMANDS);
 		*written = execute(v, &request, readable, readable_bytes, writable_bytes);
 		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
-		v->job.pending = result == VIOMMU_PENDING && v->job.phase;
+		if (UNLIKELY(v->job.phase))
+			v->job.pending = true;
 	}
 	unit_end(u);
 	return result;
