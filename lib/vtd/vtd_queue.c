@@ -465,6 +465,8 @@ static enum ring_executed run_ring(struct vtd *v)
 	if (tail == ring_register(&v->commands.ring, v->commands.head))
 		return RING_DONE;
 	iqei = queue_error(v, tail, &position);
+	/* A wait that is held back is read again: what lies there now counts. */
+	v->commands.held = false;
 	return iqei ? error(v, iqei) : ring_run(&v->unit, &v->commands, position, execute_word);
 }
 

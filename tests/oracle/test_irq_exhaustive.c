@@ -215,7 +215,7 @@ static void test_arguments(void **state)
 		{ "as it should be", SOURCE, REMAPPABLE, VIOMMU_MSI_RESOLVE, VIOMMU_OK, 0 },
 		{ "source, bit 16", 0x10000 | SOURCE, REMAPPABLE, 0, VIOMMU_EINVAL, 0 },
 		{ "source, bit 31", UINT32_C(1) << 31 | SOURCE, REMAPPABLE, 0, VIOMMU_EINVAL, 0 },
-		{ "flags", SOURCE, REMAPPABLE, 2, VIOMMU_EINVAL, 0 },
+		{ "flags", SOURCE, REMAPPABLE, 8, VIOMMU_EINVAL, 0 },
 		{ "address above 4 GiB", SOURCE, UINT64_C(1) << 32 | REMAPPABLE, 0, VIOMMU_FAULT,
 		  0x20 },
 		{ "address not in the window", SOURCE, 0xfed00010, 0, VIOMMU_FAULT, 0x20 },
