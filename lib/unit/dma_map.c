@@ -14,9 +14,9 @@
 /* False: there is no room. */
 static bool add(struct viommu_mapping *map, const struct viommu_fragment *f)
 {
-	struct viommu_part *last = &map->parts[map->count - 1];
+	struct viommu_part *last = map->count ? &map->parts[map->count - 1] : NULL;
 
-	if (map->count && (unsigned char *)last->base + last->bytes == f->host &&
+	if (last && (unsigned char *)last->base + last->bytes == f->host &&
 	    (!map->gpas || map->gpas[map->count - 1] + last->bytes == f->gpa)) {
 		last->bytes += f->length;
 	} else {
@@ -72,6 +72,7 @@ static int map_section(struct viommu_device *device, struct viommu_channel *chan
 					  .pasid = pasid,
 					  .access = (uint16_t)access };
 	struct viommu_mapping given;
+	struct viommu_section section;
 	int result;
 
 	if (!map || !map->parts || !map->max || !bytes ||
@@ -89,10 +90,13 @@ static int map_section(struct viommu_device *device, struct viommu_channel *chan
 		return VIOMMU_UNREACHABLE;
 	section_open(&map->section, device);
 	result = map_range(device, channel, &request, map);
-	if (!map->bytes)
-		section_close(&map->section);
+	if (map->bytes && result >= 0)
+		return result;
+	section = map->section;
+	map->section = given.section; /* closed */
 	if (result < 0)
 		*map = given;
+	section_close(&section);
 	return result;
 }
 
@@ -131,8 +135,9 @@ int viommu_dma_unmap(struct viommu_mapping *map, uint64_t written)
 	if (!map->section.device)
 		return VIOMMU_OK;
 	report(map, written);
-	section_close(&map->section);
+	/* first: the host's work callback may map it again */
 	map->bytes = 0;
 	map->count = 0;
+	section_close(&map->section);
 	return VIOMMU_OK;
 }

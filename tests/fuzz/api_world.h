@@ -3,6 +3,8 @@
 #ifndef TESTS_FUZZ_API_WORLD_H
 #define TESTS_FUZZ_API_WORLD_H
 
+#include <libvirtiommu/dma.h>
+
 #include "guest.h" /* capabilities only */
 #include "harness.h"
 
@@ -35,6 +37,10 @@ struct api_world {
 	unsigned device_of[WAYS_IN];
 	struct viommu_listener *listener[LISTENERS];
 	unsigned listener_of[LISTENERS];
+	struct viommu_mapping map[MAPS];
+	struct viommu_part parts[MAPS][3];
+	uint64_t gpas[MAPS][3];
+	struct viommu_section section[MAPS];
 	uint64_t tokens;
 	unsigned depth;	  /* of callbacks */
 	unsigned used;	  /* of them, those in which devices and units may be in use */
@@ -56,7 +62,7 @@ static inline uint64_t take(unsigned bytes)
 /* A documented result. */
 static inline void check(int result)
 {
-	CHECK(result >= VIOMMU_ENOSPC && result <= VIOMMU_INTERRUPT);
+	CHECK(result >= VIOMMU_ENOSPC && result <= VIOMMU_UNREACHABLE);
 }
 
 /* Creation, with structures that are wrong now and then. */

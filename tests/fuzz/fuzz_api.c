@@ -177,6 +177,89 @@ static void section(void)
 	check(how & 0x80 ? viommu_enter(channel) : viommu_leave(channel));
 }
 
+/* In a buffer that ends where it should. */
+static void dma(void)
+{
+	uint64_t how = take(2);
+	struct viommu_channel *channel = api.channel[how % WAYS_IN];
+	struct viommu_device *device = api.device[how % REQUESTERS];
+	uint64_t iova = take(how & 0x8000 ? 8 : 2);
+	uint64_t bytes = take(how & 0x4000 ? 1 : 0) + (how >> 3 & 7);
+	uint32_t access = (uint32_t)(how & 0x2000 ? take(1) : 0);
+	uint32_t pasid = how & 0x1000 ? (uint32_t)take(4) : VIOMMU_NO_PASID;
+	uint8_t *buffer = malloc(bytes ? bytes : 1);
+	uint64_t value = how;
+
+	CHECK(buffer);
+	memset(buffer, 1, bytes ? bytes : 1);
+	switch (how >> 8 & 15) {
+	case 0:
+		check(viommu_dma_read(channel, iova, buffer, bytes, access, NULL));
+		break;
+	case 1:
+		check(viommu_dma_write(channel, iova, buffer, bytes, access, &value));
+		break;
+	case 2:
+		check(viommu_dma_load(channel, iova, (uint32_t)bytes, access, &value));
+		break;
+	case 3:
+		check(viommu_dma_store(channel, iova, (uint32_t)bytes, access, value));
+		break;
+	case 4:
+		check(viommu_dma_cmpxchg(channel, iova, (uint32_t)bytes, access, &value, how));
+		break;
+	case 5:
+		check(viommu_device_dma_read(device, pasid, iova, buffer, bytes, access, &value));
+		break;
+	case 6:
+		check(viommu_device_dma_write(device, pasid, iova, buffer, bytes, access, NULL));
+		break;
+	case 7:
+		check(viommu_device_dma_load(device, pasid, iova, (uint32_t)bytes, access, &value));
+		break;
+	case 8:
+		check(viommu_device_dma_store(device, pasid, iova, (uint32_t)bytes, access, how));
+		break;
+	default:
+		check(viommu_device_dma_cmpxchg(device, pasid, iova, (uint32_t)bytes, access,
+						&value, how));
+	}
+	free(buffer);
+}
+
+static void map(void)
+{
+	uint64_t how = take(2);
+	unsigned n = (unsigned)how % MAPS;
+	struct viommu_mapping *map = &api.map[n];
+	uint64_t iova = take(how & 0x8000 ? 8 : 2);
+	uint32_t access = (uint32_t)(how >> 4 & 7);
+
+	if (how & 0x4000) {
+		check(viommu_dma_unmap(map, how & 8 ? map->bytes : take(1)));
+		return;
+	}
+	if (!map->section.device)
+		*map = (struct viommu_mapping){ .parts = api.parts[n],
+						.gpas = how & 0x2000 ? NULL : api.gpas[n],
+						.max = (uint32_t)how >> 2 & 3 };
+	if (how & 0x1000)
+		check(viommu_dma_map(api.channel[how % WAYS_IN], iova, take(2), access, map));
+	else
+		check(viommu_device_dma_map(api.device[how % REQUESTERS],
+					    how & 0x800 ? (uint32_t)take(4) : VIOMMU_NO_PASID, iova,
+					    take(2), access, map));
+}
+
+static void device_section(void)
+{
+	uint64_t how = take(1);
+	struct viommu_section *s = &api.section[how % MAPS];
+
+	check(how & 0x80 ? viommu_device_enter(api.device[how >> 2 & 3], s)
+			 : viommu_device_leave(s));
+}
+
 static void look(void)
 {
 	uint64_t how = take(1);
@@ -269,10 +352,18 @@ static void step(void)
 		registers,  device_calls, unit_calls,	  api_listener_new, allocator, translate
 	};
 
+	static void (*const later[])(void) = { dma, map, device_section };
+	uint64_t op;
+
 	if (!api.budget)
 		return;
 	api.budget--;
-	calls[take(1) % ARRAY_COUNT(calls)]();
+	op = take(1);
+	/* came later: inputs that are kept mean what they did */
+	if (op >= 0xe8)
+		later[op % ARRAY_COUNT(later)]();
+	else
+		calls[op % ARRAY_COUNT(calls)]();
 }
 
 /* In the one order that is never refused. */
@@ -280,6 +371,11 @@ static void free_all(void)
 {
 	api.budget = 0;
 	api.depth = DEPTH;
+	for (unsigned i = 0; i < MAPS; i++) {
+		CHECK(viommu_dma_unmap(&api.map[i], 0) == VIOMMU_OK);
+		if (api.section[i].device)
+			CHECK(viommu_device_leave(&api.section[i]) == VIOMMU_OK);
+	}
 	for (unsigned i = 0; i < LISTENERS; i++)
 		CHECK(viommu_listener_free(api.listener[i]) == VIOMMU_OK);
 	for (unsigned i = 0; i < WAYS_IN; i++) {

@@ -10,6 +10,7 @@
 #ifndef TESTS_FUZZ_HARNESS_H
 #define TESTS_FUZZ_HARNESS_H
 
+#include <libvirtiommu/dma.h>
 #include <libvirtiommu/irq.h>
 #include <libvirtiommu/vm.h>
 #include <libvirtiommu/vtd.h>
@@ -58,7 +59,15 @@ static inline uint64_t input_take(struct input *in, unsigned bytes)
 #define ROM_PAGES      2U
 #define RAM_BYTES      ((uint64_t)(RAM_PAGES + ROM_PAGES) * 4096)
 #define MACHINE_BUDGET 16U /* descriptors of one call */
-enum { DEVICES = 3, CHANNELS = 3, OWED = 8 };
+enum { DEVICES = 3, CHANNELS = 3, OWED = 8, MAPS = 2, MAP_PARTS = 4 };
+
+/* A map that stays open from one operation to another. */
+struct machine_map {
+	struct viommu_mapping map;
+	struct viommu_part parts[MAP_PARTS];
+	uint64_t gpas[MAP_PARTS];
+	bool writes;
+};
 
 struct machine {
 	uint8_t *ram; /* RAM_PAGES at RAM_BASE, then ROM_PAGES */
@@ -83,6 +92,9 @@ struct machine {
 	uint64_t calls;	   /* of other callbacks */
 	uint64_t owed[OWED];
 	unsigned owes;
+	struct machine_map map[MAPS];
+	struct viommu_section section[MAPS];
+	bool dma;		     /* under way: what is stored has any size */
 	unsigned invalidate_answers; /* bits: pending or done, taken in turn */
 };
 
@@ -112,6 +124,10 @@ void machine_run(struct machine *m);
 void machine_translate(struct machine *m, unsigned who, const struct viommu_request *request);
 void machine_remap(struct machine *m, uint32_t source, uint64_t address, uint32_t data,
 		   uint32_t flags);
+/* how: 1:0 device, 5:3 what is done, 6 in its channel, 9:8 size, 10 privileged, 11 fetch, 12 any size */
+void machine_dma(struct machine *m, uint64_t how, uint64_t iova, uint32_t pasid, uint64_t value);
+/* Closes maps and sections. */
+void machine_release(struct machine *m);
 /* Registers, queue and translations of every device, after something hostile was let in. */
 void machine_exercise(struct machine *m);
 

@@ -118,7 +118,8 @@ static void on_dirty(void *opaque, uint64_t gpa, uint64_t bytes)
 	struct machine *m = opaque;
 
 	m->writes++;
-	CHECK(bytes >= 4 && bytes <= 64 && machine_at(m, gpa, bytes));
+	CHECK(m->dma ? bytes >= 1 : bytes >= 4 && bytes <= 64);
+	CHECK(machine_at(m, gpa, bytes));
 }
 
 /* ---- host ---- */
@@ -307,6 +308,7 @@ bool machine_open(struct machine *m, struct input *in)
 void machine_close(struct machine *m)
 {
 	if (m->iommu) {
+		machine_release(m);
 		CHECK(viommu_listener_free(m->listener) == VIOMMU_OK);
 		for (unsigned i = 0; i < DEVICES; i++) {
 			CHECK(viommu_channel_free(m->channel[i]) == VIOMMU_OK);
