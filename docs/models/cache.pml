@@ -128,7 +128,7 @@ inline probe(size)
 	fi
 }
 
-/* channel.c: channel_keep(), and what the caller does with the answer; a step of its own only
+/* micro_tlb.c: channel_keep(), and what the caller does with the answer; a step of its own only
  * together with what comes before */
 inline keep()
 {

@@ -8,46 +8,11 @@
 #include "probe.h"
 #include "unit.h"
 
-/* ---- who is told ---- */
-
-static void heard(struct viommu_listener *l)
-{
-	struct viommu *u = l->iommu;
-
-	u->tells++;
-	if (l->told)
-		return;
-	l->told = true;
-	l->next_told = u->told;
-	u->told = l;
-}
-
-/* The first of those who hear a device: its own, then those of the whole IOMMU. */
-static struct viommu_listener *first_of(const struct viommu_device *device)
-{
-	return device->listeners ? device->listeners : device->iommu->listeners;
-}
-
-static struct viommu_listener *next_of(struct viommu_listener *l)
-{
-	return l->next || !l->device ? l->next : l->iommu->listeners;
-}
-
-void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last)
-{
-	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
-		if (!l->config.unmap || l->deaf)
-			continue;
-		heard(l);
-		l->config.unmap(l->config.opaque, device, pasid, first, last);
-	}
-}
-
 /* The same of requests with any PASID and without: what differs from a shadow, or all of it. */
 static void tell_changed(struct viommu_device *device, uint64_t first, uint64_t last)
 {
 	if (!shadow_compare(device, first, last))
-		notify_tell(device, VIOMMU_ANY_PASID, first, last);
+		tell_unmap(device, VIOMMU_ANY_PASID, first, last);
 }
 
 /* What the device's requests without PASID are subject to now; and where the next invalidation of
@@ -74,7 +39,7 @@ static void tell_mode_to(struct viommu_listener *l, struct viommu_device *device
 {
 	if (!l->config.mode)
 		return;
-	heard(l);
+	tell_heard(l);
 	l->config.mode(l->config.opaque, device, device->mode);
 }
 
@@ -102,7 +67,7 @@ static void tell_device(struct viommu_device *device, uint32_t owed)
 	owed |= take_owed(device);
 	device->mode = look(device);
 	all = device->mode != was || (owed & OWED_MODE);
-	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
+	for (struct viommu_listener *l = tell_first(device); l; l = tell_next(l)) {
 		if (all || l->fresh)
 			tell_mode_to(l, device);
 	}
@@ -313,7 +278,7 @@ void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_
 			 uint64_t last)
 {
 	(void)u;
-	notify_tell(device, VIOMMU_NO_PASID, first, last);
+	tell_unmap(device, VIOMMU_NO_PASID, first, last);
 }
 
 void notify_device_changed(struct viommu *u, struct viommu_device *device)
@@ -330,14 +295,14 @@ void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t
 	if (take_owed(device) & OWED_UNMAP)
 		tell_changed(device, 0, UINT64_MAX);
 	device->mode = mode;
-	for (struct viommu_listener *l = first_of(device); l; l = next_of(l))
+	for (struct viommu_listener *l = tell_first(device); l; l = tell_next(l))
 		tell_mode_to(l, device);
 }
 
 bool notify_wants_map(const struct viommu *u, const struct viommu_device *device)
 {
 	(void)u;
-	for (struct viommu_listener *l = first_of(device); l; l = next_of(l)) {
+	for (struct viommu_listener *l = tell_first(device); l; l = tell_next(l)) {
 		if (l->config.map)
 			return true;
 	}
@@ -350,10 +315,10 @@ int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t i
 	int result = VIOMMU_OK;
 
 	u->mapping = true;
-	for (struct viommu_listener *l = first_of(device); l && !result; l = next_of(l)) {
+	for (struct viommu_listener *l = tell_first(device); l && !result; l = tell_next(l)) {
 		if (!l->config.map)
 			continue;
-		heard(l);
+		tell_heard(l);
 		result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
 	}
 	u->mapping = false;
@@ -368,7 +333,7 @@ void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32
 	for (struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (!l->config.interrupts)
 			continue;
-		heard(l);
+		tell_heard(l);
 		l->config.interrupts(l->config.opaque, source, first, last);
 	}
 }
@@ -608,6 +573,19 @@ int listener_free(struct viommu_listener *listener)
 	return VIOMMU_OK;
 }
 
+/* Those that were removed by the call which ends. */
+static void bury(struct viommu *u)
+{
+	u->bury = NULL;
+	while (u->gone) {
+		struct viommu_listener *listener = u->gone;
+
+		u->gone = listener->next_gone;
+		take_out(listener);
+		vm_dealloc(u->vm, listener, sizeof(*listener));
+	}
+}
+
 /* Somebody up the stack may be going through its list: it hears nothing any more, and stays there
  * until the call ends. */
 static void leave(struct viommu_listener *listener)
@@ -618,17 +596,7 @@ static void leave(struct viommu_listener *listener)
 	listener->config = (struct viommu_listener_config){ .size = 0 };
 	listener->next_gone = u->gone;
 	u->gone = listener;
-}
-
-void notify_bury(struct viommu *u)
-{
-	while (u->gone) {
-		struct viommu_listener *listener = u->gone;
-
-		u->gone = listener->next_gone;
-		take_out(listener);
-		vm_dealloc(u->vm, listener, sizeof(*listener));
-	}
+	u->bury = bury;
 }
 
 int viommu_listener_free(struct viommu_listener *listener)

@@ -1,14 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* shadow.c - the difference between what was replayed and what the tables say now. */
+/* shadow.c - the record of what was replayed. */
 
 #include "shadow.h"
 #include "range.h"
 #include "unit.h"
-
-/* Table entries of one visit, and pieces of one difference, at most. */
-#define VISIT_BUDGET 512U
-#define VISIT_LEAST  64U
-#define PIECES_MAX   1024U
 
 /* ---- the record; with shadow_lock held ---- */
 
@@ -31,7 +26,7 @@ static bool have_pool(struct viommu *u)
 	return u->shadow_pool || range_pool_new(&config, &u->shadow_pool) == VIOMMU_OK;
 }
 
-static void lose(struct viommu_device *device)
+void shadow_lose_locked(struct viommu_device *device)
 {
 	atomic_store(&device->told_all, true);
 	for (struct shadow *s = device->shadows; s; s = s->next)
@@ -48,7 +43,7 @@ static bool add(struct shadow *s, uint64_t first, uint64_t last, uint64_t gpa, u
 }
 
 /* Removes [first, last] and leaves what lies outside of it. */
-static bool cut_out(struct shadow *s, uint64_t first, uint64_t last)
+bool shadow_cut_out(struct shadow *s, uint64_t first, uint64_t last)
 {
 	struct range_pool *pool = s->device->iommu->shadow_pool;
 	const uint64_t edges[] = { first, last };
@@ -74,7 +69,7 @@ static bool cut_out(struct shadow *s, uint64_t first, uint64_t last)
 void shadow_lose(struct viommu_device *device)
 {
 	pthread_mutex_lock(&device->iommu->shadow_lock);
-	lose(device);
+	shadow_lose_locked(device);
 	pthread_mutex_unlock(&device->iommu->shadow_lock);
 }
 
@@ -92,7 +87,7 @@ static struct shadow *find(struct viommu_device *device, uint32_t pasid)
 		    ? vm_alloc(device->iommu->vm, sizeof(*s), _Alignof(struct shadow))
 		    : NULL;
 	if (!s) {
-		lose(device);
+		shadow_lose_locked(device);
 		return NULL;
 	}
 	s->device = device;
@@ -112,7 +107,7 @@ struct shadow *shadow_begin(struct viommu_device *device, uint32_t pasid)
 	pthread_mutex_lock(&u->shadow_lock);
 	/* What nobody listens to is not kept up to date: it is no record. */
 	if (!atomic_load(&u->unmap_listeners))
-		lose(device);
+		shadow_lose_locked(device);
 	else
 		s = find(device, pasid);
 	if (s) /* before the tables are read: shadow_compare() */
@@ -133,13 +128,13 @@ void shadow_note(struct shadow *s, uint64_t first, uint64_t last, uint64_t gpa, 
 
 	pthread_mutex_lock(&u->shadow_lock);
 	if (!atomic_load(&s->device->told_all) &&
-	    !(cut_out(s, first, last) && add(s, first, last, gpa, perm)))
-		lose(s->device);
+	    !(shadow_cut_out(s, first, last) && add(s, first, last, gpa, perm)))
+		shadow_lose_locked(s->device);
 	pthread_mutex_unlock(&u->shadow_lock);
 }
 
 /* With shadow_lock held. At most as many steps as shadows are pending. */
-static void unpend(struct shadow *s)
+void shadow_unpend(struct shadow *s)
 {
 	struct shadow **at = &s->device->iommu->shadows_pending;
 
@@ -160,181 +155,14 @@ void shadow_drop(struct viommu_device *device)
 	pthread_mutex_lock(&u->shadow_lock);
 	while ((s = device->shadows) != NULL) {
 		device->shadows = s->next;
-		unpend(s);
+		shadow_unpend(s);
 		range_map_clear(u->shadow_pool, &s->map);
 		vm_dealloc(u->vm, s, sizeof(*s));
 	}
 	pthread_mutex_unlock(&u->shadow_lock);
 }
 
-/* ---- comparing ---- */
-
-struct difference {
-	struct shadow *shadow;
-	uint64_t first; /* of what differs and has not been told, if there are pieces */
-	uint64_t last;
-	uint32_t pieces;
-	bool done; /* shadow->last has been compared */
-};
-
-static void tell(struct difference *d)
-{
-	struct shadow *s = d->shadow;
-	struct viommu *u = s->device->iommu;
-
-	if (!d->pieces)
-		return;
-	pthread_mutex_lock(&u->shadow_lock);
-	if (!cut_out(s, d->first, d->last))
-		lose(s->device);
-	pthread_mutex_unlock(&u->shadow_lock);
-	d->pieces = 0;
-	notify_tell(s->device, s->pasid, d->first, d->last);
-}
-
-/* What lies between two pieces that differ is in neither, and is told with them. */
-static void differs(struct difference *d, uint64_t first, uint64_t last)
-{
-	if (!d->pieces++)
-		d->first = first;
-	d->last = last;
-	if (d->pieces == PIECES_MAX)
-		tell(d);
-}
-
-static void advance(struct difference *d, uint64_t last)
-{
-	d->done = last == d->shadow->last;
-	d->shadow->at = d->done ? last : last + 1;
-}
-
-/* Compares [shadow->at, last], of which the tables map all (@page) or nothing (NULL). False: steps ran
- * out. */
-static bool compare(struct difference *d, uint64_t last, const struct translation *page)
-{
-	struct shadow *s = d->shadow;
-	struct viommu *u = s->device->iommu;
-
-	while (!d->done && s->at <= last) { /* each step pays */
-		uint64_t first = s->at;
-		uint64_t end = last;
-		struct range_item item;
-		bool found;
-
-		pthread_mutex_lock(&u->shadow_lock);
-		found = range_map_next(u->shadow_pool, &s->map, first, &item) && item.first <= last;
-		pthread_mutex_unlock(&u->shadow_lock);
-		if (found && item.first > first) {
-			end = item.first - 1;
-			found = false;
-		} else if (found && item.last < end) {
-			end = item.last;
-		}
-		if (found && page && item.perm == shadow_perm(page->perm) &&
-		    item.target - item.first == page->gpa - page->iova)
-			tell(d);
-		else if (found || page)
-			differs(d, first, end);
-		advance(d, end);
-		/* afterwards: each call gets on */
-		if (!unit_pay(u, 1) && !d->done)
-			return false;
-	}
-	return true;
-}
-
-static int compare_page(void *opaque, const struct translation *page)
-{
-	struct difference *d = opaque;
-	struct shadow *s = d->shadow;
-	uint64_t last = page->iova | bits_low(page->size_lg2);
-
-	if (last < s->at)
-		return 0;
-	if (page->iova > s->at && !compare(d, page->iova - 1, NULL))
-		return 1;
-	return !compare(d, last < s->last ? last : s->last, page) || d->done;
-}
-
-/* What is left, but enough to get on: an entry at each level of both stages is less. */
-static uint32_t visit_budget(uint32_t steps)
-{
-	if (steps < VISIT_LEAST)
-		return VISIT_LEAST;
-	return steps < VISIT_BUDGET ? steps : VISIT_BUDGET;
-}
-
-/* One visit's worth. False: steps ran out. */
-static bool compare_some(struct difference *d)
-{
-	struct shadow *s = d->shadow;
-	struct viommu *u = s->device->iommu;
-	struct query q = {
-		.device = s->device, .pasid = s->pasid, .quiet = true, .access = VIOMMU_READ
-	};
-	struct pt_visit visit = { .walk.vm = u->vm,
-				  .next = s->at,
-				  .last = s->last,
-				  .page = compare_page,
-				  .opaque = d,
-				  .budget = visit_budget(u->steps) };
-	const uint32_t budget = visit.budget;
-	enum pt_visit_end end = PT_VISIT_DONE;
-	struct context context;
-
-	if (u->steps == 0)
-		return false;
-	if (unit_parse_noted(u, &q, &context) == VIOMMU_OK) /* nobody invalidates now but we */
-		end = u->engine->visit(u, &context, &visit);
-	unit_pay(u, 1 + budget - visit.budget);
-	if (end == PT_VISIT_STOPPED)
-		return d->done;
-	if (end == PT_VISIT_BUDGET && visit.next > s->at)
-		return compare(d, visit.next - 1, NULL);
-	return end == PT_VISIT_BUDGET || compare(d, s->last, NULL);
-}
-
-static bool compare_all(struct shadow *s)
-{
-	struct difference d = { .shadow = s };
-	bool on = true;
-
-	while (on && !d.done)
-		on = compare_some(&d);
-	tell(&d);
-	return d.done;
-}
-
-/* The first that is pending, whose device is in use until device_put(). */
-static struct shadow *first_pending(struct viommu *u)
-{
-	struct shadow *s;
-
-	pthread_mutex_lock(&u->devices_lock); /* no device goes */
-	pthread_mutex_lock(&u->shadow_lock);
-	s = u->shadows_pending;
-	if (s)
-		atomic_fetch_add(&s->device->users, 1);
-	pthread_mutex_unlock(&u->shadow_lock);
-	pthread_mutex_unlock(&u->devices_lock);
-	return s;
-}
-
-bool shadow_settle(struct viommu *u)
-{
-	struct shadow *s;
-	bool done = true;
-
-	while (done && atomic_load(&u->shadows_due) && (s = first_pending(u)) != NULL) {
-		done = compare_all(s);
-		pthread_mutex_lock(&u->shadow_lock);
-		if (done)
-			unpend(s);
-		pthread_mutex_unlock(&u->shadow_lock);
-		device_put(s->device);
-	}
-	return done;
-}
+/* ---- what is still to be compared ---- */
 
 /* With shadow_lock held. A range that is being compared grows. */
 static void pend(struct shadow *s, uint64_t first, uint64_t last)
@@ -371,8 +199,8 @@ bool shadow_compare(struct viommu_device *device, uint64_t first, uint64_t last)
 	for (struct shadow *s = device->shadows; s; s = s->next) {
 		if (known)
 			pend(s, first, last);
-		else if (!cut_out(s, first, last))
-			lose(device);
+		else if (!shadow_cut_out(s, first, last))
+			shadow_lose_locked(device);
 	}
 	pthread_mutex_unlock(&u->shadow_lock);
 	return known;

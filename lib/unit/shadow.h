@@ -47,8 +47,14 @@ void shadow_lose(struct viommu_device *device);
 
 /* Whether [first, last] of the device will be compared: shadow_settle(). False: tell all of it. */
 bool shadow_compare(struct viommu_device *device, uint64_t first, uint64_t last);
-/* Compares what is pending, and tells. False: steps ran out. */
+/* Compares what is pending, and tells. False: steps ran out. (shadow_compare.c) */
 bool shadow_settle(struct viommu *u);
+
+/* With shadow_lock held: removes [first, last], and leaves what lies outside of it; false: there was
+ * no room. As shadow_lose(). What is pending has been compared. */
+bool shadow_cut_out(struct shadow *shadow, uint64_t first, uint64_t last);
+void shadow_lose_locked(struct viommu_device *device);
+void shadow_unpend(struct shadow *shadow);
 
 /* The device is about to go; with devices_lock held. */
 void shadow_drop(struct viommu_device *device);

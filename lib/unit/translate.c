@@ -7,7 +7,7 @@
  * afterwards is never found.
  */
 
-#include "channel.h"
+#include "micro_tlb.h"
 #include "dirty_pages.h"
 #include "mem.h"
 #include "range.h"

@@ -3,7 +3,7 @@
  * unit.h - one IOMMU: what every engine has, and what the core asks of an engine.
  *
  * An engine embeds struct viommu as the first member of its own structure. The public verbs
- * (unit.c, translate.c, device.c, channel.c) check arguments, enter a section, and call the engine;
+ * (calls.c, translate.c, device.c, channel.c) check arguments, enter a section, and call the engine;
  * the engine calls the unit_ functions below.
  */
 #ifndef UNIT_H
@@ -274,7 +274,8 @@ struct viommu {
 	struct viommu_listener *listeners; /* of the whole IOMMU */
 	struct viommu_listener *ticking;   /* those with a tick */
 	struct viommu_listener *told;	   /* something since notify_complete() */
-	struct viommu_listener *gone;	   /* freed when the call ends */
+	struct viommu_listener *gone;	   /* freed when the call ends, */
+	void (*bury)(struct viommu *u);	   /* by this; NULL: there are none */
 	bool mapping;			   /* notify_device_map() is under way */
 	struct sweep sweep;
 	uint64_t tells;		/* callbacks that told something */
@@ -600,7 +601,7 @@ int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *fir
 				   const struct viommu_fragment *fragment),
 		     void *opaque);
 
-/* ---- device.c ---- */
+/* ---- devices.c ---- */
 
 /* The device with this id, in use until device_put(); or NULL. */
 struct viommu_device *device_get(struct viommu *u, uint32_t id);
@@ -608,11 +609,6 @@ struct viommu_device *device_get(struct viommu *u, uint32_t id);
  * meanwhile may be missed. */
 struct viommu_device *device_next(struct viommu *u, struct viommu_device *device);
 void device_put(struct viommu_device *device);
-
-/* Tells a device to drop a range. True if it is done, false if viommu_invalidation_done() will say
- * so, or the device has been given up (then *gave_up). */
-bool device_invalidate(struct viommu_device *device,
-		       struct viommu_device_invalidation *invalidation, bool *gave_up);
 
 /* After a context of it was parsed and before what it says is used: the domain (or DOMAIN_REFUSED) and
  * query.entry_pasid. An invalidation of contexts that came before the note has moved the generation by
@@ -636,16 +632,16 @@ bool devices_take_user(struct viommu *u, uint32_t id, uint32_t pasid,
 bool devices_take_refused(struct viommu *u, uint32_t pasid, struct viommu_device **device);
 /* The next device of the sweep. */
 struct viommu_device *devices_take_swept(struct viommu *u);
+/* With devices_lock held: the device with this id, or NULL; and whether it is found by its id. */
+struct viommu_device *device_find(struct viommu *u, uint32_t id);
+void device_link(struct viommu *u, struct viommu_device *device);
+void device_unlink(struct viommu *u, struct viommu_device *device);
 /* With devices_lock held. */
 void device_list_add(struct viommu_device *device, enum device_list list);
 void device_list_remove(struct viommu_device *device, enum device_list list);
 /* Listeners of the device are owed something, from any thread: whoever has the unit next tells them.
  */
 void device_owes(struct viommu_device *device, uint32_t owed);
-
-/* A listener of the library's own begins, or ceases, to hear of ids that are no device's any more. */
-void devices_hear_ids(struct viommu_listener *listener, void (*gone)(void *opaque, uint32_t id));
-void devices_hear_no_ids(const struct viommu_listener *listener);
 
 static inline uint64_t device_generation(const struct viommu_device *device)
 {
@@ -659,6 +655,17 @@ static inline bool context_stands(const struct context_entry *e, const struct vi
 	return device_generation(device) + domain_life(e->domain) == e->generation;
 }
 
+/* ---- device.c ---- */
+
+/* Tells a device to drop a range. True if it is done, false if viommu_invalidation_done() will say
+ * so, or the device has been given up (then *gave_up). */
+bool device_invalidate(struct viommu_device *device,
+		       struct viommu_device_invalidation *invalidation, bool *gave_up);
+
+/* A listener of the library's own begins, or ceases, to hear of ids that are no device's any more. */
+void devices_hear_ids(struct viommu_listener *listener, void (*gone)(void *opaque, uint32_t id));
+void devices_hear_no_ids(const struct viommu_listener *listener);
+
 /* The last invalidation that a device was told of; whether it and all before it have been answered; and
  * those that have not been, oldest first: @see is called with devices_lock held. */
 uint64_t devices_last_token(struct viommu *u);
@@ -671,6 +678,26 @@ void devices_each_outstanding(struct viommu *u,
 /* A reset or restore: answers to what was asked before, up to a token, count no more. */
 void devices_forget_invalidations(struct viommu *u, uint64_t token);
 
+/* ---- tell.c ---- */
+
+#define NOTIFY_NO_MODE UINT32_MAX
+
+/* Those who hear a device, one after the other: its own listeners, then those of the whole IOMMU. */
+static inline struct viommu_listener *tell_first(const struct viommu_device *device)
+{
+	return device->listeners ? device->listeners : device->iommu->listeners;
+}
+
+static inline struct viommu_listener *tell_next(const struct viommu_listener *l)
+{
+	return l->next || !l->device ? l->next : l->iommu->listeners;
+}
+
+/* A listener is about to be told something: it hears of the completion, too. */
+void tell_heard(struct viommu_listener *l);
+/* The listeners of a device: a range has changed. */
+void tell_unmap(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last);
+
 /* ---- notify.c ---- */
 
 /* A listener of the library's own, of a device or (NULL) of the whole IOMMU. settle and tick, or NULL:
@@ -680,13 +707,6 @@ int listener_new(struct viommu *u, struct viommu_device *device,
 		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **listener);
 /* VIOMMU_EBUSY: from inside a callback, too, since its callbacks may be under way. */
 int listener_free(struct viommu_listener *listener);
-/* Frees those that were removed by the call which ends. */
-void notify_bury(struct viommu *u);
-
-#define NOTIFY_NO_MODE UINT32_MAX
-
-/* The listeners of a device: a range has changed. */
-void notify_tell(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last);
 
 /* Translations of [first, last] may have changed, of every device that may use something of a
  * domain, with this PASID or any (VIOMMU_ANY_PASID). */
@@ -708,7 +728,7 @@ void notify_forget(struct viommu *u, bool flush, bool mode);
 /* @source: of a requester's own table, or VIOMMU_ANY_SOURCE. */
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it
- * back; the verbs in unit.c make it once more when the engine returns. */
+ * back; the calls in calls.c make it once more when the engine returns. */
 void notify_complete_told(struct viommu *u);
 
 static inline void notify_complete(struct viommu *u)
