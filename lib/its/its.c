@@ -31,20 +31,6 @@ static int run(struct viommu *u)
 	return its_progress(its_of(u));
 }
 
-void its_drop(struct its *its)
-{
-	atomic_store_explicit(&its->on, 0, memory_order_release);
-	its_drop_devices(its);
-	its_drop_collections(its);
-	vpe_unbind_all(its->lpis, its->number);
-	its->current = (struct its_current){ .active = false };
-	its->quiescing = false;
-	its->dropping = false;
-	its->sgir = 0;
-	its_tell(its, VIOMMU_ANY_SOURCE, 0, UINT32_MAX);
-	its->unsynced = false;
-}
-
 static int reset(struct viommu *u)
 {
 	struct its *its = its_of(u);

@@ -4,84 +4,7 @@
 #include "probe.h"
 #include "its_engine.h"
 
-/* ---- ends of commands ---- */
-
-enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
-{
-	if (command)
-		probe_command_error(&its->unit, reason);
-	else
-		count_own(&its->unit, COUNT_COMMAND_ERRORS);
-	if (its->config.error)
-		its->config.error(its->config.opaque,
-				  command ? VIOMMU_ITS_ERROR(command, reason) : 0,
-				  its->current.word);
-	return ITS_DONE;
-}
-
-enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
-			    unsigned reason)
-{
-	if (failed)
-		return its_stall(its);
-	return ok ? ITS_DONE : its_refuse(its, command, reason);
-}
-
-/* ---- who is told ---- */
-
-void its_tell(struct its *its, uint32_t device, uint32_t first, uint32_t last)
-{
-	its->unsynced = true;
-	notify_interrupts(&its->unit, device, first, last);
-}
-
-/* Every event of a block that is mapped to a collection or vPE. */
-static bool tell_block(struct its *its, uint32_t block, bool virtual, uint64_t target)
-{
-	const struct its_owner *owner = &its->owner[block];
-	uint32_t first = (block - owner->first) * ITS_BLOCK;
-
-	if (!unit_pay(&its->unit, 1))
-		return false;
-	for (uint32_t i = 0; i < ITS_BLOCK; i++) {
-		uint64_t event = atomic_load_explicit(&its->event[(uint64_t)block * ITS_BLOCK + i],
-						      memory_order_relaxed);
-
-		if ((event & EVENT_VALID) && !(event & EVENT_VIRTUAL) == !virtual &&
-		    bits_get(event, EVENT_TARGET) == target) {
-			(void)unit_pay(&its->unit, 1);
-			its_tell(its, owner->device, first + i, first + i);
-		}
-	}
-	return true;
-}
-
-enum its_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
-				  uint64_t target)
-{
-	its->unsynced = true;
-	if (!its->unit.listeners)
-		return ITS_DONE;
-	for (; c->at < its->blocks; c->at++) {
-		if (c->at % 64 == 0 && !unit_pay(&its->unit, 1))
-			return ITS_WAITING;
-		if (its_used(its, c->at) && !tell_block(its, c->at, virtual, target))
-			return ITS_WAITING;
-	}
-	return ITS_DONE;
-}
-
 /* ---- fields ---- */
-
-static uint64_t device_of(const struct its_current *c)
-{
-	return bits_get(c->word[0], ITS_0_DEVICE);
-}
-
-static uint64_t event_of(const struct its_current *c)
-{
-	return bits_get(c->word[1], ITS_1_EVENT);
-}
 
 static uint64_t icid_of(const struct its_current *c)
 {
@@ -96,8 +19,8 @@ static enum its_executed mapd(struct its *its, struct its_current *c)
 	unsigned bits = (unsigned)bits_get(c->word[1], ITS_1_SIZE) + 1;
 	bool map = c->word[2] & ITS_2_VALID;
 	bool failed = false;
-	bool ok = its_device_in_range(its, device_of(c), &failed);
-	uint32_t device = (uint32_t)device_of(c);
+	bool ok = its_device_in_range(its, its_device_of(c), &failed);
+	uint32_t device = (uint32_t)its_device_of(c);
 	uint64_t was;
 
 	if (!ok)
@@ -146,29 +69,6 @@ static enum its_executed mapc(struct its *its, struct its_current *c)
 
 /* ---- events ---- */
 
-/* The common look-up: the event, if it is mapped. False: *end is how the command ends. */
-bool its_look_up(struct its *its, unsigned command, _Atomic uint64_t **at, uint64_t *event,
-		 enum its_executed *end)
-{
-	const struct its_current *c = &its->current;
-	bool failed = false;
-	bool ok = its_device_in_range(its, device_of(c), &failed);
-	unsigned reason;
-
-	*end = its_check(its, ok, failed, command, VIOMMU_ITS_ERROR_DEVICE_OOR);
-	if (!ok)
-		return false;
-	*at = its_event(its, device_of(c), event_of(c), &reason);
-	if (*at) {
-		*event = atomic_load_explicit(*at, memory_order_relaxed);
-		if (*event & EVENT_VALID)
-			return true;
-		reason = VIOMMU_ITS_ERROR_UNMAPPED_INTERRUPT;
-	}
-	*end = its_refuse(its, command, reason);
-	return false;
-}
-
 /* Where an event's interrupt is pending: its redistributor or vPE, or ITS_NOBODY. */
 static uint32_t place_of(const struct its *its, uint64_t event)
 {
@@ -192,49 +92,12 @@ static bool look_up_placed(struct its *its, unsigned command, _Atomic uint64_t *
 	return false;
 }
 
-static void clear_at(struct its *its, uint64_t event, uint32_t place)
-{
-	uint32_t intid = (uint32_t)bits_get(event, EVENT_INTID);
-
-	if (event & EVENT_VIRTUAL)
-		vpe_clear(its->lpis, place, intid);
-	else
-		lpi_clear(its->lpis, place, intid);
-}
-
-/* Checks that MAPTI, MAPI, VMAPTI and VMAPI share; @reason_between: of what they check after the
- * DeviceID, 0 if that is right. NULL: *end */
-_Atomic uint64_t *its_event_to_map(struct its *its, unsigned command, unsigned reason_between,
-				   enum its_executed *end)
-{
-	const struct its_current *c = &its->current;
-	_Atomic uint64_t *at;
-	unsigned reason = reason_between;
-
-	if (reason) {
-		*end = its_refuse(its, command, reason);
-		return NULL;
-	}
-	at = its_event(its, device_of(c), event_of(c), &reason);
-	if (!at)
-		*end = its_refuse(its, command, reason);
-	return at;
-}
-
-void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event)
-{
-	const struct its_current *c = &its->current;
-
-	atomic_store_explicit(at, event, memory_order_release);
-	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
-}
-
 static enum its_executed mapti(struct its *its, struct its_current *c)
 {
 	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
-	uint64_t intid = op == ITS_OP_MAPI ? event_of(c) : bits_get(c->word[1], ITS_1_INTID);
+	uint64_t intid = op == ITS_OP_MAPI ? its_event_of(c) : bits_get(c->word[1], ITS_1_INTID);
 	bool failed = false;
-	bool ok = its_device_in_range(its, device_of(c), &failed);
+	bool ok = its_device_in_range(its, its_device_of(c), &failed);
 	enum its_executed end;
 	_Atomic uint64_t *at;
 
@@ -252,35 +115,6 @@ static enum its_executed mapti(struct its *its, struct its_current *c)
 		      EVENT_VALID | bits_put(EVENT_INTID, intid) |
 			      bits_put(EVENT_TARGET, icid_of(c)));
 	return ITS_DONE;
-}
-
-/* The last phase of what takes an event away: when nobody delivers it any more. */
-static enum its_executed settle_pending(struct its *its, const struct its_current *c)
-{
-	uint32_t intid = (uint32_t)bits_get(c->event, EVENT_INTID);
-
-	if (!its_passed(its))
-		return ITS_WAITING;
-	(void)unit_pay(&its->unit, its->lpis->cpus / 16);
-	if (c->to == ITS_NOBODY)
-		clear_at(its, c->event, c->from);
-	else if (c->event & EVENT_VIRTUAL)
-		vpe_move(its->lpis, c->from, c->to, intid,
-			 (uint32_t)bits_get(c->event, EVENT_DOORBELL));
-	else
-		lpi_move(its->lpis, c->from, c->to, intid);
-	return ITS_DONE;
-}
-
-enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to)
-{
-	struct its_current *c = &its->current;
-
-	c->event = event;
-	c->from = from;
-	c->to = to;
-	c->phase = 1;
-	return settle_pending(its, c);
 }
 
 static enum its_executed movi(struct its *its, struct its_current *c)
@@ -317,7 +151,8 @@ static void invalidate_at(struct its *its, const struct its_current *c, uint64_t
 		vpe_invalidate(its->lpis, place, intid, (uint32_t)bits_get(event, EVENT_DOORBELL));
 	else
 		lpi_invalidate(its->lpis, place, intid);
-	its_tell(its, (uint32_t)device_of(c), (uint32_t)event_of(c), (uint32_t)event_of(c));
+	its_tell(its, (uint32_t)its_device_of(c), (uint32_t)its_event_of(c),
+		 (uint32_t)its_event_of(c));
 }
 
 /* INT, CLEAR, DISCARD, INV: of an event whose interrupt is pending somewhere. */
@@ -338,7 +173,7 @@ static enum its_executed event_command(struct its *its, struct its_current *c)
 		its_signal(its, event);
 		return ITS_DONE;
 	case ITS_OP_CLEAR:
-		clear_at(its, event, place);
+		its_clear_at(its, event, place);
 		return ITS_DONE;
 	case ITS_OP_DISCARD:
 		its_set_event(its, at, 0);
@@ -379,31 +214,11 @@ static enum its_executed movall(struct its *its, struct its_current *c)
 	return lpi_move_all(&its->unit, its->lpis, from, to, &c->at) ? ITS_DONE : ITS_WAITING;
 }
 
-static enum its_executed synced(struct its *its)
-{
-	probe_completion(&its->unit);
-	return ITS_DONE;
-}
-
-enum its_executed its_sync(struct its *its, struct its_current *c)
-{
-	if (c->phase == 0) {
-		if (!its->unsynced)
-			return synced(its);
-		if (!notify_settled(&its->unit))
-			return ITS_WAITING;
-		notify_complete(&its->unit);
-		its->unsynced = false;
-		c->phase = 1;
-	}
-	return its_passed(its) ? synced(its) : ITS_WAITING;
-}
-
 /* ---- all commands ---- */
 
 static const struct {
 	enum its_executed (*execute)(struct its *its, struct its_current *c);
-	bool settles; /* its phase 1 is settle_pending() */
+	bool settles; /* its phase 1 is its_settle_pending() */
 } commands[] = {
 	[ITS_OP_MOVI] = { movi, true },
 	[ITS_OP_INT] = { event_command, false },
@@ -449,7 +264,7 @@ enum its_executed its_execute(struct its *its)
 	if (!known(its, op))
 		return its_refuse(its, 0, 0);
 	op = bits_clamp_index(op, ARRAY_COUNT(commands));
-	return c->phase && commands[op].settles ? settle_pending(its, c)
+	return c->phase && commands[op].settles ? its_settle_pending(its, c)
 						: commands[op].execute(its, c);
 }
 

@@ -97,10 +97,6 @@ static inline uint32_t device_events(uint64_t device)
 	return UINT32_C(1) << bits_get(device, DEVICE_BITS);
 }
 
-/* ---- its.c ---- */
-/* Nothing is mapped, enabled or under way; listeners are told. */
-void its_drop(struct its *its);
-
 /* ---- its_regs.c ---- */
 int its_regs_init(struct its *its, uint32_t iidr, uint32_t number);
 /* What the queue and completions have left; VIOMMU_OK or VIOMMU_PENDING. */
@@ -149,22 +145,21 @@ void its_unmap_device(struct its *its, uint32_t device);
 /* What became of a command. */
 enum its_executed { ITS_DONE, ITS_WAITING, ITS_STALLED };
 
-/* ---- its_queue.c ---- */
-/* VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
-int its_queue_run(struct its *its);
-/* Whether there are commands that can be executed. */
-bool its_queue_runnable(const struct its *its);
-uint64_t its_queue_bytes(const struct its *its);
+/* ---- its_parts.c ---- */
+static inline uint64_t its_device_of(const struct its_current *c)
+{
+	return bits_get(c->word[0], ITS_0_DEVICE);
+}
+
+static inline uint64_t its_event_of(const struct its_current *c)
+{
+	return bits_get(c->word[1], ITS_1_EVENT);
+}
+
 /* Memory could not be read. */
 enum its_executed its_stall(struct its *its);
 /* Sections that were open when this was first asked have closed. */
 bool its_passed(struct its *its);
-
-/* ---- its_command.c ---- */
-/* The command in its->current. */
-enum its_executed its_execute(struct its *its);
-/* Whether a command under way can be what a saved state says; @event: c->event can be one */
-bool its_current_possible(const struct its *its, bool event, const struct its_current *c);
 enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason);
 /* DONE, or the command's end: refused with a reason, or because memory failed. */
 enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
@@ -179,9 +174,27 @@ bool its_look_up(struct its *its, unsigned command, _Atomic uint64_t **at, uint6
 _Atomic uint64_t *its_event_to_map(struct its *its, unsigned command, unsigned reason_between,
 				   enum its_executed *end);
 void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event);
+void its_clear_at(struct its *its, uint64_t event, uint32_t place);
+/* The last phase of what takes an event away: when nobody delivers it any more. */
+enum its_executed its_settle_pending(struct its *its, const struct its_current *c);
 /* When nobody delivers @event any more, its pending bit goes from @from to @to. */
 enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to);
 enum its_executed its_sync(struct its *its, struct its_current *c);
+/* Nothing is mapped, enabled or under way; listeners are told. */
+void its_drop(struct its *its);
+
+/* ---- its_queue.c ---- */
+/* VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
+int its_queue_run(struct its *its);
+/* Whether there are commands that can be executed. */
+bool its_queue_runnable(const struct its *its);
+uint64_t its_queue_bytes(const struct its *its);
+
+/* ---- its_command.c ---- */
+/* The command in its->current. */
+enum its_executed its_execute(struct its *its);
+/* Whether a command under way can be what a saved state says; @event: c->event can be one */
+bool its_current_possible(const struct its *its, bool event, const struct its_current *c);
 
 /* ---- its_reason.c ---- */
 const char *its_reason_text(uint32_t reason);

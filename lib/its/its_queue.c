@@ -4,29 +4,6 @@
 #include "probe.h"
 #include "its_engine.h"
 
-enum its_executed its_stall(struct its *its)
-{
-	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
-	if (its->config.error)
-		its->config.error(its->config.opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
-	return ITS_STALLED;
-}
-
-bool its_passed(struct its *its)
-{
-	struct its_current *c = &its->current;
-
-	/* routes first, then who may still use the old ones */
-	if (!notify_settled(&its->unit))
-		return false;
-	if (!c->epoch)
-		c->epoch = epoch_start(&its->unit.epoch);
-	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))
-		return false;
-	c->epoch = 0;
-	return true;
-}
-
 uint64_t its_queue_bytes(const struct its *its)
 {
 	return (bits_get(regs_get(&its->regs, ITS_CBASER), ITS_CBASER_SIZE) + 1) * 4096;

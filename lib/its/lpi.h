@@ -125,10 +125,6 @@ static inline struct lpi_cpu *lpi_cpu_at(const struct lpis *l, uint32_t cpu)
 	return &l->cpu[bits_clamp_index(cpu, l->cpus)];
 }
 
-/* ---- lpi.c ---- */
-
-/* Everything as after a reset. */
-void lpi_drop(struct lpis *l);
 /* Of an engine that has no devices: only queue_budget and steps are the caller's. */
 int lpi_take_limits(struct viommu_limits *limits, const struct viommu_limits *given);
 
@@ -175,6 +171,8 @@ bool lpi_table_write(struct lpis *l, uint64_t table, unsigned bits, _Atomic uint
 		     bool drain);
 
 /* ---- lpi_regs.c ---- */
+/* Everything as after a reset. */
+void lpi_drop(struct lpis *l);
 int lpi_regs_init(struct lpis *l, uint32_t cpu);
 /* What tasks have left; VIOMMU_OK or VIOMMU_PENDING. */
 int lpi_progress(struct lpis *l);

@@ -263,3 +263,24 @@ int lpi_progress(struct lpis *l)
 	}
 	return VIOMMU_OK;
 }
+
+void lpi_drop(struct lpis *l)
+{
+	for (uint32_t i = 0; i < l->cpus; i++) {
+		struct lpi_cpu *c = &l->cpu[i];
+
+		atomic_store_explicit(&c->latch, 0, memory_order_release);
+		for (uint32_t j = 0; j < lpi_words(l); j++)
+			atomic_store_explicit(&c->pending[j], 0, memory_order_relaxed);
+		regs_reset(&c->regs);
+		c->ptz = false;
+		c->half = 0;
+		c->task = LPI_IDLE;
+		c->changed = false;
+		c->vpe_task = VPE_IDLE;
+		c->vpe = 0;
+	}
+	l->tasks = 0;
+	vpe_drop(l);
+	lpi_forget(l);
+}
