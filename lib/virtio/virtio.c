@@ -8,25 +8,6 @@
 #include "probe.h"
 #include "virtio_engine.h"
 
-int virtio_begin(struct viommu *u)
-{
-	if (!u || u->engine != &virtio_engine)
-		return VIOMMU_EINVAL;
-	if (!unit_begin(u))
-		return VIOMMU_EBUSY;
-	virtio_settle(virtio_of(u));
-	return VIOMMU_OK;
-}
-
-/* 5.13.4.1: config.bypass counts whether or not the driver has accepted it. 5.13.6.2: the older
- * feature does if accepted. */
-bool virtio_decide_pass(struct virtio *v)
-{
-	uint32_t pass = v->bypass || (v->accepted & VIOMMU_VIRTIO_F_BYPASS);
-
-	return atomic_exchange(&v->pass, pass) != pass;
-}
-
 /* How endpoints are treated that are not attached may have changed. */
 static int pass_changed(struct virtio *v)
 {
@@ -35,14 +16,6 @@ static int pass_changed(struct virtio *v)
 	unit_forget(&v->unit, false);
 	probe_invalidation(&v->unit, COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 	return virtio_tell_pass(v) && !v->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
-}
-
-void virtio_forget(struct virtio *v)
-{
-	virtio_drop_pending(v);
-	virtio_drop_events(v);
-	v->accepted = v->config.features;
-	virtio_decide_pass(v);
 }
 
 static int reset_all(struct virtio *v)
@@ -59,6 +32,14 @@ static int reset(struct viommu *u)
 
 	atomic_store_explicit(&v->bypass, v->config.bypass, memory_order_relaxed);
 	return reset_all(v);
+}
+
+static int run(struct viommu *u)
+{
+	struct virtio *v = virtio_of(u);
+
+	virtio_settle(v);
+	return virtio_complete(v, virtio_advance(v));
 }
 
 int viommu_virtio_reset(struct viommu *u)
@@ -182,7 +163,7 @@ const struct engine virtio_engine = {
 	.visit = virtio_visit,
 	.reg_peek = reg_peek,
 	.reg_write = reg_write,
-	.run = virtio_run,
+	.run = run,
 	.reset = reset,
 	.save = virtio_save,
 	.restore = virtio_restore,

@@ -284,29 +284,29 @@ static inline uint8_t virtio_perm(uint32_t flags)
 	return (uint8_t)(user | user << 3 | PERM_DIRTY);
 }
 
-/* ---- virtio.c ---- */
-/* Brackets a call of which there is one at a time. VIOMMU_EINVAL (not a virtio-iommu), VIOMMU_EBUSY
- */
-int virtio_begin(struct viommu *u);
-/* How endpoints are treated that are not attached: whether that has changed. */
-bool virtio_decide_pass(struct virtio *v);
-/* What the driver is waiting for and has accepted; detaching everybody comes next. */
-void virtio_forget(struct virtio *v);
-
-/* ---- virtio_endpoint.c ---- */
-/* The property list of PROBE: at most VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL bytes. */
-uint32_t virtio_properties(const struct virtio_endpoint *endpoint, unsigned char *to);
-/* Takes device->config.virtio. */
-int virtio_device_new(struct viommu *u, struct viommu_device *device);
+/* ---- virtio_regions.c ---- */
 /* The set with this id. */
 const struct virtio_regions *virtio_regions_find(const struct virtio *v, uint32_t id);
 /* The region that has the address, or NULL; then [*first, *last] is free of regions. */
 const struct viommu_virtio_region *virtio_region_at(const struct virtio_regions *regions,
 						    uint64_t address, uint64_t *first,
 						    uint64_t *last);
+/* Sorted, if they are such as a VMM may give. */
+bool virtio_regions_take(const struct viommu_virtio_endpoint *given,
+			 struct viommu_virtio_region *sorted);
+/* The set of these regions, known or new; NULL: no memory. */
+const struct virtio_regions *virtio_regions_get(struct virtio *v,
+						const struct viommu_virtio_region *sorted,
+						uint32_t count);
 void virtio_regions_free(struct virtio *v);
 /* VIOMMU_MODE_* */
 uint32_t virtio_mode(const struct virtio *v, const struct virtio_endpoint *endpoint);
+
+/* ---- virtio_endpoint.c ---- */
+/* The property list of PROBE: at most VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL bytes. */
+uint32_t virtio_properties(const struct virtio_endpoint *endpoint, unsigned char *to);
+/* Takes device->config.virtio. */
+int virtio_device_new(struct viommu *u, struct viommu_device *device);
 
 /* ---- virtio_domain.c ---- */
 struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id);
@@ -347,6 +347,18 @@ static inline void virtio_settle(struct virtio *v)
 		virtio_settle_changed(v);
 }
 
+/* Brackets a call of which there is one at a time. VIOMMU_EINVAL (not a virtio-iommu), VIOMMU_EBUSY
+ */
+static inline int virtio_begin(struct viommu *u)
+{
+	if (!u || u->engine != &virtio_engine)
+		return VIOMMU_EINVAL;
+	if (!unit_begin(u))
+		return VIOMMU_EBUSY;
+	virtio_settle(virtio_of(u));
+	return VIOMMU_OK;
+}
+
 bool virtio_device_failed(struct viommu *u, struct viommu_device *device);
 void virtio_device_gone(struct viommu *u, struct viommu_device *device);
 
@@ -374,6 +386,7 @@ void virtio_begin_unmap(struct virtio *v, struct virtio_domain *domain, uint64_t
 			uint64_t last);
 void virtio_begin_map(struct virtio *v, struct virtio_domain *domain,
 		      const struct range_item *item);
+/* Counted from nothing: virtio_count_anew(). */
 void virtio_begin_counting(struct virtio *v, struct virtio_domain *domain,
 			   const struct range_item *item);
 void virtio_begin_fitting(struct virtio *v, struct virtio_domain *domain,
@@ -384,6 +397,16 @@ void virtio_begin_attach(struct virtio *v, struct virtio_domain *domain,
  * attached. */
 void virtio_begin_reset(struct virtio *v);
 void virtio_begin_telling(struct virtio *v, bool everybody);
+/* The endpoint is about to leave its list; with devices_lock held. */
+void virtio_job_forget(struct virtio *v, struct virtio_endpoint *endpoint);
+/* The request under way has another status after all. */
+void virtio_fail(struct virtio *v, enum virtio_status status);
+/* The next endpoint of those that the job is about; with devices_lock held. */
+struct virtio_endpoint *virtio_walk_next(const struct virtio *v,
+					 const struct virtio_endpoint *endpoint);
+void virtio_walk_domain(struct virtio *v, const struct virtio_domain *domain);
+
+/* ---- virtio_steps.c ---- */
 /* Goes on until steps run out. True: nothing is under way any more. */
 bool virtio_go_on(struct virtio *v);
 
@@ -399,10 +422,6 @@ bool virtio_tell_pass(struct virtio *v);
 void virtio_decide(struct virtio *v);
 void virtio_finish_job(struct viommu *u);
 void virtio_detach_all(struct virtio *v);
-/* The endpoint is about to leave its list; with devices_lock held. */
-void virtio_job_forget(struct virtio *v, struct virtio_endpoint *endpoint);
-/* The request under way has another status after all. */
-void virtio_fail(struct virtio *v, enum virtio_status status);
 
 /* ---- virtio_sync.c ---- */
 /* The endpoint may no longer use [first, last] as it was: listeners and its own cache are told. The
@@ -427,11 +446,15 @@ static inline int virtio_finish(struct virtio *v, uint64_t token)
 	return VIOMMU_OK;
 }
 
-/* The end of one that has been answered with VIOMMU_PENDING: virtio_run() completes it. */
+/* The end of one that has been answered with VIOMMU_PENDING: virtio_complete() does. */
 void virtio_finish_later(struct virtio *v, uint64_t token);
-/* Completes what can be completed. */
-int virtio_run(struct viommu *u);
+/* Completes what can be completed. @done: nothing is under way any more */
+int virtio_complete(struct virtio *v, bool done);
 void virtio_drop_pending(struct virtio *v);
+/* How endpoints are treated that are not attached: whether that has changed. */
+bool virtio_decide_pass(struct virtio *v);
+/* What the driver is waiting for and has accepted; detaching everybody comes next. */
+void virtio_forget(struct virtio *v);
 
 /* ---- virtio_use.c ---- */
 /* Takes down who uses what, and whether that holds back a completion. */

@@ -122,6 +122,7 @@ enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_
 		return VIRTIO_S_INVAL;
 	if (!d->stale && !d->mixed)
 		return virtio_map_counted(v, d, item, virtio_overlaps(d->regions, item));
+	virtio_count_anew(v, d);
 	virtio_begin_counting(v, d, item);
 	return VIRTIO_S_OK;
 }

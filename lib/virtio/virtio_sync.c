@@ -222,13 +222,10 @@ static void complete_some(struct virtio *v)
 	v->pending_count = left;
 }
 
-int virtio_run(struct viommu *u)
+int virtio_complete(struct virtio *v, bool done)
 {
-	struct virtio *v = virtio_of(u);
-	bool done;
+	struct viommu *u = &v->unit;
 
-	virtio_settle(v);
-	done = virtio_advance(v);
 	pay(v);
 	if (anything_pending(v) && !notify_settled(u))
 		return VIOMMU_PENDING;
@@ -252,4 +249,21 @@ void virtio_drop_pending(struct virtio *v)
 	v->quiet.epoch = 0;
 	v->barrier.epoch = 0;
 	epoch_done(&v->unit.epoch);
+}
+
+/* 5.13.4.1: config.bypass counts whether or not the driver has accepted it. 5.13.6.2: the older
+ * feature does if accepted. */
+bool virtio_decide_pass(struct virtio *v)
+{
+	uint32_t pass = v->bypass || (v->accepted & VIOMMU_VIRTIO_F_BYPASS);
+
+	return atomic_exchange(&v->pass, pass) != pass;
+}
+
+void virtio_forget(struct virtio *v)
+{
+	virtio_drop_pending(v);
+	virtio_drop_events(v);
+	v->accepted = v->config.features;
+	virtio_decide_pass(v);
 }
