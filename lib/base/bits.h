@@ -68,7 +68,7 @@ static inline uint64_t bits_index_mask(uint64_t index, uint64_t count)
 #elif defined(__x86_64__)
 	uint64_t mask;
 
-	__asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "r"(count) : "cc");
+	__asm__("cmp %2, %1\n\tsbb %0, %0" : "=r"(mask) : "r"(index), "rm"(count) : "cc");
 	return mask;
 #elif defined(__aarch64__)
 	uint64_t mask;

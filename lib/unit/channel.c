@@ -61,17 +61,17 @@ static inline bool hit(struct viommu_channel *channel, const struct viommu_reque
 		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	const struct micro_entry *e = channel_entry(channel, r->first);
-	unsigned access = r->access;
-	uint64_t offset;
-	uint64_t last;
+	uint32_t access = access_and_type(r);
+	uint64_t offset = r->first - e->first;
+	uint64_t last = r->last - e->first;
 
-	offset = r->first - e->first;
-	last = r->last - e->first;
-	if (r->pasid != channel->pasid || access_and_type(r) >= ACCESS_KINDS ||
+	if (r->pasid != channel->pasid || access >= ACCESS_KINDS ||
 	    !channel_holds(channel, e, offset, last, access))
 		return false;
+	/* What was loaded for the checks is loaded again: registers that have to be saved cost more. */
+	__asm__("" : "+r"(e));
 	f->gpa = e->gpa + offset;
-	f->length = last - offset + 1;
+	f->length = r->last - r->first + 1;
 	/* whoever mispredicts that the entry has it gets no pointer beyond the entry */
 	offset &= bits_index_mask(offset, e->bytes);
 	f->host = LIKELY(e->host) ? e->host + offset : NULL;

@@ -70,11 +70,11 @@ static inline struct micro_entry *channel_entry(struct viommu_channel *channel, 
 	uint64_t first = iova >> (12 - MICRO_ENTRY_LG2);
 	uint64_t second = first >> channel->places_lg2;
 	uint64_t place = (first ^ second ^ second >> channel->places_lg2) & channel->places;
-	unsigned char *at = (unsigned char *)channel + place;
+	void *at = (unsigned char *)channel->micro + place;
 
 	/* one pointer, not one address computed for each member */
 	__asm__("" : "+r"(at));
-	return (struct micro_entry *)(void *)(at + offsetof(struct viommu_channel, micro));
+	return at;
 }
 
 /* Whether an entry answers for [first + offset, first + last]: in an untranslated request with the channel's
