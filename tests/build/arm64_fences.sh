@@ -59,7 +59,8 @@ has virtio_translate.c "virtio_visit look_up" "$loads" 1
 # The epoch, before what is read in a section of it: with membarrier there is no fence.
 has channel.c viommu_enter ldar 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
-has channel.c "catch_up current" ldar 4
+has channel.c current ldar 3
+has channel.c "catch_up channel_translate" ldar 2
 has translate.c take_domain ldar 4
 # A section that has been closed, before what waits for it goes on.
 has epoch.c epoch_passed_for ldar 12
