@@ -269,7 +269,8 @@ static void look(void)
 	uint32_t budget = 1 + (uint32_t)take(1);
 
 	if (how & 0x80)
-		check(viommu_explain(device, &r, 0, how & 0x40 ? NULL : api_explained, &api));
+		check(viommu_explain(device, &r, how & 0x20 ? VIOMMU_EXPLAIN_CACHES : 0,
+				     how & 0x40 ? NULL : api_explained, &api));
 	else
 		check(viommu_replay(device, r.pasid, how & 0x40 ? NULL : &first, r.last, budget,
 				    how & 0x20 ? NULL : api_mapped, &api));

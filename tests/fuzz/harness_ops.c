@@ -146,7 +146,7 @@ static void op_explain(struct machine *m, struct input *in)
 	int result;
 
 	r.last = r.first;
-	result = viommu_explain(m->device[who], &r, 0, count_step, &steps);
+	result = viommu_explain(m->device[who], &r, VIOMMU_EXPLAIN_CACHES, count_step, &steps);
 	CHECK(result == VIOMMU_OK || result == VIOMMU_FAULT || result == VIOMMU_INTERRUPT ||
 	      result == VIOMMU_EINVAL);
 	CHECK(result == VIOMMU_EINVAL || steps > 0);

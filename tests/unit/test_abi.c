@@ -13,6 +13,7 @@
 #include "abi.h"
 #include "bits.h"
 #include "guest.h"
+#include <libvirtiommu/observe.h>
 #include <libvirtiommu/routes.h>
 
 /* ---- frozen layouts, from the public headers alone ---- */
@@ -58,6 +59,33 @@ static_assert(sizeof(struct viommu_mapping) == 48, "frozen");
 AT(viommu_mapping, parts, 16, 8);
 AT(viommu_mapping, gpas, 24, 8);
 AT(viommu_mapping, bytes, 32, 8);
+static_assert(sizeof(struct viommu_reverse) == 24, "frozen");
+AT(viommu_reverse, bytes, 8, 8);
+AT(viommu_reverse, perm, 16, 4);
+/* The library's: they may grow at the end. */
+AT(viommu_step, raw, 8, 64);
+AT(viommu_step, words, 72, 4);
+AT(viommu_step, reason, 76, 4);
+AT(viommu_step, what, 80, 8);
+AT(viommu_step, flags, 88, 4);
+AT(viommu_trace, kind, 0, 4);
+AT(viommu_trace, what, 4, 4);
+AT(viommu_trace, device, 8, 8);
+AT(viommu_trace, id, 16, 4);
+AT(viommu_trace, pasid, 20, 4);
+AT(viommu_trace, first, 24, 8);
+AT(viommu_trace, last, 32, 8);
+AT(viommu_trace, gpa, 40, 8);
+AT(viommu_trace, access, 48, 4);
+AT(viommu_trace, reason, 52, 4);
+AT(viommu_trace, took, 56, 8);
+/* The caller's, by its size. */
+AT(viommu_statistics, outstanding, 4, 4);
+AT(viommu_statistics, misses, 8, 8);
+AT(viommu_statistics, device_tlb_invalidations, 48, 8);
+AT(viommu_statistics, message_faults, 56, 8);
+AT(viommu_statistics, completions, 120, 8);
+AT(viommu_statistics, longest_completion, 128, 8);
 AT(viommu_mapping, max, 40, 4);
 AT(viommu_mapping, count, 44, 4);
 static_assert(sizeof(struct viommu_route_change) == 48, "frozen");
