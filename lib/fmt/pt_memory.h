@@ -26,12 +26,9 @@ ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, uint64_t *raw)
 	return pt_load_at(w, raw);
 }
 
-/* Replaces the entry where it was loaded. */
-ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+ALWAYS_INLINE enum pt_end pt_swapped(enum mem_swap swapped)
 {
-	if (w->unsnooped)
-		return PT_UNSNOOPED;
-	switch (mem_swap64(w->vm, w->at, &raw, desired)) {
+	switch (swapped) {
 	case MEM_SWAPPED:
 		return PT_OK;
 	case MEM_CHANGED:
@@ -39,6 +36,34 @@ ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint6
 	default:
 		return PT_TOUCH_FAILED;
 	}
+}
+
+/* Replaces the entry where it was loaded. */
+ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+{
+	if (w->unsnooped)
+		return PT_UNSNOOPED;
+	return pt_swapped(mem_swap64(w->vm, w->at, &raw, desired));
+}
+
+/* The same of entries of 4 bytes. */
+ALWAYS_INLINE enum pt_end pt_plain_load32(struct pt_walk *w, uint64_t *raw)
+{
+	w->at = w->entry;
+	if (w->start) {
+		const void *host = w->start->host + (w->entry - w->start->table);
+
+		*raw = le32toh(__atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED));
+		return PT_OK;
+	}
+	return mem_load32(w->vm, w->place, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+}
+
+ALWAYS_INLINE enum pt_end pt_plain_update32(struct pt_walk *w, uint64_t raw, uint64_t desired)
+{
+	if (w->unsnooped)
+		return PT_UNSNOOPED;
+	return pt_swapped(mem_swap32(w->vm, w->at, &raw, (uint32_t)desired));
 }
 
 /* The same load, reported to w->observer. */

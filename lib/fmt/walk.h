@@ -45,13 +45,23 @@ struct pt_format {
 	uint8_t page_lg2;
 	uint8_t index_lg2;
 	uint8_t entry_lg2;
+	/* Entries may pass over levels: the bits of the address that these would look at have to be 0. */
+	bool skips;
 };
+
+/* Whether an entry passes over levels that would have something to look at. */
+ALWAYS_INLINE bool pt_skips_bits(const struct pt_config *c, uint64_t iova, unsigned level,
+				 unsigned next)
+{
+	return (iova & bits_low(pt_shift(c, level))) >> pt_shift(c, next + 1) != 0;
+}
 
 /* How a walk ends. */
 enum pt_end {
 	PT_OK,
-	PT_NOT_PRESENT,	 /* an entry is empty */
-	PT_BAD_ENTRY,	 /* an entry has reserved bits set, or points to its own level */
+	PT_NOT_PRESENT, /* an entry is empty */
+	PT_BAD_ENTRY,	/* an entry has reserved bits set */
+	PT_BAD_LEVEL, /* an entry points to its own level, or past some of which the address has bits */
 	PT_DENIED,	 /* the page is there, and does not permit the access */
 	PT_TOO_WIDE,	 /* the address is beyond the input width */
 	PT_LOAD_FAILED,	 /* an entry could not be read */
@@ -73,6 +83,7 @@ struct pt_walk {
 	uint64_t iova;
 	uint8_t need;	/* PERM_* that the access wants */
 	uint8_t any;	/* PERM_* of which at least one must be granted; 0: none need be */
+	uint8_t deny;	/* PERM_* that the context withholds, before any table is read */
 	uint8_t dirty;	/* PERM_* of writing: record dirty if the page permits that; 0: never */
 	bool unsnooped; /* table entries cannot be updated atomically */
 	const struct pt_observer *observer; /* of an observed walk */
@@ -154,7 +165,7 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 	const struct pt_config *c = &config;
 	uint64_t table = c->root;
 	unsigned level = c->top;
-	unsigned perm = PERM_ALL | PERM_DIRTY;
+	unsigned perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny;
 	unsigned tries = 0;
 
 	if (format->index_lg2) {
@@ -188,8 +199,9 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 		} else if (item.kind == PT_TABLE) {
 			uint64_t desired = raw;
 
-			if (item.next >= level)
-				return PT_BAD_ENTRY;
+			if (item.next >= level ||
+			    (format->skips && pt_skips_bits(c, w->iova, level, item.next)))
+				return PT_BAD_LEVEL;
 			if (memory->update && format->touch)
 				desired = format->touch(c, raw, false, false);
 			end = desired == raw ? PT_OK : memory->update(w, raw, desired);
@@ -237,7 +249,7 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 	bool moved = false; /* whoever comes with a small budget gets on nevertheless */
 
 	table[level] = c->root;
-	perm[level] = (uint8_t)(PERM_ALL | PERM_DIRTY);
+	perm[level] = (uint8_t)((PERM_ALL | PERM_DIRTY) & ~(unsigned)v->walk.deny);
 	for (;;) {
 		struct pt_item item = { .kind = PT_EMPTY };
 		unsigned size_lg2 = pt_shift(c, level);
@@ -252,7 +264,8 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 		v->walk.entry = pt_entry_address(c, table[level], v->next, level);
 		if (memory->load(&v->walk, &raw) == PT_OK)
 			item = format->decode(c, raw, level);
-		if (item.kind == PT_TABLE && item.next < level) {
+		if (item.kind == PT_TABLE && item.next < level &&
+		    !(format->skips && pt_skips_bits(c, v->next, level, item.next))) {
 			table[item.next] = item.addr;
 			perm[item.next] = perm[level] & item.perm;
 			level = item.next;

@@ -154,6 +154,24 @@ bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
 	return true;
 }
 
+bool mem_load32(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word)
+{
+	struct mem_place own = MEM_NOWHERE;
+	const uint32_t *host;
+	uint32_t raw;
+
+	if (!place)
+		place = &own;
+	mem_find_near(vm, gpa, place);
+	host = mem_host(place, gpa, false);
+	if (LIKELY(host && place->last - gpa >= sizeof(*host) - 1))
+		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
+	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
+		return false;
+	*word = le32toh(raw);
+	return true;
+}
+
 /* Word by word, or from the callbacks: what mem_load_near() cannot do in pairs. */
 bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
 		  unsigned words)

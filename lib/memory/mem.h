@@ -96,6 +96,9 @@ static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place
 	return true;
 }
 
+/* One 32-bit word, the same. @place: kept up to date; or NULL. @gpa: a multiple of 4 */
+bool mem_load32(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word);
+
 /*
  * @words 64-bit words of one structure, of which the first publishes the others: a guest writes
  * these, and then that one, which has the valid bit. It is read first, and the others after it

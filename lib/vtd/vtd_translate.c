@@ -171,6 +171,7 @@ static unsigned second_stage_reason(const struct context *c, enum pt_end end, bo
 		return perm & (VIOMMU_READ | VIOMMU_WRITE) ? denied
 							   : by_mode(c, denied, VTD_FR_SSS_ABSENT);
 	case PT_BAD_ENTRY:
+	case PT_BAD_LEVEL:
 		return by_mode(c, VTD_FR_SS_RSVD, VTD_FR_SSS_RSVD);
 	case PT_LOAD_FAILED:
 		return top ? by_mode(c, VTD_FR_CONTEXT_INVALID, VTD_FR_SSS_ROOT_FETCH)
@@ -210,6 +211,7 @@ static unsigned first_stage_reason(const struct context *c, const struct pt_walk
 	case PT_NOT_PRESENT:
 		return VTD_FR_FS_ABSENT;
 	case PT_BAD_ENTRY:
+	case PT_BAD_LEVEL:
 		return VTD_FR_FS_RSVD;
 	case PT_LOAD_FAILED:
 		return w->level == c->key.stage1.top ? VTD_FR_FS_ROOT_FETCH : VTD_FR_FS_FETCH;

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# no_indirect_call.sh LIBRARY - no walk calls or jumps through a pointer: the compiler has folded every format's
-# functions into it. Looks at the functions of walk_functions.txt and the parts that the compiler split off.
+# no_indirect_call.sh LIBRARY [LIST] - no walk calls or jumps through a pointer: the compiler has folded every format's
+# functions into it. Looks at the functions of the list (walk_functions.txt) and the parts that the compiler split off.
 set -euo pipefail
 library=$1
-list=$(dirname "$0")/walk_functions.txt
+list=$(dirname "$0")/${2:-walk_functions.txt}
 
 names=$(sed 's/#.*//' "$list" | xargs)
-[ -n "$names" ] || { echo "walk_functions.txt names no function"; exit 1; }
+[ -n "$names" ] || { echo "$list names no function"; exit 1; }
 
 objdump -d --no-show-raw-insn "$library" | awk -v names="$names" '
 	BEGIN { for (n = split(names, list, " "); n; n--) wanted[list[n]] = 1 }

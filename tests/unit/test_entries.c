@@ -168,12 +168,61 @@ static void types_of_requests(void **state)
 	}
 }
 
+/* A table is remembered only if all of it lies in one region: 4 KiB, 16 KiB and 64 KiB of entries. */
+static void tables_within_a_region(void **state)
+{
+	static const struct {
+		unsigned page_lg2, index_lg2, entry_lg2;
+	} tables[] = { { 12, 9, 3 }, { 14, 11, 3 }, { 16, 13, 3 }, { 12, 10, 2 } };
+	static _Alignas(4096) unsigned char memory[0x20000];
+	const uint64_t base = UINT64_C(1) << 40;
+	struct viommu_region region = {
+		.size = sizeof(region), .gpa = base, .bytes = sizeof(memory), .host = memory
+	};
+
+	for (unsigned i = 0; i < 2 * ARRAY_COUNT(tables); i++) {
+		unsigned bytes_lg2 = tables[i / 2].index_lg2 + tables[i / 2].entry_lg2;
+		/* up to the region's end, or 8 bytes beyond it */
+		uint64_t table = base + sizeof(memory) - BIT(bytes_lg2) + (i % 2 ? 8 : 0);
+		struct pt_config c = { .page_lg2 = (uint8_t)tables[i / 2].page_lg2,
+				       .index_lg2 = (uint8_t)tables[i / 2].index_lg2,
+				       .entry_lg2 = (uint8_t)tables[i / 2].entry_lg2,
+				       .top = 1 };
+		struct context_entry entry = { .domain = NULL };
+		struct mem_place place = MEM_NOWHERE;
+		struct query q = { .iova = 0x1000,
+				   .pasid = VIOMMU_NO_PASID,
+				   .access = VIOMMU_READ,
+				   .entry = &entry };
+		struct pt_walk w = { .config = &c,
+				     .iova = 0x1000,
+				     .table = table,
+				     .entry = table,
+				     .at = table,
+				     .place = &place };
+		struct table_place found;
+
+		plain_open(&world, page_at);
+		assert_int_equal(viommu_vm_add_region(world.g.vm, &region), VIOMMU_OK);
+		world.plain.context.key.stage1 = c;
+		q.device = world.device;
+		w.vm = world.g.vm;
+		assert_int_equal(unit_context(&world.plain.unit, &q), VIOMMU_OK);
+		unit_table_fill(&world.plain.unit, &q, &w);
+		check_eq(i % 2 ? "a table beyond its region" : "a table in its region",
+			 unit_table_find(&world.plain.unit, &q, &c, &found), i % 2 == 0);
+		assert_int_equal(viommu_vm_remove_region(world.g.vm, base), VIOMMU_OK);
+		plain_close(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sizes_of_entries),
 		cmocka_unit_test(any_power_of_two),
 		cmocka_unit_test(types_of_requests),
+		cmocka_unit_test(tables_within_a_region),
 	};
 
 	return cmocka_run_group_tests_name("unit/entries", tests, NULL, NULL);

@@ -232,7 +232,7 @@ static void ends_of_a_walk(void **state)
 	}
 }
 
-/* A table whose level is not below its entry's is a bad entry, however it got there. */
+/* A table whose level is not below its entry's is refused, however it got there. */
 static void levels_fall(void **state)
 {
 	for (unsigned level = 0; level <= 2; level++) {
@@ -244,7 +244,7 @@ static void levels_fall(void **state)
 					  : level == 1 ? 2
 						       : 3] = TABLE(0x2000, next, RWX);
 			/* the table at 0x2000 has one entry, which its level 0 finds */
-			assert_int_equal(walk(&w), next >= level ? PT_BAD_ENTRY
+			assert_int_equal(walk(&w), next >= level ? PT_BAD_LEVEL
 						   : next == 0	 ? PT_OK
 								 : PT_NOT_PRESENT);
 			assert_true(loads <= 3);
@@ -260,7 +260,7 @@ static void self_reference(void **state)
 	setup_path();
 	for (unsigned i = 0; i < 4; i++)
 		memory[0][i] = TABLE(0, i == 1 ? 1 : 0, RWX);
-	assert_int_equal(walk(&w), PT_BAD_ENTRY);
+	assert_int_equal(walk(&w), PT_BAD_LEVEL);
 	assert_true(loads <= 3);
 }
 
@@ -327,7 +327,7 @@ static void changed_entry_is_decoded_again(void **state)
 		{ "no longer there", ACCESSED, PT_NOT_PRESENT, 0 },
 		{ "reserved", BAD, PT_BAD_ENTRY, 0 },
 		{ "no longer permitted", LEAF(UINT64_C(0x55000), 4), PT_DENIED, 0x55000 },
-		{ "a table of its own level", TABLE(UINT64_C(0x1000), 0, RWX), PT_BAD_ENTRY, 0 },
+		{ "a table of its own level", TABLE(UINT64_C(0x1000), 0, RWX), PT_BAD_LEVEL, 0 },
 	};
 
 	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
