@@ -427,8 +427,11 @@ static enum ring_executed execute_word(struct viommu *u, const uint64_t *word)
 
 int vtd_complete(struct vtd *v)
 {
-	bool off = deferred_of(&v->deferred, VTD_GSTS).clear & VTD_G_QIE;
+	bool off;
 
+	if (!v->deferred.due) /* the usual case */
+		return VIOMMU_OK;
+	off = deferred_of(&v->deferred, VTD_GSTS).clear & VTD_G_QIE;
 	if (!deferred_show(&v->unit, &v->deferred, &v->regs))
 		return VIOMMU_PENDING;
 	if (off) { /* 11.4.9.1 */
