@@ -50,8 +50,12 @@ static inline void mem_find(const struct viommu_vm *vm, uint64_t gpa, struct mem
 {
 	place->version = seq_read_begin(&vm->map_version);
 	if (UNLIKELY((!mem_in_largest(vm, 0, gpa, place) && !mem_in_largest(vm, 1, gpa, place)) ||
-		     !seq_read_valid(&vm->map_version, place->version)))
-		mem_search(vm, gpa, place);
+		     !seq_read_valid(&vm->map_version, place->version))) {
+		struct mem_place found; /* the caller's can be in registers */
+
+		mem_search(vm, gpa, &found);
+		*place = found;
+	}
 }
 
 static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
