@@ -57,7 +57,7 @@ static_assert(offsetof(struct viommu_answer, flags) ==
 	      "stored together");
 
 /* Every instruction here is paid by every DMA: tests/bench counts them. */
-static inline bool hit(struct viommu_channel *channel, const struct viommu_request *r,
+ALWAYS_INLINE bool hit(struct viommu_channel *channel, const struct viommu_request *r,
 		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	const struct micro_entry *e = channel_entry(channel, r->first);
