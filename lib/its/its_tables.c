@@ -90,9 +90,12 @@ uint32_t its_rdbase(const struct its *its, uint64_t field)
 
 void its_drop_devices(struct its *its)
 {
-	for (uint32_t i = 0; its->device_count && i < its->blocks; i++) {
-		if (its_used(its, i))
-			its_unmap_device(its, its->owner[i].device);
+	for (uint32_t w = 0; its->device_count && w < its->blocks / 64; w++) {
+		while (its->used[w]) {
+			uint32_t block = w * 64 + (uint32_t)__builtin_ctzll(its->used[w]);
+
+			its_unmap_device(its, its->owner[block].device);
+		}
 	}
 }
 
