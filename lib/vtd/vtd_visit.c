@@ -120,9 +120,24 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 struct folded_visit {
 	struct vtd *vtd;
 	const struct context *context;
+	struct pt_visit *visit;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
 };
+
+/* The last address up to which a page is closed because of the interrupt window, before or after translation. */
+static uint64_t closed_until(const struct folded_visit *f, const struct translation *page,
+			     uint64_t iova)
+{
+	uint64_t gpa = page->gpa + (iova - page->iova);
+	uint64_t last = iova;
+
+	if ((f->context->key.flags & VTD_KEY_RID) && vtd_in_window(iova))
+		last = VTD_WINDOW_LAST;
+	if (vtd_in_window(gpa) && iova + (VTD_WINDOW_LAST - gpa) > last)
+		last = iova + (VTD_WINDOW_LAST - gpa);
+	return last;
+}
 
 /* Reports a page without what lies in the interrupt window before or after translation, or is
  * protected. */
@@ -131,8 +146,8 @@ static int folded_page(void *opaque, const struct translation *page)
 	const struct folded_visit *f = opaque;
 	uint64_t end = page->iova | bits_low(page->size_lg2);
 
-	/* some hundred steps at most: the windows are 1 MiB, and blocks around them double in size
-	 */
+	/* some eighty pieces at most, since blocks around the windows double in size, or as many as there are of 2 MiB;
+	 * each pays as an entry does */
 	for (uint64_t iova = page->iova;; iova++) {
 		struct query q = { .iova = iova, .found = *page };
 		bool open = true;
@@ -152,8 +167,12 @@ static int folded_page(void *opaque, const struct translation *page)
 		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
 			return 1;
 		iova = q.found.iova | bits_low(q.found.size_lg2);
-		if (iova == end)
+		if (!open && closed_until(f, page, iova) > iova)
+			iova = closed_until(f, page, iova);
+		if (iova >= end)
 			return 0;
+		if (f->visit->budget)
+			f->visit->budget--;
 	}
 }
 
@@ -182,9 +201,11 @@ static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *
 
 enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
 {
-	struct folded_visit folded = {
-		.vtd = vtd_of(u), .context = c, .page = visit->page, .opaque = visit->opaque
-	};
+	struct folded_visit folded = { .vtd = vtd_of(u),
+				       .context = c,
+				       .visit = visit,
+				       .page = visit->page,
+				       .opaque = visit->opaque };
 	enum pt_visit_end end;
 
 	if (c->key.kind == VTD_PASS)
