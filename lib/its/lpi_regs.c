@@ -33,7 +33,9 @@ static void unlatch(struct lpi_cpu *c)
 
 static void drop_pending(const struct lpi_cpu *c)
 {
-	for (uint32_t i = 0; i < lpi_words(c->lpis); i++)
+	const uint32_t words = lpi_words(c->lpis);
+
+	for (uint32_t i = 0; i < words; i++)
 		atomic_store_explicit(&c->pending[i], 0, memory_order_relaxed);
 }
 
@@ -270,8 +272,7 @@ void lpi_drop(struct lpis *l)
 		struct lpi_cpu *c = &l->cpu[i];
 
 		atomic_store_explicit(&c->latch, 0, memory_order_release);
-		for (uint32_t j = 0; j < lpi_words(l); j++)
-			atomic_store_explicit(&c->pending[j], 0, memory_order_relaxed);
+		drop_pending(c);
 		regs_reset(&c->regs);
 		c->ptz = false;
 		c->half = 0;

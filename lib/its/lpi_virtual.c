@@ -57,8 +57,9 @@ void vpe_free(struct lpis *l)
 static void drop_pending(struct lpis *l, struct vpe *v)
 {
 	_Atomic uint64_t *pending = atomic_load(&v->pending);
+	const uint32_t words = pending ? lpi_words(l) : 0;
 
-	for (uint32_t i = 0; pending && i < lpi_words(l); i++)
+	for (uint32_t i = 0; i < words; i++)
 		atomic_store_explicit(&pending[i], 0, memory_order_relaxed);
 	atomic_store(&v->sgi, 0);
 	atomic_store(&v->resident, 0);
