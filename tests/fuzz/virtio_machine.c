@@ -312,8 +312,8 @@ static void send_bytes(struct virtio_fuzz *f, const uint8_t *bytes, uint64_t cou
 	result = viommu_virtio_request(f->iommu, in, in_count, out, out_count, ++f->token, &used);
 	virtio_fuzz_check_steps(f);
 	join(in, in_count, NULL);
-	join(out, out_count, buffer);
 	if (result == VIOMMU_ELIMIT) {
+		join(out, out_count, buffer);
 		CHECK(f->pending > f->completed);
 		return;
 	}
@@ -321,8 +321,10 @@ static void send_bytes(struct virtio_fuzz *f, const uint8_t *bytes, uint64_t cou
 	      (result == VIOMMU_PENDING && (f->steps || virtio_fuzz_busy(f))));
 	if (result == VIOMMU_PENDING)
 		f->tokens[f->pending++ - f->completed] = f->token;
+	/* what is still decided changes the answer in the buffer, which is the library's meanwhile */
 	if (result == VIOMMU_PENDING)
 		virtio_fuzz_run(f);
+	join(out, out_count, buffer);
 	answer = answer_of(buffer, room, used);
 	if (f->lost)
 		return;
