@@ -15,16 +15,6 @@
 
 /* ---- save ---- */
 
-static void save_regs(const struct its *its, struct state_writer *state)
-{
-	state_record(state, "regs");
-	state_put32(state, its->regs.count);
-	for (uint32_t i = 0; i < its->regs.count; i++) {
-		state_put32(state, its->regs.row[i].offset);
-		state_put64(state, regs_get(&its->regs, its->regs.row[i].offset));
-	}
-}
-
 static void save_collections(const struct its *its, struct state_writer *state)
 {
 	state_record(state, "coll");
@@ -94,7 +84,8 @@ void its_save(struct viommu *u, struct state_writer *state)
 	pthread_mutex_lock(&its->umsi_lock);
 	state_record(state, "conf");
 	state_put64(state, its->typer);
-	save_regs(its, state);
+	state_record(state, "regs");
+	regs_save(&its->regs, state);
 	pthread_mutex_unlock(&its->umsi_lock);
 	save_collections(its, state);
 	state_record(state, "devs");
@@ -146,16 +137,8 @@ static bool load_regs(const struct its *its, struct state_reader *state, struct 
 	if (!state_find(state, "conf") || state_get64(state) != its->typer ||
 	    state_left(state) != 0)
 		return false;
-	if (!state_find(state, "regs") || state_get32(state) != its->regs.count)
-		return false;
-	for (uint32_t i = 0; i < its->regs.count; i++) {
-		if (state_get32(state) != its->regs.row[i].offset)
-			return false;
-		l->value[i] = state_get64(state);
-		if (!regs_possible(&its->regs.row[i], l->value[i]))
-			return false;
-	}
-	return !state->bad && state_left(state) == 0 && registers_agree(its, l);
+	return state_find(state, "regs") && regs_load(&its->regs, state, l->value) &&
+	       state_left(state) == 0 && registers_agree(its, l);
 }
 
 static bool event_possible(const struct its *its, uint64_t event)
@@ -309,8 +292,7 @@ static void take(struct its *its, const struct loaded *l)
 	uint32_t unmapped;
 
 	pthread_mutex_lock(&its->umsi_lock);
-	for (uint32_t i = 0; i < its->regs.count; i++)
-		regs_put(&its->regs, its->regs.row[i].offset, l->value[i]);
+	regs_take(&its->regs, l->value);
 	pthread_mutex_unlock(&its->umsi_lock);
 	its->current = l->current;
 	if (its_unmaps_vpe(&its->current, &unmapped)) {

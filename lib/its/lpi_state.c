@@ -17,11 +17,7 @@
 
 static void save_cpu(const struct lpi_cpu *c, struct state_writer *state)
 {
-	state_put32(state, c->regs.count);
-	for (uint32_t i = 0; i < c->regs.count; i++) {
-		state_put32(state, c->regs.row[i].offset);
-		state_put64(state, regs_get(&c->regs, c->regs.row[i].offset));
-	}
+	regs_save(&c->regs, state);
 	state_put64(state, c->half);
 	state_put32(state, c->ptz);
 	state_put32(state, c->vpe);
@@ -99,15 +95,8 @@ static bool load_config(const struct lpis *l, struct state_reader *state)
 
 static bool load_cpu(const struct lpi_cpu *c, struct state_reader *state, struct loaded_cpu *l)
 {
-	if (state_get32(state) != c->regs.count)
+	if (!regs_load(&c->regs, state, l->value))
 		return false;
-	for (uint32_t i = 0; i < c->regs.count; i++) {
-		if (state_get32(state) != c->regs.row[i].offset)
-			return false;
-		l->value[i] = state_get64(state);
-		if (!regs_possible(&c->regs.row[i], l->value[i]))
-			return false;
-	}
 	l->half = state_get64(state);
 	l->ptz = state_get32(state);
 	l->vpe = state_get32(state);
@@ -125,8 +114,7 @@ static bool is_valid_frame(const struct lpi_cpu *c)
 /* All is told again: whoever listens is another one. */
 static void take_cpu(struct lpi_cpu *c, const struct loaded_cpu *l)
 {
-	for (uint32_t i = 0; i < c->regs.count; i++)
-		regs_put(&c->regs, c->regs.row[i].offset, l->value[i]);
+	regs_take(&c->regs, l->value);
 	c->half = l->half;
 	c->ptz = l->ptz;
 	c->vpe = l->vpe;
