@@ -144,6 +144,8 @@ int vtd_check_caps(const struct vtd *v);
 
 /* ---- vtd_regs.c ---- */
 int vtd_regs_init(struct vtd *v);
+/* PMEN.PRS shows what PMEN.EPM asks for when earlier users have left. */
+void vtd_defer_protection(struct vtd *v);
 /* DMA remapping is off, on, or has other tables: everyone who remembers translations is told. */
 void vtd_tables_changed(struct vtd *v);
 

@@ -204,15 +204,19 @@ static void protection_changed(struct vtd *v)
 	vtd_forget(v, true, false);
 }
 
-static void write_pmen(void *engine, const struct regs_write *w)
+void vtd_defer_protection(struct vtd *v)
 {
-	struct vtd *v = engine;
 	bool on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
 
-	(void)w;
-	protection_changed(v);
 	deferred_bits(&v->deferred, &v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0,
 		      on ? 0 : VTD_PMEN_PRS);
+}
+
+static void write_pmen(void *engine, const struct regs_write *w)
+{
+	(void)w;
+	protection_changed(engine);
+	vtd_defer_protection(engine);
 }
 
 /* A region moves while protection is on: what was cached of its neighbourhood may be open or closed

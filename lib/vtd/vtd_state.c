@@ -179,7 +179,6 @@ static bool consistent(const struct vtd *v, struct loaded *l)
 static void take_deferred(struct vtd *v, const struct loaded *l)
 {
 	struct deferred *d = &v->deferred;
-	bool on;
 
 	if (l->gsts_set | l->gsts_clear)
 		deferred_bits(d, &v->regs, VTD_GSTS, l->gsts_set, l->gsts_clear);
@@ -187,10 +186,8 @@ static void take_deferred(struct vtd *v, const struct loaded *l)
 		deferred_bits(d, &v->regs, VTD_CCMD, 0, VTD_CCMD_ICC);
 	if (l->pending & PENDING_IOTLB)
 		deferred_bits(d, &v->regs, v->iva + 8, 0, VTD_IOTLB_IVT);
-	if (l->pending & PENDING_PMEN) {
-		on = regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM;
-		deferred_bits(d, &v->regs, VTD_PMEN, on ? VTD_PMEN_PRS : 0, on ? 0 : VTD_PMEN_PRS);
-	}
+	if (l->pending & PENDING_PMEN)
+		vtd_defer_protection(v);
 }
 
 static void take(struct vtd *v, const struct loaded *l)

@@ -167,7 +167,7 @@ static int folded_page(void *opaque, const struct translation *page)
 		if (open && (q.found.perm & PERM_USER) && f->page(f->opaque, &q.found))
 			return 1;
 		iova = q.found.iova | bits_low(q.found.size_lg2);
-		if (!open && closed_until(f, page, iova) > iova)
+		if (!open)
 			iova = closed_until(f, page, iova);
 		if (iova >= end)
 			return 0;
