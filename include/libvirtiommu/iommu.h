@@ -33,6 +33,12 @@ struct viommu_host {
 	/** Told of faults, fills, invalidations and completions (observe.h); hits are not slower for it. From
 	 * any thread that uses the IOMMU, inside its call. event: only during the callback. */
 	void (*trace)(void *opaque, const struct viommu_trace *event);
+	/** A wired interrupt of the engine's own changes: to 1, asserted, or to 0. Which numbers there are, and
+	 * what for, is said where the engine is created; an interrupt that is triggered by its edge is told 1,
+	 * then 0. All are 0 at the beginning, and in a restored IOMMU until it tells otherwise. From any thread
+	 * that uses the IOMMU, one call at a time and in order: a change that comes while another thread is
+	 * inside is told by that thread. */
+	void (*line)(void *opaque, uint32_t number, uint32_t level);
 };
 
 /** Sizes of caches and caps on what a guest can make the library allocate. 0 in a field: the

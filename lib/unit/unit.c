@@ -193,6 +193,8 @@ void unit_end(struct viommu *u)
 		bury_and_end(u);
 		return;
 	}
+	if (UNLIKELY(u->host.line))
+		unit_lines(u);
 	atomic_store_explicit(&u->caller, 0, memory_order_relaxed);
 	/* The call itself is what completes: nobody waits for it, so its end wakes nobody. */
 	epoch_close(&u->self);
@@ -205,25 +207,6 @@ void unit_end(struct viommu *u)
 bool unit_is_inside(const struct viommu *u)
 {
 	return atomic_load_explicit(&u->caller, memory_order_relaxed) == (uintptr_t)pthread_self();
-}
-
-void unit_work(const struct viommu *u)
-{
-	vm_moved(u->vm);
-	if (u->host.work)
-		u->host.work(u->host.opaque);
-}
-
-void unit_message(const struct viommu *u, const char *text)
-{
-	if (u->host.message)
-		u->host.message(u->host.opaque, text);
-}
-
-void unit_msi(const struct viommu *u, uint64_t address, uint32_t data)
-{
-	if (u->host.msi)
-		u->host.msi(u->host.opaque, address, data);
 }
 
 uint64_t unit_forget(struct viommu *u, bool flush)

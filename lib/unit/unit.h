@@ -22,6 +22,7 @@
 #include "domain.h"
 #include "domain_users.h"
 #include "epoch.h"
+#include "host.h"
 #include "machine.h"
 #include "mem.h"
 #include "shadow.h"
@@ -79,6 +80,9 @@ struct engine {
 	int (*reg_read)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
 	int (*reg_write)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value);
 	int (*run)(struct viommu *u);
+	/* Wired interrupts that are triggered by levels, as registers say now: bit n, line n. From any
+	 * thread, without locks: host.h. May be NULL. */
+	uint64_t (*lines)(struct viommu *u);
 	/* VIOMMU_OK, or VIOMMU_PENDING while something is in use that was looked up before: run() then
 	 * says so, too. */
 	int (*reset)(struct viommu *u);
@@ -291,6 +295,7 @@ struct viommu {
 	_Atomic uint32_t wide_listeners;  /* those of them that hear all devices */
 
 	struct viommu_host host;
+	struct lines lines;
 	struct viommu_limits limits;
 	uint64_t
 		register_bytes; /* how far the register space goes, for the engine to set; constant */
@@ -357,12 +362,6 @@ static inline bool unit_pay(struct viommu *u, uint32_t steps)
 	u->steps -= u->steps < steps ? u->steps : steps;
 	return true;
 }
-
-/* Tells the host that viommu_run() is worthwhile. No lock may be held. */
-void unit_work(const struct viommu *u);
-/* Says to a person why something was refused. */
-void unit_message(const struct viommu *u, const char *text);
-void unit_msi(const struct viommu *u, uint64_t address, uint32_t data);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */

@@ -99,6 +99,7 @@ AT(viommu_region, host, 24, 8);
 AT(viommu_region, opaque, 32, 8);
 AT(viommu_host, message, 32, 8);
 AT(viommu_host, now, 40, 8);
+AT(viommu_host, line, 56, 8);
 AT(viommu_limits, outstanding, 28, 4);
 AT(viommu_limits, shadow, 44, 4);
 AT(viommu_limits, partitions, 48, 4);
