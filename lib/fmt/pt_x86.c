@@ -8,7 +8,7 @@
 
 #include <libvirtiommu/base.h>
 
-#include "pt_memory.h"
+#include "pt_nested.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
 
@@ -119,61 +119,19 @@ static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
 	return pt_observed_load(w, raw, "first stage");
 }
 
-/* The second stage below the entry at w->entry. */
-static struct pt_walk below(const struct pt_walk *w, unsigned need)
-{
-	return (struct pt_walk){ .vm = w->vm,
-				 .config = w->nested,
-				 .iova = w->entry,
-				 .need = (uint8_t)need,
-				 .dirty = need & VIOMMU_WRITE,
-				 .unsnooped = w->unsnooped,
-				 .place = w->place,
-				 .observer = w->observer };
-}
-
-ALWAYS_INLINE void note_stage2(struct pt_walk *w, enum pt_end end, const struct pt_walk *stage2)
-{
-	w->stage2 = (uint8_t)end;
-	w->stage2_level = stage2->level;
-	w->stage2_perm = stage2->found.perm;
-}
-
-ALWAYS_INLINE enum pt_end find_entry(struct pt_walk *w, struct pt_walk *stage2,
-				     enum pt_end (*walk)(struct pt_walk *))
-{
-	enum pt_end end = pt_fits(stage2->config, stage2->iova) ? walk(stage2) : PT_TOO_WIDE;
-
-	note_stage2(w, end, stage2);
-	w->at = stage2->found.gpa | (w->entry & bits_low(stage2->found.size_lg2));
-	return end;
-}
-
-ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, uint64_t *raw,
-				     enum pt_end (*walk)(struct pt_walk *))
-{
-	struct pt_walk stage2 = below(w, VIOMMU_READ);
-
-	if (w->start)
-		w->at = w->start->gpa + (w->entry - w->start->table);
-	else if (find_entry(w, &stage2, walk) != PT_OK)
-		return PT_STAGE2_TABLE;
-	return pt_load_at(w, raw);
-}
-
 static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
 {
-	return load_below(w, raw, pt_vtd_ss_walk);
+	return pt_nested_load(w, raw, pt_vtd_ss_walk);
 }
 
 static enum pt_end nested_peek(struct pt_walk *w, uint64_t *raw)
 {
-	return load_below(w, raw, pt_vtd_ss_peek);
+	return pt_nested_load(w, raw, pt_vtd_ss_peek);
 }
 
 static enum pt_end nested_observe(struct pt_walk *w, uint64_t *raw)
 {
-	enum pt_end end = load_below(w, raw, pt_vtd_ss_observe);
+	enum pt_end end = pt_nested_load(w, raw, pt_vtd_ss_observe);
 
 	w->observer->saw(w->observer->opaque, "first stage", w->level, w->at, raw, end == PT_OK);
 	return end;
@@ -183,11 +141,7 @@ static enum pt_end nested_observe(struct pt_walk *w, uint64_t *raw)
  * (3.8.1). */
 static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
 {
-	struct pt_walk stage2 = below(w, VIOMMU_READ | VIOMMU_WRITE);
-
-	if (find_entry(w, &stage2, pt_vtd_ss_walk) != PT_OK)
-		return PT_STAGE2_TOUCH;
-	return pt_plain_update(w, raw, desired);
+	return pt_nested_update(w, raw, desired, pt_vtd_ss_walk);
 }
 
 static const struct pt_format fs_format = { .decode = fs_decode,
@@ -223,52 +177,19 @@ enum pt_visit_end pt_x86_visit(struct pt_visit *v)
 	return pt_visit(&fs_format, &fs_still, v);
 }
 
-/* Sends the result of the first stage through the second, and makes one answer of the two. */
-ALWAYS_INLINE enum pt_end combine(struct pt_walk *w, enum pt_end end,
-				  enum pt_end (*walk)(struct pt_walk *))
-{
-	struct pt_walk stage2;
-	struct translation *found = &w->found;
-	uint64_t ipa;
-	unsigned lg2;
-
-	if (end != PT_OK)
-		return end;
-	ipa = found->gpa | (w->iova & bits_low(found->size_lg2));
-	stage2 = (struct pt_walk){ .vm = w->vm,
-				   .config = w->nested,
-				   .iova = ipa,
-				   .need = w->need,
-				   .any = w->any & found->perm,
-				   .dirty = w->dirty & found->perm,
-				   .unsnooped = w->unsnooped,
-				   .place = w->place,
-				   .observer = w->observer };
-	end = pt_fits(w->nested, ipa) ? walk(&stage2) : PT_TOO_WIDE;
-	note_stage2(w, end, &stage2);
-	if (end != PT_OK)
-		return PT_STAGE2_RESULT;
-	lg2 = found->size_lg2 < stage2.found.size_lg2 ? found->size_lg2 : stage2.found.size_lg2;
-	found->size_lg2 = (uint8_t)lg2;
-	found->iova = w->iova & ~bits_low(lg2);
-	found->gpa = (stage2.found.gpa | (ipa & bits_low(stage2.found.size_lg2))) & ~bits_low(lg2);
-	found->perm &= stage2.found.perm;
-	return PT_OK;
-}
-
 enum pt_end pt_x86_walk_on_vtd_ss(struct pt_walk *w)
 {
-	return combine(w, pt_walk(&fs_format, &nested_memory, w), pt_vtd_ss_walk);
+	return pt_nested_result(w, pt_walk(&fs_format, &nested_memory, w), pt_vtd_ss_walk);
 }
 
 enum pt_end pt_x86_peek_on_vtd_ss(struct pt_walk *w)
 {
-	return combine(w, pt_walk(&fs_format, &nested_still, w), pt_vtd_ss_peek);
+	return pt_nested_result(w, pt_walk(&fs_format, &nested_still, w), pt_vtd_ss_peek);
 }
 
 enum pt_end pt_x86_observe_on_vtd_ss(struct pt_walk *w)
 {
-	return combine(w, pt_walk(&fs_format, &nested_observed, w), pt_vtd_ss_observe);
+	return pt_nested_result(w, pt_walk(&fs_format, &nested_observed, w), pt_vtd_ss_observe);
 }
 
 enum pt_visit_end pt_x86_visit_on_vtd_ss(struct pt_visit *v)

@@ -21,7 +21,7 @@
 
 struct viommu_vm;
 
-enum pt_kind { PT_EMPTY, PT_TABLE, PT_LEAF, PT_RESERVED };
+enum pt_kind { PT_EMPTY, PT_TABLE, PT_LEAF, PT_RESERVED, PT_UNACCESSED };
 
 /* One entry, decoded. */
 struct pt_item {
@@ -62,6 +62,7 @@ enum pt_end {
 	PT_NOT_PRESENT, /* an entry is empty */
 	PT_BAD_ENTRY,	/* an entry has reserved bits set */
 	PT_BAD_LEVEL, /* an entry points to its own level, or past some of which the address has bits */
+	PT_NOT_ACCESSED, /* the page is there, and software wants to know of its first access */
 	PT_DENIED,	 /* the page is there, and does not permit the access */
 	PT_TOO_WIDE,	 /* the address is beyond the input width */
 	PT_LOAD_FAILED,	 /* an entry could not be read */
@@ -99,6 +100,7 @@ struct pt_walk {
 	uint64_t at;	/* the same in guest-physical memory: after stage 2, if nested */
 	uint64_t table; /* it is in, and what all levels above permit, if it is a page's */
 	uint8_t table_perm;
+	uint8_t at_lg2; /* nested: size of the page of stage 2 around at; 0: there is no stage 2 */
 };
 
 struct pt_memory {
@@ -150,6 +152,14 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 			w->found.perm |= (uint8_t)PERM_DIRTY;
 	}
 	return PT_OK;
+}
+
+/* Why an entry leads nowhere. */
+ALWAYS_INLINE enum pt_end pt_refusal(unsigned kind)
+{
+	if (kind == PT_UNACCESSED)
+		return PT_NOT_ACCESSED;
+	return kind == PT_EMPTY ? PT_NOT_PRESENT : PT_BAD_ENTRY;
 }
 
 /*
@@ -214,7 +224,7 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 			if (end != PT_CHANGED)
 				return end;
 		} else {
-			return item.kind == PT_EMPTY ? PT_NOT_PRESENT : PT_BAD_ENTRY;
+			return pt_refusal(item.kind);
 		}
 		if (++tries > PT_TRIES)
 			return PT_TOUCH_FAILED;
@@ -279,6 +289,8 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 						 .leaf_lg2 = item.lg2 };
 
 			size_lg2 = item.lg2;
+			if (format->fold)
+				t.perm = (uint8_t)format->fold(c, t.perm);
 			if (v->page(v->opaque, &t))
 				return PT_VISIT_STOPPED;
 		}

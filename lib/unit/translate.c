@@ -285,6 +285,8 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 
 	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0)
 		return;
+	if (w->at_lg2 && w->at_lg2 < w->config->index_lg2 + w->config->entry_lg2)
+		return; /* the rest of it lies elsewhere */
 	mem_find_near(u->vm, found.gpa, memory);
 	found.host = mem_host(memory, found.gpa, false);
 	if (!found.host || memory->last - found.gpa <
