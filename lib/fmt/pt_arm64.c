@@ -29,14 +29,11 @@
 #define D_PXN	  BIT(53)
 #define D_UXN	  BIT(54) /* XN */
 /* of stage 2 */
-#define D_S2_ATTR      BITS(5, 2)
-#define D_S2_ATTR_HIGH BITS(5, 4) /* 0: Device */
-#define D_S2_FWB_HIGH  BITS(4, 4) /* 0: Device */
-#define D_S2_FWB_LOW   BITS(4, 2) /* 4 is reserved, taken as Device */
-#define D_S2_READ      BIT(6)
-#define D_S2_WRITE     BIT(7)
-#define D_S2_XN0       BIT(53)
-#define D_S2_XN1       BIT(54)
+#define D_S2_ATTR  BITS(5, 2)
+#define D_S2_READ  BIT(6)
+#define D_S2_WRITE BIT(7)
+#define D_S2_XN0   BIT(53)
+#define D_S2_XN1   BIT(54)
 
 #define USER(access)	   ((unsigned)(access))
 #define SUPERVISOR(access) ((unsigned)(access) << 3)
@@ -242,11 +239,12 @@ ALWAYS_INLINE unsigned s2_executes(const struct pt_config *c, uint64_t raw)
 	return all ? USER(VIOMMU_EXEC) : SUPERVISOR(VIOMMU_EXEC);
 }
 
+/* 0 to 3 are Device; with FWB whatever is not Normal by this field, or by stage 1, is taken for it. */
 ALWAYS_INLINE bool is_device(const struct pt_config *c, uint64_t raw)
 {
-	if (!(c->flags & PT_ARM_FWB))
-		return !(raw & D_S2_ATTR_HIGH);
-	return !(raw & D_S2_FWB_HIGH) || bits_get(raw, D_S2_FWB_LOW) == 4;
+	uint64_t attr = bits_get(raw, D_S2_ATTR);
+
+	return c->flags & PT_ARM_FWB ? attr < 5 || attr > 7 : attr < 4;
 }
 
 ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t raw, unsigned level)
