@@ -448,11 +448,11 @@ static void everything_seen(void **state)
 
 static int setup(void **state)
 {
-	const char *text = getenv("SEED");
+	const char *text = getenv("VIOMMU_SEED");
 
 	if (text)
 		seed = strtoull(text, NULL, 0);
-	print_message("SEED=%llu\n", (unsigned long long)seed);
+	print_message("VIOMMU_SEED=%llu\n", (unsigned long long)seed);
 	a64_rig_init(&rig);
 	return 0;
 }
