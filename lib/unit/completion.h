@@ -44,6 +44,14 @@ static inline void completion_owed(struct viommu *u, struct completion *c)
 		c->token = devices_last_token(u);
 }
 
+/* Whether all of it is: of one that has been started and settled. Who asks so asks to be told by himself
+ * when it changes (epoch_ask()): he may wait for some of the sections and devices only. */
+static inline bool completion_passed(struct viommu *u, const struct completion *c)
+{
+	return epoch_passed(&u->epoch, c->epoch, &u->self) &&
+	       (!c->token || devices_answered(u, c->token));
+}
+
 /* How far one is that has been started, and @settled. It stays started. If it is in use, viommu_run() will
  * be worthwhile when it is not. */
 static inline enum completion_state completion_wait(struct viommu *u, const struct completion *c)

@@ -15,14 +15,14 @@ static int pass_changed(struct virtio *v)
 		return VIOMMU_OK;
 	unit_forget(&v->unit, false);
 	probe_invalidation(&v->unit, COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-	return virtio_tell_pass(v) && !v->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
+	return virtio_tell_pass(v) && !v->quiet.completion.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 static int reset_all(struct virtio *v)
 {
 	virtio_forget(v);
 	virtio_begin_reset(v);
-	return virtio_advance(v) && !v->barrier.epoch ? VIOMMU_OK : VIOMMU_PENDING;
+	return virtio_advance(v) && !v->barrier.completion.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 /* Of the machine: config.bypass SHOULD be restored (5.13.4.1). */

@@ -3,6 +3,7 @@
 #ifndef VIRTIO_ENGINE_H
 #define VIRTIO_ENGINE_H
 
+#include "completion.h"
 #include "range_map.h"
 #include "unit.h"
 #include "virtio_spec.h"
@@ -105,9 +106,8 @@ enum virtio_scope { VIRTIO_ALL, VIRTIO_DOMAIN, VIRTIO_ENDPOINT };
 
 /* A request whose answer is in its buffer, and which someone may still have to hear of. */
 struct virtio_pending {
-	uint64_t token;	       /* the VMM's */
-	uint64_t epoch;	       /* sections older than this have to close; never 0 */
-	uint64_t invalidation; /* the last one that a device has to answer */
+	uint64_t token; /* the VMM's */
+	struct completion completion;
 	enum virtio_scope scope;
 	uint64_t concerns; /* incarnation of the domain, or serial of the endpoint's device */
 };
@@ -188,7 +188,7 @@ struct virtio {
 	uint32_t pending_count;
 	struct virtio_job job;
 	bool retell; /* after it: how endpoints are treated that are not attached has changed */
-	/* No requests, of which nobody is told that they are complete; epoch 0: there is none. */
+	/* No requests, of which nobody is told that they are complete; not begun: there is none. */
 	struct virtio_pending quiet;
 	struct virtio_pending barrier; /* a reset: requests wait for it */
 	struct virtio_uses uses;

@@ -413,7 +413,7 @@ int virtio_restore(struct viommu *u, struct state_reader *state)
 	pthread_mutex_unlock(&v->event_lock);
 	if (tell && v->config.event)
 		v->config.event(v->config.opaque);
-	if (!result && v->barrier.epoch)
+	if (!result && v->barrier.completion.epoch)
 		result = VIOMMU_PENDING; /* what was there before is in use */
 	return result;
 }

@@ -93,19 +93,10 @@ void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *e, uint32_t was,
 
 /* ---- completion ---- */
 
-/* Whether nothing at all is left in use of before: the usual case. */
-static bool nothing_in_use(struct virtio *v, const struct virtio_pending *p)
-{
-	struct viommu *u = &v->unit;
-
-	return !owing(v) && !atomic_load(&u->outstanding_count) &&
-	       epoch_passed(&u->epoch, p->epoch, &u->self);
-}
-
 /* Whether nothing is that concerns the request. */
 static bool complete(struct virtio *v, const struct virtio_pending *p)
 {
-	if (p->scope != VIRTIO_ALL && v->barrier.epoch)
+	if (p->scope != VIRTIO_ALL && v->barrier.completion.epoch)
 		return false;
 	virtio_gather_uses(v);
 	return !virtio_in_use(v, p);
@@ -113,7 +104,7 @@ static bool complete(struct virtio *v, const struct virtio_pending *p)
 
 static bool anything_pending(const struct virtio *v)
 {
-	return v->pending_count || v->quiet.epoch || v->barrier.epoch;
+	return v->pending_count || v->quiet.completion.epoch || v->barrier.completion.epoch;
 }
 
 /* Somebody uses what was taken away, or has not been told yet (@settled). True: not what concerns the request. */
@@ -121,7 +112,6 @@ static bool hold_back_of_those(struct virtio *v, struct virtio_pending *p, bool 
 {
 	struct viommu *u = &v->unit;
 
-	p->invalidation = devices_last_token(u);
 	if (!settled) {
 		unit_work(u);
 		return false;
@@ -142,10 +132,13 @@ static inline bool hold_back(struct virtio *v, struct virtio_pending *p)
 	struct viommu *u = &v->unit;
 	bool settled;
 
-	notify_complete(u);
-	p->epoch = epoch_start(&u->epoch);
+	p->completion.token = 0;
+	completion_start(u, &p->completion);
+	completion_owed(u, &p->completion);
 	settled = notify_settled(u);
-	return (LIKELY(settled) && nothing_in_use(v, p)) || hold_back_of_those(v, p, settled);
+	/* nobody at all uses what was before: the usual case */
+	return (LIKELY(settled) && !owing(v) && completion_passed(u, &p->completion)) ||
+	       hold_back_of_those(v, p, settled);
 }
 
 int virtio_finish_taking(struct virtio *v, uint64_t token)
@@ -166,11 +159,12 @@ void virtio_finish_later(struct virtio *v, uint64_t token)
 
 	*p = v->taking;
 	p->token = token;
-	p->epoch = 0;
-	notify_complete(&v->unit);
+	p->completion = (struct completion){ .epoch = 0 };
 	if (v->unsynced) {
-		p->epoch = epoch_start(&v->unit.epoch);
-		p->invalidation = devices_last_token(&v->unit);
+		completion_start(&v->unit, &p->completion);
+		completion_owed(&v->unit, &p->completion);
+	} else {
+		notify_complete(&v->unit);
 	}
 	unit_work(&v->unit);
 }
@@ -180,10 +174,10 @@ int virtio_told(struct virtio *v, bool barrier)
 	struct virtio_pending p = { .scope = VIRTIO_ALL };
 
 	if (hold_back(v, &p))
-		p.epoch = 0;
+		p.completion.epoch = 0;
 	/* who waits for the last of them waits for all */
 	*(barrier ? &v->barrier : &v->quiet) = p;
-	if (!p.epoch)
+	if (!p.completion.epoch)
 		return VIOMMU_OK;
 	/* Answers that would have made run() worthwhile may have been forgotten. */
 	if (owing(v))
@@ -204,11 +198,11 @@ static void complete_some(struct virtio *v)
 	uint32_t left = 0;
 
 	virtio_gather_uses(v);
-	if (v->barrier.epoch && !virtio_in_use(v, &v->barrier))
-		v->barrier.epoch = 0;
-	if (v->quiet.epoch && !virtio_in_use(v, &v->quiet))
-		v->quiet.epoch = 0;
-	if (v->barrier.epoch)
+	if (!virtio_in_use(v, &v->barrier))
+		v->barrier.completion.epoch = 0;
+	if (!virtio_in_use(v, &v->quiet))
+		v->quiet.completion.epoch = 0;
+	if (v->barrier.completion.epoch)
 		return;
 	/* at most VIRTIO_PENDING_MAX steps */
 	for (uint32_t i = 0; i < v->pending_count; i++) {
@@ -246,8 +240,8 @@ int virtio_complete(struct virtio *v, bool done)
 void virtio_drop_pending(struct virtio *v)
 {
 	v->pending_count = 0;
-	v->quiet.epoch = 0;
-	v->barrier.epoch = 0;
+	v->quiet.completion.epoch = 0;
+	v->barrier.completion.epoch = 0;
 	epoch_done(&v->unit.epoch);
 }
 

@@ -102,14 +102,14 @@ void virtio_gather_uses(struct virtio *v)
 
 static bool holds_back(const struct virtio_use *use, const struct virtio_pending *p)
 {
-	return use->epoch < p->epoch || use->token <= p->invalidation;
+	return use->epoch < p->completion.epoch || use->token <= p->completion.token;
 }
 
 bool virtio_in_use(struct virtio *v, const struct virtio_pending *p)
 {
 	const struct virtio_domain *d = virtio_domain_at(v, p->concerns);
 
-	if (!p->epoch) /* it has taken nothing away */
+	if (!p->completion.epoch) /* it has taken nothing away */
 		return false;
 	if (holds_back(&v->uses.anybody, p))
 		return true;
