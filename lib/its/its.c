@@ -39,7 +39,7 @@ static int reset(struct viommu *u)
 	regs_reset(&its->regs);
 	pthread_mutex_unlock(&its->umsi_lock);
 	its_drop(its);
-	return VIOMMU_OK;
+	return its_progress(its);
 }
 
 /* ---- the LPI object, which counts its ITSs ---- */

@@ -14,7 +14,7 @@ static uint64_t icid_of(const struct its_current *c)
 /* ---- devices and collections ---- */
 
 /* What a device had is gone first: while room is made for what it will have, it is not mapped. */
-static enum its_executed mapd(struct its *its, struct its_current *c)
+static enum ring_executed mapd(struct its *its, struct its_current *c)
 {
 	unsigned bits = (unsigned)bits_get(c->word[1], ITS_1_SIZE) + 1;
 	bool map = c->word[2] & ITS_2_VALID;
@@ -35,14 +35,14 @@ static enum its_executed mapd(struct its *its, struct its_current *c)
 		its_tell(its, device, 0, device_events(was) - 1);
 	}
 	if (!map)
-		return ITS_DONE;
+		return RING_DONE;
 	if (!its_map_device(its, &its->unit, device, bits, c->word[2] & ITS_2_ITT))
-		return ITS_WAITING;
+		return RING_WAITING;
 	its_tell(its, device, 0, (UINT32_C(1) << bits) - 1);
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-static enum its_executed mapc(struct its *its, struct its_current *c)
+static enum ring_executed mapc(struct its *its, struct its_current *c)
 {
 	uint64_t icid = icid_of(c);
 	uint32_t cpu = ITS_NOBODY;
@@ -60,7 +60,7 @@ static enum its_executed mapc(struct its *its, struct its_current *c)
 				return its_refuse(its, ITS_OP_MAPC, VIOMMU_ITS_ERROR_SIZE_OOR);
 		}
 		if (its_target(its, icid) == cpu)
-			return ITS_DONE;
+			return RING_DONE;
 		atomic_store_explicit(&its->collection[icid], cpu + 1, memory_order_release);
 		c->phase = 1;
 	}
@@ -81,7 +81,7 @@ static uint32_t place_of(const struct its *its, uint64_t event)
 
 /* The same with the place. */
 static bool look_up_placed(struct its *its, unsigned command, _Atomic uint64_t **at,
-			   uint64_t *event, uint32_t *place, enum its_executed *end)
+			   uint64_t *event, uint32_t *place, enum ring_executed *end)
 {
 	if (!its_look_up(its, command, at, event, end))
 		return false;
@@ -92,13 +92,13 @@ static bool look_up_placed(struct its *its, unsigned command, _Atomic uint64_t *
 	return false;
 }
 
-static enum its_executed mapti(struct its *its, struct its_current *c)
+static enum ring_executed mapti(struct its *its, struct its_current *c)
 {
 	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
 	uint64_t intid = op == ITS_OP_MAPI ? its_event_of(c) : bits_get(c->word[1], ITS_1_INTID);
 	bool failed = false;
 	bool ok = its_device_in_range(its, its_device_of(c), &failed);
-	enum its_executed end;
+	enum ring_executed end;
 	_Atomic uint64_t *at;
 
 	if (!ok)
@@ -114,12 +114,12 @@ static enum its_executed mapti(struct its *its, struct its_current *c)
 	its_set_event(its, at,
 		      EVENT_VALID | bits_put(EVENT_INTID, intid) |
 			      bits_put(EVENT_TARGET, icid_of(c)));
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-static enum its_executed movi(struct its *its, struct its_current *c)
+static enum ring_executed movi(struct its *its, struct its_current *c)
 {
-	enum its_executed end;
+	enum ring_executed end;
 	_Atomic uint64_t *at;
 	bool failed = false;
 	uint64_t event;
@@ -139,7 +139,7 @@ static enum its_executed movi(struct its *its, struct its_current *c)
 	if (from == ITS_NOBODY || to == ITS_NOBODY)
 		return its_refuse(its, ITS_OP_MOVI, VIOMMU_ITS_ERROR_UNMAPPED_COLLECTION);
 	its_set_event(its, at, (event & ~EVENT_TARGET) | bits_put(EVENT_TARGET, icid_of(c)));
-	return from == to ? ITS_DONE : its_take_away(its, event, from, to);
+	return from == to ? RING_DONE : its_take_away(its, event, from, to);
 }
 
 static void invalidate_at(struct its *its, const struct its_current *c, uint64_t event,
@@ -156,10 +156,10 @@ static void invalidate_at(struct its *its, const struct its_current *c, uint64_t
 }
 
 /* INT, CLEAR, DISCARD, INV: of an event whose interrupt is pending somewhere. */
-static enum its_executed event_command(struct its *its, struct its_current *c)
+static enum ring_executed event_command(struct its *its, struct its_current *c)
 {
 	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
-	enum its_executed end;
+	enum ring_executed end;
 	_Atomic uint64_t *at;
 	uint64_t event;
 	uint32_t place;
@@ -171,22 +171,22 @@ static enum its_executed event_command(struct its *its, struct its_current *c)
 	switch (op) {
 	case ITS_OP_INT:
 		its_signal(its, event);
-		return ITS_DONE;
+		return RING_DONE;
 	case ITS_OP_CLEAR:
 		its_clear_at(its, event, place);
-		return ITS_DONE;
+		return RING_DONE;
 	case ITS_OP_DISCARD:
 		its_set_event(its, at, 0);
 		return its_take_away(its, event, place, ITS_NOBODY);
 	default:
 		invalidate_at(its, c, event, place);
-		return ITS_DONE;
+		return RING_DONE;
 	}
 }
 
 /* ---- redistributors ---- */
 
-static enum its_executed invall(struct its *its, struct its_current *c)
+static enum ring_executed invall(struct its *its, struct its_current *c)
 {
 	if (c->phase == 0) {
 		bool failed = false;
@@ -201,23 +201,23 @@ static enum its_executed invall(struct its *its, struct its_current *c)
 		lpi_forget(its->lpis);
 		c->phase = 1;
 	}
-	return lpi_reread(&its->unit, its->lpis, c->from, false, &c->at) ? ITS_DONE : ITS_WAITING;
+	return lpi_reread(&its->unit, its->lpis, c->from, false, &c->at) ? RING_DONE : RING_WAITING;
 }
 
-static enum its_executed movall(struct its *its, struct its_current *c)
+static enum ring_executed movall(struct its *its, struct its_current *c)
 {
 	uint32_t from = its_rdbase(its, bits_get(c->word[2], ITS_2_RDBASE));
 	uint32_t to = its_rdbase(its, bits_get(c->word[3], ITS_3_RDBASE));
 
 	if (from == ITS_NOBODY || to == ITS_NOBODY)
 		return its_refuse(its, ITS_OP_MOVALL, VIOMMU_ITS_ERROR_DEVICE_OOR);
-	return lpi_move_all(&its->unit, its->lpis, from, to, &c->at) ? ITS_DONE : ITS_WAITING;
+	return lpi_move_all(&its->unit, its->lpis, from, to, &c->at) ? RING_DONE : RING_WAITING;
 }
 
 /* ---- all commands ---- */
 
 static const struct {
-	enum its_executed (*execute)(struct its *its, struct its_current *c);
+	enum ring_executed (*execute)(struct its *its, struct its_current *c);
 	bool settles; /* its phase 1 is its_settle_pending() */
 } commands[] = {
 	[ITS_OP_MOVI] = { movi, true },
@@ -256,9 +256,8 @@ static bool known(const struct its *its, uint64_t op)
 	return op < ITS_OP_VIRTUAL || (its->typer & ITS_TYPER_VIRTUAL);
 }
 
-enum its_executed its_execute(struct its *its)
+static enum ring_executed execute(struct its *its, struct its_current *c)
 {
-	struct its_current *c = &its->current;
 	uint64_t op = bits_get(c->word[0], ITS_0_OPCODE);
 
 	if (!known(its, op))
@@ -268,13 +267,33 @@ enum its_executed its_execute(struct its *its)
 						: commands[op].execute(its, c);
 }
 
+enum ring_executed its_execute(struct viommu *u, const uint64_t *word)
+{
+	static const uint64_t unknown[4];
+	struct its *its = its_of(u);
+	struct its_current *c = &its->current;
+	enum ring_executed executed;
+
+	if (!its->commands.held)
+		*c = (struct its_current){ .word = word ? word : unknown };
+	if (!word)
+		return its_stall(its);
+	executed = execute(its, c);
+	if (executed == RING_WAITING && !c->completion.epoch) /* for steps, not for sections */
+		unit_work(u);
+	return executed;
+}
+
 bool its_current_possible(const struct its *its, bool event, const struct its_current *c)
 {
-	uint64_t op = bits_get(c->word[0], ITS_0_OPCODE);
 	uint32_t places = c->event & EVENT_VIRTUAL ? its->lpis->vpes : its->lpis->cpus;
+	uint64_t op;
 
-	if (!c->active || c->phase == 0 || !known(its, op))
-		return c->active || c->phase == 0;
+	if (c->phase == 0)
+		return true;
+	op = bits_get(c->word[0], ITS_0_OPCODE);
+	if (!known(its, op))
+		return false;
 	if (commands[op].settles)
 		return c->phase == 1 && event && c->from < places &&
 		       (c->to < places || c->to == ITS_NOBODY);

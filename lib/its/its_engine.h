@@ -3,8 +3,10 @@
 #ifndef ITS_ENGINE_H
 #define ITS_ENGINE_H
 
+#include "completion.h"
 #include "lpi.h"
 #include "lpi_virtual.h"
+#include "ring.h"
 
 /*
  * A mapped device in one word: where its events are in the pool, how many bits an EventID has, and a
@@ -29,14 +31,12 @@ struct its_owner {
 	uint32_t first; /* its first block */
 };
 
-/* A command under way. */
+/* The command that is executed, or waits. */
 struct its_current {
-	bool active;	/* it has begun; in word is what was read of it */
-	bool orphan;	/* the queue is another one now: CREADR does not move */
-	uint32_t phase; /* of the command */
-	uint32_t at;	/* where a phase goes on */
-	uint64_t word[4];
-	uint64_t epoch; /* sections that it waits for; 0: none yet */
+	const uint64_t *word; /* what was read of it */
+	uint32_t phase;	      /* of the command */
+	uint32_t at;	      /* where a phase goes on */
+	struct completion completion;
 	uint64_t event; /* MOVI, DISCARD, VMOVI: what the event was */
 	uint32_t from;	/* redistributor or vPE that it was at */
 	uint32_t to;	/* and is now; ITS_NOBODY */
@@ -69,16 +69,21 @@ struct its {
 	uint32_t used_blocks;
 	uint32_t device_count;
 	uint64_t incarnations;
+	struct ring_commands commands;
 	struct its_current current;
-	bool unsynced;		/* something was taken away since the last SYNC */
-	uint64_t quiesce_epoch; /* Enabled became 0: sections that are waited for */
-	bool quiescing;
-	bool dropping; /* BASER2 lost Valid: vPEs are unmapped, from this one on */
+	bool unsynced; /* something was taken away since the last SYNC */
+	struct completion
+		quiet;	    /* of what there was before Enabled became 0, a reset, or a restore */
+	uint64_t quiescing; /* ITS_QUIESCING_*: why that is waited for */
+	bool dropping;	    /* BASER2 lost Valid: vPEs are unmapped, from this one on */
 	uint32_t drop_vpe;
 	uint64_t sgir; /* upper half of GITS_SGIR, written before the lower */
 
 	pthread_mutex_t umsi_lock; /* guards UMSIR, and bits of STATUSR being set */
 };
+
+#define ITS_QUIESCING_OFF  BIT(0)
+#define ITS_QUIESCING_ANEW BIT(1)
 
 extern const struct engine its_engine;
 
@@ -142,9 +147,6 @@ bool its_map_device(struct its *its, struct viommu *payer, uint32_t device, unsi
 		    uint64_t itt);
 void its_unmap_device(struct its *its, uint32_t device);
 
-/* What became of a command. */
-enum its_executed { ITS_DONE, ITS_WAITING, ITS_STALLED };
-
 /* ---- its_parts.c ---- */
 static inline uint64_t its_device_of(const struct its_current *c)
 {
@@ -156,43 +158,41 @@ static inline uint64_t its_event_of(const struct its_current *c)
 	return bits_get(c->word[1], ITS_1_EVENT);
 }
 
-/* Memory could not be read. */
-enum its_executed its_stall(struct its *its);
+/* Memory could not be read: CREADR.Stalled. */
+enum ring_executed its_stall(struct its *its);
 /* Sections that were open when this was first asked have closed. */
 bool its_passed(struct its *its);
-enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason);
+enum ring_executed its_refuse(struct its *its, unsigned command, unsigned reason);
 /* DONE, or the command's end: refused with a reason, or because memory failed. */
-enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
-			    unsigned reason);
+enum ring_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
+			     unsigned reason);
 /* Listeners: events of a device may have changed. */
 void its_tell(struct its *its, uint32_t device, uint32_t first, uint32_t last);
 /* The same for every event of a collection or a vPE, from block current.at on. */
-enum its_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
-				  uint64_t target);
+enum ring_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
+				   uint64_t target);
 bool its_look_up(struct its *its, unsigned command, _Atomic uint64_t **at, uint64_t *event,
-		 enum its_executed *end);
+		 enum ring_executed *end);
 _Atomic uint64_t *its_event_to_map(struct its *its, unsigned command, unsigned reason_between,
-				   enum its_executed *end);
+				   enum ring_executed *end);
 void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event);
 void its_clear_at(struct its *its, uint64_t event, uint32_t place);
 /* The last phase of what takes an event away: when nobody delivers it any more. */
-enum its_executed its_settle_pending(struct its *its, const struct its_current *c);
+enum ring_executed its_settle_pending(struct its *its, const struct its_current *c);
 /* When nobody delivers @event any more, its pending bit goes from @from to @to. */
-enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to);
-enum its_executed its_sync(struct its *its, struct its_current *c);
+enum ring_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to);
+enum ring_executed its_sync(struct its *its, struct its_current *c);
 /* Nothing is mapped, enabled or under way; listeners are told. */
 void its_drop(struct its *its);
 
 /* ---- its_queue.c ---- */
 /* VIOMMU_OK: nothing is left to do, VIOMMU_PENDING. */
 int its_queue_run(struct its *its);
-/* Whether there are commands that can be executed. */
-bool its_queue_runnable(const struct its *its);
 uint64_t its_queue_bytes(const struct its *its);
 
 /* ---- its_command.c ---- */
-/* The command in its->current. */
-enum its_executed its_execute(struct its *its);
+/* For ring_run(). */
+enum ring_executed its_execute(struct viommu *u, const uint64_t *word);
 /* Whether a command under way can be what a saved state says; @event: c->event can be one */
 bool its_current_possible(const struct its *its, bool event, const struct its_current *c);
 
@@ -200,18 +200,18 @@ bool its_current_possible(const struct its *its, bool event, const struct its_cu
 const char *its_reason_text(uint32_t reason);
 
 /* ---- its_gicv4.c ---- */
-enum its_executed its_vmovi(struct its *its, struct its_current *c);
-enum its_executed its_vmovp(struct its *its, struct its_current *c);
-enum its_executed its_vsgi(struct its *its, struct its_current *c);
-enum its_executed its_vsync(struct its *its, struct its_current *c);
+enum ring_executed its_vmovi(struct its *its, struct its_current *c);
+enum ring_executed its_vmovp(struct its *its, struct its_current *c);
+enum ring_executed its_vsgi(struct its *its, struct its_current *c);
+enum ring_executed its_vsync(struct its *its, struct its_current *c);
 /* A command that is not in the queue begins: it unmaps this vPE. */
 void its_begin_unmap(struct its *its, uint32_t vpe);
 /* Whether a command under way has taken a vPE away. */
-bool its_unmaps_vpe(const struct its_current *c, uint32_t *vpe);
-enum its_executed its_vmapp(struct its *its, struct its_current *c);
-enum its_executed its_vmapti(struct its *its, struct its_current *c);
-enum its_executed its_vinvall(struct its *its, struct its_current *c);
-enum its_executed its_invdb(struct its *its, struct its_current *c);
+bool its_unmaps_vpe(const struct its *its, uint32_t *vpe);
+enum ring_executed its_vmapp(struct its *its, struct its_current *c);
+enum ring_executed its_vmapti(struct its *its, struct its_current *c);
+enum ring_executed its_vinvall(struct its *its, struct its_current *c);
+enum ring_executed its_invdb(struct its *its, struct its_current *c);
 
 /* ---- its_translate.c ---- */
 /* The LPI or vLPI of a valid event is made pending, from any thread, in a section: 0, or why not. */

@@ -14,7 +14,7 @@ static bool in_range(struct its *its, uint32_t vpe, bool *failed)
 }
 
 /* A vPE that is in range and mapped by this ITS. False: *end */
-static bool look_up(struct its *its, struct its_current *c, unsigned op, enum its_executed *end)
+static bool look_up(struct its *its, struct its_current *c, unsigned op, enum ring_executed *end)
 {
 	bool failed = false;
 	bool ok = in_range(its, vpe_of(c), &failed);
@@ -35,7 +35,7 @@ static bool is_doorbell(const struct its *its, uint64_t intid)
 
 /* ---- events ---- */
 
-enum its_executed its_vmapti(struct its *its, struct its_current *c)
+enum ring_executed its_vmapti(struct its *its, struct its_current *c)
 {
 	unsigned op = (unsigned)bits_get(c->word[0], ITS_0_OPCODE);
 	uint64_t doorbell = bits_get(c->word[2], ITS_2_DOORBELL);
@@ -43,7 +43,7 @@ enum its_executed its_vmapti(struct its *its, struct its_current *c)
 					    : bits_get(c->word[2], ITS_2_VINTID);
 	bool failed = false;
 	bool ok = its_device_in_range(its, bits_get(c->word[0], ITS_0_DEVICE), &failed);
-	enum its_executed end;
+	enum ring_executed end;
 	_Atomic uint64_t *at;
 
 	if (!ok)
@@ -62,7 +62,7 @@ enum its_executed its_vmapti(struct its *its, struct its_current *c)
 		      EVENT_VALID | EVENT_VIRTUAL | bits_put(EVENT_INTID, intid) |
 			      bits_put(EVENT_TARGET, vpe_of(c)) |
 			      bits_put(EVENT_DOORBELL, doorbell));
-	return ITS_DONE;
+	return RING_DONE;
 }
 
 /* 0, or why an event cannot go to the command's vPE. */
@@ -85,9 +85,9 @@ static unsigned check_move(struct its *its, const struct its_current *c, uint64_
 	return 0;
 }
 
-enum its_executed its_vmovi(struct its *its, struct its_current *c)
+enum ring_executed its_vmovi(struct its *its, struct its_current *c)
 {
-	enum its_executed end;
+	enum ring_executed end;
 	_Atomic uint64_t *at;
 	bool failed = false;
 	uint64_t event;
@@ -111,7 +111,7 @@ enum its_executed its_vmovi(struct its *its, struct its_current *c)
 		event = (event & ~EVENT_DOORBELL) |
 			bits_put(EVENT_DOORBELL, bits_get(c->word[2], ITS_2_DOORBELL));
 	its_set_event(its, at, event);
-	return from == vpe_of(c) ? ITS_DONE : its_take_away(its, event, from, vpe_of(c));
+	return from == vpe_of(c) ? RING_DONE : its_take_away(its, event, from, vpe_of(c));
 }
 
 /* ---- vPEs ---- */
@@ -122,7 +122,7 @@ static uint32_t table_steps(const struct its *its)
 	return 1 + lpi_words(its->lpis) / 16;
 }
 
-static enum its_executed map(struct its *its, struct its_current *c)
+static enum ring_executed map(struct its *its, struct its_current *c)
 {
 	bool v41 = its->typer & ITS_TYPER_VMAPP;
 	unsigned bits = (unsigned)bits_get(c->word[3], ITS_3_VPT_SIZE) + 1;
@@ -145,26 +145,33 @@ static enum its_executed map(struct its *its, struct its_current *c)
 		return its_refuse(its, ITS_OP_VMAPP, VIOMMU_ITS_ERROR_LIMIT);
 	c->phase = 1;
 	c->to = map.vpe;
-	return was ? ITS_DONE : its_tell_target(its, c, true, map.vpe);
+	return was ? RING_DONE : its_tell_target(its, c, true, map.vpe);
 }
 
 void its_begin_unmap(struct its *its, uint32_t vpe)
 {
-	its->current = (struct its_current){ .active = true,
-					     .orphan = true,
-					     .phase = 1,
-					     .word = { ITS_OP_VMAPP, bits_put(ITS_1_VPE, vpe) } };
+	struct ring_commands *c = &its->commands;
+
+	c->held = c->apart = true;
+	c->word[0] = ITS_OP_VMAPP;
+	c->word[1] = bits_put(ITS_1_VPE, vpe);
+	c->word[2] = c->word[3] = 0;
+	its->current = (struct its_current){ .phase = 1, .word = c->word };
 	vpe_unbind(its->lpis, its->number, vpe);
 }
 
-bool its_unmaps_vpe(const struct its_current *c, uint32_t *vpe)
+bool its_unmaps_vpe(const struct its *its, uint32_t *vpe)
 {
+	const struct its_current *c = &its->current;
+
+	if (!its->commands.held)
+		return false;
 	*vpe = vpe_of(c);
-	return c->active && c->phase && bits_get(c->word[0], ITS_0_OPCODE) == ITS_OP_VMAPP &&
+	return c->phase && bits_get(c->word[0], ITS_0_OPCODE) == ITS_OP_VMAPP &&
 	       !(c->word[2] & ITS_2_VALID);
 }
 
-enum its_executed its_vmapp(struct its *its, struct its_current *c)
+enum ring_executed its_vmapp(struct its *its, struct its_current *c)
 {
 	bool failed = false;
 	bool ok;
@@ -174,31 +181,31 @@ enum its_executed its_vmapp(struct its *its, struct its_current *c)
 		if (!ok)
 			return its_check(its, ok, failed, ITS_OP_VMAPP, VIOMMU_ITS_ERROR_VCPU_OOR);
 		if (!unit_pay(&its->unit, table_steps(its)))
-			return ITS_WAITING;
+			return RING_WAITING;
 		if (c->word[2] & ITS_2_VALID)
 			return map(its, c);
 		if (!vpe_mapped_by(its->lpis, vpe_of(c), its->number))
-			return ITS_DONE;
+			return RING_DONE;
 		vpe_unbind(its->lpis, its->number, vpe_of(c));
 		c->phase = 1;
 	}
 	if (c->phase == 1) {
-		if (its_tell_target(its, c, true, vpe_of(c)) == ITS_WAITING)
-			return ITS_WAITING;
+		if (its_tell_target(its, c, true, vpe_of(c)) == RING_WAITING)
+			return RING_WAITING;
 		c->phase = 2;
 	}
 	if (c->word[2] & ITS_2_VALID)
-		return ITS_DONE;
+		return RING_DONE;
 	if (!its_passed(its) || !unit_pay(&its->unit, table_steps(its)))
-		return ITS_WAITING;
+		return RING_WAITING;
 	vpe_retire(its->lpis, its->number, vpe_of(c));
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_vmovp(struct its *its, struct its_current *c)
+enum ring_executed its_vmovp(struct its *its, struct its_current *c)
 {
 	uint32_t cpu = its_rdbase(its, bits_get(c->word[2], ITS_2_RDBASE));
-	enum its_executed end;
+	enum ring_executed end;
 
 	if (!look_up(its, c, ITS_OP_VMOVP, &end))
 		return end;
@@ -209,32 +216,32 @@ enum its_executed its_vmovp(struct its *its, struct its_current *c)
 	if ((its->typer & ITS_TYPER_VMAPP) && (c->word[2] & ITS_2_VMOVP_DB))
 		vpe_set_doorbell(its->lpis, vpe_of(c),
 				 (uint32_t)bits_get(c->word[3], ITS_3_DOORBELL));
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_vsync(struct its *its, struct its_current *c)
+enum ring_executed its_vsync(struct its *its, struct its_current *c)
 {
-	enum its_executed end;
+	enum ring_executed end;
 
 	if (c->phase == 0 && !look_up(its, c, ITS_OP_VSYNC, &end))
 		return end;
 	return its_sync(its, c);
 }
 
-enum its_executed its_vinvall(struct its *its, struct its_current *c)
+enum ring_executed its_vinvall(struct its *its, struct its_current *c)
 {
-	enum its_executed end;
+	enum ring_executed end;
 
 	if (c->phase == 0 && !look_up(its, c, ITS_OP_VINVALL, &end))
 		return end;
 	c->phase = 1;
-	return vpe_reread(&its->unit, its->lpis, vpe_of(c), &c->at) ? ITS_DONE : ITS_WAITING;
+	return vpe_reread(&its->unit, its->lpis, vpe_of(c), &c->at) ? RING_DONE : RING_WAITING;
 }
 
 /* The doorbell's configuration is that of any LPI. */
-enum its_executed its_invdb(struct its *its, struct its_current *c)
+enum ring_executed its_invdb(struct its *its, struct its_current *c)
 {
-	enum its_executed end;
+	enum ring_executed end;
 	struct vpe *v;
 	uint32_t doorbell;
 
@@ -244,13 +251,13 @@ enum its_executed its_invdb(struct its *its, struct its_current *c)
 	doorbell = v ? atomic_load(&v->doorbell) : ITS_NO_DOORBELL;
 	if (v && lpi_exists(its->lpis, doorbell))
 		lpi_invalidate(its->lpis, atomic_load(&v->cpu), doorbell);
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_vsgi(struct its *its, struct its_current *c)
+enum ring_executed its_vsgi(struct its *its, struct its_current *c)
 {
 	uint32_t intid = (uint32_t)bits_get(c->word[0], ITS_0_VSGI_INTID);
-	enum its_executed end;
+	enum ring_executed end;
 
 	if (!look_up(its, c, ITS_OP_VSGI, &end))
 		return end;
@@ -261,5 +268,5 @@ enum its_executed its_vsgi(struct its *its, struct its_current *c)
 				  (uint32_t)(bits_get(c->word[0], ITS_0_VSGI_ENABLE) |
 					     (c->word[0] & ITS_0_VSGI_GROUP ? VPE_SGI_GROUP : 0) |
 					     bits_get(c->word[0], ITS_0_VSGI_PRIO) << 4));
-	return ITS_DONE;
+	return RING_DONE;
 }

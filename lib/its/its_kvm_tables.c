@@ -11,7 +11,7 @@ static int check(const struct its *its)
 	    (its->typer & (ITS_TYPER_VIRTUAL | ITS_TYPER_HCC | ITS_TYPER_PTA)) ||
 	    (regs_get(&its->regs, ITS_BASER + 8) & ITS_BASER_INDIRECT))
 		return VIOMMU_ENOTSUP;
-	return its->current.active ? VIOMMU_EBUSY : VIOMMU_OK;
+	return its->commands.held ? VIOMMU_EBUSY : VIOMMU_OK;
 }
 
 static bool valid(const struct its *its, unsigned n)

@@ -7,15 +7,14 @@
 
 /* ---- ends of commands ---- */
 
-enum its_executed its_stall(struct its *its)
+enum ring_executed its_stall(struct its *its)
 {
-	regs_set_bits(&its->regs, ITS_CREADR, ITS_CREADR_STALLED);
 	if (its->config.error)
 		its->config.error(its->config.opaque, VIOMMU_ITS_ERROR_MEMORY, its->current.word);
-	return ITS_STALLED;
+	return RING_ERROR;
 }
 
-enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
+enum ring_executed its_refuse(struct its *its, unsigned command, unsigned reason)
 {
 	if (command)
 		probe_command_error(&its->unit, reason);
@@ -25,15 +24,15 @@ enum its_executed its_refuse(struct its *its, unsigned command, unsigned reason)
 		its->config.error(its->config.opaque,
 				  command ? VIOMMU_ITS_ERROR(command, reason) : 0,
 				  its->current.word);
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
-			    unsigned reason)
+enum ring_executed its_check(struct its *its, bool ok, bool failed, unsigned command,
+			     unsigned reason)
 {
 	if (failed)
 		return its_stall(its);
-	return ok ? ITS_DONE : its_refuse(its, command, reason);
+	return ok ? RING_DONE : its_refuse(its, command, reason);
 }
 
 /* ---- who is told ---- */
@@ -65,26 +64,26 @@ static bool tell_block(struct its *its, uint32_t block, bool virtual, uint64_t t
 	return true;
 }
 
-enum its_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
-				  uint64_t target)
+enum ring_executed its_tell_target(struct its *its, struct its_current *c, bool virtual,
+				   uint64_t target)
 {
 	its->unsynced = true;
 	if (!its->unit.listeners)
-		return ITS_DONE;
+		return RING_DONE;
 	for (; c->at < its->blocks; c->at++) {
 		if (c->at % 64 == 0 && !unit_pay(&its->unit, 1))
-			return ITS_WAITING;
+			return RING_WAITING;
 		if (its_used(its, c->at) && !tell_block(its, c->at, virtual, target))
-			return ITS_WAITING;
+			return RING_WAITING;
 	}
-	return ITS_DONE;
+	return RING_DONE;
 }
 
 /* ---- events ---- */
 
 /* The common look-up: the event, if it is mapped. False: *end is how the command ends. */
 bool its_look_up(struct its *its, unsigned command, _Atomic uint64_t **at, uint64_t *event,
-		 enum its_executed *end)
+		 enum ring_executed *end)
 {
 	const struct its_current *c = &its->current;
 	bool failed = false;
@@ -118,7 +117,7 @@ void its_clear_at(struct its *its, uint64_t event, uint32_t place)
 /* Checks that MAPTI, MAPI, VMAPTI and VMAPI share; @reason_between: of what they check after the
  * DeviceID, 0 if that is right. NULL: *end */
 _Atomic uint64_t *its_event_to_map(struct its *its, unsigned command, unsigned reason_between,
-				   enum its_executed *end)
+				   enum ring_executed *end)
 {
 	const struct its_current *c = &its->current;
 	_Atomic uint64_t *at;
@@ -144,12 +143,12 @@ void its_set_event(struct its *its, _Atomic uint64_t *at, uint64_t event)
 }
 
 /* The last phase of what takes an event away: when nobody delivers it any more. */
-enum its_executed its_settle_pending(struct its *its, const struct its_current *c)
+enum ring_executed its_settle_pending(struct its *its, const struct its_current *c)
 {
 	uint32_t intid = (uint32_t)bits_get(c->event, EVENT_INTID);
 
 	if (!its_passed(its))
-		return ITS_WAITING;
+		return RING_WAITING;
 	(void)unit_pay(&its->unit, its->lpis->cpus / 16);
 	if (c->to == ITS_NOBODY)
 		its_clear_at(its, c->event, c->from);
@@ -158,10 +157,10 @@ enum its_executed its_settle_pending(struct its *its, const struct its_current *
 			 (uint32_t)bits_get(c->event, EVENT_DOORBELL));
 	else
 		lpi_move(its->lpis, c->from, c->to, intid);
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to)
+enum ring_executed its_take_away(struct its *its, uint64_t event, uint32_t from, uint32_t to)
 {
 	struct its_current *c = &its->current;
 
@@ -176,37 +175,28 @@ enum its_executed its_take_away(struct its *its, uint64_t event, uint32_t from, 
 
 bool its_passed(struct its *its)
 {
-	struct its_current *c = &its->current;
+	struct completion *c = &its->current.completion;
 
-	/* routes first, then who may still use the old ones */
-	if (!notify_settled(&its->unit))
-		return false;
-	if (!c->epoch)
-		c->epoch = epoch_start(&its->unit.epoch);
-	if (!epoch_wait(&its->unit.epoch, c->epoch, &its->unit.self))
+	if (completion_poll(&its->unit, c) != COMPLETION_DONE)
 		return false;
 	c->epoch = 0;
 	return true;
 }
 
-static enum its_executed synced(struct its *its)
+static enum ring_executed synced(struct its *its)
 {
 	probe_completion(&its->unit);
-	return ITS_DONE;
+	return RING_DONE;
 }
 
-enum its_executed its_sync(struct its *its, struct its_current *c)
+enum ring_executed its_sync(struct its *its, struct its_current *c)
 {
-	if (c->phase == 0) {
-		if (!its->unsynced)
-			return synced(its);
-		if (!notify_settled(&its->unit))
-			return ITS_WAITING;
-		notify_complete(&its->unit);
+	if (c->phase == 0 && !its->unsynced)
+		return synced(its);
+	if (c->phase == 0)
 		its->unsynced = false;
-		c->phase = 1;
-	}
-	return its_passed(its) ? synced(its) : ITS_WAITING;
+	c->phase = 1;
+	return its_passed(its) ? synced(its) : RING_WAITING;
 }
 
 /* ---- everything ---- */
@@ -217,9 +207,10 @@ void its_drop(struct its *its)
 	its_drop_devices(its);
 	its_drop_collections(its);
 	vpe_unbind_all(its->lpis, its->number);
-	its->current = (struct its_current){ .active = false };
-	its->quiescing = false;
+	ring_restart(&its->commands, 0, true);
 	its->dropping = false;
+	its->quiet.epoch = 0;
+	its->quiescing = ITS_QUIESCING_ANEW;
 	its->sgir = 0;
 	its_tell(its, VIOMMU_ANY_SOURCE, 0, UINT32_MAX);
 	its->unsynced = false;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* its_queue.c - the command queue: the ring, stalls, and what a command waits for (IHI 0069 5.3, 12.19). */
+/* its_queue.c - the command queue, and commands that are not in it (IHI 0069 5.3, 12.19). */
 
-#include "probe.h"
 #include "its_engine.h"
 
 uint64_t its_queue_bytes(const struct its *its)
@@ -9,33 +8,27 @@ uint64_t its_queue_bytes(const struct its *its)
 	return (bits_get(regs_get(&its->regs, ITS_CBASER), ITS_CBASER_SIZE) + 1) * 4096;
 }
 
-bool its_queue_runnable(const struct its *its)
+static struct ring ring_of(const struct its *its)
 {
-	uint64_t read = regs_get(&its->regs, ITS_CREADR);
-
-	return atomic_load_explicit(&its->on, memory_order_relaxed) &&
-	       !(read & ITS_CREADR_STALLED) &&
-	       read != (regs_get(&its->regs, ITS_CWRITER) & ITS_QUEUE_OFFSET);
+	return (struct ring){ .base = regs_get(&its->regs, ITS_CBASER) & ITS_CBASER_ADDRESS,
+			      .limit = UINT64_MAX,
+			      .entries = (uint32_t)(its_queue_bytes(its) / 32),
+			      .words = 4,
+			      .index = RING_BYTES };
 }
 
-/* The command at CREADR; false: memory cannot be read. */
-static bool fetch(struct its *its)
+/* How far commands are executed now: if the queue is off or stalled, or vPEs go first, only the one that
+ * has begun. */
+static uint32_t tail_of(const struct its *its)
 {
-	uint64_t base = regs_get(&its->regs, ITS_CBASER) & ITS_CBASER_ADDRESS;
+	const struct ring_commands *c = &its->commands;
+	uint32_t tail;
 
-	its->current = (struct its_current){ .active = true };
-	return mem_load(its->unit.vm, base + regs_get(&its->regs, ITS_CREADR), its->current.word,
-			4);
-}
-
-static void advance(struct its *its)
-{
-	uint64_t read = regs_get(&its->regs, ITS_CREADR) + 32;
-
-	its->current.active = false;
-	count_own(&its->unit, COUNT_COMMANDS);
-	if (!its->current.orphan)
-		regs_put(&its->regs, ITS_CREADR, read == its_queue_bytes(its) ? 0 : read);
+	if (!its->dropping && atomic_load_explicit(&its->on, memory_order_relaxed) &&
+	    !(regs_get(&its->regs, ITS_CREADR) & ITS_CREADR_STALLED) &&
+	    ring_position(&c->ring, regs_get(&its->regs, ITS_CWRITER) & ITS_QUEUE_OFFSET, &tail))
+		return tail;
+	return c->held && !c->apart ? ring_next(&c->ring, c->head) : c->head;
 }
 
 /* The vPE table is gone: each vPE goes as by a VMAPP V=0 that is not in the queue. False: steps ran out */
@@ -53,36 +46,36 @@ static bool drop_vpe(struct its *its)
 	return true;
 }
 
-/* Makes a command the current one, if there is one to make. */
-static enum its_executed next(struct its *its, uint32_t count)
+static enum ring_executed run(struct its *its)
 {
-	if (its->dropping && !drop_vpe(its))
-		return ITS_WAITING;
-	if (its->current.active || !its_queue_runnable(its))
-		return ITS_DONE;
-	if (count >= its->unit.limits.queue_budget || !unit_pay(&its->unit, 1))
-		return ITS_WAITING;
-	return fetch(its) ? ITS_DONE : its_stall(its);
+	enum ring_executed executed = RING_DONE;
+	bool dropping;
+
+	do {
+		dropping = its->dropping;
+		if (dropping && !its->commands.held && !drop_vpe(its)) {
+			unit_work(&its->unit);
+			return RING_WAITING;
+		}
+		executed = ring_run(&its->unit, &its->commands, tail_of(its), its_execute);
+	} while (executed == RING_DONE && dropping);
+	return executed;
 }
 
 int its_queue_run(struct its *its)
 {
-	for (uint32_t i = 0;; i++) {
-		enum its_executed executed = ITS_DONE;
+	uint64_t shown = regs_get(&its->regs, ITS_CREADR);
+	enum ring_executed executed;
 
-		if (!its->current.active)
-			executed = next(its, i);
-		if (executed == ITS_DONE && !its->current.active)
-			return VIOMMU_OK;
-		if (executed == ITS_DONE)
-			executed = its_execute(its);
-		if (executed == ITS_WAITING) {
-			if (!its->current.epoch) /* for steps, not for sections */
-				unit_work(&its->unit);
-			return VIOMMU_PENDING;
-		}
-		its->current.active = executed == ITS_STALLED ? false : its->current.active;
-		if (executed == ITS_DONE)
-			advance(its);
-	}
+	its->commands.ring = ring_of(its);
+	if (NEVER(!ring_position(&its->commands.ring, shown & ITS_QUEUE_OFFSET,
+				 &its->commands.head)))
+		return VIOMMU_OK;
+	executed = run(its);
+	if (executed == RING_ERROR)
+		shown |= ITS_CREADR_STALLED;
+	regs_put(&its->regs, ITS_CREADR,
+		 (shown & ITS_CREADR_STALLED) |
+			 ring_register(&its->commands.ring, its->commands.head));
+	return executed == RING_WAITING ? VIOMMU_PENDING : VIOMMU_OK;
 }

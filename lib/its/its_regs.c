@@ -29,8 +29,8 @@ static void write_ctlr(void *engine, const struct regs_write *w)
 	}
 	atomic_store_explicit(&its->on, on, memory_order_release);
 	its_tell(its, VIOMMU_ANY_SOURCE, 0, UINT32_MAX);
-	its->quiescing = !on;
-	its->quiesce_epoch = 0;
+	its->quiescing = on ? 0 : ITS_QUIESCING_OFF;
+	its->quiet.epoch = 0;
 }
 
 /* ---- tables and queue ---- */
@@ -51,7 +51,7 @@ static void write_cbaser(void *engine, const struct regs_write *w)
 	}
 	regs_put(&its->regs, ITS_CREADR, 0);
 	regs_put(&its->regs, ITS_CWRITER, 0);
-	its->current.orphan = true;
+	ring_restart(&its->commands, 0, false);
 }
 
 static void write_cwriter(void *engine, const struct regs_write *w)
@@ -196,22 +196,14 @@ int its_regs_init(struct its *its, uint32_t iidr, uint32_t number)
 
 /* ---- progress ---- */
 
-/* Translations from before Enabled became 0. */
+/* Translations from before Enabled became 0, and from before a reset or a restore. */
 static int quiesce(struct its *its)
 {
 	if (!its->quiescing)
 		return VIOMMU_OK;
-	if (!its->quiesce_epoch) {
-		if (!notify_settled(&its->unit)) {
-			unit_work(&its->unit);
-			return VIOMMU_PENDING;
-		}
-		notify_complete(&its->unit);
-		its->quiesce_epoch = epoch_start(&its->unit.epoch);
-	}
-	if (!epoch_wait(&its->unit.epoch, its->quiesce_epoch, &its->unit.self))
+	if (completion_poll(&its->unit, &its->quiet) != COMPLETION_DONE)
 		return VIOMMU_PENDING;
-	its->quiescing = false;
+	its->quiescing = 0;
 	return VIOMMU_OK;
 }
 

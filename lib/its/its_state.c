@@ -58,15 +58,16 @@ static void save_device(const struct its *its, uint32_t id, uint64_t device,
 
 static void save_current(const struct its *its, struct state_writer *state)
 {
+	const struct ring_commands *commands = &its->commands;
 	const struct its_current *c = &its->current;
 
 	state_record(state, "curr");
-	state_put64(state, (c->active ? CURRENT_ACTIVE : 0) |
-				   (c->active && c->orphan ? CURRENT_ORPHAN : 0) |
-				   (its->quiescing ? QUIESCING : 0) |
+	state_put64(state, (commands->held ? CURRENT_ACTIVE : 0) |
+				   (commands->held && commands->apart ? CURRENT_ORPHAN : 0) |
+				   (its->quiescing & ITS_QUIESCING_OFF ? QUIESCING : 0) |
 				   (its->dropping ? DROPPING : 0));
 	state_put64(state, its->sgir);
-	if (!c->active)
+	if (!commands->held)
 		return;
 	state_put32(state, c->phase);
 	for (unsigned i = 0; i < 4; i++)
@@ -107,6 +108,7 @@ struct loaded {
 	uint64_t value[32]; /* by row */
 	uint64_t flags;
 	uint64_t sgir;
+	uint64_t word[4];
 	struct its_current current;
 };
 
@@ -161,24 +163,22 @@ static bool load_current(const struct its *its, struct state_reader *state, stru
 {
 	struct its_current *c = &l->current;
 
-	*c = (struct its_current){ .active = false };
+	*c = (struct its_current){ .word = l->word };
 	if (!state_find(state, "curr"))
 		return false;
 	l->flags = state_get64(state);
 	l->sgir = state_get64(state);
-	c->active = l->flags & CURRENT_ACTIVE;
-	c->orphan = l->flags & CURRENT_ORPHAN;
-	if (c->active) {
+	if (l->flags & CURRENT_ACTIVE) {
 		c->phase = state_get32(state);
 		for (unsigned i = 0; i < 4; i++)
-			c->word[i] = state_get64(state);
+			l->word[i] = state_get64(state);
 		c->event = state_get64(state);
 		c->from = state_get32(state);
 		c->to = state_get32(state);
 	}
 	return !state->bad && state_left(state) == 0 && !(l->sgir & UINT32_MAX) &&
 	       !(l->flags & ~(CURRENT_ACTIVE | CURRENT_ORPHAN | QUIESCING | DROPPING)) &&
-	       (c->active || !c->orphan) &&
+	       ((l->flags & CURRENT_ACTIVE) || !(l->flags & CURRENT_ORPHAN)) &&
 	       its_current_possible(its, event_possible(its, c->event), c);
 }
 
@@ -294,13 +294,16 @@ static void take(struct its *its, const struct loaded *l)
 	pthread_mutex_lock(&its->umsi_lock);
 	regs_take(&its->regs, l->value);
 	pthread_mutex_unlock(&its->umsi_lock);
+	its->commands.held = l->flags & CURRENT_ACTIVE;
+	its->commands.apart = l->flags & CURRENT_ORPHAN;
+	memcpy(its->commands.word, l->word, sizeof(l->word));
 	its->current = l->current;
-	if (its_unmaps_vpe(&its->current, &unmapped)) {
+	its->current.word = its->commands.word;
+	if (its_unmaps_vpe(its, &unmapped)) {
 		vpe_hold(its->lpis, its->number, unmapped);
 		vpe_unbind(its->lpis, its->number, unmapped);
 	}
-	its->quiescing = l->flags & QUIESCING;
-	its->quiesce_epoch = 0;
+	its->quiescing |= l->flags & QUIESCING ? ITS_QUIESCING_OFF : 0;
 	its->dropping = l->flags & DROPPING;
 	its->drop_vpe = 0;
 	its->sgir = l->sgir;

@@ -340,7 +340,9 @@ static void step(struct fuzz *f)
 	}
 	case 8:
 		if (take(f, 1) == 0) {
-			CHECK(viommu_reset(what & 16 ? f->lpis : f->its[n]) == VIOMMU_OK);
+			/* PENDING: routes have not all been told */
+			CHECK(what & 16 ? viommu_reset(f->lpis) == VIOMMU_OK
+					: viommu_reset(f->its[n]) >= 0);
 			if (what & 16)
 				memset(f->told, 0, sizeof(f->told));
 			program(f);

@@ -313,6 +313,55 @@ static void reset(void **state)
 	its_close(&rig);
 }
 
+/* ---- a reset, or a restored state, inside a delivery ---- */
+
+static struct {
+	const void *state; /* NULL: a reset */
+	uint64_t bytes;
+	int result, after;
+	uint64_t ctlr;
+	unsigned calls;
+} anew;
+
+static void anew_hook(void *opaque, enum guest_event event)
+{
+	if (event != GUEST_ON_READ || anew.calls++)
+		return;
+	anew.result = anew.state ? viommu_restore(rig.its, anew.state, anew.bytes)
+				 : viommu_reset(rig.its);
+	anew.after = viommu_run(rig.its);
+	anew.ctlr = its_read32(rig.its, 0);
+}
+
+/* 12.19.3: it is complete, and the ITS quiescent, when nobody uses what was answered before. */
+static void reset_and_restore_wait_for_deliveries(void **state)
+{
+	static uint8_t saved[65536];
+	uint64_t bytes = sizeof(saved);
+
+	its_open(&rig, &(struct its_rig_config){ .memory = GUEST_CALLBACKS });
+	for (unsigned restored = 0; restored < 2; restored++) {
+		if (restored)
+			its_program(&rig, 0);
+		map_one(&rig);
+		if (!restored)
+			assert_int_equal(viommu_save(rig.its, saved, &bytes), VIOMMU_OK);
+		anew.state = restored ? saved : NULL;
+		anew.bytes = bytes;
+		anew.calls = 0;
+		rig.g.hook = anew_hook;
+		its_msi(&rig, 1, restored); /* its configuration is read, the first time */
+		rig.g.hook = NULL;
+		assert_true(anew.calls >= 1);
+		assert_int_equal(anew.result, VIOMMU_PENDING);
+		assert_int_equal(anew.after, VIOMMU_PENDING);
+		assert_int_equal(anew.ctlr, restored); /* Enabled, not Quiescent */
+		assert_int_equal(viommu_run(rig.its), VIOMMU_OK);
+		assert_int_equal(its_read32(rig.its, 0), UINT32_C(0x80000000) | restored);
+	}
+	its_close(&rig);
+}
+
 /* ---- routes ---- */
 
 enum { ROUTES = 64 };
@@ -505,7 +554,7 @@ static void routes_of_neighbours(void **state)
 }
 
 /* INV leaves as many routes of the first to be resolved as a call's steps do not suffice for: any number.
- * Then the second is moved. */
+ * Then the second is moved. (The first command of a call takes no step.) */
 static void neighbour_moves_meanwhile(void **state)
 {
 	unsigned left = 0;
@@ -513,6 +562,7 @@ static void neighbour_moves_meanwhile(void **state)
 	for (uint32_t steps = 1; steps < 2 * ROUTES; steps++) {
 		struct viommu_routes *routes = open_neighbours(steps);
 
+		its_queue(&rig, 0, INV(1, 0));
 		its_queue(&rig, 0, INV(1, 0));
 		left += its_ring(&rig, 0) == VIOMMU_PENDING;
 		its_queue(&rig, 0, MOVI(2585, 12, 1));
@@ -592,6 +642,7 @@ int main(void)
 		cmocka_unit_test(command_under_way_at_disable),
 		cmocka_unit_test(invalid_tables_drop),
 		cmocka_unit_test(reset),
+		cmocka_unit_test(reset_and_restore_wait_for_deliveries),
 		cmocka_unit_test(routes_follow),
 		cmocka_unit_test(routes_of_neighbours),
 		cmocka_unit_test(neighbour_moves_meanwhile),
