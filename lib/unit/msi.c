@@ -76,6 +76,11 @@ int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 	result = unit_translate(u, &q);
 	if (result == VIOMMU_FAULT && !q.quiet)
 		probe_fault(&q);
+	if (result == VIOMMU_INTERRUPT && u->engine->store_message) {
+		result = u->engine->store_message(u, &q, data, q.quiet, msi);
+		device_put(device);
+		return result;
+	}
 	device_put(device);
 	if (result == VIOMMU_OK)
 		address = q.found.gpa + (address - q.found.iova);

@@ -296,13 +296,20 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 			&domain->changes, q->changes);
 }
 
+/* Whoever has a context of since it is sees that it is: unit.counted is set before the generation moves. */
+static inline bool is_counted(const struct viommu *u)
+{
+	return atomic_load_explicit(&u->counted, memory_order_relaxed);
+}
+
 /* One position of a request, from the caches: no section is needed. A hit without sufficient
  * permission is none: it is asked of the tables, which also record the fault. */
 static bool cached(struct viommu *u, struct query *q)
 {
 	const struct domain *domain;
 
-	if (q->type != VIOMMU_AT_UNTRANSLATED || !known_context(u, q, false))
+	if (q->type != VIOMMU_AT_UNTRANSLATED || UNLIKELY(is_counted(u)) ||
+	    !known_context(u, q, false))
 		return false;
 	domain = q->entry->domain;
 	return tlb_find(&u->tlb, domain_space(domain, q->tag),
@@ -475,7 +482,8 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 			dirty_note(q, &piece);
 		if (*count == 0)
 			t->extent_lg2 = q->found.size_lg2;
-		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED) {
+		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED &&
+		    LIKELY(!is_counted(u))) {
 			if (UNLIKELY(noted))
 				keep_page(t);
 			else
@@ -517,6 +525,8 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	t->extent_lg2 = 0;
 	result = translate_blocks(t, request->last, fragments, max, &count);
 	q->entry = kept;
+	if (UNLIKELY(is_counted(q->device->iommu))) /* from when it was not */
+		kept->domain = NULL;
 	if (result == VIOMMU_FAULT && !q->quiet)
 		probe_fault(q);
 	*answer = (struct viommu_answer){ .next = q->iova,

@@ -112,6 +112,11 @@ struct engine {
 	 * remap_msi is. */
 	int (*explain_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			   struct explanation *e, struct viommu_msi *msi);
+	/* Without remap_msi: a write of @data that translate() has answered with VIOMMU_INTERRUPT, of an architecture
+	 * that keeps interrupts in guest memory: does it (@resolve: only says what it would be), as remap_msi() does.
+	 * NULL: the message is delivered as it came. */
+	int (*store_message)(struct viommu *u, struct query *q, uint32_t data, bool resolve,
+			     struct viommu_msi *msi);
 	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
 	 * remap_msi. May be NULL. */
 	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
@@ -264,6 +269,9 @@ struct viommu {
 	_Atomic uint64_t generation; /* of all contexts */
 	_Atomic uint64_t flushes;    /* of everything; counted before the generation */
 	_Atomic uint64_t cuts;	     /* bit n: pieces of pages of 1 << n bytes were answers */
+	/* Each request is asked of the engine, which asks the TLB by itself (unit_find()): contexts are kept where
+	 * hits do not look. The engine sets it, and then moves the generation. */
+	_Atomic bool counted;
 	struct tlb tlb;
 	struct table_cache tables;
 	struct context_cache contexts;
@@ -421,11 +429,21 @@ struct translating {
 	bool within;	     /* a DMA of the channel: it is refused to others until that ends */
 };
 
+/* Of DMA while it is counted: instead of an address type. */
+#define CONTEXTS_COUNTED 3U
+
 /* Whose contexts a request has: those of translated requests are others, if any tables are left to them, and
- * in some engines those of translation requests, too. */
+ * in some engines those of translation requests, too. Hits know those of VIOMMU_AT_UNTRANSLATED. */
 static inline unsigned translate_contexts(const struct viommu *u, unsigned type)
 {
-	return type == VIOMMU_AT_TRANSLATED || u->engine->ats_apart ? type : VIOMMU_AT_UNTRANSLATED;
+	unsigned contexts = type == VIOMMU_AT_TRANSLATED || u->engine->ats_apart
+				    ? type
+				    : VIOMMU_AT_UNTRANSLATED;
+
+	if (UNLIKELY(atomic_load_explicit(&u->counted, memory_order_relaxed)) &&
+	    contexts == VIOMMU_AT_UNTRANSLATED)
+		return CONTEXTS_COUNTED;
+	return contexts;
 }
 
 /* Of a requester in the context cache. A PASID has 20 bits, or is none: then its number here is 0. */
