@@ -50,4 +50,10 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_FAULT_WITHOUT_BUFFER] = { "fault-without-buffer", "e",
 					     "a fault for which there is no buffer is dropped",
 					     "virtio 5.13.6.12: it MAY be; we keep it until there is one" },
+	[DEVIATION_PV_ALWAYS] = { "pv-always", "m",
+				  "PV is 1 in a fault record of a request without process_id",
+				  "RISC-V IOMMU 3.2 PV: 1 if the transaction had a valid process_id" },
+	[DEVIATION_TTYP_OF_READS] = { "ttyp-of-reads", "m",
+				      "TTYP of a refused read is that of a write (3)",
+				      "RISC-V IOMMU 3.2 TTYP: 2, untranslated read" },
 };

@@ -33,23 +33,6 @@ static const struct header_row smmu_headers[] = { { "registers", "x", false },
 						  { NULL, NULL, false } };
 const struct part part_smmu = { .headers = smmu_headers, ROWS(smmu_lines) };
 
-static const struct header_row riscv_headers[] = {
-	{ "registers", "x", false }, { "capabilities", "x", true }, { "variant", "w", false },
-	{ "ddtp", "x", false },	     { "vectors", "d", false },	    { NULL, NULL, false }
-};
-static const struct line_row riscv_lines[] = {
-	{ TAPE_R, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_W, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_X, ROLE_EVENT, line_number, NULL, NULL },
-	{ TAPE_T, ROLE_EVENT, line_translation32, NULL, NULL },
-	{ TAPE_MSI, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
-	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, NULL },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, NULL },
-	{ TAPE_WSI, ROLE_EFFECT, line_anything, NULL, NULL },
-};
-const struct part part_riscv = { .headers = riscv_headers, ROWS(riscv_lines) };
-
 static const struct header_row tce_headers[] = {
 	{ "ram", "x", true }, { "pe", "*", false }, { "vio", "xxxx", false }, { NULL, NULL, false }
 };

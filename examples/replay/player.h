@@ -42,6 +42,7 @@ struct player {
 	struct vtd_play *vtd;
 	struct virtio_play *virtio;
 	struct its_play *its;
+	struct riscv_play *riscv;
 };
 
 /* NULL: not possible, and said on stderr. Header and path have to stay. */

@@ -9,6 +9,7 @@
 
 #include <libvirtiommu/dma.h>
 #include <libvirtiommu/its.h>
+#include <libvirtiommu/riscv.h>
 
 #include "abi.h"
 #include "bits.h"
@@ -109,6 +110,7 @@ AT(viommu_device_config, virtio, 40, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
 AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
+AT(viommu_riscv_config, limits, 48, 8);
 AT(viommu_lpis_config, limits, 72, 8);
 AT(viommu_its_config, limits, 72, 8);
 AT(viommu_lpi, priority, 12, 4);
@@ -253,6 +255,16 @@ static int new_vtd(struct subject *s, void *config)
 	return result;
 }
 
+static int new_riscv(struct subject *s, void *config)
+{
+	struct viommu *iommu = NULL;
+	int result = viommu_riscv_new(s->g.vm, config, &iommu);
+
+	assert_true(!result == !!iommu);
+	assert_int_equal(viommu_free(iommu), VIOMMU_OK);
+	return result;
+}
+
 static int new_vtd_host(struct subject *s, void *host)
 {
 	struct viommu_vtd_config config = { .size = sizeof(config), .host = host };
@@ -335,6 +347,7 @@ static const struct {
 	  VIOMMU_VM_MEMBARRIER | VIOMMU_VM_EXT_DEST_ID },
 	{ "viommu_vm_add_region", add_region, sizeof(struct viommu_region), 32, false, 4,
 	  VIOMMU_REGION_READONLY },
+	{ "viommu_riscv_new", new_riscv, sizeof(struct viommu_riscv_config), 8, false, 4, 0 },
 	{ "viommu_vtd_new", new_vtd, sizeof(struct viommu_vtd_config), 24, false, 4, 0 },
 	{ "viommu_vtd_new host", new_vtd_host, sizeof(struct viommu_host), 4, true, 4, 0 },
 	{ "viommu_vtd_new limits", new_vtd_limits, sizeof(struct viommu_limits), 4, true, 0, 0 },

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * play_riscv_memory.c - what an event leaves in guest memory (m).
+ *
+ * A line is kept if memory ends with its bytes and the engine wrote some of them. Bytes that the engine changed and no m
+ * line has are a mismatch, too.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "play_riscv.h"
+
+#define RECORD_BYTES 32U
+#define RECORD_PV    (1ULL << 32)
+#define RECORD_TTYP  (0x3fULL << 34)
+#define TTYP(n)	     ((uint64_t)(n) << 34)
+
+static uint64_t word_of(const uint8_t *data)
+{
+	uint64_t word = 0;
+
+	for (unsigned i = 0; i < 8; i++)
+		word |= (uint64_t)data[i] << (8 * i);
+	return word;
+}
+
+/* A fault record of the recorder's: PV is always 1, and reads have the type of writes. The rest has to be right. */
+static bool record_deviates(struct player *p, const struct tape_line *event,
+			    const struct tape_line *e, const uint8_t *now)
+{
+	uint64_t theirs = word_of(e->data);
+	uint64_t ours = word_of(now);
+	uint64_t differs = theirs ^ ours;
+
+	if (event->kind != TAPE_T || e->bytes != RECORD_BYTES ||
+	    memcmp(e->data + 8, now + 8, RECORD_BYTES - 8) != 0 ||
+	    (differs & ~(RECORD_PV | RECORD_TTYP)))
+		return false;
+	if ((differs & RECORD_PV) && !((theirs & RECORD_PV) && event->pasid == VIOMMU_NO_PASID))
+		return false;
+	if ((differs & RECORD_TTYP) &&
+	    ((theirs & RECORD_TTYP) != TTYP(3) || (ours & RECORD_TTYP) != TTYP(2) ||
+	     event->access != VIOMMU_READ))
+		return false;
+	if (differs & RECORD_PV)
+		player_deviates(p, DEVIATION_PV_ALWAYS);
+	if (differs & RECORD_TTYP)
+		player_deviates(p, DEVIATION_TTYP_OF_READS);
+	return true;
+}
+
+static bool touched(const struct player *p, const struct tape_line *e)
+{
+	for (size_t i = 0; i < p->memory.logged; i++) {
+		const struct guest_write *w = &p->memory.log[i];
+
+		if (w->gpa - e->at < e->bytes || e->at - w->gpa < w->bytes)
+			return true;
+	}
+	return false;
+}
+
+static bool has_line(const struct player *p, uint64_t gpa)
+{
+	const struct tape_line *e;
+	size_t at = 0;
+
+	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at))) {
+		if (gpa - e->at < e->bytes)
+			return true;
+	}
+	return false;
+}
+
+static void text_of(char *text, size_t size, uint64_t gpa, const uint8_t *data, uint32_t bytes)
+{
+	size_t at = (size_t)snprintf(text, size, "%" PRIx64 " ", gpa);
+
+	for (uint32_t i = 0; i < bytes && i < 32; i++)
+		at += (size_t)snprintf(text + at, size - at, "%02x", data[i]);
+}
+
+static void compare(struct player *p, const struct tape_line *event, const struct tape_line *e)
+{
+	uint8_t now[64];
+	char expected[120];
+	char came[120];
+
+	if (e->bytes > sizeof(now)) {
+		player_differ(p, TAPE_WRITTEN, e->number, "at most 64 bytes", "more");
+		return;
+	}
+	guest_load(&p->memory, e->at, now, e->bytes);
+	if (touched(p, e) &&
+	    (memcmp(now, e->data, e->bytes) == 0 || record_deviates(p, event, e, now)))
+		return;
+	text_of(expected, sizeof(expected), e->at, e->data, e->bytes);
+	text_of(came, sizeof(came), e->at, now, e->bytes);
+	player_differ(p, TAPE_WRITTEN, e->number, expected,
+		      touched(p, e) ? came : "nothing written");
+}
+
+void riscv_settle_written(struct player *p, const struct tape_line *event)
+{
+	const struct tape_line *e;
+	size_t at = 0;
+
+	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at)))
+		compare(p, event, e);
+	for (size_t i = 0; i < p->memory.logged; i++) {
+		const struct guest_write *w = &p->memory.log[i];
+		uint8_t now[GUEST_WRITE_MAX];
+		char text[120];
+		bool known = true;
+
+		guest_load(&p->memory, w->gpa, now, w->bytes);
+		for (uint32_t b = 0; b < w->bytes; b++)
+			known &= now[b] == w->before[b] || has_line(p, w->gpa + b);
+		text_of(text, sizeof(text), w->gpa, now, w->bytes);
+		if (!known)
+			player_differ(p, TAPE_WRITTEN, event->number, "nothing", text);
+	}
+}
