@@ -110,8 +110,11 @@ static inline enum ring_executed ring_step(struct viommu *u, struct ring_command
 									 const uint64_t *word))
 {
 	bool there = c->held || ring_fetch(u, c, place);
-	enum ring_executed executed = execute(u, there ? c->word : NULL);
+	enum ring_executed executed;
 
+	u->command = c->head;
+	executed = execute(u, there ? c->word : NULL);
+	u->command = COMMAND_NONE;
 	if (executed == RING_WAITING) {
 		c->held = there;
 		return executed;

@@ -11,6 +11,7 @@
 
 #include <libvirtiommu/iommu.h>
 #include <libvirtiommu/irq.h>
+#include <libvirtiommu/nesting.h>
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -31,6 +32,7 @@
 #include "walk.h"
 
 struct explanation;
+struct nested;
 struct state_reader;
 struct state_writer;
 
@@ -150,6 +152,13 @@ struct engine {
 	const char *(*reason_text)(uint32_t reason);
 	/* VIOMMU_MODE_* of a device; NULL: what its context comes to, asked without a trace. */
 	uint32_t (*mode)(struct viommu *u, struct viommu_device *device);
+	/* What a host that nests has to know of a requester: VIOMMU_MODE_*, and with _TRANSLATE the stage, or no
+	 * bytes of it. NULL: there is no such interface. */
+	uint32_t (*nest)(struct viommu *u, struct viommu_device *device, uint32_t pasid,
+			 struct viommu_nested_stage *stage);
+	/* viommu_report_event() of a device that has an id; from any thread. May be NULL. */
+	int (*report)(struct viommu *u, struct viommu_device *device, const uint64_t *record,
+		      uint32_t words);
 };
 
 /* Whether what a requester's interrupts come to depends on it, by itself. */
@@ -194,6 +203,7 @@ struct viommu_device {
 	 * of the IOMMU were told last (NOTIFY_NO_MODE: none). */
 	struct viommu_listener *listeners;
 	uint32_t mode;
+	struct nested *nested; /* that the host translates: its requesters */
 
 	_Atomic bool
 		answering; /* the unit answers a page request of it: its callback is under way */
@@ -254,6 +264,8 @@ struct viommu_listener {
 	bool deaf;			   /* to unmap: viommu_listener_enable() */
 };
 
+#define COMMAND_NONE UINT32_MAX
+
 /* What is told to every device, one after the other, over as many calls as it takes. */
 struct sweep {
 	bool on;
@@ -290,13 +302,17 @@ struct viommu {
 	void (*bury)(struct viommu *u);	   /* by this; NULL: there are none */
 	bool mapping;			   /* notify_device_map() is under way */
 	struct sweep sweep;
-	uint64_t tells;		/* callbacks that told something */
-	uint64_t visits;	/* events that were told by domain */
-	bool keeps_refusals;	/* the guest announces table entries that it adds, too */
-	bool late;		/* something was told after the call that it belongs to */
-	uint64_t told_epoch;	/* of that: notify_settled(); 0: none */
-	bool pasids;		/* a device may use domains with PASIDs that it does not without */
-	uint32_t steps;		/* that the call may still take: unit_pay() */
+	uint64_t tells;	     /* callbacks that told something */
+	uint64_t visits;     /* events that were told by domain */
+	bool keeps_refusals; /* the guest announces table entries that it adds, too */
+	bool late;	     /* something was told after the call that it belongs to */
+	uint64_t told_epoch; /* of that: notify_settled(); 0: none */
+	bool pasids;	     /* a device may use domains with PASIDs that it does not without */
+	uint32_t steps;	     /* that the call may still take: unit_pay() */
+	uint32_t command;    /* position of the one that is executed, or COMMAND_NONE */
+	uint32_t refused_at; /* the same of the first that a host has refused: nesting_refused() */
+	bool told_leaf;	     /* what is told of a range leaves its upper tables as they were */
+	struct viommu_nesting *nestings;
 	_Atomic uint32_t owing; /* devices in DEVICES_OWED */
 	_Atomic uint32_t listener_count;
 	_Atomic uint32_t unmap_listeners; /* those that hear unmap or mode */

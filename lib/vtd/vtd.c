@@ -46,6 +46,7 @@ static int reset(struct viommu *u)
 	ring_restart(&v->commands, 0, true);
 	v->sync = (struct vtd_sync){ .last = false };
 	v->deferred = (struct deferred){ .due = false };
+	v->unit.refused_at = COMMAND_NONE;
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	v->unsynced = false;
@@ -93,6 +94,8 @@ static const struct engine vtd_engine = {
 	.free = free_unit,
 	.by_domain = true,
 	.reason_text = vtd_reason_text,
+	.nest = vtd_nest,
+	.report = vtd_report,
 };
 
 /* Before there is a unit: the host is the caller's. */

@@ -244,6 +244,12 @@ void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint
 /* Forgets entries first to last. */
 void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last);
 
+/* ---- vtd_nesting.c ---- */
+uint32_t vtd_nest(struct viommu *u, struct viommu_device *device, uint32_t pasid,
+		  struct viommu_nested_stage *stage);
+int vtd_report(struct viommu *u, struct viommu_device *device, const uint64_t *record,
+	       uint32_t words);
+
 /* ---- vtd_state.c ---- */
 void vtd_save(struct viommu *u, struct state_writer *state);
 int vtd_restore(struct viommu *u, struct state_reader *state);

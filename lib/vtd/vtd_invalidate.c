@@ -86,7 +86,9 @@ static void flush_pages(struct vtd *v, const struct domain_match *which, uint64_
 
 	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, which, first, first | mask, leaf));
 	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group, pasid, first, first | mask);
+	v->unit.told_leaf = leaf;
 	tell_domain(v, which->group, pasid, first, first | mask);
+	v->unit.told_leaf = false;
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,

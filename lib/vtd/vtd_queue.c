@@ -2,6 +2,7 @@
 /* vtd_queue.c - the invalidation queue (6.5.2): fetching, checking and executing descriptors. */
 
 #include "mem.h"
+#include "nesting.h"
 #include "probe.h"
 #include "vtd_engine.h"
 
@@ -56,8 +57,8 @@ static void show_unexpected(struct vtd *v)
 }
 
 /* TIMED_OUT: as far as sections are concerned it is complete, but a device has not dropped what it was to
- * drop. Whatever others still owe, the guest is told now. */
-enum earlier { COMPLETE, INCOMPLETE, TIMED_OUT };
+ * drop. Whatever others still owe, the guest is told now. REFUSED: host_refused(); it has been shown. */
+enum earlier { COMPLETE, INCOMPLETE, TIMED_OUT, REFUSED };
 
 /* @settled: notify_settled() has just said so. */
 static enum earlier in_flight(struct vtd *v, bool settled)
@@ -76,6 +77,38 @@ static enum earlier in_flight(struct vtd *v, bool settled)
 		return INCOMPLETE;
 	c->epoch = 0;
 	return COMPLETE;
+}
+
+static void show_position(struct vtd *v, uint32_t position)
+{
+	regs_put(&v->regs, VTD_IQH, ring_register(&v->commands.ring, position));
+}
+
+/* IQEI 0: there is no more to say. */
+#define IQEI_NONE 0U
+
+static void stop_at_head(struct vtd *v, unsigned iqei)
+{
+	uint64_t iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_IQEI;
+
+	count_own(&v->unit, COUNT_COMMAND_ERRORS);
+	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
+	vtd_fault_queue(v, VTD_FSTS_IQE);
+}
+
+/* A host that nests did not take what came from a descriptor: the queue stops at that one, and is executed from there
+ * when software has it go on. */
+static bool host_refused(struct vtd *v)
+{
+	uint32_t position;
+
+	if (LIKELY(!v->unit.nestings) || !nesting_refused(&v->unit, &position))
+		return false;
+	if (position < ring_span(&v->commands.ring)) /* else it was another queue's */
+		v->commands.head = position;
+	v->commands.held = false;
+	stop_at_head(v, IQEI_NONE);
+	return true;
 }
 
 /* From here on, what has been executed is in flight, also what was before. */
@@ -99,13 +132,10 @@ static enum earlier earlier(struct vtd *v, bool drain)
 
 	if (begin && !begin_sync(v))
 		return INCOMPLETE;
+	if (host_refused(v))
+		return REFUSED;
 	v->sync.drain |= drain;
 	return in_flight(v, begin);
-}
-
-static void show_position(struct vtd *v, uint32_t position)
-{
-	regs_put(&v->regs, VTD_IQH, ring_register(&v->commands.ring, position));
 }
 
 /* Drivers without wait descriptors poll IQH (OpenBSD, Genode): it passes only what is complete. The queue
@@ -129,6 +159,10 @@ static bool show_head(struct vtd *v)
 			show_position(v, v->sync.head);
 		if (!begin_sync(v))
 			return false;
+		if (host_refused(v)) {
+			show_position(v, v->commands.head);
+			return true;
+		}
 	}
 	return false;
 }
@@ -136,18 +170,14 @@ static bool show_head(struct vtd *v)
 /* 6.5.2.10, 11.4.9.9: shown when what came before it is complete; if that has timed out, with the next try. */
 static enum ring_executed error(struct vtd *v, unsigned iqei)
 {
-	uint64_t iqercd = regs_get(&v->regs, VTD_IQERCD) & ~VTD_IQERCD_IQEI;
 	enum earlier before = earlier(v, false);
 
 	if (before == INCOMPLETE)
 		return RING_WAITING;
-	if (before == TIMED_OUT) {
+	if (before == TIMED_OUT)
 		show_time_out(v);
-		return RING_ERROR;
-	}
-	count_own(&v->unit, COUNT_COMMAND_ERRORS);
-	regs_put(&v->regs, VTD_IQERCD, iqercd | iqei);
-	vtd_fault_queue(v, VTD_FSTS_IQE);
+	else if (before == COMPLETE)
+		stop_at_head(v, iqei);
 	return RING_ERROR;
 }
 
@@ -240,6 +270,8 @@ static enum ring_executed wait(struct vtd *v, const struct descriptor *d)
 
 	if (before == INCOMPLETE)
 		return RING_WAITING;
+	if (before == REFUSED)
+		return RING_ERROR;
 	if (before == TIMED_OUT) { /* 6.5.2.10: its status is never written */
 		show_time_out(v);
 		return RING_ABORTED;

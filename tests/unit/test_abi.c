@@ -14,6 +14,7 @@
 #include "abi.h"
 #include "bits.h"
 #include "guest.h"
+#include <libvirtiommu/nesting.h>
 #include <libvirtiommu/observe.h>
 #include <libvirtiommu/routes.h>
 
@@ -50,6 +51,15 @@ AT(viommu_msi, index, 24, 4);
 AT(viommu_msi, kind, 28, 4);
 AT(viommu_msi, intid, 32, 4);
 AT(viommu_msi, cpu, 36, 4);
+static_assert(sizeof(struct viommu_nested_stage) == 40, "frozen");
+AT(viommu_nested_stage, type, 0, 4);
+AT(viommu_nested_stage, bytes, 4, 4);
+AT(viommu_nested_stage, data, 8, 32);
+static_assert(sizeof(struct viommu_nested_range) == 24, "frozen, and the kernel's");
+AT(viommu_nested_range, address, 0, 8);
+AT(viommu_nested_range, pages, 8, 8);
+AT(viommu_nested_range, flags, 16, 4);
+AT(viommu_nested_range, reserved, 20, 4);
 static_assert(sizeof(struct viommu_section) == 16, "frozen");
 AT(viommu_section, device, 0, 8);
 AT(viommu_section, state, 8, 8);

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* nesting.c - requesters that the host translates: what is handed over, and when. */
+
+#include "nesting.h"
+
+#include <stddef.h>
+
+#include "abi.h"
+
+/* Entries that are gathered at most: then ranges become everything, and commands are handed over. */
+#define RANGES	 32U
+#define COMMANDS 64U
+
+/* Looking at the tables of a requester, in steps. */
+#define LOOK_STEPS 4U
+
+/* The host has been told no mode yet. */
+#define MODE_NONE UINT32_MAX
+
+struct nested {
+	struct viommu_nesting *nesting;
+	struct viommu_device *device;
+	uint32_t pasid;
+	struct nested *next; /* of the group */
+	struct nested *next_of_device;
+	struct nested *next_due;
+	bool due;   /* is in that list */
+	bool stale; /* something else may apply */
+	uint32_t mode;
+	struct viommu_nested_stage stage; /* with VIOMMU_MODE_TRANSLATE; bytes 0: none */
+	uint32_t count;
+	struct viommu_nested_range range[RANGES];
+	uint32_t position[RANGES]; /* of the command that a range comes from */
+};
+
+struct viommu_nesting {
+	struct viommu *iommu;
+	struct viommu_nesting *next; /* of the IOMMU */
+	struct viommu_nesting_config config;
+	struct viommu_listener *listener;
+	struct nested *first;
+	struct nested *due;
+	uint32_t count;
+	uint64_t command[COMMANDS][2];
+	uint32_t position[COMMANDS];
+};
+
+static_assert(sizeof(struct viommu_nested_stage) == 40, "layout is frozen");
+static_assert(sizeof(struct viommu_nested_range) == 24, "layout is frozen");
+
+/* ---- what was not taken ---- */
+
+/* Rings only turn when their commands are done, and this is asked before: the first is the one nearest to the head. */
+static void refused(struct viommu *u, uint32_t position)
+{
+	if (u->refused_at == COMMAND_NONE)
+		u->refused_at = position;
+}
+
+bool nesting_refused(struct viommu *u, uint32_t *position)
+{
+	*position = u->refused_at;
+	u->refused_at = COMMAND_NONE;
+	return *position != COMMAND_NONE;
+}
+
+/* ---- handing over ---- */
+
+static void tell_mode(struct nested *x, uint32_t mode)
+{
+	x->mode = mode;
+	x->stage.bytes = 0;
+	x->count = 0;
+	x->nesting->config.mode(x->nesting->config.opaque, x->device, x->pasid, mode);
+}
+
+static void install(struct nested *x, const struct viommu_nested_stage *stage)
+{
+	struct viommu_nesting *n = x->nesting;
+
+	x->count = 0; /* nothing of before is used any more */
+	if (n->config.install(n->config.opaque, x->device, x->pasid, stage) != VIOMMU_OK) {
+		unit_message(n->iommu,
+			     "nesting: the host refuses a first stage: the requester is blocked");
+		tell_mode(x, VIOMMU_MODE_BLOCK);
+		return;
+	}
+	x->mode = VIOMMU_MODE_TRANSLATE;
+	x->stage = *stage;
+}
+
+/* What applies to the requester now. */
+static void look(struct nested *x)
+{
+	struct viommu *u = x->nesting->iommu;
+	struct viommu_nested_stage stage = { .bytes = 0 };
+	uint32_t mode = u->engine->nest(u, x->device, x->pasid, &stage);
+
+	x->stale = false;
+	if (mode == VIOMMU_MODE_TRANSLATE && stage.bytes) {
+		if (x->mode != mode || memcmp(&x->stage, &stage, sizeof(stage)) != 0)
+			install(x, &stage);
+	} else if (x->mode != mode || x->stage.bytes) {
+		tell_mode(x, mode);
+	}
+}
+
+static void hand_over_ranges(struct nested *x)
+{
+	struct viommu_nesting *n = x->nesting;
+	uint32_t count = x->count;
+	uint32_t taken;
+
+	x->count = 0;
+	if (!count || !x->stage.bytes)
+		return;
+	taken = n->config.invalidate(n->config.opaque, x->device, x->pasid, x->stage.type, x->range,
+				     count);
+	if (taken >= count)
+		return;
+	taken = (uint32_t)bits_clamp_index(taken, RANGES);
+	if (x->position[taken] == COMMAND_NONE)
+		tell_mode(x, VIOMMU_MODE_BLOCK);
+	else
+		refused(n->iommu, x->position[taken]);
+}
+
+static void hand_over_commands(struct viommu_nesting *n)
+{
+	uint32_t count = n->count;
+	uint32_t taken;
+
+	n->count = 0;
+	if (!count)
+		return;
+	taken = n->config.invalidate(n->config.opaque, NULL, VIOMMU_NO_PASID, VIOMMU_NESTED_SMMUV3,
+				     n->command, count);
+	if (taken < count)
+		refused(n->iommu, n->position[bits_clamp_index(taken, COMMANDS)]);
+}
+
+/* Tables first: what is installed anew has nothing to forget. */
+static bool settle(void *opaque)
+{
+	struct viommu_nesting *n = opaque;
+
+	while (n->due) {
+		struct nested *x = n->due;
+
+		if (!unit_pay(n->iommu, (x->stale ? LOOK_STEPS : 1) + x->count))
+			return false;
+		n->due = x->next_due;
+		x->due = false;
+		if (x->stale)
+			look(x);
+		hand_over_ranges(x);
+	}
+	if (n->count && !unit_pay(n->iommu, n->count))
+		return false;
+	hand_over_commands(n);
+	return true;
+}
+
+/* ---- gathering ---- */
+
+static void make_due(struct nested *x)
+{
+	if (x->due)
+		return;
+	x->due = true;
+	x->next_due = x->nesting->due;
+	x->nesting->due = x;
+}
+
+static void gather(struct nested *x, uint64_t first, uint64_t last)
+{
+	struct viommu *u = x->nesting->iommu;
+	bool all = first == 0 && last == UINT64_MAX;
+	struct viommu_nested_range r = { .address = first & ~bits_low(12), .pages = UINT64_MAX };
+
+	if (!all) {
+		r.pages = ((last - r.address) >> 12) + 1;
+		r.flags = u->told_leaf ? VIOMMU_NESTED_LEAF : 0;
+	}
+	if (all ||
+	    x->count == RANGES) { /* what was gathered is part of it, and the first of it counts */
+		x->position[0] = x->count ? x->position[0] : u->command;
+		x->count = 0;
+		r = (struct viommu_nested_range){ .pages = UINT64_MAX };
+	} else {
+		x->position[x->count] = u->command;
+	}
+	x->range[x->count++] = r;
+	make_due(x);
+}
+
+static void unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+		  uint64_t last)
+{
+	for (struct nested *x = device->nested; x; x = x->next_of_device) {
+		if (x->nesting != opaque || (pasid != VIOMMU_ANY_PASID && pasid != x->pasid))
+			continue;
+		/* contexts may be others, too */
+		x->stale |= first == 0 && last == UINT64_MAX;
+		gather(x, first, last);
+	}
+}
+
+static void mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	(void)mode;
+	for (struct nested *x = device->nested; x; x = x->next_of_device) {
+		if (x->nesting != opaque)
+			continue;
+		x->stale = true;
+		make_due(x);
+	}
+}
+
+void nesting_command(struct viommu *u, const uint64_t word[2])
+{
+	for (struct viommu_nesting *n = u->nestings; n; n = n->next) {
+		if (n->count == COMMANDS)
+			hand_over_commands(n);
+		n->position[n->count] = u->command;
+		memcpy(n->command[n->count++], word, sizeof(n->command[0]));
+	}
+}
+
+/* ---- life ---- */
+
+int viommu_nesting_new(struct viommu *u, const struct viommu_nesting_config *given,
+		       struct viommu_nesting **out)
+{
+	const struct viommu_listener_config listener = { .size = sizeof(listener),
+							 .unmap = unmap,
+							 .mode = mode };
+	struct viommu_listener_config wanted = listener;
+	struct viommu_nesting_config config;
+	struct viommu_nesting *n;
+	int result;
+
+	if (!u || !out)
+		return VIOMMU_EINVAL;
+	result = abi_take(&config, sizeof(config), sizeof(config), given);
+	if (result)
+		return result;
+	if (config.flags || !config.install || !config.mode || !config.invalidate)
+		return VIOMMU_EINVAL;
+	if (!u->engine->nest || !u->keeps_refusals)
+		return VIOMMU_ENOTSUP;
+	n = vm_alloc(u->vm, sizeof(*n), _Alignof(struct viommu_nesting));
+	if (!n)
+		return VIOMMU_ENOMEM;
+	n->iommu = u;
+	n->config = config;
+	wanted.opaque = n;
+	result = listener_new(u, NULL, &wanted, settle, NULL, &n->listener);
+	if (result) {
+		vm_dealloc(u->vm, n, sizeof(*n));
+		return result;
+	}
+	n->next = u->nestings;
+	u->nestings = n;
+	*out = n;
+	return VIOMMU_OK;
+}
+
+int viommu_nesting_free(struct viommu_nesting *n)
+{
+	struct viommu_nesting **at;
+	struct viommu *u;
+
+	if (!n)
+		return VIOMMU_OK;
+	u = n->iommu;
+	if (n->first || listener_free(n->listener) != VIOMMU_OK)
+		return VIOMMU_EBUSY;
+	for (at = &u->nestings; *at != n; at = &(*at)->next)
+		;
+	*at = n->next;
+	vm_dealloc(u->vm, n, sizeof(*n));
+	return VIOMMU_OK;
+}
+
+static struct nested *find(const struct viommu_device *device, uint32_t pasid)
+{
+	struct nested *x = device->nested;
+
+	while (x && x->pasid != pasid)
+		x = x->next_of_device;
+	return x;
+}
+
+static bool valid(const struct viommu_nesting *n, const struct viommu_device *device,
+		  uint32_t pasid)
+{
+	return n && device && device->iommu == n->iommu &&
+	       (pasid == VIOMMU_NO_PASID || pasid < 1U << 20);
+}
+
+static int add(struct viommu_nesting *n, struct viommu_device *device, uint32_t pasid)
+{
+	struct nested *x;
+
+	if (find(device, pasid))
+		return VIOMMU_EEXIST;
+	x = vm_alloc(n->iommu->vm, sizeof(*x), _Alignof(struct nested));
+	if (!x)
+		return VIOMMU_ENOMEM;
+	x->nesting = n;
+	x->device = device;
+	x->pasid = pasid;
+	x->mode = MODE_NONE;
+	x->next = n->first;
+	n->first = x;
+	x->next_of_device = device->nested;
+	device->nested = x;
+	atomic_fetch_add(&device->users, 1);
+	shadow_lose(device); /* what the host has of it, nobody replayed */
+	look(x);
+	return VIOMMU_OK;
+}
+
+int viommu_nesting_add(struct viommu_nesting *n, struct viommu_device *device, uint32_t pasid)
+{
+	int result;
+
+	if (!valid(n, device, pasid))
+		return VIOMMU_EINVAL;
+	if (!unit_begin(n->iommu))
+		return VIOMMU_EBUSY;
+	result = add(n, device, pasid);
+	unit_end(n->iommu);
+	return result;
+}
+
+static void take_out(struct nested *x)
+{
+	struct viommu_nesting *n = x->nesting;
+	struct nested **at;
+
+	for (at = &n->first; *at != x; at = &(*at)->next)
+		;
+	*at = x->next;
+	for (at = &x->device->nested; *at != x; at = &(*at)->next_of_device)
+		;
+	*at = x->next_of_device;
+	for (at = &n->due; x->due && *at != x; at = &(*at)->next_due)
+		;
+	if (x->due)
+		*at = x->next_due;
+	device_put(x->device);
+	vm_dealloc(n->iommu->vm, x, sizeof(*x));
+}
+
+int viommu_nesting_remove(struct viommu_nesting *n, struct viommu_device *device, uint32_t pasid)
+{
+	struct nested *x;
+
+	if (!valid(n, device, pasid))
+		return VIOMMU_EINVAL;
+	if (!unit_begin(n->iommu))
+		return VIOMMU_EBUSY;
+	x = find(device, pasid);
+	if (x && x->nesting == n)
+		take_out(x);
+	else
+		x = NULL;
+	unit_end(n->iommu);
+	return x ? VIOMMU_OK : VIOMMU_ENOENT;
+}
+
+int viommu_report_event(struct viommu_device *device, const uint64_t *record, uint32_t words)
+{
+	struct viommu *u;
+
+	if (!device || !record)
+		return VIOMMU_EINVAL;
+	u = device->iommu;
+	if (!u->engine->report)
+		return VIOMMU_ENOTSUP;
+	if (atomic_load_explicit(&device->id, memory_order_relaxed) == VIOMMU_NO_ID)
+		return VIOMMU_EINVAL;
+	return u->engine->report(u, device, record, words);
+}

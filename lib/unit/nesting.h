@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * nesting.h - requesters that the host translates: what is handed over, and when.
+ *
+ * A group listens as a VMM's listener would: what may have changed is looked at again, what is invalidated is gathered.
+ * Both are handed over when the group settles, before any completion is reported (completion.h). All of it belongs to
+ * the call that has the unit.
+ */
+#ifndef NESTING_H
+#define NESTING_H
+
+#include <libvirtiommu/nesting.h>
+
+#include "unit.h"
+
+/* A command of which only the engine knows what it invalidates (VIOMMU_NESTED_SMMUV3), 16 bytes; in the order of
+ * commands. */
+void nesting_command(struct viommu *u, const uint64_t word[2]);
+
+/* After listeners have settled: whether the host did not take something, and the position of the first command that it
+ * came from, at which the ring is to stop. It is forgotten. */
+bool nesting_refused(struct viommu *u, uint32_t *position);
+
+#endif
