@@ -2,7 +2,7 @@
 /* vtd_queue.c - the invalidation queue (6.5.2): fetching, checking and executing descriptors. */
 
 #include "mem.h"
-#include "nesting.h"
+#include "nested.h"
 #include "probe.h"
 #include "vtd_engine.h"
 

@@ -294,9 +294,10 @@ static void open_bed(bool membarrier, bool tiny, bool mine)
 
 static void migrations(bool membarrier, bool tiny, bool mine)
 {
-	unsigned count = scaled(400);
 	uint64_t copied = 0;
 	uint64_t seed = world_seed();
+	struct pace pace;
+	unsigned n;
 
 	watchdog();
 	open_bed(membarrier, tiny, mine);
@@ -313,7 +314,8 @@ static void migrations(bool membarrier, bool tiny, bool mine)
 	}
 	while (atomic_load(&bed.writes) < 10)
 		sched_yield();
-	for (unsigned n = 0; n < count && !atomic_load(&bed.w.failed); n++)
+	pace = pace_begin(scaled(400), 4);
+	for (n = 0; pace_on(&pace, n) && !atomic_load(&bed.w.failed); n++)
 		copied += migrate(&bed, n);
 	atomic_store(&bed.stop, true);
 	for (unsigned i = 0; i < WRITERS; i++) {
@@ -321,7 +323,7 @@ static void migrations(bool membarrier, bool tiny, bool mine)
 		assert_int_equal(viommu_channel_free(bed.writer[i].channel), VIOMMU_OK);
 	}
 	world_check(&bed.w);
-	print_message("%u migrations, %llu writes, %llu pages copied again\n", count,
+	print_message("%u migrations, %llu writes, %llu pages copied again\n", n,
 		      (unsigned long long)atomic_load(&bed.writes), (unsigned long long)copied);
 	assert_true(copied > 0);
 	for (unsigned i = 0; i < 2; i++)

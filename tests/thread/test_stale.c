@@ -388,7 +388,7 @@ static void round_of(struct checker *c, uint64_t random)
 		let_readers(c);
 }
 
-static void run_row(const struct row *row, uint64_t seed)
+static void run_row(const struct row *row, uint64_t seed, unsigned parts)
 {
 	const struct world_config config = { .ttm = row->mode == LEGACY ? VTD_TTM_LEGACY
 									: VTD_TTM_SCALABLE,
@@ -396,8 +396,8 @@ static void run_row(const struct row *row, uint64_t seed)
 					     .tiny = row->tiny,
 					     .slow = row->slow,
 					     .membarrier = row->membarrier };
-	unsigned rounds = scaled(3000);
 	static struct checker c;
+	struct pace pace;
 	uint64_t random = seed;
 
 	memset(&c, 0, sizeof(c));
@@ -414,7 +414,8 @@ static void run_row(const struct row *row, uint64_t seed)
 	}
 	if (row->renumber)
 		world_start(&c.renumberer, renumber, &c);
-	for (unsigned i = 0; i < rounds && !atomic_load(&c.w.failed); i++)
+	pace = pace_begin(scaled(3000), parts);
+	for (unsigned i = 0; pace_on(&pace, i) && !atomic_load(&c.w.failed); i++)
 		round_of(&c, world_random(&random));
 	atomic_store(&c.stop, true);
 	if (row->renumber)
@@ -515,7 +516,7 @@ static void test_rows(void **state)
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
 		print_message("%s\n", rows[i].name);
-		run_row(&rows[i], seed);
+		run_row(&rows[i], seed, ARRAY_COUNT(rows));
 	}
 }
 

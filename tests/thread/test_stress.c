@@ -230,9 +230,10 @@ static void restart(struct stress *s, uint64_t random)
 
 static void live(struct stress *s, unsigned rounds)
 {
+	struct pace pace = pace_begin(rounds, 7);
 	uint64_t random = s->seed;
 
-	for (unsigned i = 0; i < rounds && !atomic_load(&s->w.failed); i++) {
+	for (unsigned i = 0; pace_on(&pace, i) && !atomic_load(&s->w.failed); i++) {
 		uint64_t r = world_random(&random);
 
 		switch (r % (s->strict ? 4 : 5)) {

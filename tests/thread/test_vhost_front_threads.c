@@ -321,6 +321,8 @@ static void run(bool slow, bool registers, unsigned turns)
 	struct viommu_device_config device = { .size = sizeof(device), .id = RID };
 	struct scene *s = &scene;
 	uint64_t random = world_seed();
+	struct pace pace;
+	unsigned i;
 
 	watchdog();
 	memset(s, 0, sizeof(*s));
@@ -329,7 +331,8 @@ static void run(bool slow, bool registers, unsigned turns)
 	open_tables(s, &random);
 	for (unsigned n = 0; n < BACKENDS; n++)
 		open_backend(s, n, random + 10 * n);
-	for (unsigned i = 0; i < turns && !atomic_load(&s->w.failed); i++) {
+	pace = pace_begin(turns, 3);
+	for (i = 0; pace_on(&pace, i) && !atomic_load(&s->w.failed); i++) {
 		/* the guest does not outrun those who ask */
 		for (unsigned n = 0; n < BACKENDS; n++) {
 			while (s->backend[n].asked < i / 2 + 1)
@@ -341,7 +344,7 @@ static void run(bool slow, bool registers, unsigned turns)
 	atomic_store(&s->stop, true);
 	for (unsigned n = 0; n < BACKENDS; n++)
 		close_backend(&s->backend[n]);
-	print_message("%u of %u waits were held back\n", s->waited, turns);
+	print_message("%u of %u waits were held back\n", s->waited, i);
 	assert_true(registers || s->waited);
 	assert_int_equal(viommu_device_free(s->device), VIOMMU_OK);
 	world_close(&s->w);

@@ -416,8 +416,9 @@ static void open_checker(struct checker *c, bool tiny)
 static void run_world(uint64_t seed, bool tiny)
 {
 	struct checker *c = &checker;
-	unsigned rounds = scaled(20000);
+	struct pace pace;
 	pthread_t plugger;
+	unsigned rounds;
 
 	open_checker(c, tiny);
 	c->random = seed;
@@ -431,7 +432,8 @@ static void run_world(uint64_t seed, bool tiny)
 	for (unsigned i = 0; i < READERS; i++)
 		world_start(&readers[i].thread, read_all, &readers[i]);
 	world_start(&plugger, plug, c);
-	for (unsigned i = 0; i < rounds && !atomic_load(&c->w.failed); i++)
+	pace = pace_begin(scaled(20000), 3);
+	for (rounds = 0; pace_on(&pace, rounds) && !atomic_load(&c->w.failed); rounds++)
 		round_of(c);
 	atomic_store(&c->stop, true);
 	pthread_join(plugger, NULL);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -29,6 +30,29 @@ unsigned scaled(unsigned count)
 	result /= 4;
 #endif
 	return result ? (unsigned)result : 1;
+}
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+struct pace pace_begin(unsigned count, unsigned parts)
+{
+	return (struct pace){ .count = count, .until = now() + 120.0 / parts };
+}
+
+bool pace_on(const struct pace *pace, unsigned done)
+{
+	if (done >= pace->count)
+		return false;
+	if (done < pace->count / 50 || now() < pace->until)
+		return true;
+	print_message("%u of %u rounds: the machine is busy\n", done, pace->count);
+	return false;
 }
 
 void watchdog(void)

@@ -52,6 +52,20 @@ struct world {
 
 /* Iterations for this run: @count scaled by VIOMMU_TEST_SCALE (per cent), fewer under TSan. */
 unsigned scaled(unsigned count);
+/*
+ * So many rounds, or as many as one of @parts equal parts of two minutes has room for, but at least a fiftieth: a
+ * quiet machine does all of them in seconds, one that is busy does fewer, and says so. A round in which threads
+ * wait for one another costs time slices there.
+ */
+struct pace {
+	unsigned count;
+	double until;
+};
+
+struct pace pace_begin(unsigned count, unsigned parts);
+/* Whether there is another round. */
+bool pace_on(const struct pace *pace, unsigned done);
+
 /* Kills the test if it hangs: it fails by that, nothing is gated on how long it takes. */
 void watchdog(void);
 

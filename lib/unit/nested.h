@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * nesting.h - requesters that the host translates: what is handed over, and when.
+ * nested.h - requesters that the host translates: what is handed over, and when.
  *
  * A group listens as a VMM's listener would: what may have changed is looked at again, what is invalidated is gathered.
  * Both are handed over when the group settles, before any completion is reported (completion.h). All of it belongs to
  * the call that has the unit.
  */
-#ifndef NESTING_H
-#define NESTING_H
+#ifndef NESTED_H
+#define NESTED_H
 
 #include <libvirtiommu/nesting.h>
 

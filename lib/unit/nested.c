@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* nesting.c - requesters that the host translates: what is handed over, and when. */
+/* nested.c - requesters that the host translates: what is handed over, and when. */
 
-#include "nesting.h"
+#include "nested.h"
 
 #include <stddef.h>
 
