@@ -2,7 +2,8 @@
 /*
  * deviation.c - where a recording may differ from what the manual says, each case under its name.
  *
- * The names are those of docs/vtd-notes.md and docs/virtio-notes.md. Clauses are those of the VT-d manual, revision 4.1, and of virtio 1.3.
+ * The names are those of docs/vtd-notes.md and docs/virtio-notes.md. Clauses are those of the VT-d manual, revision 4.1, of
+ * virtio 1.3, and of IHI 0070.
  */
 
 #include "deviation.h"
@@ -56,4 +57,16 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_TTYP_OF_READS] = { "ttyp-of-reads", "m",
 				      "TTYP of a refused read is that of a write (3)",
 				      "RISC-V IOMMU 3.2 TTYP: 2, untranslated read" },
+	[DEVIATION_SMMU_WIDE_SILENT] = { "wide-input-silent", "T",
+					 "an input beyond the address size, where stage 1 is off, is aborted without a record",
+					 "IHI 0070 3.4: F_ADDR_SIZE of stage 1, CLASS IN" },
+	[DEVIATION_SMMU_IPA_LOW] = { "ipa-low-bits", "m",
+				     "bits 11 to 0 of the IPA of a stage 2 fault are those of the address",
+				     "IHI 0070 7.3.12 to 7.3.15 IPA: bits 55 to 12, the others are 0" },
+	[DEVIATION_SMMU_CACHED_BY_US] = { "smmu-cached-by-us", "T",
+					  "answers from changed tables that were not invalidated yet; we from a cache",
+					  "IHI 0070 3.17: a cached translation may be used until it is invalidated" },
+	[DEVIATION_SMMU_BYPASS_ASKED] = { "bypass-as-asked", "T",
+					  "a stream in bypass is granted what was asked for, and no more",
+					  "IHI 0070 5.2 Config 4: no permission is checked" },
 };

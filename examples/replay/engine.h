@@ -69,10 +69,10 @@ const struct line_row *engine_row(const struct engine *engine, enum tape_kind ki
 extern const struct part part_vtd;
 extern const struct part part_virtio;
 extern const struct part part_riscv;
-/* Lines of engines that do not exist yet. */
-extern const struct part part_amdvi;
 extern const struct part part_smmu;
 extern const struct part part_its;
+/* Lines of engines that do not exist yet. */
+extern const struct part part_amdvi;
 extern const struct part part_tce;
 
 #endif

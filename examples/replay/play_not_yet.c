@@ -21,18 +21,6 @@ static const struct line_row amdvi_lines[] = {
 };
 const struct part part_amdvi = { .headers = amdvi_headers, ROWS(amdvi_lines) };
 
-static const struct line_row smmu_lines[] = {
-	{ TAPE_R, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_W, ROLE_EVENT, line_register, NULL, NULL },
-	{ TAPE_T, ROLE_EVENT, line_translation32, NULL, NULL },
-	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
-	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, NULL },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, NULL },
-};
-static const struct header_row smmu_headers[] = { { "registers", "x", false },
-						  { NULL, NULL, false } };
-const struct part part_smmu = { .headers = smmu_headers, ROWS(smmu_lines) };
-
 static const struct header_row tce_headers[] = {
 	{ "ram", "x", true }, { "pe", "*", false }, { "vio", "xxxx", false }, { NULL, NULL, false }
 };

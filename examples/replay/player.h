@@ -43,6 +43,7 @@ struct player {
 	struct virtio_play *virtio;
 	struct its_play *its;
 	struct riscv_play *riscv;
+	struct smmu_play *smmu;
 };
 
 /* NULL: not possible, and said on stderr. Header and path have to stay. */

@@ -38,6 +38,7 @@ enum viommu_result {
 	VIOMMU_MORE = 3,	/**< array or budget used up; go on from where it stopped */
 	VIOMMU_INTERRUPT = 4,	/**< an interrupt message: see viommu_remap_msi() */
 	VIOMMU_UNREACHABLE = 5, /**< permitted, but there is no such memory: see dma.h */
+	VIOMMU_STALLED = 6,	/**< waits for the guest: see viommu_device_config.resume */
 	VIOMMU_EINVAL = -1,	/**< an argument is NULL, out of range, or has unknown flags */
 	VIOMMU_ESIZE = -2,	/**< a size field is wrong, or its unknown tail is not zero */
 	VIOMMU_ENOMEM = -3,	/**< the allocator said no */

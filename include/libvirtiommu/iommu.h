@@ -86,7 +86,7 @@ VIOMMU_API int viommu_free(struct viommu *iommu);
 VIOMMU_API struct viommu_vm *viommu_get_vm(const struct viommu *iommu);
 
 /**
- * What an IOMMU is: "vtd", "virtio", "its", "lpis".
+ * What an IOMMU is: "vtd", "smmuv3", "virtio", "its", "lpis".
  *
  * Any thread, any time.
  * @param iommu  the IOMMU
@@ -162,7 +162,22 @@ struct viommu_device_config {
 	/** Behind a virtio-iommu: what is particular to the endpoint (virtio.h), so that a guest
 	 * never sees it without; NULL: nothing. NULL for other engines. Copied. */
 	const struct viommu_virtio_endpoint *virtio;
+	/** The device can wait: where the guest's tables ask for it (Arm SMMUv3, 3.12.2), a request is answered
+	 * VIOMMU_STALLED, with viommu_answer.token, and this says how it ends, from a call on the registers or
+	 * viommu_run(): VIOMMU_RESUME_*. It may be called before the call that answered VIOMMU_STALLED has returned. Token 0:
+	 * all requests that were answered so with token 0, which the guest has not been told of yet, are to be asked
+	 * again; there may be none. Requests that wait hold no section open. Who was answered by a function of dma.h is not
+	 * told the token, and asks again whatever this says. NULL: requests of the device never wait. */
+	void (*resume)(void *opaque, uint64_t token, uint32_t action);
 };
+
+/** @name How a stalled request ends
+ * @{
+ */
+#define VIOMMU_RESUME_RETRY 0U /**< it is to be asked again */
+#define VIOMMU_RESUME_ABORT 1U /**< it has failed */
+#define VIOMMU_RESUME_ZERO  2U /**< it has ended as VIOMMU_ANSWER_ZERO says */
+/** @} */
 
 /**
  * Creates a requester. Listeners of the whole IOMMU learn of it by the next viommu_run(), which the
@@ -388,13 +403,17 @@ struct viommu_answer {
 	uint16_t reason; /**< with VIOMMU_FAULT: the architecture's fault reason; 0: blocked,
 			    nothing to record */
 	uint16_t ats;	 /**< with VIOMMU_AT_TRANSLATION: VIOMMU_ATS_* */
-	uint64_t token;	 /**< of a stalled request; 0: it is not stalled (no engine stalls yet) */
+	uint64_t token;	 /**< with VIOMMU_STALLED: see viommu_device_config.resume */
 	/** How far the mapping of the first address goes: all of the naturally aligned block of
 	 * 1 << extent_lg2 bytes around it is translated alike, contiguous in guest memory and with the same
 	 * permission. The mapping may be larger. 0 where there are no fragments. */
 	uint32_t extent_lg2;
-	uint32_t flags; /**< 0 */
+	uint32_t flags; /**< VIOMMU_ANSWER_* */
 };
+
+/** With VIOMMU_FAULT: the guest asked that the device is not told of an error; reads are 0, writes have no effect
+ * (Arm SMMUv3, CD.A = 0). */
+#define VIOMMU_ANSWER_ZERO 1U
 
 /**
  * Translates a request through a channel.
@@ -411,6 +430,7 @@ struct viommu_answer {
  * @return VIOMMU_OK: all of [first, last] is covered. VIOMMU_MORE: max fragments were not enough,
  * or 65536 pages have been looked at. VIOMMU_FAULT: refused at answer->next, and recorded unless
  * VIOMMU_QUIET was set.
+ * VIOMMU_STALLED: it waits at answer->next for the guest (viommu_device_config.resume).
  * VIOMMU_INTERRUPT: an interrupt message, not a DMA. Negative: misuse (VIOMMU_EINVAL; VIOMMU_EBUSY
  * from inside a callback of this very channel, unless the channel's own cache has the answer);
  * nothing is recorded.
@@ -435,7 +455,7 @@ VIOMMU_API int viommu_translate(struct viommu_channel *channel,
  * @param answers    one for each request; written up to and including number *done, if that was
  * not refused with a negative result
  * @param done       receives how many requests have been answered with VIOMMU_OK
- * @return VIOMMU_OK: all of them. VIOMMU_MORE, VIOMMU_FAULT, VIOMMU_INTERRUPT: what
+ * @return VIOMMU_OK: all of them. VIOMMU_MORE, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT: what
  * viommu_translate() said of request *done, whose fragments follow the others'; go on from there.
  * Negative: misuse, as for viommu_translate(), of request *done; those before it are answered.
  */

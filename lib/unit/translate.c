@@ -522,18 +522,23 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	q->type = request->type;
 	q->reason = 0;
 	q->ats = 0;
+	q->flags = 0;
+	q->token = 0;
+	q->stalls = q->device->config.resume != NULL;
 	t->extent_lg2 = 0;
 	result = translate_blocks(t, request->last, fragments, max, &count);
 	q->entry = kept;
 	if (UNLIKELY(is_counted(q->device->iommu))) /* from when it was not */
 		kept->domain = NULL;
-	if (result == VIOMMU_FAULT && !q->quiet)
+	if ((result == VIOMMU_FAULT || result == VIOMMU_STALLED) && !q->quiet)
 		probe_fault(q);
 	*answer = (struct viommu_answer){ .next = q->iova,
 					  .count = count,
 					  .reason = q->reason,
 					  .ats = q->ats,
-					  .extent_lg2 = t->extent_lg2 };
+					  .token = q->token,
+					  .extent_lg2 = t->extent_lg2,
+					  .flags = q->flags };
 	return result;
 }
 

@@ -47,8 +47,9 @@ struct query {
 	/* Set by parse, if the engine is by_domain: whose table entry decided; VIOMMU_ANY_PASID: not
 	 * known, or none did. */
 	uint32_t entry_pasid;
-	bool fpd;   /* the tables ask not to record some faults of this requester */
-	bool quiet; /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
+	bool fpd;    /* the tables ask not to record some faults of this requester */
+	bool stalls; /* it can wait for the guest: VIOMMU_STALLED, with a token */
+	bool quiet;  /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
 	const struct pt_observer
 		*observer; /* quiet only: sees every structure that is read; or NULL */
 	/* The requester's context as far as it is known: whoever asks has room for it, and a
@@ -62,13 +63,15 @@ struct query {
 	struct translation found;
 	uint16_t reason;
 	uint16_t ats;
+	uint32_t flags; /* VIOMMU_ANSWER_* */
+	uint64_t token;
 };
 
 struct engine {
 	const char *name;
 	uint32_t last_id; /* of a device */
 	/* Everything that the caches did not answer. VIOMMU_OK with q->found, VIOMMU_FAULT with
-	 * q->reason (recorded, unless quiet), VIOMMU_INTERRUPT. */
+	 * q->reason (recorded, unless quiet), VIOMMU_INTERRUPT; VIOMMU_STALLED with q->token, if q->stalls. */
 	int (*translate)(struct viommu *u, struct query *q);
 	/* Reads the tables of (q->device, q->pasid). VIOMMU_OK, or VIOMMU_FAULT with q->reason. No
 	 * trace. */

@@ -10,8 +10,8 @@
 
 #include "conform.h"
 
-static const struct conform_engine *const engines[] = { &conform_toy, &conform_vtd,
-							&conform_virtio };
+static const struct conform_engine *const engines[] = { &conform_toy, &conform_vtd, &conform_virtio,
+							&conform_smmuv3 };
 
 static struct conform_rig r;
 static const char *row;

@@ -10,6 +10,7 @@
 #include <libvirtiommu/dma.h>
 #include <libvirtiommu/its.h>
 #include <libvirtiommu/riscv.h>
+#include <libvirtiommu/smmuv3.h>
 
 #include "abi.h"
 #include "bits.h"
@@ -117,10 +118,14 @@ AT(viommu_limits, partitions, 48, 4);
 AT(viommu_device_config, partition, 12, 4);
 AT(viommu_device_config, page_response, 32, 8);
 AT(viommu_device_config, virtio, 40, 8);
+AT(viommu_device_config, resume, 48, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
 AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
 AT(viommu_riscv_config, limits, 48, 8);
+AT(viommu_smmuv3_config, idr, 8, 24);
+AT(viommu_smmuv3_config, gbpa, 40, 4);
+AT(viommu_smmuv3_config, limits, 56, 8);
 AT(viommu_lpis_config, limits, 72, 8);
 AT(viommu_its_config, limits, 72, 8);
 AT(viommu_lpi, priority, 12, 4);
@@ -132,13 +137,28 @@ static const struct {
 	int result;
 	const char *name;
 } names[] = {
-	{ 0, "VIOMMU_OK" },	     { 1, "VIOMMU_FAULT" },	  { 2, "VIOMMU_PENDING" },
-	{ 3, "VIOMMU_MORE" },	     { 4, "VIOMMU_INTERRUPT" },	  { -1, "VIOMMU_EINVAL" },
-	{ -2, "VIOMMU_ESIZE" },	     { -3, "VIOMMU_ENOMEM" },	  { -4, "VIOMMU_EEXIST" },
-	{ -5, "VIOMMU_ENOENT" },     { -6, "VIOMMU_EBUSY" },	  { -7, "VIOMMU_ENOTSUP" },
-	{ -8, "VIOMMU_ELIMIT" },     { -9, "VIOMMU_ESTATE" },	  { -10, "VIOMMU_ENOSPC" },
-	{ -11, "VIOMMU_EINTERNAL" }, { 5, "VIOMMU_UNREACHABLE" }, { 6, "unknown" },
-	{ -12, "unknown" },	     { INT32_MAX, "unknown" },	  { INT32_MIN, "unknown" },
+	{ 0, "VIOMMU_OK" },
+	{ 1, "VIOMMU_FAULT" },
+	{ 2, "VIOMMU_PENDING" },
+	{ 3, "VIOMMU_MORE" },
+	{ 4, "VIOMMU_INTERRUPT" },
+	{ -1, "VIOMMU_EINVAL" },
+	{ -2, "VIOMMU_ESIZE" },
+	{ -3, "VIOMMU_ENOMEM" },
+	{ -4, "VIOMMU_EEXIST" },
+	{ -5, "VIOMMU_ENOENT" },
+	{ -6, "VIOMMU_EBUSY" },
+	{ -7, "VIOMMU_ENOTSUP" },
+	{ -8, "VIOMMU_ELIMIT" },
+	{ -9, "VIOMMU_ESTATE" },
+	{ -10, "VIOMMU_ENOSPC" },
+	{ -11, "VIOMMU_EINTERNAL" },
+	{ 5, "VIOMMU_UNREACHABLE" },
+	{ 6, "VIOMMU_STALLED" },
+	{ 7, "unknown" },
+	{ -12, "unknown" },
+	{ INT32_MAX, "unknown" },
+	{ INT32_MIN, "unknown" },
 };
 
 static void result_names(void **state)
@@ -289,6 +309,16 @@ static int new_vtd_limits(struct subject *s, void *limits)
 	return new_vtd(s, &config);
 }
 
+static int new_smmuv3(struct subject *s, void *config)
+{
+	struct viommu *iommu = NULL;
+	int result = viommu_smmuv3_new(s->g.vm, config, &iommu);
+
+	assert_true(!result == !!iommu);
+	assert_int_equal(viommu_free(iommu), VIOMMU_OK);
+	return result;
+}
+
 static int new_device(struct subject *s, void *config)
 {
 	struct viommu_device *device = NULL;
@@ -361,6 +391,7 @@ static const struct {
 	{ "viommu_vtd_new", new_vtd, sizeof(struct viommu_vtd_config), 24, false, 4, 0 },
 	{ "viommu_vtd_new host", new_vtd_host, sizeof(struct viommu_host), 4, true, 4, 0 },
 	{ "viommu_vtd_new limits", new_vtd_limits, sizeof(struct viommu_limits), 4, true, 0, 0 },
+	{ "viommu_smmuv3_new", new_smmuv3, sizeof(struct viommu_smmuv3_config), 32, false, 4, 0 },
 	{ "viommu_device_new", new_device, sizeof(struct viommu_device_config), 16, false, 4, 0 },
 	{ "viommu_lpis_new", new_lpis, sizeof(struct viommu_lpis_config), 16, false, 4,
 	  VIOMMU_LPIS_NO_GUEST_WRITES | VIOMMU_LPIS_DIRECT },
