@@ -596,6 +596,43 @@ static void many_global_pages(void **state)
 	}
 }
 
+/* What one invalidation looks at does not grow with the domains that have global pages, nor with the cap on them:
+ * up to DOMAIN_VISITED_MAX are visited, the first few of them page by page, and longer chains go as a whole. */
+static void global_pages_at_any_cap(void **state)
+{
+	const struct domain_match match = { ONE(7, 1), .kinds = 0xf, .globals = 0xf };
+	const uint32_t bound = (2 * DOMAIN_VISITED_MAX + DOMAIN_PROBED_MAX * DOMAIN_PROBES_MAX) / 4;
+	const uint64_t last = 0x1000 + DOMAIN_PROBES_MAX * UINT64_C(0x1000) - 1;
+	uint32_t most = 0;
+
+	for (uint32_t cap = 64; cap <= 65536; cap *= 32) {
+		for (uint32_t count = 1; count <= cap; count *= count < 128 ? 2 : 8) {
+			struct world w;
+			uint32_t steps;
+
+			setup_world(&w, cap);
+			for (uint32_t i = 1; i <= count; i++) {
+				struct domain_key k = key(7, i, 1);
+				struct domain *d = get(&w, &k);
+
+				fill_global(&w, d, 0x1000);
+				fill_global(&w, d, 0x1000);
+			}
+			steps = domains_flush_range(&w.domains, &match, 0x1000, last, false);
+			most = steps > most ? steps : most;
+			assert_true(steps <= bound);
+			for (uint32_t i = 1; i <= count; i++) {
+				struct domain_key k = key(7, i, 1);
+
+				assert_false(cached(&w, get(&w, &k), 0x1000));
+			}
+			end_world(&w);
+		}
+	}
+	assert_true(most > bound / 2); /* else it shows nothing */
+	print_message("at most %u of %u steps\n", most, bound);
+}
+
 /* ---- many domains of one id ---- */
 
 /* Whether the flush of one reaches the other: their hashes are alike, which is rare. */
@@ -916,6 +953,7 @@ int main(void)
 		cmocka_unit_test(the_first_global_page),
 		cmocka_unit_test(when_the_group_is_visited),
 		cmocka_unit_test(many_global_pages),
+		cmocka_unit_test(global_pages_at_any_cap),
 		cmocka_unit_test(pages_in_pieces),
 		cmocka_unit_test(pieces_are_forgotten),
 		cmocka_unit_test(ranges_of_a_domain),
