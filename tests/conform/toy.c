@@ -7,14 +7,12 @@
 #include "pt_memory.h"
 #include "ring.h"
 #include "state.h"
-#include "unit.h"
 
 #define FAULT_LOCK 1 /* of struct regs_row */
 
 struct toy {
 	struct viommu unit; /* first */
 	struct regs regs;
-	_Atomic uint64_t table; /* latched by CTRL.EN: address | TOY_CTRL_EN */
 	/* The call that has the unit. */
 	struct ring_commands commands;
 	struct completion sync;	    /* of the SYNC at the head */
@@ -43,45 +41,55 @@ static int fault(struct toy *t, struct query *q, unsigned reason)
 {
 	const struct ring_registers at = { &t->regs, &t->fault_lock, TOY_FLT_HEAD, TOY_FLT_TAIL };
 	const struct ring ring = ring_at(regs_get(&t->regs, TOY_FLT_BASE), RING_ENTRIES);
-	uint32_t id = atomic_load_explicit(&q->device->id, memory_order_relaxed);
-	const uint64_t word[2] = { bits_put(TOY_FLT_ID, id) | bits_put(TOY_FLT_REASON, reason),
+	const uint64_t word[2] = { bits_put(TOY_FLT_ID, q->id) | bits_put(TOY_FLT_REASON, reason),
 				   q->iova };
 
 	q->reason = (uint16_t)reason;
 	q->cacheable = false;
 	q->ats = VIOMMU_ATS_UNSUPPORTED;
-	if (!q->quiet && !ring_record(&t->unit, &t->faults, &ring, &at, word))
+	if (q->quiet)
+		return VIOMMU_FAULT;
+	if (!ring_record(&t->unit, &t->faults, &ring, &at, word))
 		regs_set_bits(&t->regs, TOY_STATUS, TOY_STATUS_LOST);
+	unit_lines(&t->unit);
 	return VIOMMU_FAULT;
+}
+
+/* Line 0: there is something to look at. */
+static uint64_t lines(struct viommu *u)
+{
+	const struct regs *r = &toy_of(u)->regs;
+
+	return regs_get(r, TOY_FLT_HEAD) != regs_get(r, TOY_FLT_TAIL) || regs_get(r, TOY_STATUS);
 }
 
 /* ---- translation ---- */
 
+static const struct pt_config one_level = {
+	.page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3, .in_bits = 21, .out_bits = 52
+};
+
 /* From requester to domain: no trace, and nothing cached; unit_context() does that. */
 static int parse(struct viommu *u, struct query *q, struct context *context)
 {
-	uint64_t table = atomic_load_explicit(&toy_of(u)->table, memory_order_acquire);
+	const struct regs *r = &toy_of(u)->regs;
 	uint32_t domain;
 	uint64_t raw;
 
 	q->reason = TOY_OFF;
-	if (!(table & TOY_CTRL_EN))
+	if (!(regs_get(r, TOY_CTRL) & TOY_CTRL_EN))
 		return VIOMMU_FAULT;
 	q->reason = TOY_BAD_TABLE;
-	if (!mem_load64(u->vm, (table & TOY_DEVICE_PT) + q->id * 8, &raw))
+	if (!mem_load64(u->vm, regs_get(r, TOY_TABLE) + q->id * 8, &raw))
 		return VIOMMU_FAULT;
 	q->reason = TOY_NO_DEVICE;
 	if (!(raw & TOY_DEVICE_V) || (raw & TOY_DEVICE_RSVD))
 		return VIOMMU_FAULT;
 	domain = (uint32_t)bits_get(raw, TOY_DEVICE_DOMAIN);
-	*context = (struct context){ .key = { .stage2 = { .root = raw & TOY_DEVICE_PT,
-							  .page_lg2 = 12,
-							  .index_lg2 = 9,
-							  .entry_lg2 = 3,
-							  .in_bits = 21,
-							  .out_bits = 52 },
+	*context = (struct context){ .key = { .stage2 = one_level,
 					      .group = domain,
 					      .id = domain_id(domain, VIOMMU_NO_PASID) } };
+	context->key.stage2.root = raw & TOY_DEVICE_PT;
 	return VIOMMU_OK;
 }
 
@@ -143,10 +151,8 @@ static enum ring_executed invalidate(struct viommu *u, uint32_t domain, uint64_t
 {
 	const struct domain_match match = { .group = domain, .id = DOMAIN_ANY, .kinds = 1 };
 
-	unit_pay(u, first == 0 && last == UINT64_MAX
-			    ? domains_flush(&u->domains, &match)
-			    : domains_flush_range(&u->domains, &match, first, last, false));
-	notify_domain(u, (uint32_t)domain, VIOMMU_ANY_PASID, first, last);
+	unit_pay(u, domains_flush_range(&u->domains, &match, first, last, false));
+	notify_domain(u, domain, VIOMMU_ANY_PASID, first, last);
 	return RING_DONE;
 }
 
@@ -199,20 +205,19 @@ static enum ring_executed execute(struct viommu *u, const uint64_t *word)
 
 static enum ring_executed run_commands(struct toy *t)
 {
-	enum ring_executed executed = RING_DONE;
+	const struct ring *r = &t->commands.ring;
+	enum ring_executed executed = RING_ERROR;
 	uint32_t tail;
 
-	if (!(atomic_load_explicit(&t->table, memory_order_relaxed) & TOY_CTRL_EN) ||
+	if (!(regs_get(&t->regs, TOY_CTRL) & TOY_CTRL_EN) ||
 	    (regs_get(&t->regs, TOY_STATUS) & TOY_STATUS_COMMAND))
 		return RING_DONE;
-	if (!ring_position(&t->commands.ring, regs_get(&t->regs, TOY_CMD_TAIL), &tail) ||
-	    ring_used(&t->commands.ring, t->commands.head, tail) > t->commands.ring.entries)
-		executed = RING_ERROR;
-	else
+	if (ring_position(r, regs_get(&t->regs, TOY_CMD_TAIL), &tail) &&
+	    t->commands.head < ring_span(r) && ring_used(r, t->commands.head, tail) <= r->entries)
 		executed = ring_run(&t->unit, &t->commands, tail, execute);
 	if (executed == RING_ERROR)
 		regs_set_bits(&t->regs, TOY_STATUS, TOY_STATUS_COMMAND);
-	regs_put(&t->regs, TOY_CMD_HEAD, ring_register(&t->commands.ring, t->commands.head));
+	regs_put(&t->regs, TOY_CMD_HEAD, ring_register(r, t->commands.head));
 	return executed;
 }
 
@@ -230,24 +235,21 @@ static int run(struct viommu *u)
 /* ---- registers ---- */
 
 /* Everything may be translated otherwise from now on; commands are taken from @head on. */
-static void begin(struct toy *t, uint64_t table, uint32_t head)
+static void begin(struct toy *t, uint32_t head)
 {
-	atomic_store_explicit(&t->table, table, memory_order_release);
+	bool on = regs_get(&t->regs, TOY_CTRL) & TOY_CTRL_EN;
+
 	notify_forget(&t->unit, true, true);
 	t->commands.ring = ring_at(regs_get(&t->regs, TOY_CMD_BASE), RING_WRAP);
 	ring_restart(&t->commands, head, true);
 	t->sync = (struct completion){ .epoch = 0 };
+	deferred_bits(&t->deferred, &t->regs, TOY_CTRL, on ? TOY_CTRL_ON : 0, on ? 0 : TOY_CTRL_ON);
 }
 
 static void write_ctrl(void *engine, const struct regs_write *w)
 {
-	struct toy *t = engine;
-	bool on = w->written & TOY_CTRL_EN;
-
-	if (!((w->written ^ w->old) & TOY_CTRL_EN))
-		return;
-	begin(t, on ? (regs_get(&t->regs, TOY_TABLE) & TOY_DEVICE_PT) | TOY_CTRL_EN : 0, 0);
-	deferred_bits(&t->deferred, &t->regs, TOY_CTRL, on ? TOY_CTRL_ON : 0, on ? 0 : TOY_CTRL_ON);
+	if ((w->written ^ w->old) & TOY_CTRL_EN)
+		begin(engine, 0);
 }
 
 /* With fault_lock held. */
@@ -284,41 +286,34 @@ static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 
 /* ---- life ---- */
 
-static int begin_anew(struct toy *t, uint64_t table, uint32_t head)
+static int begin_anew(struct toy *t, uint32_t head)
 {
 	ring_records_reset(&t->faults);
-	begin(t, table, head);
-	t->deferred = (struct deferred){ .due = false };
-	deferred_again(&t->deferred); /* nothing is shown: VIOMMU_PENDING as long as it is */
-	return deferred_show(&t->unit, &t->deferred, &t->regs) ? VIOMMU_OK : VIOMMU_PENDING;
+	begin(t, head);
+	return run(&t->unit);
 }
 
 static int reset(struct viommu *u)
 {
 	regs_reset(&toy_of(u)->regs);
-	return begin_anew(toy_of(u), 0, 0);
+	return begin_anew(toy_of(u), 0);
 }
 
 static void save(struct viommu *u, struct state_writer *state)
 {
 	state_record(state, "regs");
 	regs_save(&toy_of(u)->regs, state);
-	state_put64(state, atomic_load(&toy_of(u)->table));
 }
 
 static int restore(struct viommu *u, struct state_reader *state)
 {
 	uint64_t value[ARRAY_COUNT(rows)];
 	struct toy *t = toy_of(u);
-	uint64_t table;
 
-	if (!state_find(state, "regs") || !regs_load(&t->regs, state, value))
-		return VIOMMU_ESTATE;
-	table = state_get64(state);
-	if (state_left(state) || state->bad || (table & ~(TOY_DEVICE_PT | TOY_CTRL_EN)))
+	if (!state_find(state, "regs") || !regs_load(&t->regs, state, value) || state_left(state))
 		return VIOMMU_ESTATE;
 	regs_take(&t->regs, value);
-	return begin_anew(t, table, (uint32_t)regs_get(&t->regs, TOY_CMD_HEAD));
+	return begin_anew(t, (uint32_t)regs_get(&t->regs, TOY_CMD_HEAD));
 }
 
 static void free_toy(struct viommu *u)
@@ -344,6 +339,7 @@ static const struct engine toy_engine = { .name = "toy",
 					  .save = save,
 					  .restore = restore,
 					  .by_domain = true,
+					  .lines = lines,
 					  .free = free_toy };
 
 int toy_new(struct viommu_vm *vm, const struct viommu_host *host,

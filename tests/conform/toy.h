@@ -7,7 +7,8 @@
  *	command ring   16-byte commands, indices with a wrap bit
  *	fault ring     16-byte records, indices in entries
  *
- * A guest writes the bases, then CTRL.EN; CTRL.ON follows when nobody uses what was before.
+ * A guest writes the bases, then CTRL.EN; CTRL.ON follows when nobody uses what was before. Line 0 is high while there
+ * are fault records, or STATUS says something.
  */
 #ifndef TOY_H
 #define TOY_H
