@@ -71,8 +71,8 @@ extern const struct part part_virtio;
 extern const struct part part_riscv;
 extern const struct part part_smmu;
 extern const struct part part_its;
+extern const struct part part_tce;
 /* Lines of engines that do not exist yet. */
 extern const struct part part_amdvi;
-extern const struct part part_tce;
 
 #endif

@@ -20,20 +20,3 @@ static const struct line_row amdvi_lines[] = {
 	{ TAPE_S, ROLE_EFFECT, line_message, NULL, NULL },
 };
 const struct part part_amdvi = { .headers = amdvi_headers, ROWS(amdvi_lines) };
-
-static const struct header_row tce_headers[] = {
-	{ "ram", "x", true }, { "pe", "*", false }, { "vio", "xxxx", false }, { NULL, NULL, false }
-};
-static const struct line_row tce_lines[] = {
-	{ TAPE_H, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_RT, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_X, ROLE_EVENT, line_number, NULL, NULL },
-	{ TAPE_MEM, ROLE_EVENT, line_anything, NULL, NULL },
-	{ TAPE_T, ROLE_EVENT, line_translation32, NULL, NULL },
-	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
-	{ TAPE_WN, ROLE_EFFECT, line_anything, NULL, NULL },
-	{ TAPE_WG, ROLE_EFFECT, line_anything, NULL, NULL },
-	{ TAPE_WZ, ROLE_EFFECT, line_anything, NULL, NULL },
-	{ TAPE_WB, ROLE_EFFECT, line_anything, NULL, NULL },
-};
-const struct part part_tce = { .headers = tce_headers, ROWS(tce_lines) };

@@ -44,6 +44,7 @@ struct player {
 	struct its_play *its;
 	struct riscv_play *riscv;
 	struct smmu_play *smmu;
+	struct tce_play *tce;
 };
 
 /* NULL: not possible, and said on stderr. Header and path have to stay. */

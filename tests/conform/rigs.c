@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* rigs.c - guests of the toy engine, of VT-d and of virtio-iommu, for the rows of test_conform.c. */
+/* rigs.c - guests of the toy engine, of VT-d, of virtio-iommu and of TCE tables, for the rows of test_conform.c. */
 
 #include "check.h"
 
 #include <stdlib.h>
 
 #include "conform.h"
+#include "tce_rig.h"
 #include "toy.h"
 #include "virtio_rig.h"
 
@@ -352,3 +353,74 @@ const struct conform_engine conform_virtio = { "virtio",    virtio_open,   virti
 					       virtio_map,  virtio_unmap,  virtio_detach,
 					       virtio_told, virtio_faults, virtio_another,
 					       true };
+
+/* ---- TCE tables ---- */
+
+static const uint32_t tce_liobn[CONFORM_DEVICES] = { TR_LIOBN(TR_BRIDGE), TR_LIOBN(TR_PLAIN) };
+
+static void tce_open(struct conform_rig *r)
+{
+	const struct viommu_tce_config config = { .limits = &r->limits };
+	struct tce_rig *t = tr_open(&config, 16);
+
+	t->owns_last = UINT64_MAX;
+	r->own = t;
+	r->g = &t->g;
+	for (unsigned d = 0; d < CONFORM_DEVICES; d++) {
+		r->device[d] = t->device[1 + d];
+		r->channel[d] = t->channel[1 + d];
+	}
+}
+
+static void tce_close(struct conform_rig *r)
+{
+	tr_close(r->own);
+}
+
+static void tce_map(struct conform_rig *r, unsigned d, unsigned page, uint64_t gpa, unsigned access)
+{
+	assert_int_equal(tr_put(r->own, tce_liobn[d], CONFORM_IOVA(page), gpa | access), H_SUCCESS);
+	assert_true(tr_told(r->own));
+}
+
+static int tce_unmap(struct conform_rig *r, unsigned d, unsigned page)
+{
+	struct tce_rig *t = r->own;
+
+	assert_int_equal(tr_put(t, tce_liobn[d], CONFORM_IOVA(page), 0), H_SUCCESS);
+	return t->result;
+}
+
+static int tce_detach(struct conform_rig *r, unsigned d)
+{
+	struct tce_rig *t = r->own;
+
+	assert_int_equal(tr_stuff(t, tce_liobn[d], CONFORM_IOVA(0), 0, CONFORM_PAGES), H_SUCCESS);
+	return t->result;
+}
+
+static bool tce_told(struct conform_rig *r)
+{
+	const struct tce_rig *t = r->own;
+
+	return t->result == VIOMMU_OK ||
+	       (t->completions && t->completed[(t->completions - 1) % TR_LOG] == t->token);
+}
+
+static unsigned tce_faults(struct conform_rig *r)
+{
+	struct tce_rig *t = r->own;
+	unsigned faults = t->faults;
+
+	t->faults = 0;
+	return faults;
+}
+
+static struct viommu *tce_another(struct conform_rig *r)
+{
+	return tr_another(r->own);
+}
+
+const struct conform_engine conform_tce = { "tce",	 tce_open,   tce_close, tce_map,
+					    tce_unmap,	 tce_detach, tce_told,	tce_faults,
+					    tce_another, true };

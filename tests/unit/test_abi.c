@@ -18,6 +18,7 @@
 #include <libvirtiommu/nesting.h>
 #include <libvirtiommu/observe.h>
 #include <libvirtiommu/routes.h>
+#include <libvirtiommu/tce.h>
 
 /* ---- frozen layouts, from the public headers alone ---- */
 
@@ -129,6 +130,10 @@ AT(viommu_smmuv3_config, limits, 56, 8);
 AT(viommu_lpis_config, limits, 72, 8);
 AT(viommu_its_config, limits, 72, 8);
 AT(viommu_lpi, priority, 12, 4);
+AT(viommu_tce_config, limits, 88, 8);
+AT(viommu_tce_pe, mmio_last, 96, 8);
+static_assert(sizeof(struct viommu_tce_window) == 24, "every byte is named");
+static_assert(sizeof(struct viommu_tce_fault) == 32, "every byte is named");
 #endif
 
 /* ---- viommu_strerror, viommu_version ---- */

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * tce_sync.c - when a call that took entries away is complete (LoPAR: on return the old TCE is no longer in force).
+ *
+ * Sections that were open then, and invalidations that devices have not answered, hold it back, if they are of devices
+ * that have used windows of this PE; what is nobody's in particular holds back everything. Who uses what is gathered once for all
+ * calls that are pending. A reset or a restored state concerns all, and calls that come after it wait for it.
+ */
+
+#include "probe.h"
+#include "tce_engine.h"
+
+static const struct tce_use none = { UINT64_MAX, UINT64_MAX };
+
+static void lower(struct tce_use *to, const struct tce_use *use)
+{
+	if (use->epoch < to->epoch)
+		to->epoch = use->epoch;
+	if (use->token < to->token)
+		to->token = use->token;
+}
+
+static void note(struct tce *t, const struct tce_device *d, struct tce_use use)
+{
+	uint32_t used = d ? atomic_load(&d->used) : TCE_SEVERAL;
+
+	lower(&t->everybody, &use);
+	if (used - 1 < t->config.pes)
+		lower(&t->use[used - 1], &use);
+	else
+		lower(&t->anybody, &use); /* it may just begin to use some */
+}
+
+/* Never holds anything back itself: it only takes down. */
+static bool see_section(void *opaque, const void *owner, uint64_t entered)
+{
+	const struct tce_device *d = owner; /* device is the first member */
+
+	note(opaque, d, (struct tce_use){ entered, UINT64_MAX });
+	return false;
+}
+
+static void see_outstanding(void *opaque, struct viommu_device *device, uint64_t token)
+{
+	note(opaque, tce_device_of(device), (struct tce_use){ UINT64_MAX, token });
+}
+
+static void gather(struct tce *t)
+{
+	const struct epoch_filter filter = { see_section, t };
+
+	t->anybody = none;
+	t->everybody = none;
+	for (uint32_t i = 0; i < t->config.pes; i++)
+		t->use[i] = none;
+	/* membarrier has failed: they may be anybody's, and of any age */
+	if (!epoch_passed_for(&t->unit.epoch, UINT64_MAX, &t->unit.self, &filter))
+		lower(&t->anybody, &(struct tce_use){ 0, UINT64_MAX });
+	devices_each_outstanding(&t->unit, see_outstanding, t);
+}
+
+static bool holds_back(const struct tce_use *use, const struct tce_pending *p)
+{
+	return use->epoch < p->epoch || use->token <= p->invalidation;
+}
+
+/* As it was gathered. */
+static bool in_use(const struct tce *t, const struct tce_pending *p)
+{
+	if (!p->epoch)
+		return false;
+	if (holds_back(&t->anybody, p))
+		return true;
+	return holds_back(p->scope == TCE_PE ? &t->use[p->owner] : &t->everybody, p);
+}
+
+/* From here on nobody begins to use what was taken away. */
+static void start(struct tce *t, struct tce_pending *p)
+{
+	notify_complete(&t->unit);
+	p->epoch = epoch_start(&t->unit.epoch);
+	p->invalidation = devices_last_token(&t->unit);
+}
+
+/* Whether nobody does; if not, viommu_run() will be worthwhile when that changes. */
+static bool nobody_uses(struct tce *t, const struct tce_pending *p)
+{
+	struct viommu *u = &t->unit;
+
+	if (LIKELY(!atomic_load(&u->outstanding_count) &&
+		   epoch_passed(&u->epoch, p->epoch, &u->self)))
+		return true;
+	gather(t);
+	if (!in_use(t, p))
+		return true;
+	epoch_ask(&u->epoch);
+	gather(t);
+	return !in_use(t, p);
+}
+
+static void report(struct tce *t, const struct tce_pending *p)
+{
+	if (t->config.complete)
+		t->config.complete(t->config.opaque, p->token, p->status);
+	probe_completion(&t->unit);
+}
+
+int tce_finish(struct tce *t, struct tce_pending *p, bool took)
+{
+	if (!took) {
+		/* complete, whatever is told on this occasion */
+		notify_end(&t->unit, VIOMMU_OK);
+		return VIOMMU_OK;
+	}
+	start(t, p);
+	if (!notify_settled(&t->unit)) {
+		unit_work(&t->unit);
+	} else if (LIKELY(nobody_uses(t, p))) {
+		probe_completion(&t->unit);
+		return VIOMMU_OK;
+	}
+	/* there is room: else it would not have begun */
+	t->pending[t->pending_count++] = *p;
+	return VIOMMU_PENDING;
+}
+
+void tce_finish_later(struct tce *t, struct tce_pending *p, bool took)
+{
+	p->epoch = 0;
+	if (took)
+		start(t, p);
+	t->pending[t->pending_count++] = *p;
+	unit_work(&t->unit);
+}
+
+void tce_hold_back(struct tce *t)
+{
+	t->quiet = (struct tce_pending){ .scope = TCE_ALL };
+	start(t, &t->quiet);
+	if (notify_settled(&t->unit) && nobody_uses(t, &t->quiet))
+		t->quiet.epoch = 0;
+}
+
+/* Whatever is in use no more, in order. */
+static void complete_some(struct tce *t)
+{
+	uint32_t left = 0;
+
+	gather(t);
+	if (!in_use(t, &t->quiet))
+		t->quiet.epoch = 0;
+	if (t->quiet.epoch)
+		return;
+	/* at most TCE_PENDING_MAX steps */
+	for (uint32_t i = 0; i < t->pending_count; i++) {
+		const struct tce_pending p = t->pending[i];
+
+		if (in_use(t, &p))
+			t->pending[left++] = p;
+		else
+			report(t, &p);
+	}
+	t->pending_count = left;
+}
+
+static bool anything_pending(const struct tce *t)
+{
+	return t->pending_count || t->quiet.epoch;
+}
+
+int tce_complete(struct tce *t, bool done)
+{
+	struct viommu *u = &t->unit;
+
+	if (anything_pending(t) && !notify_settled(u))
+		return VIOMMU_PENDING;
+	if (anything_pending(t))
+		complete_some(t);
+	if (anything_pending(t)) {
+		epoch_ask(&u->epoch);
+		complete_some(t);
+	}
+	if (anything_pending(t))
+		return VIOMMU_PENDING;
+	epoch_done(&u->epoch);
+	return done ? VIOMMU_OK : VIOMMU_PENDING;
+}
+
+void tce_drop_pending(struct tce *t)
+{
+	t->pending_count = 0;
+	t->quiet.epoch = 0;
+	epoch_done(&t->unit.epoch);
+}
