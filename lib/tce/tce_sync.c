@@ -20,29 +20,36 @@ static void lower(struct tce_use *to, const struct tce_use *use)
 		to->token = use->token;
 }
 
-static void note(struct tce *t, const struct tce_device *d, struct tce_use use)
+/* @used: as in struct tce_device. */
+static void note(struct tce *t, uint32_t used, struct tce_use use)
 {
-	uint32_t used = d ? atomic_load(&d->used) : TCE_SEVERAL;
-
 	lower(&t->everybody, &use);
 	if (used - 1 < t->config.pes)
 		lower(&t->use[used - 1], &use);
 	else
-		lower(&t->anybody, &use); /* it may just begin to use some */
+		lower(&t->anybody, &use);
 }
 
-/* Never holds anything back itself: it only takes down. */
+/* Never holds anything back itself: it only takes down. Whoever has used nothing yet may just begin to. */
 static bool see_section(void *opaque, const void *owner, uint64_t entered)
 {
 	const struct tce_device *d = owner; /* device is the first member */
 
-	note(opaque, d, (struct tce_use){ entered, UINT64_MAX });
+	note(opaque, d ? atomic_load(&d->used) : TCE_SEVERAL,
+	     (struct tce_use){ entered, UINT64_MAX });
 	return false;
 }
 
+/* Of one that has used nothing, it is about what it could. */
 static void see_outstanding(void *opaque, struct viommu_device *device, uint64_t token)
 {
-	note(opaque, tce_device_of(device), (struct tce_use){ UINT64_MAX, token });
+	const struct tce_device *d = tce_device_of(device);
+	const struct tce_pe *pe = tce_pe_of(opaque, tce_id(d));
+	uint32_t used = atomic_load(&d->used);
+
+	if (!used && pe)
+		used = 1 + atomic_load_explicit(&pe->owner, memory_order_relaxed);
+	note(opaque, used, (struct tce_use){ UINT64_MAX, token });
 }
 
 static void gather(struct tce *t)
