@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "abi.h"
 #include "channel.h"
 
 /* Whether what the micro-TLB holds may still be used. */
@@ -37,14 +38,13 @@ bool channel_peek(struct viommu_channel *channel, uint64_t iova, struct translat
 	const struct micro_entry *e = channel_entry(channel, iova);
 	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
 
-	if ((channel->seen != now && !current(channel)) || e->serial != channel->serial ||
-	    iova - e->first >= e->bytes)
+	if ((channel->seen != now && !current(channel)) || !channel_keeps(channel, e, iova))
 		return false;
-	*found = (struct translation){ .iova = iova & ~bits_low(12),
-				       .gpa = e->gpa + ((iova & ~bits_low(12)) - e->first),
-				       .size_lg2 = 12 };
-	found->perm = (uint8_t)((e->grant[0] & 7) | (e->grant[1] & 7) << 3);
-	if (!((e->grant[0] | e->grant[1]) >> 32 & VIOMMU_FRAGMENT_CLEAN))
+	*found = (struct translation){ .iova = iova & ~bits_low(MICRO_PAGE_LG2),
+				       .gpa = e->gpa,
+				       .size_lg2 = MICRO_PAGE_LG2 };
+	found->perm = (uint8_t)(e->grant[0].perm | e->grant[1].perm << 3);
+	if (!((e->grant[0].flags | e->grant[1].flags) & VIOMMU_FRAGMENT_CLEAN))
 		found->perm |= (uint8_t)PERM_DIRTY;
 	return true;
 }
@@ -56,29 +56,45 @@ static_assert(offsetof(struct viommu_answer, flags) ==
 		      offsetof(struct viommu_answer, extent_lg2) + sizeof(uint32_t),
 	      "stored together");
 
-/* Every instruction here is paid by every DMA: tests/bench counts them. */
+/* Every instruction here is paid by every DMA: tests/bench counts them. @outside: of what has no host address;
+ * constant where this is inlined. */
+ALWAYS_INLINE bool hit_of(struct viommu_channel *channel, const struct viommu_request *r,
+			  bool outside, struct viommu_fragment *f, struct viommu_answer *answer)
+{
+	uint64_t first = r->first, more;
+	const struct micro_entry *e = channel_entry(channel, first);
+	uint64_t access = request_who(r) ^ channel->who;
+
+	/* access and type, as access_and_type() has them, if the PASID is the channel's; or more */
+	access = access >> 32 | access << 32;
+	if (access >= ACCESS_KINDS || !((outside ? e->outside : e->accepts) >> access & 1) ||
+	    !channel_holds(channel, e, first))
+		return false;
+	more = r->last; /* in this order, nothing needs a register that has to be saved */
+	if (more > e->last || __builtin_sub_overflow(more, first, &more))
+		return false;
+	answer_one(answer, first + more);
+	answer_put_extent(answer, e->extent);
+	f->length = more + 1;
+	first = channel_offset(first);
+	f->gpa = e->gpa + first;
+	f->host = outside ? NULL : e->host + first;
+	memcpy(&f->perm, &e->grant[access / VIOMMU_PRIV], sizeof(e->grant[0]));
+	return true;
+}
+
 ALWAYS_INLINE bool hit(struct viommu_channel *channel, const struct viommu_request *r,
 		       struct viommu_fragment *f, struct viommu_answer *answer)
 {
-	const struct micro_entry *e = channel_entry(channel, r->first);
-	uint32_t access = access_and_type(r);
-	uint64_t offset = r->first - e->first;
-	uint64_t last = r->last - e->first;
+	return hit_of(channel, r, false, f, answer);
+}
 
-	if (r->pasid != channel->pasid || access >= ACCESS_KINDS ||
-	    !channel_holds(channel, e, offset, last, access))
-		return false;
-	/* What was loaded for the checks is loaded again: registers that have to be saved cost more. */
-	__asm__("" : "+r"(e));
-	f->gpa = e->gpa + offset;
-	f->length = r->last - r->first + 1;
-	/* whoever mispredicts that the entry has it gets no pointer beyond the entry */
-	offset &= bits_index_mask(offset, e->bytes);
-	f->host = LIKELY(e->host) ? e->host + offset : NULL;
-	memcpy(&f->perm, &e->grant[access / VIOMMU_PRIV], sizeof(e->grant[0]));
-	translate_answer_one(r, answer);
-	answer_put_extent(answer, e->extent);
-	return true;
+static __attribute__((noinline)) bool hit_outside(struct viommu_channel *channel,
+						  const struct viommu_request *r,
+						  struct viommu_fragment *f,
+						  struct viommu_answer *answer)
+{
+	return hit_of(channel, r, true, f, answer);
 }
 
 /* What the shared TLB has of the requester's domain. */
@@ -131,7 +147,8 @@ int channel_translate(struct viommu_channel *channel, const struct viommu_reques
 	enum cached cached;
 	int result;
 
-	if (catch_up(channel) && hit(channel, request, fragments, answer))
+	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
+	    hit_outside(channel, request, fragments, answer))
 		return VIOMMU_OK;
 	cached = shared_hit(channel, request, fragments, answer);
 	if (cached == CACHED)
@@ -159,7 +176,7 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
 		     struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
-	if (!channel || !request || !fragments || !max || !answer)
+	if (is_null(channel) || is_null(request) || is_null(fragments) || is_null(answer) || !max)
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments, answer)))
 		return VIOMMU_OK;
@@ -304,9 +321,10 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->epoch = &u->epoch;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
-	channel->places_lg2 = mask ? 64 - (uint32_t)__builtin_clzll(mask) : 0;
+	channel->places_lg2 = mask ? 64 - (unsigned)__builtin_clzll(mask) : 0;
 	channel->device = device;
 	channel->pasid = pasid;
+	channel->who = pasid;
 	channel->serial = 1;
 	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);

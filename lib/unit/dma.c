@@ -146,13 +146,13 @@ static int go_on(struct dma *d)
 static bool go_on_hit(struct dma *d)
 {
 	const struct micro_entry *e = channel_entry(d->channel, d->request.first);
-	uint64_t offset = d->request.first - e->first;
+	uint64_t first = d->request.first, offset = channel_offset(first);
 	uint64_t bytes;
 
-	if (!channel_holds(d->channel, e, offset, offset, d->request.access) || !e->host)
+	if (!(e->accepts >> d->request.access & 1) || !channel_holds(d->channel, e, first) ||
+	    first > e->last)
 		return false;
-	bytes = e->bytes - offset < d->left ? e->bytes - offset : d->left;
-	offset &= bits_index_mask(offset, e->bytes);
+	bytes = e->last - first < d->left ? e->last - first + 1 : d->left;
 	copy(d, e->host + offset, e->gpa + offset, bytes);
 	return true;
 }
@@ -231,12 +231,14 @@ static inline __attribute__((always_inline)) bool copy_hit(struct viommu_channel
 							   uint64_t bytes, uint32_t access)
 {
 	const struct micro_entry *e = channel_entry(channel, iova);
-	uint64_t offset = iova - e->first;
+	uint64_t offset = channel_offset(iova), last;
 	unsigned char *host;
 
-	if (!channel_holds(channel, e, offset, offset + bytes - 1, access) || !e->host)
+	if (!(e->accepts >> access & 1) || !channel_holds(channel, e, iova))
 		return false;
-	offset &= bits_index_mask(offset, e->bytes);
+	last = iova + bytes - 1;
+	if (last > e->last || last < iova)
+		return false;
 	host = e->host + offset;
 	if (access & VIOMMU_WRITE) { /* known where it is inlined, for reads */
 		copy_in(host, buffer, bytes);

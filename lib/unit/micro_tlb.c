@@ -3,48 +3,33 @@
 
 #include "micro_tlb.h"
 
-/* Another serial: no entry is valid any more. When it wraps, entries of its first use must not come
- * back. */
+/*
+ * Another serial: no entry is valid any more. Serials come again, so entries of an earlier use have to be gone by
+ * then: each time some are looked after, so many that it is all of them in one turn of serials.
+ */
 void channel_empty(struct viommu_channel *channel)
 {
 	channel->domain = NULL;
-	if (++channel->serial == 0) {
-		for (uint64_t i = 0; i <= channel->mask; i++)
-			channel->micro[i].serial = 0;
-		channel->serial = 1;
-	}
-}
-
-/* Of the eight combinations of read, write and fetch, those that three permission bits suffice for:
- * a byte for each permission. A fetch is a read. */
-#define SUFFICES UINT64_C(0xfe0432000e040200)
-
-/* What users (shift 0) or supervisors (3) may do; writing that is not dirty yet asks the tables. */
-static uint32_t accepted(unsigned perm, unsigned shift)
-{
-	unsigned may = perm >> shift & 7 & (perm & PERM_DIRTY ? 7U : ~VIOMMU_WRITE);
-
-	return (uint32_t)(SUFFICES >> 8 * may & 0xff);
-}
-
-static uint64_t grant(unsigned perm, unsigned shift)
-{
-	unsigned granted = perm >> shift & 7;
-
-	return granted | (uint64_t)access_clean(perm, granted) << 32;
+	channel->serial = channel->serial % MICRO_SERIALS + 1;
+	/* 17 at most: limits.channel_entries is at most 65536 */
+	for (uint64_t i = 0; i <= channel->mask / MICRO_SERIALS; i++)
+		channel->micro[channel->swept++ & channel->mask].tag = 0;
 }
 
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
 		  const struct translation *found, const struct mem_place *place)
 {
 	const struct context_entry *context = &channel->entry;
-	uint64_t first = iova & ~bits_low(12);
+	const struct permit *permit = &permits[found->perm];
+	uint64_t first = iova & ~bits_low(MICRO_PAGE_LG2);
 	uint64_t gpa = found->gpa + (first - found->iova);
-	uint64_t bytes = (found->iova | bits_low(found->size_lg2)) - first + 1;
+	uint64_t rest = (found->iova | bits_low(found->size_lg2)) - first;
 	struct micro_entry *e;
+	unsigned char *host;
 
 	/* ROM: the answer depends on the access */
-	if (found->size_lg2 < 12 || (place->host & MEM_REGION_READONLY) || gpa < place->first)
+	if (found->size_lg2 < MICRO_PAGE_LG2 || (place->host & MEM_REGION_READONLY) ||
+	    gpa < place->first)
 		return;
 	if (channel->domain != context->domain || channel->generation != context->generation ||
 	    channel->changes != changes) {
@@ -53,16 +38,17 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 		channel->generation = context->generation;
 		channel->changes = changes;
 	}
-	if (bytes - 1 > place->last - gpa)
-		bytes = place->last - gpa + 1;
+	if (rest > place->last - gpa)
+		rest = place->last - gpa;
+	host = mem_host(place, gpa, false);
 	e = channel_entry(channel, iova);
-	*e = (struct micro_entry){ .first = first,
-				   .bytes = bytes,
-				   .gpa = gpa,
-				   .host = mem_host(place, gpa, false),
-				   .serial = channel->serial,
-				   .accepts = accepted(found->perm, 0) | accepted(found->perm, 3)
-										 << 8,
-				   .grant = { grant(found->perm, 0), grant(found->perm, 3) },
-				   .extent = answer_extent(found->size_lg2) };
+	e->tag = first | channel->serial;
+	e->last = first + rest;
+	e->gpa = gpa;
+	e->host = host;
+	e->grant[0] = permit->grant[0];
+	e->grant[1] = permit->grant[1];
+	e->extent = answer_extent(found->size_lg2);
+	e->accepts = host ? (uint32_t)permit->accepts : 0;
+	e->outside = host ? 0 : (uint32_t)permit->accepts;
 }

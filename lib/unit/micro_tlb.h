@@ -14,16 +14,22 @@
 
 #include "unit.h"
 
+/* What is known from one page on, for requests that begin in it. */
 struct micro_entry {
-	_Alignas(64) uint64_t first; /* iova */
-	uint64_t bytes;
-	uint64_t gpa;	     /* of first */
-	unsigned char *host; /* of first, or NULL */
-	uint32_t serial;     /* of the channel when it was filled; 0: never */
-	uint32_t accepts;    /* bit n: requests with access n, of VIOMMU_READ, ..., VIOMMU_PRIV */
-	uint64_t grant[2];   /* fragment.perm and .flags of users and supervisors */
-	uint64_t extent;     /* answer_extent() */
+	_Alignas(64) uint64_t tag; /* iova of the page | serial of the channel when it was filled */
+	uint64_t last;		   /* iova */
+	uint64_t gpa;		   /* of the page */
+	unsigned char *host;	   /* of the page, or NULL */
+	struct grant grant[2];
+	uint64_t extent;  /* answer_extent() */
+	uint32_t accepts; /* permit.accepts, if it has a host address; or none, */
+	uint32_t outside; /* and the same if it has not */
 };
+
+#define MICRO_PAGE_LG2 12
+
+/* Serials have the bits of a tag that the address of a page leaves: 1 to this. 0: never filled. */
+#define MICRO_SERIALS ((1U << MICRO_PAGE_LG2) - 1)
 
 #define MICRO_ENTRY_LG2 6
 
@@ -34,10 +40,11 @@ struct viommu_channel {
 	struct epoch *epoch;
 	uint64_t seen;	 /* of the epoch, when the entries were last known to be valid */
 	uint64_t places; /* (entries - 1) times their size */
-	uint32_t places_lg2;
-	uint32_t serial;
-	uint32_t pasid;
-	bool open;	  /* viommu_enter() was called */
+	uint64_t places_lg2;
+	uint64_t serial;
+	uint64_t
+		who; /* request_who() of the channel's PASID, no access, and VIOMMU_AT_UNTRANSLATED */
+	bool open;   /* viommu_enter() was called */
 	bool translating; /* a translation is under way: refuses another from inside its callbacks
 			   */
 	/* What the entries of this serial were filled under. */
@@ -45,7 +52,10 @@ struct viommu_channel {
 	uint64_t generation;
 	uint64_t changes;
 	uint64_t mask; /* entries - 1 */
+	uint64_t
+		swept; /* entries below this, and the others of the last turn, have no old serial */
 	/* For misses. */
+	uint32_t pasid;
 	struct viommu_device *device;
 	struct context_entry entry; /* of the requester, as far as it is known */
 	struct mem_place place;	    /* of the last answer */
@@ -67,7 +77,7 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
  */
 static inline struct micro_entry *channel_entry(struct viommu_channel *channel, uint64_t iova)
 {
-	uint64_t first = iova >> (12 - MICRO_ENTRY_LG2);
+	uint64_t first = iova >> (MICRO_PAGE_LG2 - MICRO_ENTRY_LG2);
 	uint64_t second = first >> channel->places_lg2;
 	uint64_t place = (first ^ second ^ second >> channel->places_lg2) & channel->places;
 	void *at = (unsigned char *)channel->micro + place;
@@ -77,15 +87,26 @@ static inline struct micro_entry *channel_entry(struct viommu_channel *channel, 
 	return at;
 }
 
-/* Whether an entry answers for [first + offset, first + last]: in an untranslated request with the channel's
- * PASID. access: at most 15 */
-static inline bool channel_holds(const struct viommu_channel *channel, const struct micro_entry *e,
-				 uint64_t offset, uint64_t last, unsigned access)
+/* What an address is offset by from the entry's page, if the page is its: it cannot be more, whatever a processor
+ * expects of the comparison. (So no pointer that comes of it lies outside of the page.) */
+static inline uint64_t channel_offset(uint64_t iova)
 {
-	/* first <= last too: offsets below the entry's first wrap to beyond any entry */
+	return iova & bits_low(MICRO_PAGE_LG2);
+}
+
+/* Whether an entry is of the channel's serial, and of the page of an address. */
+static inline bool channel_keeps(const struct viommu_channel *channel, const struct micro_entry *e,
+				 uint64_t iova)
+{
+	return ((iova & ~bits_low(MICRO_PAGE_LG2)) | channel->serial) == e->tag;
+}
+
+/* Whether an entry answers for requests that begin at an address: up to its last, if it accepts the access. */
+static inline bool channel_holds(const struct viommu_channel *channel, const struct micro_entry *e,
+				 uint64_t iova)
+{
 	return atomic_load_explicit(&channel->epoch->now, memory_order_acquire) == channel->seen &&
-	       e->serial == channel->serial && offset <= last && last < e->bytes &&
-	       (e->accepts >> access & 1);
+	       channel_keeps(channel, e, iova);
 }
 
 #endif

@@ -21,15 +21,6 @@
  * nothing else. */
 #define CONTEXT_TRIES 4U
 
-/* A fetch is a read. No entry has bit 7: a hit is not the answer to a request for no access. */
-#define NO_ACCESS 0x80
-#define PERM_D	  0x40 /* PERM_DIRTY */
-#define SUFFICES_FOR(shift)                                                                        \
-	NO_ACCESS, 1 << (shift), 2 << (shift) | PERM_D, 3 << (shift) | PERM_D, 5 << (shift),       \
-		5 << (shift), 7 << (shift) | PERM_D, 7 << (shift) | PERM_D
-
-const uint8_t access_suffices[ACCESS_KINDS] = { SUFFICES_FOR(0), SUFFICES_FOR(3) };
-
 /*
  * Reads changes and tag of the domain, and says whether the context still stood afterwards and the
  * domain still lived: then the tag was given to this very domain, since one that loses its place

@@ -26,6 +26,7 @@
 #include "host.h"
 #include "machine.h"
 #include "mem.h"
+#include "permits.h"
 #include "shadow.h"
 #include "table_cache.h"
 #include "tlb.h"
@@ -512,10 +513,9 @@ static inline void answer_put_extent(struct viommu_answer *answer, uint64_t exte
 }
 
 /* All but the extent. */
-static inline void translate_answer_one(const struct viommu_request *r,
-					struct viommu_answer *answer)
+static inline void answer_one(struct viommu_answer *answer, uint64_t last)
 {
-	answer->next = r->last + 1;
+	answer->next = last + 1;
 	answer->count = 1;
 	answer->reason = 0;
 	answer->ats = 0;
@@ -529,11 +529,6 @@ bool translate_well_formed(const struct viommu_request *request);
 /* Adds the next piece to the fragment, if it continues it in guest memory and in host memory. */
 bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *next);
 
-/* PERM_* that a cached translation must have for an access, and PERM_DIRTY for writing: dirty has to be
- * recorded already. Nothing suffices for none. */
-#define ACCESS_KINDS 16U
-extern const uint8_t access_suffices[ACCESS_KINDS];
-
 /* Access and type in one word: less than ACCESS_KINDS if the access may be one that exists, and the type is
  * VIOMMU_AT_UNTRANSLATED. */
 static inline uint32_t access_and_type(const struct viommu_request *r)
@@ -541,28 +536,10 @@ static inline uint32_t access_and_type(const struct viommu_request *r)
 	return (uint32_t)r->type << 16 | r->access;
 }
 
-/* PERM_* that an access needs. */
-static inline unsigned access_need(unsigned access)
+/* The same and the PASID, which is below: so it is stored where bytes are in that order. */
+static inline uint64_t request_who(const struct viommu_request *r)
 {
-	unsigned need = access & (VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC);
-
-	if (access & VIOMMU_EXEC) /* a fetch is a read */
-		need |= VIOMMU_READ;
-	if (access & VIOMMU_PRIV)
-		need <<= 3;
-	return need;
-}
-
-/* Whether a cached permission suffices for a request; VIOMMU_QUIET alone is none. */
-static inline bool translate_permits(unsigned perm, unsigned access)
-{
-	return !(access_suffices[access & (ACCESS_KINDS - 1)] & ~perm);
-}
-
-/* The permission a fragment shows, of PERM_*. */
-static inline unsigned access_granted(unsigned perm, unsigned access)
-{
-	return (access & VIOMMU_PRIV ? perm >> 3 : perm) & (unsigned)PERM_USER;
+	return (uint64_t)r->type << 48 | (uint64_t)r->access << 32 | r->pasid;
 }
 
 /* What a shadow has to know of the permission of a page: the user's, and whether it is clean. */
@@ -570,12 +547,6 @@ static inline uint32_t shadow_perm(unsigned perm)
 {
 	return (perm & (unsigned)PERM_USER) |
 	       ((perm & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? 8U : 0U);
-}
-
-/* VIOMMU_FRAGMENT_CLEAN, if it applies. */
-static inline unsigned access_clean(unsigned perm, unsigned granted)
-{
-	return (granted & VIOMMU_WRITE) && !(perm & PERM_DIRTY) ? VIOMMU_FRAGMENT_CLEAN : 0;
 }
 
 /* What may be done with a fragment, whose gpa is in the place: of @perm (PERM_*) @granted applies. ROM
@@ -623,7 +594,7 @@ static inline __attribute__((always_inline)) enum cached translate_cached(
 	f->gpa = first;
 	f->length = last - first + 1;
 	fragment_in(f, place, found->perm, granted, r->access & VIOMMU_WRITE);
-	translate_answer_one(r, answer);
+	answer_one(answer, r->last);
 	return CACHED;
 }
 

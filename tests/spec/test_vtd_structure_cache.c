@@ -996,7 +996,7 @@ static unsigned kept(const struct viommu_channel *c)
 	unsigned count = 0;
 
 	for (uint64_t i = 0; i <= c->mask; i++)
-		count += c->micro[i].serial == c->serial;
+		count += c->micro[i].tag && c->micro[i].tag % 4096 == c->serial;
 	return count;
 }
 

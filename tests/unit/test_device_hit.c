@@ -151,16 +151,22 @@ static void not_well_formed(void **state)
 	guest_fini(&w->g);
 }
 
-/* What each access needs: as access_need() has it, and dirty for writing. */
+/* What each permission answers: as access_need() has it, and dirty for writing; and what a fragment shows of it. */
 static void what_suffices(void **state)
 {
-	for (unsigned access = 0; access < ACCESS_KINDS; access++) {
-		unsigned need = access_need(access) | (access & VIOMMU_WRITE ? PERM_DIRTY : 0U);
+	for (unsigned perm = 0; perm < PERMITS; perm++) {
+		for (unsigned access = 0; access < ACCESS_KINDS; access++) {
+			unsigned need = access_need(access) |
+					(access & VIOMMU_WRITE ? (unsigned)PERM_DIRTY : 0U);
+			unsigned granted = access_granted(perm, access);
+			const struct grant *grant = &permits[perm].grant[access / VIOMMU_PRIV];
 
-		if (need)
-			check_eq("access", access_suffices[access], need);
-		else
-			check_eq("none", translate_permits(PERM_ALL | PERM_DIRTY, access), 0);
+			check_eq("access", translate_permits(perm, access),
+				 need && !(need & ~perm));
+			check_eq("perm", grant->perm, granted);
+			check_eq("flags", grant->flags, access_clean(perm, granted));
+		}
+		check_eq("accesses", permits[perm].accepts >> ACCESS_KINDS, 0);
 	}
 }
 
