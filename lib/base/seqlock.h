@@ -17,16 +17,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Of an odd version the one before, which it will never be again. */
 static inline uint64_t seq_read_begin(const _Atomic uint64_t *version)
 {
-	return atomic_load_explicit(version, memory_order_acquire);
+	return atomic_load_explicit(version, memory_order_acquire) & ~UINT64_C(1);
 }
 
 /* Whether what was read since seq_read_begin() belongs together. */
 static inline bool seq_read_valid(const _Atomic uint64_t *version, uint64_t begun)
 {
 	atomic_thread_fence(memory_order_acquire);
-	return !(begun & 1) && atomic_load_explicit(version, memory_order_relaxed) == begun;
+	return atomic_load_explicit(version, memory_order_relaxed) == begun;
 }
 
 /* *locked: the version before. False if another writer has the words. */

@@ -70,8 +70,7 @@ static inline bool context_copy(const struct context_slot *slot, uint64_t who, u
 	uint64_t version = seq_read_begin(&slot->version);
 	uint64_t word[CONTEXT_WORDS];
 
-	if ((version & 1) || version == 0 ||
-	    atomic_load_explicit(&slot->who, memory_order_relaxed) != who)
+	if (version == 0 || atomic_load_explicit(&slot->who, memory_order_relaxed) != who)
 		return false;
 	for (unsigned i = 0; i < words; i++)
 		word[i] = atomic_load_explicit(&slot->word[i], memory_order_relaxed);

@@ -82,11 +82,22 @@ static __attribute__((noinline, cold)) void end_globals(struct domains *d, struc
 	group_of(d, &slot->key)->globals--;
 }
 
+static void note_sizes(struct domain *slot, uint64_t sizes)
+{
+	unsigned least = sizes ? (unsigned)__builtin_ctzll(sizes) : 0;
+
+	atomic_store_explicit(&slot->sizes, sizes, memory_order_release);
+	/* only to be found the sooner */
+	atomic_store_explicit(&slot->probe,
+			      least < TLB_PROBE_MIN_LG2 ? TLB_NO_PROBE : TLB_PROBE(least),
+			      memory_order_relaxed);
+}
+
 /* What was noted of what is cached, which nobody finds any more. While the count of changes is odd, or the
  * domain is about to lose its place. */
 static inline void forget_notes(struct domains *d, struct domain *slot)
 {
-	atomic_store_explicit(&slot->sizes, 0, memory_order_relaxed);
+	note_sizes(slot, 0);
 	atomic_store_explicit(&slot->cuts, 0, memory_order_relaxed);
 	if (UNLIKELY(atomic_load_explicit(&slot->globals, memory_order_relaxed)))
 		end_globals(d, slot);
@@ -229,7 +240,8 @@ static void begin_globals(struct domains *d, struct domain *domain)
 void domains_announce(struct domains *d, struct domain *domain, const struct translation *block)
 {
 	pthread_mutex_lock(&d->lock);
-	atomic_fetch_or_explicit(&domain->sizes, BIT(block->size_lg2), memory_order_release);
+	note_sizes(domain, atomic_load_explicit(&domain->sizes, memory_order_relaxed) |
+				   BIT(block->size_lg2));
 	if (translation_is_piece(block))
 		atomic_fetch_or_explicit(&domain->cuts, BIT(block->leaf_lg2), memory_order_release);
 	if (block->global && !atomic_load_explicit(&domain->globals, memory_order_relaxed))

@@ -70,11 +70,12 @@ struct domain {
 	/* Read by everyone who translates, written under domains.lock. */
 	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
 	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
+	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
+	uint64_t salt;		  /* of the place, in the TLB; constant */
+	_Atomic uint64_t probe;	  /* TLB_PROBE() of the smallest size, or TLB_NO_PROBE */
 	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
 	_Atomic uint64_t cuts;	  /* bit n: and pieces of pages of 1 << n bytes */
 	_Atomic uint64_t globals; /* whether the TLB may have global pages */
-	uint64_t salt;		  /* of the place, in the TLB; constant */
-	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
 	/* Under domains.lock. */
 	uint64_t flushes;	/* of the whole IOMMU, when the tag was given */
 	uint64_t chain_flushes; /* of its chains, then */

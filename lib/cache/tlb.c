@@ -12,7 +12,7 @@ int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
 	uint64_t sets = bits_power_of_two((entries + (uint64_t)TLB_WAYS - 1) / TLB_WAYS);
 
 	tlb->set = vm_alloc(vm, sets * sizeof(*tlb->set), _Alignof(struct tlb_set));
-	tlb->mask = sets - 1;
+	tlb->places = (sets - 1) * sizeof(*tlb->set);
 	tlb->key[0] = vm->key[0];
 	tlb->key[1] = vm->key[1];
 	return tlb->set ? VIOMMU_OK : VIOMMU_ENOMEM;
@@ -20,7 +20,7 @@ int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
 
 void tlb_fini(struct tlb *tlb, struct viommu_vm *vm)
 {
-	vm_dealloc(vm, tlb->set, (tlb->mask + 1) * sizeof(*tlb->set));
+	vm_dealloc(vm, tlb->set, tlb->places + sizeof(*tlb->set));
 }
 
 void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova)
@@ -39,11 +39,11 @@ static uint64_t load(const _Atomic uint64_t *word)
 	return atomic_load_explicit(word, memory_order_relaxed);
 }
 
-static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t gpa)
+static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t to)
 {
 	atomic_store_explicit(&e->tag, tag, memory_order_relaxed);
 	atomic_store_explicit(&e->page, page, memory_order_relaxed);
-	atomic_store_explicit(&e->gpa, gpa, memory_order_relaxed);
+	atomic_store_explicit(&e->to, to, memory_order_relaxed);
 }
 
 /* The entry of the page itself, else an empty one, else that of the page under another tag, which
@@ -79,7 +79,7 @@ enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct tra
 		struct tlb_entry *e = choose(set, version, space.tag, page);
 
 		added = load(&e->tag) && load(&e->page) != page ? TLB_EVICTED : TLB_ADDED;
-		put(e, space.tag, page, add->gpa | add->perm);
+		put(e, space.tag, page, (add->gpa - add->iova) | add->perm);
 	}
 	seq_unlock(&set->version, version);
 	return added;

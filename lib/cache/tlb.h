@@ -53,7 +53,7 @@ static inline bool translation_is_piece(const struct translation *t)
 struct tlb_entry {
 	_Atomic uint64_t tag;  /* 0: empty */
 	_Atomic uint64_t page; /* iova of the block | size_lg2 */
-	_Atomic uint64_t gpa;  /* gpa of the block | PERM_* */
+	_Atomic uint64_t to;   /* gpa - iova | PERM_* */
 };
 
 /* Two cache lines. The version is odd while a writer has the set, and counts its changes. */
@@ -66,7 +66,7 @@ static_assert(sizeof(struct tlb_set) == 128, "a set is two cache lines");
 
 struct tlb {
 	struct tlb_set *set;
-	uint64_t mask; /* sets - 1 */
+	uint64_t places; /* (sets - 1) times their size */
 	uint64_t key[2];
 };
 
@@ -91,9 +91,13 @@ static inline uint64_t tlb_page(uint64_t iova, unsigned size_lg2)
 	return (iova & (UINT64_MAX << size_lg2)) | size_lg2;
 }
 
+/* The upper half of the product has what the whole page comes to. */
 static inline struct tlb_set *tlb_set_of(const struct tlb *tlb, uint64_t salt, uint64_t page)
 {
-	return &tlb->set[vm_hash_salted(tlb->key, salt, page) & tlb->mask];
+	uint64_t hash = (page ^ salt) * tlb->key[0];
+
+	hash = hash << 32 | hash >> 32;
+	return (struct tlb_set *)((unsigned char *)tlb->set + (hash & tlb->places));
 }
 
 /* Bit n: way n has the page, under whatever tag. All are looked at: which one it is cannot be
@@ -124,45 +128,100 @@ static inline const struct tlb_entry *tlb_way_of(const struct tlb_set *set, uint
 	return NULL;
 }
 
+static inline bool tlb_is(const struct tlb_entry *e, uint64_t tag, uint64_t page)
+{
+	return atomic_load_explicit(&e->page, memory_order_relaxed) == page &&
+	       atomic_load_explicit(&e->tag, memory_order_relaxed) == tag;
+}
+
+/* The first one is in use before the others: most sets have no more than a few. */
+static inline __attribute__((always_inline)) bool tlb_probe_first(const struct tlb_set *set,
+								  uint64_t tag, uint64_t page,
+								  uint64_t *to)
+{
+	uint64_t version = seq_read_begin(&set->version);
+
+	if (!tlb_is(&set->way[0], tag, page))
+		return false;
+	*to = atomic_load_explicit(&set->way[0].to, memory_order_relaxed);
+	return seq_read_valid(&set->version, version);
+}
+
 static inline __attribute__((always_inline)) bool tlb_probe(const struct tlb_set *set, uint64_t tag,
-							    uint64_t page, uint64_t *gpa)
+							    uint64_t page, uint64_t *to)
 {
 	uint64_t version = seq_read_begin(&set->version);
 	const struct tlb_entry *e = &set->way[0];
 
-	/* The first one is in use before the others: most sets have no more than a few. */
-	if (atomic_load_explicit(&e->page, memory_order_relaxed) != page ||
-	    atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
+	if (!tlb_is(e, tag, page))
 		e = tlb_way_of(set, tag, page);
 	if (!e)
 		return false;
-	*gpa = atomic_load_explicit(&e->gpa, memory_order_relaxed);
+	*to = atomic_load_explicit(&e->to, memory_order_relaxed);
 	return seq_read_valid(&set->version, version);
 }
 
 /*
  * Finds the block of iova, trying the sizes of which @sizes has the bit. Any thread. A set that is
- * being changed at the moment counts as a miss.
+ * being changed at the moment counts as a miss. The size of the block, and in *to where it goes to and what it
+ * permits: tlb_gpa(), tlb_perm(). TLB_NOTHING: there is none.
  */
-static inline __attribute__((always_inline)) bool tlb_find(const struct tlb *tlb,
-							   struct tlb_space space, uint64_t sizes,
-							   uint64_t iova, struct translation *found)
+#define TLB_NOTHING 64U
+
+static inline __attribute__((always_inline)) unsigned tlb_look(const struct tlb *tlb,
+							       struct tlb_space space,
+							       uint64_t sizes, uint64_t iova,
+							       uint64_t *to)
 {
 	/* at most one probe a page size in use */
 	for (; sizes; sizes &= sizes - 1) {
 		unsigned size_lg2 = (unsigned)__builtin_ctzll(sizes);
 		uint64_t page = tlb_page(iova, size_lg2);
-		uint64_t gpa;
 
-		if (!tlb_probe(tlb_set_of(tlb, space.salt, page), space.tag, page, &gpa))
-			continue;
-		found->iova = page & ~TLB_SIZE_LG2;
-		found->gpa = gpa & ~PERM_BITS;
-		found->size_lg2 = (uint8_t)size_lg2;
-		found->perm = (uint8_t)gpa;
-		return true;
+		if (LIKELY(tlb_probe(tlb_set_of(tlb, space.salt, page), space.tag, page, to)))
+			return size_lg2;
 	}
-	return false;
+	return TLB_NOTHING;
+}
+
+/*
+ * A size as what it makes of an address: its block, as an entry has it, is (iova | 63) & probe. For sizes that are
+ * usual; TLB_NO_PROBE makes a block that no entry has.
+ */
+#define TLB_PROBE(size_lg2) (UINT64_MAX << (size_lg2) | (size_lg2))
+#define TLB_PROBE_MIN_LG2   12U
+#define TLB_NO_PROBE	    TLB_SIZE_LG2
+
+static inline uint64_t tlb_block(uint64_t probe, uint64_t iova)
+{
+	return (iova | TLB_SIZE_LG2) & probe;
+}
+
+static inline uint64_t tlb_gpa(uint64_t to, uint64_t iova)
+{
+	return iova + (to & ~PERM_BITS);
+}
+
+static inline unsigned tlb_perm(uint64_t to)
+{
+	return (uint8_t)to;
+}
+
+/* The same, all that there is of it. */
+static inline __attribute__((always_inline)) bool tlb_find(const struct tlb *tlb,
+							   struct tlb_space space, uint64_t sizes,
+							   uint64_t iova, struct translation *found)
+{
+	uint64_t to;
+	unsigned size_lg2 = tlb_look(tlb, space, sizes, iova, &to);
+
+	if (size_lg2 == TLB_NOTHING)
+		return false;
+	found->iova = iova & (UINT64_MAX << size_lg2);
+	found->gpa = tlb_gpa(to, found->iova);
+	found->size_lg2 = (uint8_t)size_lg2;
+	found->perm = (uint8_t)tlb_perm(to);
+	return true;
 }
 
 /* Has the processor fetch what tlb_find() will look at first. */

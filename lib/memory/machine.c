@@ -131,7 +131,7 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 	if (!vm)
 		return VIOMMU_ENOMEM;
 	vm->config = config;
-	vm->key[0] = mix(config.hash_key[0]);
+	vm->key[0] = mix(config.hash_key[0]) | 1;
 	vm->key[1] = mix(config.hash_key[1] ^ vm->key[0]);
 	map = mem_map_new(vm, MAP_CAPACITY);
 	if (!map) {
@@ -139,8 +139,6 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 		return VIOMMU_ENOMEM;
 	}
 	atomic_init(&vm->map, map);
-	atomic_init(&vm->largest[0][0], 1);
-	atomic_init(&vm->largest[1][0], 1);
 	pthread_mutex_init(&vm->lock, NULL);
 	pthread_cond_init(&vm->moved, NULL);
 	*out = vm;
@@ -190,28 +188,25 @@ static void set_count(struct mem_map *map, uint32_t count)
 	atomic_store_explicit(&map->count, count, memory_order_relaxed);
 }
 
-/* The larger one of two that begin at [0], end at [1], and are none without host, [2]. */
-static bool larger(const uint64_t *a, const uint64_t *b)
-{
-	return !b[2] || a[1] - a[0] > b[1] - b[0];
-}
-
 /* Most addresses are in the largest regions: they are found without a search. */
 static void note_largest(struct viommu_vm *vm, const struct mem_map *map)
 {
 	uint32_t count = atomic_load_explicit(&map->count, memory_order_relaxed);
-	uint64_t most[2][3] = { { 1, 0, 0 }, { 1, 0, 0 } };
+	uint64_t most[2][3] = { { 0 } };
 
 	for (uint32_t i = 0; i < count; i++) {
 		const struct mem_region *r = &map->region[i];
-		uint64_t it[3] = { atomic_load_explicit(&r->first, memory_order_relaxed),
-				   atomic_load_explicit(&r->last, memory_order_relaxed),
+		uint64_t first = atomic_load_explicit(&r->first, memory_order_relaxed);
+		uint64_t last = atomic_load_explicit(&r->last, memory_order_relaxed);
+		uint64_t it[3] = { first, last - first + 1,
 				   atomic_load_explicit(&r->host, memory_order_relaxed) };
 
-		if (larger(it, most[0])) {
+		if (it[2] & MEM_REGION_READONLY)
+			continue;
+		if (it[1] > most[0][1]) {
 			memcpy(most[1], most[0], sizeof(it));
 			memcpy(most[0], it, sizeof(it));
-		} else if (larger(it, most[1])) {
+		} else if (it[1] > most[1][1]) {
 			memcpy(most[1], it, sizeof(it));
 		}
 	}

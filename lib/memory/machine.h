@@ -29,11 +29,12 @@ struct vm_user {
 
 struct viommu_vm {
 	struct viommu_vm_config config;
-	uint64_t key[2]; /* of the hashes, from config.hash_key */
+	uint64_t key[2]; /* of the hashes, from config.hash_key; the first is odd */
 	/* Read by everyone who translates: a cache line. */
 	_Alignas(64) _Atomic uint64_t map_version; /* of the regions: seqlock.h */
 	_Atomic(struct mem_map *) map;		   /* the regions, see mem_map.h */
-	/* First, last and host of the two largest regions, which are asked first: a PC has two of RAM. */
+	/* First, bytes and host of the two largest regions that may be written, which are asked first: a PC has two
+	 * of RAM. */
 	_Atomic uint64_t largest[2][3];
 	struct mem_map *maps; /* every one there was */
 	pthread_mutex_t lock; /* guards users, and changes of the regions */
@@ -68,14 +69,14 @@ static inline uint64_t vm_hash(const uint64_t key[2], uint64_t a, uint64_t b)
 		(__uint128_t)(a ^ key[0]) * (b ^ key[1] ^ UINT64_C(0x9e3779b97f4a7c15));
 	uint64_t h = (uint64_t)product ^ (uint64_t)(product >> 64) ^ a;
 
-	product = (__uint128_t)(h ^ key[1]) * (key[0] | 1);
+	product = (__uint128_t)(h ^ key[1]) * key[0];
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
 /* The same of one word, under a salt that is secret as well: half as long. */
 static inline uint64_t vm_hash_salted(const uint64_t key[2], uint64_t salt, uint64_t a)
 {
-	__uint128_t product = (__uint128_t)(a ^ salt) * (key[0] | 1);
+	__uint128_t product = (__uint128_t)(a ^ salt) * key[0];
 
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }

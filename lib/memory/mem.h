@@ -39,10 +39,32 @@ static inline __attribute__((always_inline)) bool mem_in_largest(const struct vi
 								 unsigned n, uint64_t gpa,
 								 struct mem_place *place)
 {
+	uint64_t bytes = atomic_load_explicit(&vm->largest[n][1], memory_order_relaxed);
+
 	place->first = atomic_load_explicit(&vm->largest[n][0], memory_order_relaxed);
-	place->last = atomic_load_explicit(&vm->largest[n][1], memory_order_relaxed);
+	place->last = place->first + bytes - 1;
 	place->host = (uintptr_t)atomic_load_explicit(&vm->largest[n][2], memory_order_relaxed);
-	return gpa >= place->first && gpa <= place->last;
+	return gpa - place->first < bytes;
+}
+
+/* The host address of [gpa, gpa + more], if one of the largest regions has it. To be asked between
+ * seq_read_begin() and seq_read_valid() of vm->map_version. */
+static inline __attribute__((always_inline)) bool mem_host_in_largest(const struct viommu_vm *vm,
+								      unsigned n, uint64_t gpa,
+								      uint64_t more,
+								      unsigned char **host)
+{
+	uint64_t offset = gpa - atomic_load_explicit(&vm->largest[n][0], memory_order_relaxed);
+	uint64_t bytes = atomic_load_explicit(&vm->largest[n][1], memory_order_relaxed);
+	uint64_t mask = bits_index_mask(offset, bytes);
+
+	__asm__("" : "+r"(offset)); /* not to be computed again */
+	if (offset >= bytes || more >= bytes - offset)
+		return false;
+	*host = (unsigned char *)(uintptr_t)atomic_load_explicit(&vm->largest[n][2],
+								 memory_order_relaxed) +
+		(offset & mask);
+	return true;
 }
 
 /* Where gpa is. No section is needed to ask. */

@@ -97,6 +97,14 @@ static __attribute__((noinline)) bool hit_outside(struct viommu_channel *channel
 	return hit_of(channel, r, true, f, answer);
 }
 
+/* To be asked when hit() has said no. */
+static inline bool other_hit(struct viommu_channel *channel, const struct viommu_request *r,
+			     struct viommu_fragment *f, struct viommu_answer *answer)
+{
+	return UNLIKELY(channel_entry(channel, r->first)->outside) &&
+	       hit_outside(channel, r, f, answer);
+}
+
 /* What the shared TLB has of the requester's domain. */
 static enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
 			      struct viommu_fragment *f, struct viommu_answer *answer)
@@ -148,7 +156,7 @@ int channel_translate(struct viommu_channel *channel, const struct viommu_reques
 	int result;
 
 	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
-	    hit_outside(channel, request, fragments, answer))
+	    other_hit(channel, request, fragments, answer))
 		return VIOMMU_OK;
 	cached = shared_hit(channel, request, fragments, answer);
 	if (cached == CACHED)
@@ -211,7 +219,8 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 		*answer = (struct viommu_answer){ .next = request->first };
 		return VIOMMU_MORE;
 	}
-	if (hit(channel, request, &fragments[*used], answer)) {
+	if (hit(channel, request, &fragments[*used], answer) ||
+	    other_hit(channel, request, &fragments[*used], answer)) {
 		++*used;
 		return VIOMMU_OK;
 	}

@@ -64,6 +64,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 	device->iommu = u;
 	device->config = config;
 	device->mode = NOTIFY_NO_MODE;
+	atomic_init(&device->last.pasid, DEVICE_NO_CONTEXT);
 	epoch_group_init(&device->sections, device);
 	if (u->engine->device_new)
 		result = u->engine->device_new(u, device);

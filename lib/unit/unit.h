@@ -184,11 +184,13 @@ enum device_list { DEVICES_HEARD, DEVICES_VAGUE, DEVICES_REFUSED, DEVICES_OWED, 
 
 /* The context that a device used last: a hit asks no cache for it. Of several PASIDs, the first to be
  * there as long as it stands. */
+#define DEVICE_NO_CONTEXT UINT64_MAX
+
 struct device_context {
 	_Atomic uint64_t version; /* seqlock.h */
-	_Atomic uint32_t pasid;
-	_Atomic(struct domain *) domain; /* NULL: none */
-	_Atomic uint64_t generation;	 /* as in a context_entry */
+	_Atomic uint64_t pasid;	  /* DEVICE_NO_CONTEXT: there is none, nor a domain */
+	_Atomic(struct domain *) domain;
+	_Atomic uint64_t generation; /* as in a context_entry */
 };
 
 struct viommu_device {
@@ -502,9 +504,9 @@ static inline __attribute__((always_inline)) enum cached translate_cached(
 	bool near, struct viommu_fragment *f, struct viommu_answer *answer);
 
 /* answer.extent_lg2 and .flags (0), which are stored together. */
-static inline uint64_t answer_extent(unsigned size_lg2)
+static inline uint64_t answer_extent(uint64_t size_lg2)
 {
-	return __BYTE_ORDER == __LITTLE_ENDIAN ? size_lg2 : (uint64_t)size_lg2 << 32;
+	return __BYTE_ORDER == __LITTLE_ENDIAN ? size_lg2 : size_lg2 << 32;
 }
 
 static inline void answer_put_extent(struct viommu_answer *answer, uint64_t extent)

@@ -3,7 +3,7 @@
 # index_masks.sh LIBRARY masked|bare CC - where an offset that a guest chose becomes a host address, it is masked
 # without a branch (bits_index_mask: cmp, sbb of a register with itself, and), and the compiler has not seen through
 # that; and with VIOMMU_NO_INDEX_MASKS, which is for measuring, nothing of it is left. The library is looked at as it
-# was built; the three sources with the host lookups are compiled once with the definition and once without.
+# was built; the sources with the host lookups are compiled once with the definition and once without.
 set -euo pipefail
 library=$1 built=$2 cc=$3
 here=$(cd "$(dirname "$0")/../.." && pwd)
@@ -39,7 +39,32 @@ masks() {
 		END { print seen ? count + 0 : "absent" }'
 }
 
+# pages FILE FUNCTION: how often the function keeps the 12 low bits of something.
+pages() {
+	objdump -d --no-show-raw-insn "$1" | awk -v wanted="$2" '
+		/^[0-9a-f]+ <.*>:$/ {
+			symbol = substr($2, 2, length($2) - 3)
+			sub(/\.(constprop|isra|part|cold|lto_priv).*$/, "", symbol)
+			inside = symbol == wanted
+			seen += inside
+			next
+		}
+		inside && $2 == "and" && $3 ~ /^\$0xfff,%/ { count++ }
+		END { print seen ? count + 0 : "absent" }'
+}
+
 bad=0
+expect_page() { # FILE FUNCTION
+	local count
+	count=$(pages "$1" "$2")
+	echo "$(basename "$1"): $2: $count of 12 bits"
+	case $count in
+	absent | 0)
+		echo "$2 in $1 was to mask the offset in a page"
+		bad=1
+		;;
+	esac
+}
 expect() { # FILE FUNCTION masked|bare
 	local count
 	count=$(masks "$1" "$2")
@@ -53,10 +78,15 @@ expect() { # FILE FUNCTION masked|bare
 	bad=1
 }
 
-# Each has a host address of its own: hits in a channel; a table entry, near and far; structures; pieces.
-core=(viommu_translate viommu_dma_read channel_copy copy_range mem_load64_far mem_load_far mem_piece)
-for function in "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
+# Each has a host address of its own: hits of a device; a table entry, near and far; structures; pieces.
+core=(mem_load64_far mem_load_far mem_piece)
+for function in viommu_device_translate "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
 	expect "$library" "$function" "$built"
+done
+# Hits in a channel add what an address is offset by in a page of 4 KiB, to the host address of that page. That is a mask, too,
+# and part of the sum: there whatever the definition.
+for function in viommu_translate viommu_dma_read channel_copy copy_range; do
+	expect_page "$library" "$function"
 done
 include=(-I"$here/include")
 for floor in base memory store cache fmt unit; do
@@ -65,15 +95,16 @@ done
 for how in masked bare; do
 	definition=()
 	[ $how = masked ] || definition=(-DVIOMMU_NO_INDEX_MASKS)
-	for source in unit/channel unit/dma memory/mem; do
+	for source in unit/channel unit/dma unit/translate memory/mem; do
 		"$cc" -std=c11 -O2 -DNDEBUG -D_DEFAULT_SOURCE -fPIC "${definition[@]}" "${include[@]}" \
 			-c "$here/lib/$source.c" -o "$work/${source#*/}-$how.o"
 	done
-	expect "$work/channel-$how.o" viommu_translate $how
-	for function in "${core[@]:1:3}"; do
-		expect "$work/dma-$how.o" "$function" $how
+	expect_page "$work/channel-$how.o" viommu_translate
+	for function in viommu_dma_read channel_copy copy_range; do
+		expect_page "$work/dma-$how.o" "$function"
 	done
-	for function in "${core[@]:4}"; do
+	expect "$work/translate-$how.o" viommu_device_translate $how
+	for function in "${core[@]}"; do
 		expect "$work/mem-$how.o" "$function" $how
 	done
 done

@@ -60,7 +60,7 @@ static void set_locks(void (*take)(_Atomic uint64_t *version))
 	struct table_cache *tables = &rig.iommu->tables;
 
 	if (rig.owned == SETS)
-		for (uint64_t i = 0; i <= tlb->mask; i++)
+		for (uint64_t i = 0; i <= tlb->places / sizeof(*tlb->set); i++)
 			take(&tlb->set[i].version);
 	else if (rig.owned == TABLES) /* slots of a cache line that begin with a version */
 		for (uint64_t i = 0; i <= tables->mask; i++)

@@ -210,7 +210,70 @@ static void regions(void **state)
 		mem_find(vm, gpa[2], &place);
 		check_eq("gone", place.host, 0);
 	}
+	/* ROM is not one of them: it is not what it seems, for who writes */
+	region.flags = VIOMMU_REGION_READONLY;
+	assert_int_equal(viommu_vm_add_region(vm, &region), VIOMMU_OK);
+	check_eq("ROM", vm->largest[0][1], 0);
+	mem_find(vm, region.gpa, &place);
+	check_eq("ROM", place.host, (uintptr_t)region.host | MEM_REGION_READONLY);
+	assert_int_equal(viommu_vm_remove_region(vm, region.gpa), VIOMMU_OK);
 	assert_int_equal(viommu_vm_free(vm), VIOMMU_OK);
+}
+
+/* Whatever it takes to find it: another way of a set, another size, another region, no region, ROM. */
+static void all_that_is_cached(void **state)
+{
+	enum { COUNT = 512 };
+	static _Alignas(4096) unsigned char more[3][0x200000];
+	static const uint64_t large[] = { 0x80000000, 0xc0000000, 0x100000000, 0x140000000 };
+	struct world *w = open_world();
+	struct viommu_region region = { .size = sizeof(region), .bytes = 0x200000 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		region.gpa = large[i];
+		region.host = more[i % 3];
+		region.flags = i == 2 ? VIOMMU_REGION_READONLY : 0;
+		if (i < 3)
+			assert_int_equal(viommu_vm_add_region(w->g.vm, &region), VIOMMU_OK);
+		guest_fs_map(&w->g, w->root[0], 4, large[i], large[i], 21, GUEST_FS);
+	}
+	for (unsigned i = 1; i < COUNT; i++)
+		guest_fs_map(&w->g, w->root[0], 4, IOVA + i * 4096, w->page[i % 2], 12, GUEST_FS);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (unsigned i = 0; i < COUNT; i++) {
+			uint64_t iova = IOVA + i * 4096;
+			struct guest_dma d = guest_dma_pasid(w->device, 0, iova + 8, VIOMMU_WRITE);
+
+			check_eq("page", d.result, VIOMMU_OK);
+			check_eq("page", d.f.gpa, w->page[i % 2] + 8);
+			check_eq("page", (uintptr_t)d.f.host,
+				 (uintptr_t)guest_at(&w->g, w->page[i % 2] + 8));
+			check_eq("page", d.answer.extent_lg2, 12);
+		}
+		for (unsigned i = 0; i < 4; i++) {
+			struct viommu_request r = { .first = large[i] + 0x1ffc,
+						    .last = large[i] + 0x5000,
+						    .access = VIOMMU_READ };
+			struct viommu_fragment f;
+			struct viommu_answer answer;
+
+			check_eq("large", viommu_device_translate(w->device, &r, &f, 1, &answer),
+				 VIOMMU_OK);
+			check_eq("large", f.gpa, r.first);
+			check_eq("large", f.length, r.last - r.first + 1);
+			check_eq("large", (uintptr_t)f.host,
+				 i < 3 ? (uintptr_t)&more[i][0x1ffc] : 0);
+			check_eq("large", f.perm & VIOMMU_WRITE, i == 2 ? 0 : VIOMMU_WRITE);
+			check_eq("large", answer.extent_lg2, 21);
+			check_eq("large", answer.next, r.last + 1);
+			r.access = VIOMMU_WRITE;
+			check_eq("large", viommu_device_translate(w->device, &r, &f, 1, &answer),
+				 VIOMMU_OK);
+			check_eq("large, to write", (uintptr_t)f.host,
+				 i < 2 ? (uintptr_t)&more[i][0x1ffc] : 0);
+		}
+	}
+	guest_fini(&w->g);
 }
 
 int main(void)
@@ -222,6 +285,7 @@ int main(void)
 		cmocka_unit_test(not_well_formed),
 		cmocka_unit_test(what_suffices),
 		cmocka_unit_test(regions),
+		cmocka_unit_test(all_that_is_cached),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

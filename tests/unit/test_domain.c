@@ -789,7 +789,7 @@ static void an_owner_that_stops(void **state)
 
 			atomic_store(&set->way[0].tag, old);
 			atomic_store(&set->way[0].page, tlb_page(0x1000, 12));
-			atomic_store(&set->way[0].gpa, 0x9007);
+			atomic_store(&set->way[0].to, 0x8007);
 			seq_unlock(version, locked);
 			assert_false(cached(&w, d, 0x1000));
 		} else {

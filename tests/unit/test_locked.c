@@ -91,7 +91,7 @@ static const struct {
 
 static void all_locks(struct viommu *u, unsigned held, void (*take)(_Atomic uint64_t *version))
 {
-	for (uint64_t i = 0; (held & SETS) && i <= u->tlb.mask; i++)
+	for (uint64_t i = 0; (held & SETS) && i <= u->tlb.places / sizeof(struct tlb_set); i++)
 		take(&u->tlb.set[i].version);
 	/* a slot is a cache line that begins with its version */
 	for (uint64_t i = 0; (held & TABLES) && i <= u->tables.mask; i++)

@@ -74,7 +74,7 @@ static void sets(void **state)
 		struct world w;
 
 		setup_world(&w, rows[i].entries);
-		check_eq(rows[i].name, w.tlb.mask + 1, rows[i].sets);
+		check_eq(rows[i].name, w.tlb.places / sizeof(struct tlb_set) + 1, rows[i].sets);
 		check_that(rows[i].name, !has(&w, 0, 0) && !has(&w, 1, 0));
 		add(&w, 1, 0x1000, 0x2000, 12, PERM_ALL);
 		check_that(rows[i].name, has(&w, 1, 0x1000));
@@ -200,10 +200,10 @@ static void replacement(void **state)
 }
 
 /* The hash is keyed: which pages share a set depends on the VM's secret (obligation 11). */
-static unsigned survivors(uint64_t secret)
+static uint64_t survivors(uint64_t secret)
 {
 	struct viommu_vm_config config = { .size = sizeof(config), .hash_key = { secret, 1 } };
-	unsigned which = 0;
+	uint64_t which = 0;
 	struct world w;
 
 	memset(&w, 0, sizeof(w));
@@ -211,8 +211,8 @@ static unsigned survivors(uint64_t secret)
 	assert_int_equal(tlb_init(&w.tlb, w.g.vm, 8 * TLB_WAYS), VIOMMU_OK);
 	for (unsigned i = 0; i < 16 * TLB_WAYS; i++)
 		add(&w, 1, i * 0x1000U, 0, 12, 1);
-	for (unsigned i = 0; i < 32; i++)
-		which |= (unsigned)has(&w, 1, i * 0x1000U) << i;
+	for (unsigned i = 0; i < 64; i++) /* the last 64: of those before them none may be left */
+		which |= (uint64_t)has(&w, 1, (16 * TLB_WAYS - 1 - i) * 0x1000U) << i;
 	tlb_fini(&w.tlb, w.g.vm);
 	assert_int_equal(viommu_vm_free(w.g.vm), VIOMMU_OK);
 	return which;
