@@ -79,6 +79,8 @@ ALWAYS_INLINE struct pt_item leaf(const struct pt_config *c, uint64_t raw, uint6
 		if ((ppn & NAPOT_BITS) != NAPOT_64K)
 			return item;
 		ppn &= ~NAPOT_BITS;
+		if (c->flags & PT_RISCV_AD)
+			item.own_lg2 = (uint8_t)lg2;
 		lg2 = NAPOT_LG2;
 	}
 	if ((ppn & bits_low(lg2 - 12)) || (!(raw & PTE_A) && !(c->flags & PT_RISCV_AD)))

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "bits.h"
+#include "domain.h"
 #include "mem.h"
 #include "pt_config.h"
 #include "table_cache.h"
@@ -31,6 +32,9 @@ struct pt_item {
 	uint8_t lg2;   /* PT_LEAF: size of the page */
 	uint8_t perm;  /* PERM_*; PERM_DIRTY on every entry except a leaf that is not dirty yet */
 	bool global;   /* PT_LEAF: the page is the same for all of a group */
+	/* PT_LEAF: the page has several entries, alike but for accessed and dirty, which each of them records for
+	 * itself: what one of them maps, and no more is cached of it. 0: it is one entry, or nothing is recorded. */
+	uint8_t own_lg2;
 };
 
 struct pt_format {
@@ -133,6 +137,8 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 	w->found.global = item.global;
 	w->found.iova = w->iova & ~bits_low(item.lg2);
 	w->found.gpa = item.addr;
+	if (item.own_lg2)
+		translation_shrink(&w->found, w->iova, item.own_lg2);
 	if (format->fold)
 		perm = format->fold(w->config, perm);
 	w->found.perm = (uint8_t)perm;
@@ -288,7 +294,9 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 						 .perm = perm[level] & item.perm,
 						 .leaf_lg2 = item.lg2 };
 
-			size_lg2 = item.lg2;
+			if (item.own_lg2)
+				translation_shrink(&t, v->next, item.own_lg2);
+			size_lg2 = t.size_lg2;
 			if (format->fold)
 				t.perm = (uint8_t)format->fold(c, t.perm);
 			if (v->page(v->opaque, &t))
