@@ -10,8 +10,9 @@
 
 #include "conform.h"
 
-static const struct conform_engine *const engines[] = { &conform_toy, &conform_vtd, &conform_virtio,
-							&conform_smmuv3, &conform_tce };
+static const struct conform_engine *const engines[] = { &conform_toy,	 &conform_vtd,
+							&conform_virtio, &conform_smmuv3,
+							&conform_tce,	 &conform_riscv };
 
 static struct conform_rig r;
 static const char *row;
