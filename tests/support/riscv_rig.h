@@ -109,15 +109,17 @@ void rv_do(struct riscv_rig *r, uint64_t word0, uint64_t word1);
 /* Drops everything. */
 void rv_invalidate(struct riscv_rig *r);
 
-#define RV_VMA	    ((uint64_t)RISCV_IOTINVAL)
-#define RV_GVMA	    (RISCV_IOTINVAL | bits_put(RISCV_CMD_FUNC3, RISCV_IOTINVAL_GVMA))
-#define RV_FENCE    ((uint64_t)RISCV_IOFENCE)
-#define RV_DDT	    ((uint64_t)RISCV_IODIR)
-#define RV_PDT	    (RISCV_IODIR | bits_put(RISCV_CMD_FUNC3, RISCV_IODIR_PDT))
-#define RV_INVAL    ((uint64_t)RISCV_ATS)
-#define RV_PRGR	    (RISCV_ATS | bits_put(RISCV_CMD_FUNC3, RISCV_ATS_PRGR))
-#define RV_DID(id)  (RISCV_CMD_DV | bits_put(RISCV_CMD_DID, id))
-#define RV_ADDR(at) bits_put(RISCV_CMD_PAGE, (at) >> 12)
+/* Constants, for rows. */
+#define RV_OPERATION(opcode, func3) ((uint64_t)(opcode) | (uint64_t)(func3) << 7)
+#define RV_VMA			    RV_OPERATION(RISCV_IOTINVAL, RISCV_IOTINVAL_VMA)
+#define RV_GVMA			    RV_OPERATION(RISCV_IOTINVAL, RISCV_IOTINVAL_GVMA)
+#define RV_FENCE		    RV_OPERATION(RISCV_IOFENCE, RISCV_IOFENCE_C)
+#define RV_DDT			    RV_OPERATION(RISCV_IODIR, RISCV_IODIR_DDT)
+#define RV_PDT			    RV_OPERATION(RISCV_IODIR, RISCV_IODIR_PDT)
+#define RV_INVAL		    RV_OPERATION(RISCV_ATS, RISCV_ATS_INVAL)
+#define RV_PRGR			    RV_OPERATION(RISCV_ATS, RISCV_ATS_PRGR)
+#define RV_DID(id)		    (RISCV_CMD_DV | (uint64_t)(id) << 40)
+#define RV_ADDR(at)		    ((uint64_t)(at) >> 12 << 10)
 
 /* ---- faults ---- */
 bool rv_take_fault(struct riscv_rig *r, struct rv_fault *fault);
