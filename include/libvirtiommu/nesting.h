@@ -6,11 +6,12 @@
  * translating: which tables are to be walked, and what has to be invalidated. It does so before the guest can learn that
  * a command is complete. Devices that nest and devices that are emulated may be behind the same IOMMU.
  *
- * Present nothing that the host does not have: viommu_vtd_fit().
+ * Present nothing that the host does not have: viommu_vtd_fit(), viommu_smmuv3_fit().
  */
 #ifndef LIBVIRTIOMMU_NESTING_H
 #define LIBVIRTIOMMU_NESTING_H
 
+#include <libvirtiommu/smmuv3.h>
 #include <libvirtiommu/vtd.h>
 
 #ifdef __cplusplus
@@ -148,6 +149,18 @@ VIOMMU_API int viommu_report_event(struct viommu_device *device, const uint64_t 
  */
 VIOMMU_API int viommu_vtd_fit(struct viommu_vtd_config *config, uint64_t host_cap,
 			      uint64_t host_ecap);
+
+/**
+ * The same of an SMMU: stage 1 only, without stalls, page requests, hardware update of tables, and what else the kernel's
+ * interface has no place for. ATS is the VMM's to decide by the devices that it has.
+ *
+ * Any thread, any time.
+ * @param config    idr is changed; all 0: the default is taken
+ * @param host_idr  the host's SMMU_IDR0 to IDR5 (struct iommu_hw_info_arm_smmuv3), of which only those fields are read that
+ * the kernel promises
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOTSUP: the host cannot nest, or there is no common granule
+ */
+VIOMMU_API int viommu_smmuv3_fit(struct viommu_smmuv3_config *config, const uint32_t host_idr[6]);
 
 #ifdef __cplusplus
 }

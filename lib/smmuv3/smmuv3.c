@@ -69,6 +69,8 @@ static const struct engine smmu_engine = {
 	.ats_apart = true,
 	.by_domain = true,
 	.reason_text = smmu_reason_text,
+	.nest = smmu_nest,
+	.report = smmu_report,
 };
 
 static bool is_default(const struct viommu_smmuv3_config *config)
@@ -126,6 +128,7 @@ static int start(struct smmu *s)
 		result = smmu_stalls_init(s);
 	if (result)
 		return result;
+	s->unit.announces_contexts = true; /* 4.3: whatever an STE was before */
 	s->unit.pasids = bits_get(smmu_idr(s, 1), IDR1_SSIDSIZE) != 0;
 	atomic_store(&s->gbpa, s->config.gbpa);
 	smmu_queue_start(s);

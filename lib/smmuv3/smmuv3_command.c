@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* smmuv3_command.c - the command queue (4, 3.5.1): fetching, checking and executing commands, and CMD_SYNC. */
 
+#include "nested.h"
 #include "probe.h"
 #include "smmuv3_engine.h"
 
@@ -35,6 +36,19 @@ static void tell_done(struct smmu *s, const uint64_t *word)
 	}
 }
 
+/* A host that nests did not take a command: the queue stops at that one. */
+static bool host_refused(struct smmu *s)
+{
+	uint32_t position;
+
+	if (LIKELY(!s->unit.nestings) || !nesting_refused(&s->unit, &position))
+		return false;
+	s->commands.head = position;
+	s->commands.held = false;
+	s->sync = (struct completion){ .epoch = 0 };
+	return true;
+}
+
 /* All that came before is complete: told to listeners, out of use by sections, dropped by devices. */
 static enum ring_executed sync(struct smmu *s, const uint64_t *word)
 {
@@ -45,6 +59,8 @@ static enum ring_executed sync(struct smmu *s, const uint64_t *word)
 	if (!s->sync.epoch)
 		completion_owed(&s->unit, &s->sync);
 	state = completion_poll(&s->unit, &s->sync);
+	if (host_refused(s))
+		return error(s, CERROR_ILL);
 	if (state == COMPLETION_IN_USE)
 		return RING_WAITING;
 	/* 4.7.3: a time-out is noted before it is over */
@@ -168,6 +184,7 @@ static enum ring_executed execute(struct viommu *u, const uint64_t *word)
 {
 	struct smmu *s = smmu_of(u);
 	uint64_t op = word ? bits_get(word[0], CMD_OP) : 0;
+	enum ring_executed executed;
 
 	if (!word)
 		return error(s, CERROR_ABT);
@@ -177,7 +194,10 @@ static enum ring_executed execute(struct viommu *u, const uint64_t *word)
 	if (!commands[op].execute || (commands[op].idr0 & ~smmu_idr(s, 0)) ||
 	    (commands[op].stalls && bits_get(smmu_idr(s, 0), IDR0_STALL_MODEL) == 1))
 		return error(s, CERROR_ILL);
-	return commands[op].execute(s, word);
+	executed = commands[op].execute(s, word);
+	if (executed == RING_DONE)
+		smmu_hand_over(s, (unsigned)op, word);
+	return executed;
 }
 
 /* ---- the queue ---- */
@@ -205,6 +225,7 @@ void smmu_queue_start(struct smmu *s)
 {
 	s->commands.ring = queue_ring(s);
 	ring_restart(&s->commands, position_of(s, SMMU_CMDQ_CONS), true);
+	nesting_forget_positions(&s->unit);
 	s->sync = (struct completion){ .epoch = 0 };
 }
 
@@ -212,11 +233,13 @@ void smmu_queue_start(struct smmu *s)
 static void show(struct smmu *s, enum ring_executed executed)
 {
 	uint64_t err = regs_get(&s->regs, SMMU_CMDQ_CONS) & CMDQ_ERR;
+	uint32_t head = s->commands.head;
 
+	/* the guest may write over what CONS has passed */
+	nesting_gathered(&s->unit, &head);
 	if (executed == RING_ERROR)
 		err = bits_put(CMDQ_ERR, s->cerror);
-	regs_put(&s->regs, SMMU_CMDQ_CONS,
-		 ring_register(&s->commands.ring, s->commands.head) | err);
+	regs_put(&s->regs, SMMU_CMDQ_CONS, ring_register(&s->commands.ring, head) | err);
 	if (executed == RING_ERROR)
 		smmu_gerror(s, GERROR_CMDQ);
 }
@@ -234,6 +257,11 @@ static enum ring_executed run_queue(struct smmu *s)
 	if (tail == s->commands.head && !s->commands.held)
 		return RING_DONE;
 	executed = ring_run(&s->unit, &s->commands, tail, execute);
+	if (s->unit.nestings) {
+		notify_settled(&s->unit); /* also of what no SYNC follows */
+		if (host_refused(s))
+			executed = error(s, CERROR_ILL);
+	}
 	show(s, executed);
 	/* nobody has waited for what was invalidated, but channels shall notice */
 	if (s->unsynced)

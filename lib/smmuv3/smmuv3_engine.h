@@ -293,6 +293,14 @@ bool smmu_page_response(struct smmu *s, const uint64_t *word);
 /* ---- smmuv3_atos.c ---- */
 void smmu_atos_run(struct smmu *s);
 
+/* ---- smmuv3_nesting.c ---- */
+uint32_t smmu_nest(struct viommu *u, struct viommu_device *device, uint32_t pasid,
+		   struct viommu_nested_stage *stage);
+int smmu_report(struct viommu *u, struct viommu_device *device, const uint64_t *record,
+		uint32_t words);
+/* A command that has been executed, to those who nest. */
+void smmu_hand_over(struct smmu *s, unsigned op, const uint64_t *word);
+
 /* ---- smmuv3_state.c ---- */
 void smmu_save(struct viommu *u, struct state_writer *state);
 int smmu_restore(struct viommu *u, struct state_reader *state);

@@ -26,6 +26,7 @@ struct nested {
 	struct nested *next_due;
 	bool due;   /* is in that list */
 	bool stale; /* something else may apply */
+	bool anew;  /* what applies is installed anew, even if it is the same */
 	uint32_t mode;
 	struct viommu_nested_stage stage; /* with VIOMMU_MODE_TRANSLATE; bytes 0: none */
 	uint32_t count;
@@ -59,9 +60,34 @@ static void refused(struct viommu *u, uint32_t position)
 
 bool nesting_refused(struct viommu *u, uint32_t *position)
 {
+	if (u->refused_at == COMMAND_NONE)
+		return false;
 	*position = u->refused_at;
 	u->refused_at = COMMAND_NONE;
-	return *position != COMMAND_NONE;
+	return true;
+}
+
+void nesting_gathered(const struct viommu *u, uint32_t *position)
+{
+	const struct viommu_nesting *n = u->nestings;
+
+	while (n && !n->count)
+		n = n->next;
+	if (n && n->position[0] != COMMAND_NONE)
+		*position = n->position[0];
+}
+
+void nesting_forget_positions(struct viommu *u)
+{
+	u->refused_at = COMMAND_NONE;
+	for (struct viommu_nesting *n = u->nestings; n; n = n->next) {
+		for (unsigned i = 0; i < n->count; i++)
+			n->position[i] = COMMAND_NONE;
+		for (struct nested *x = n->due; x; x = x->next_due) {
+			for (unsigned i = 0; i < x->count; i++)
+				x->position[i] = COMMAND_NONE;
+		}
+	}
 }
 
 /* ---- handing over ---- */
@@ -95,10 +121,12 @@ static void look(struct nested *x)
 	struct viommu *u = x->nesting->iommu;
 	struct viommu_nested_stage stage = { .bytes = 0 };
 	uint32_t mode = u->engine->nest(u, x->device, x->pasid, &stage);
+	bool anew = x->anew;
 
 	x->stale = false;
+	x->anew = false;
 	if (mode == VIOMMU_MODE_TRANSLATE && stage.bytes) {
-		if (x->mode != mode || memcmp(&x->stage, &stage, sizeof(stage)) != 0)
+		if (anew || x->mode != mode || memcmp(&x->stage, &stage, sizeof(stage)) != 0)
 			install(x, &stage);
 	} else if (x->mode != mode || x->stage.bytes) {
 		tell_mode(x, mode);
@@ -112,8 +140,8 @@ static void hand_over_ranges(struct nested *x)
 	uint32_t taken;
 
 	x->count = 0;
-	if (!count || !x->stage.bytes)
-		return;
+	if (!count || !x->stage.bytes || x->stage.type == VIOMMU_NESTED_SMMUV3)
+		return; /* the latter: commands say what */
 	taken = n->config.invalidate(n->config.opaque, x->device, x->pasid, x->stage.type, x->range,
 				     count);
 	if (taken >= count)
@@ -135,8 +163,15 @@ static void hand_over_commands(struct viommu_nesting *n)
 		return;
 	taken = n->config.invalidate(n->config.opaque, NULL, VIOMMU_NO_PASID, VIOMMU_NESTED_SMMUV3,
 				     n->command, count);
-	if (taken < count)
-		refused(n->iommu, n->position[bits_clamp_index(taken, COMMANDS)]);
+	if (taken >= count)
+		return;
+	taken = (uint32_t)bits_clamp_index(taken, COMMANDS);
+	if (n->position[taken] != COMMAND_NONE) {
+		refused(n->iommu, n->position[taken]);
+		return;
+	}
+	for (struct nested *x = n->first; x; x = x->next)
+		tell_mode(x, VIOMMU_MODE_BLOCK);
 }
 
 /* Tables first: what is installed anew has nothing to forget. */
@@ -162,6 +197,14 @@ static bool settle(void *opaque)
 }
 
 /* ---- gathering ---- */
+
+static void add_command(struct viommu_nesting *n, const uint64_t word[2])
+{
+	if (n->count == COMMANDS)
+		hand_over_commands(n);
+	n->position[n->count] = n->iommu->command;
+	memcpy(n->command[n->count++], word, sizeof(n->command[0]));
+}
 
 static void make_due(struct nested *x)
 {
@@ -194,14 +237,32 @@ static void gather(struct nested *x, uint64_t first, uint64_t last)
 	make_due(x);
 }
 
+/* TLBI_NSNH_ALL (4.4) */
+static const uint64_t forget_everything[2] = { 0x30 };
+
+/* Not by a command of the guest's: also what the host has read of structures. */
+static void forget_all(struct nested *x)
+{
+	struct viommu_nesting *n = x->nesting;
+
+	x->anew = true;
+	if (!n->count || memcmp(n->command[n->count - 1], forget_everything, 16) != 0)
+		add_command(n, forget_everything);
+}
+
 static void unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
 		  uint64_t last)
 {
+	const struct viommu *u = device->iommu;
+
 	for (struct nested *x = device->nested; x; x = x->next_of_device) {
 		if (x->nesting != opaque || (pasid != VIOMMU_ANY_PASID && pasid != x->pasid))
 			continue;
-		/* contexts may be others, too */
-		x->stale |= first == 0 && last == UINT64_MAX;
+		if (first == 0 && last == UINT64_MAX) { /* contexts may be others, too */
+			x->stale = true;
+			if (u->command == COMMAND_NONE && x->stage.type == VIOMMU_NESTED_SMMUV3)
+				forget_all(x);
+		}
 		gather(x, first, last);
 	}
 }
@@ -220,11 +281,15 @@ static void mode(void *opaque, struct viommu_device *device, uint32_t mode)
 void nesting_command(struct viommu *u, const uint64_t word[2])
 {
 	for (struct viommu_nesting *n = u->nestings; n; n = n->next) {
-		if (n->count == COMMANDS)
-			hand_over_commands(n);
-		n->position[n->count] = u->command;
-		memcpy(n->command[n->count++], word, sizeof(n->command[0]));
+		if (n->first)
+			add_command(n, word);
 	}
+}
+
+void nesting_device_command(struct viommu_device *device, const uint64_t word[2])
+{
+	if (device->nested)
+		add_command(device->nested->nesting, word);
 }
 
 /* ---- life ---- */
@@ -247,7 +312,7 @@ int viommu_nesting_new(struct viommu *u, const struct viommu_nesting_config *giv
 		return result;
 	if (config.flags || !config.install || !config.mode || !config.invalidate)
 		return VIOMMU_EINVAL;
-	if (!u->engine->nest || !u->keeps_refusals)
+	if (!u->engine->nest || !u->announces_contexts)
 		return VIOMMU_ENOTSUP;
 	n = vm_alloc(u->vm, sizeof(*n), _Alignof(struct viommu_nesting));
 	if (!n)

@@ -13,12 +13,19 @@
 
 #include "unit.h"
 
-/* A command of which only the engine knows what it invalidates (VIOMMU_NESTED_SMMUV3), 16 bytes; in the order of
- * commands. */
+/* A command of VIOMMU_NESTED_SMMUV3, which the host executes by itself: for all who nest, or for who has the device. In the
+ * order in which they came. */
 void nesting_command(struct viommu *u, const uint64_t word[2]);
+void nesting_device_command(struct viommu_device *device, const uint64_t word[2]);
 
 /* After listeners have settled: whether the host did not take something, and the position of the first command that it
  * came from, at which the ring is to stop. It is forgotten. */
 bool nesting_refused(struct viommu *u, uint32_t *position);
+
+/* The position of the first command that was gathered and not handed over yet; unchanged if there is none. */
+void nesting_gathered(const struct viommu *u, uint32_t *position);
+
+/* The ring begins anew: positions are those of another one. */
+void nesting_forget_positions(struct viommu *u);
 
 #endif

@@ -308,14 +308,15 @@ struct viommu {
 	void (*bury)(struct viommu *u);	   /* by this; NULL: there are none */
 	bool mapping;			   /* notify_device_map() is under way */
 	struct sweep sweep;
-	uint64_t tells;	     /* callbacks that told something */
-	uint64_t visits;     /* events that were told by domain */
-	bool keeps_refusals; /* the guest announces table entries that it adds, too */
-	bool late;	     /* something was told after the call that it belongs to */
-	uint64_t told_epoch; /* of that: notify_settled(); 0: none */
-	bool pasids;	     /* a device may use domains with PASIDs that it does not without */
-	uint32_t steps;	     /* that the call may still take: unit_pay() */
-	uint32_t command;    /* position of the one that is executed, or COMMAND_NONE */
+	uint64_t tells;		 /* callbacks that told something */
+	uint64_t visits;	 /* events that were told by domain */
+	bool announces_contexts; /* the guest tells of structures of requesters that it adds, too */
+	bool keeps_refusals;	 /* the guest announces table entries that it adds, too */
+	bool late;		 /* something was told after the call that it belongs to */
+	uint64_t told_epoch;	 /* of that: notify_settled(); 0: none */
+	bool pasids;		 /* a device may use domains with PASIDs that it does not without */
+	uint32_t steps;		 /* that the call may still take: unit_pay() */
+	uint32_t command;	 /* position of the one that is executed, or COMMAND_NONE */
 	uint32_t refused_at; /* the same of the first that a host has refused: nesting_refused() */
 	bool told_leaf;	     /* what is told of a range leaves its upper tables as they were */
 	struct viommu_nesting *nestings;

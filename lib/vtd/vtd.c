@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include "abi.h"
+#include "nested.h"
 #include "vtd_engine.h"
 
 static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
@@ -46,7 +47,7 @@ static int reset(struct viommu *u)
 	ring_restart(&v->commands, 0, true);
 	v->sync = (struct vtd_sync){ .last = false };
 	v->deferred = (struct deferred){ .due = false };
-	v->unit.refused_at = COMMAND_NONE;
+	nesting_forget_positions(&v->unit);
 	vtd_tables_changed(v);
 	vtd_interrupts_changed(v);
 	v->unsynced = false;
@@ -159,6 +160,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	pthread_mutex_init(&v->page_lock, NULL);
 	result = unit_init(&v->unit, &vtd_engine, vm, config.host, config.limits);
 	v->unit.keeps_refusals = v->cap & VTD_CAP_CM; /* 6.1 */
+	v->unit.announces_contexts = v->unit.keeps_refusals;
 	if (result) {
 		pthread_mutex_destroy(&v->fault_lock);
 		pthread_mutex_destroy(&v->page_lock);

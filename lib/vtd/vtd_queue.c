@@ -104,8 +104,7 @@ static bool host_refused(struct vtd *v)
 
 	if (LIKELY(!v->unit.nestings) || !nesting_refused(&v->unit, &position))
 		return false;
-	if (position < ring_span(&v->commands.ring)) /* else it was another queue's */
-		v->commands.head = position;
+	v->commands.head = position;
 	v->commands.held = false;
 	stop_at_head(v, IQEI_NONE);
 	return true;
@@ -536,6 +535,7 @@ void vtd_queue_start(struct vtd *v)
 	v->iqa = regs_get(&v->regs, VTD_IQA);
 	v->unsynced |= v->sync.completion.epoch != 0;
 	v->sync = (struct vtd_sync){ .last = false };
+	nesting_forget_positions(&v->unit);
 	v->commands.ring = vtd_queue_ring(v, v->iqa);
 	ring_restart(&v->commands, 0, true);
 	v->queue_on = true;
