@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * pt_x86.c - x86-64 tables as VT-d first-stage tables (3.6, 9.7), alone and nested on a second
- * stage (3.8).
+ * pt_x86.c - x86-64 tables as VT-d first-stage tables (3.6, 9.7) and AMD-Vi guest tables (AMD 2.2.6), alone and
+ * nested on a second stage (3.8) or on host tables.
  *
  * The manual's levels: FS-PTE is level 0 here, FS-PDE 1, FS-PDPE 2, FS-PML4E 3, FS-PML5E 4.
  */
 
 #include <libvirtiommu/base.h>
 
+#include "pt_amd_v1.h"
 #include "pt_nested.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
@@ -93,7 +94,7 @@ ALWAYS_INLINE struct pt_item fs_decode(const struct pt_config *c, uint64_t raw, 
 	item.kind = PT_LEAF;
 	item.lg2 = (uint8_t)(12 + 9 * level);
 	item.addr &= ~bits_low(item.lg2);
-	if (!(raw & FS_D))
+	if (!(raw & FS_D) && !(c->flags & PT_X86_STILL_D))
 		item.perm &= (uint8_t)~PERM_DIRTY;
 	return item;
 }
@@ -109,9 +110,11 @@ ALWAYS_INLINE unsigned fs_fold(const struct pt_config *c, unsigned perm)
 
 ALWAYS_INLINE uint64_t fs_touch(const struct pt_config *c, uint64_t raw, bool leaf, bool write)
 {
+	uint64_t still =
+		(c->flags & PT_X86_STILL_A ? FS_A : 0) | (c->flags & PT_X86_STILL_D ? FS_D : 0);
 	uint64_t set = FS_A | (leaf && write ? FS_D : 0);
 
-	return raw | set | (c->flags & PT_X86_EAFE ? FS_EA : 0);
+	return raw | (set & ~still) | (c->flags & PT_X86_EAFE ? FS_EA : 0);
 }
 
 static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
@@ -144,6 +147,30 @@ static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desir
 	return pt_nested_update(w, raw, desired, pt_vtd_ss_walk);
 }
 
+/* The same on AMD-Vi host tables. */
+static enum pt_end hosted_load(struct pt_walk *w, uint64_t *raw)
+{
+	return pt_nested_load(w, raw, pt_amd_v1_walk);
+}
+
+static enum pt_end hosted_peek(struct pt_walk *w, uint64_t *raw)
+{
+	return pt_nested_load(w, raw, pt_amd_v1_peek);
+}
+
+static enum pt_end hosted_observe(struct pt_walk *w, uint64_t *raw)
+{
+	enum pt_end end = pt_nested_load(w, raw, pt_amd_v1_observe);
+
+	w->observer->saw(w->observer->opaque, "guest table", w->level, w->at, raw, end == PT_OK);
+	return end;
+}
+
+static enum pt_end hosted_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+{
+	return pt_nested_update(w, raw, desired, pt_amd_v1_walk);
+}
+
 static const struct pt_format fs_format = { .decode = fs_decode,
 					    .touch = fs_touch,
 					    .fold = fs_fold,
@@ -156,6 +183,9 @@ static const struct pt_memory fs_observed = { .load = observed_load };
 static const struct pt_memory nested_memory = { .load = nested_load, .update = nested_update };
 static const struct pt_memory nested_still = { .load = nested_peek };
 static const struct pt_memory nested_observed = { .load = nested_observe };
+static const struct pt_memory hosted_memory = { .load = hosted_load, .update = hosted_update };
+static const struct pt_memory hosted_still = { .load = hosted_peek };
+static const struct pt_memory hosted_observed = { .load = hosted_observe };
 
 enum pt_end pt_x86_walk(struct pt_walk *w)
 {
@@ -195,4 +225,24 @@ enum pt_end pt_x86_observe_on_vtd_ss(struct pt_walk *w)
 enum pt_visit_end pt_x86_visit_on_vtd_ss(struct pt_visit *v)
 {
 	return pt_visit(&fs_format, &nested_still, v);
+}
+
+enum pt_end pt_x86_walk_on_amd_v1(struct pt_walk *w)
+{
+	return pt_nested_result(w, pt_walk(&fs_format, &hosted_memory, w), pt_amd_v1_walk);
+}
+
+enum pt_end pt_x86_peek_on_amd_v1(struct pt_walk *w)
+{
+	return pt_nested_result(w, pt_walk(&fs_format, &hosted_still, w), pt_amd_v1_peek);
+}
+
+enum pt_end pt_x86_observe_on_amd_v1(struct pt_walk *w)
+{
+	return pt_nested_result(w, pt_walk(&fs_format, &hosted_observed, w), pt_amd_v1_observe);
+}
+
+enum pt_visit_end pt_x86_visit_on_amd_v1(struct pt_visit *v)
+{
+	return pt_visit(&fs_format, &hosted_still, v);
 }

@@ -51,6 +51,9 @@ struct pt_format {
 	uint8_t entry_lg2;
 	/* Entries may pass over levels: the bits of the address that these would look at have to be 0. */
 	bool skips;
+	/* Each entry has to permit the access before anything else about it counts: a walk ends at the first that does
+	 * not. Otherwise at the page. */
+	bool stepwise;
 };
 
 /* Whether an entry passes over levels that would have something to look at. */
@@ -168,6 +171,26 @@ ALWAYS_INLINE enum pt_end pt_refusal(unsigned kind)
 	return kind == PT_EMPTY ? PT_NOT_PRESENT : PT_BAD_ENTRY;
 }
 
+/* Geometry that is known when the walk is compiled. */
+ALWAYS_INLINE void pt_fix_geometry(const struct pt_format *format, struct pt_config *config)
+{
+	if (!format->index_lg2)
+		return;
+	config->page_lg2 = format->page_lg2;
+	config->index_lg2 = format->index_lg2;
+	config->entry_lg2 = format->entry_lg2;
+}
+
+/* Whether a walk that goes by steps ends at this entry. @perm: of those above */
+ALWAYS_INLINE bool pt_denies(const struct pt_format *format, struct pt_walk *w, struct pt_item item,
+			     unsigned perm)
+{
+	if (!format->stepwise || item.kind == PT_EMPTY || (perm & item.perm & w->need) == w->need)
+		return false;
+	w->found.perm = (uint8_t)(perm & item.perm);
+	return true;
+}
+
 /*
  * Translates w->iova. The caller has checked that it is within in_bits. At most top + 1 + PT_TRIES
  * loads: levels fall, and an entry is read again only if it changed while it was being updated.
@@ -184,11 +207,7 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 	unsigned perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny;
 	unsigned tries = 0;
 
-	if (format->index_lg2) {
-		config.page_lg2 = format->page_lg2;
-		config.index_lg2 = format->index_lg2;
-		config.entry_lg2 = format->entry_lg2;
-	}
+	pt_fix_geometry(format, &config);
 	if (w->start) {
 		table = w->start->table;
 		level = 0;
@@ -206,6 +225,8 @@ ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct p
 		if (end != PT_OK)
 			return end;
 		item = format->decode(c, raw, level);
+		if (pt_denies(format, w, item, perm))
+			return PT_DENIED;
 		if (item.kind == PT_LEAF) {
 			w->table = table;
 			w->table_perm = (uint8_t)perm;
