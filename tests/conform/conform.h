@@ -51,6 +51,7 @@ struct conform_engine {
 
 extern const struct conform_engine conform_toy, conform_vtd, conform_virtio;
 extern const struct conform_engine conform_smmuv3, conform_tce, conform_riscv;
+extern const struct conform_engine conform_amdvi;
 
 /* Makes the devices (ids 1 and 2) and their channels. */
 void conform_devices(struct conform_rig *r);

@@ -12,7 +12,8 @@
 
 static const struct conform_engine *const engines[] = { &conform_toy,	 &conform_vtd,
 							&conform_virtio, &conform_smmuv3,
-							&conform_tce,	 &conform_riscv };
+							&conform_tce,	 &conform_riscv,
+							&conform_amdvi };
 
 static struct conform_rig r;
 static const char *row;

@@ -7,6 +7,7 @@
 
 #include <sys/uio.h>
 
+#include <libvirtiommu/amdvi.h>
 #include <libvirtiommu/dma.h>
 #include <libvirtiommu/its.h>
 #include <libvirtiommu/riscv.h>
@@ -123,6 +124,8 @@ AT(viommu_device_config, resume, 48, 8);
 AT(viommu_listener_config, interrupts, 32, 8);
 AT(viommu_listener_config, complete, 40, 8);
 AT(viommu_vtd_config, limits, 40, 8);
+AT(viommu_amdvi_config, limits, 40, 8);
+AT(viommu_amdvi_msi, messages_lg2, 20, 4);
 AT(viommu_riscv_config, limits, 48, 8);
 AT(viommu_smmuv3_config, idr, 8, 24);
 AT(viommu_smmuv3_config, gbpa, 40, 4);
@@ -324,6 +327,28 @@ static int new_smmuv3(struct subject *s, void *config)
 	return result;
 }
 
+static int new_amdvi(struct subject *s, void *config)
+{
+	struct viommu *iommu = NULL;
+	int result = viommu_amdvi_new(s->g.vm, config, &iommu);
+
+	assert_true(!result == !!iommu);
+	assert_int_equal(viommu_free(iommu), VIOMMU_OK);
+	return result;
+}
+
+static int set_amdvi_msi(struct subject *s, void *msi)
+{
+	struct viommu_amdvi_config config = { .size = sizeof(config) };
+	struct viommu *iommu;
+	int result;
+
+	assert_int_equal(viommu_amdvi_new(s->g.vm, &config, &iommu), VIOMMU_OK);
+	result = viommu_amdvi_set_msi(iommu, msi);
+	assert_int_equal(viommu_free(iommu), VIOMMU_OK);
+	return result;
+}
+
 static int new_device(struct subject *s, void *config)
 {
 	struct viommu_device *device = NULL;
@@ -397,6 +422,9 @@ static const struct {
 	{ "viommu_vtd_new host", new_vtd_host, sizeof(struct viommu_host), 4, true, 4, 0 },
 	{ "viommu_vtd_new limits", new_vtd_limits, sizeof(struct viommu_limits), 4, true, 0, 0 },
 	{ "viommu_smmuv3_new", new_smmuv3, sizeof(struct viommu_smmuv3_config), 32, false, 4, 0 },
+	{ "viommu_amdvi_new", new_amdvi, sizeof(struct viommu_amdvi_config), 24, false, 4, 0 },
+	{ "viommu_amdvi_set_msi", set_amdvi_msi, sizeof(struct viommu_amdvi_msi),
+	  sizeof(struct viommu_amdvi_msi), false, 0, 0 },
 	{ "viommu_device_new", new_device, sizeof(struct viommu_device_config), 16, false, 4, 0 },
 	{ "viommu_lpis_new", new_lpis, sizeof(struct viommu_lpis_config), 16, false, 4,
 	  VIOMMU_LPIS_NO_GUEST_WRITES | VIOMMU_LPIS_DIRECT },

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * amdvi_irte_cache.c - interrupt table entries that have been read (2.2.5), direct-mapped by requester and index.
+ *
+ * Only entries that are present and well formed are kept, of tables that are in use. Readers take no lock. An entry
+ * is known by a key that has the count of what was invalidated of its requester: taken before the device table is
+ * read, so that what was read before an invalidation is never found after it. Nothing has to be removed.
+ */
+
+#include "amdvi_engine.h"
+#include "seqlock.h"
+
+#define KEY_BITS 27U /* requester and index */
+
+int amdvi_irte_cache_init(struct amdvi_irte_cache *cache, struct viommu_vm *vm)
+{
+	cache->slot = vm_alloc(vm, AMDVI_IRTE_SLOTS * sizeof(*cache->slot),
+			       _Alignof(struct amdvi_irte_slot));
+	return cache->slot ? VIOMMU_OK : VIOMMU_ENOMEM;
+}
+
+void amdvi_irte_cache_fini(struct amdvi_irte_cache *cache, struct viommu_vm *vm)
+{
+	vm_dealloc(vm, cache->slot, AMDVI_IRTE_SLOTS * sizeof(*cache->slot));
+}
+
+static struct amdvi_irte_slot *slot_of(const struct amdvi_irte_cache *cache, uint64_t key)
+{
+	uint32_t hash = (uint32_t)(key & bits_low(KEY_BITS)) * UINT32_C(0x9e3779b1);
+
+	return &cache->slot[hash >> 22];
+}
+static_assert(AMDVI_IRTE_SLOTS == 1U << 10, "ten bits of the hash");
+
+uint64_t amdvi_irte_cache_key(const struct amdvi_irte_cache *cache, uint32_t source, uint32_t index)
+{
+	uint64_t count = atomic_load_explicit(&cache->source[source % AMDVI_IRTE_SOURCES],
+					      memory_order_acquire) +
+			 atomic_load_explicit(&cache->all, memory_order_acquire);
+
+	return (count + 1) << KEY_BITS | (source & 0xffff) << 11 | index; /* never 0 */
+}
+
+bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, uint64_t key, uint64_t raw[2])
+{
+	const struct amdvi_irte_slot *slot = slot_of(cache, key);
+	uint64_t version = seq_read_begin(&slot->version);
+
+	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+		return false;
+	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
+	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
+	return seq_read_valid(&slot->version, version);
+}
+
+void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2])
+{
+	struct amdvi_irte_slot *slot = slot_of(cache, key);
+	uint64_t version;
+
+	if (!seq_try_lock(&slot->version, &version))
+		return;
+	atomic_store_explicit(&slot->key, key, memory_order_relaxed);
+	atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
+	atomic_store_explicit(&slot->word[1], raw[1], memory_order_relaxed);
+	seq_unlock(&slot->version, version);
+}
+
+void amdvi_irte_cache_drop(struct amdvi_irte_cache *cache, uint32_t source)
+{
+	atomic_fetch_add(&cache->source[source % AMDVI_IRTE_SOURCES], 1);
+}
+
+void amdvi_irte_cache_drop_all(struct amdvi_irte_cache *cache)
+{
+	atomic_fetch_add(&cache->all, 1);
+}
