@@ -5,8 +5,7 @@
  *	replay [-v] FILE...
  *
  * Status: 0 everything is as recorded, or differs as a documented deviation does; 1 something differs, or an engine is
- * not known; 2 a file cannot be read, or the command line is wrong; 3 nothing differs, but there are lines of engines that
- * do not exist yet, which are compared with nothing.
+ * not known; 2 a file cannot be read, or the command line is wrong.
  */
 
 #include <inttypes.h>
@@ -18,7 +17,6 @@
 #define SAME	   0
 #define DIFFERENT  1
 #define UNREADABLE 2
-#define NOT_YET	   3
 
 static const char usage[] =
 	"usage: replay [-v] FILE...\n"
@@ -27,17 +25,12 @@ static const char usage[] =
 	"  -v      print each mismatch: its line, what was expected, and what came\n"
 	"  --help  print this\n"
 	"Status: 0 nothing differs; 1 something differs, or an engine is not known; 2 a file cannot\n"
-	"be read, or the command line is wrong; 3 nothing differs, but some lines cannot be compared\n"
-	"yet.\n";
+	"be read, or the command line is wrong.\n";
 
-/* The graver of two. */
+/* The graver of two: the larger. */
 static int graver(int a, int b)
 {
-	static const int gravity[] = {
-		[SAME] = 0, [NOT_YET] = 1, [DIFFERENT] = 2, [UNREADABLE] = 3
-	};
-
-	return gravity[a] > gravity[b] ? a : b;
+	return a > b ? a : b;
 }
 
 /* Of all files. */
@@ -46,7 +39,6 @@ struct totals {
 	uint64_t lines;
 	uint64_t mismatches;
 	uint64_t deviations;
-	uint64_t not_yet;
 };
 
 static void print_header(const char *path, const struct tape_header *h)
@@ -77,11 +69,8 @@ static void print_kind(const struct player *p, enum tape_kind kind)
 {
 	const struct tally *t = &p->tally[kind];
 
-	printf("%s: %" PRIu64 ", mismatches %" PRIu64, tape_kind_name(kind), t->lines,
+	printf("%s: %" PRIu64 ", mismatches %" PRIu64 "\n", tape_kind_name(kind), t->lines,
 	       t->mismatches);
-	if (t->not_yet)
-		printf(", not yet %" PRIu64, t->not_yet);
-	printf("\n");
 }
 
 static void print_kinds(const struct player *p)
@@ -117,10 +106,8 @@ static struct totals totals_of(const struct player *p)
 {
 	struct totals t = { .files = 1, .lines = p->lines };
 
-	for (unsigned i = 0; i < TAPE_KINDS; i++) {
+	for (unsigned i = 0; i < TAPE_KINDS; i++)
 		t.mismatches += p->tally[i].mismatches;
-		t.not_yet += p->tally[i].not_yet;
-	}
 	for (unsigned i = 0; i < DEVIATIONS; i++)
 		t.deviations += p->deviations[i];
 	return t;
@@ -128,11 +115,8 @@ static struct totals totals_of(const struct player *p)
 
 static void print_totals(const struct totals *t, const char *verdict)
 {
-	printf("%" PRIu64 " lines, %" PRIu64 " mismatches, %" PRIu64 " deviations", t->lines,
-	       t->mismatches, t->deviations);
-	if (t->not_yet)
-		printf(", %" PRIu64 " not yet", t->not_yet);
-	printf(": %s\n", verdict);
+	printf("%" PRIu64 " lines, %" PRIu64 " mismatches, %" PRIu64 " deviations: %s\n", t->lines,
+	       t->mismatches, t->deviations, verdict);
 }
 
 static int report(const struct player *p, struct totals *all, bool readable)
@@ -144,14 +128,12 @@ static int report(const struct player *p, struct totals *all, bool readable)
 	print_speed(p);
 	print_totals(&t, !readable	? "NOT READABLE TO THE END"
 			 : t.mismatches ? "DIFFERENT"
-			 : t.not_yet	? "as recorded, as far as it can be compared"
 					: "as recorded");
 	all->files++;
 	all->lines += t.lines;
 	all->mismatches += t.mismatches;
 	all->deviations += t.deviations;
-	all->not_yet += t.not_yet;
-	return t.mismatches ? DIFFERENT : t.not_yet ? NOT_YET : SAME;
+	return t.mismatches ? DIFFERENT : SAME;
 }
 
 static int unreadable(const char *path, uint64_t number, const char *error)
@@ -253,8 +235,7 @@ int main(int argc, char **argv)
 		printf("\nall %d files: ", argc - first);
 		print_totals(&all, status == UNREADABLE	 ? "NOT READABLE"
 				   : status == DIFFERENT ? "DIFFERENT"
-				   : status == NOT_YET ? "as recorded, as far as it can be compared"
-						       : "as recorded");
+							 : "as recorded");
 	}
 	return status;
 }

@@ -7,11 +7,9 @@
  *	1. play_NAME.c has its `const struct part part_NAME`: the headers it reads, a row for each kind of line, and
  *	   start() and stop(). What it keeps is a struct of its own, to which struct player has a pointer. The kinds of
  *	   the format are in line.h already; line.c has readers for what a line says, play_virtio.c has some of its own.
- *	2. engine.c names the part under the engines whose recordings have it, instead of its rows in play_not_yet.c.
+ *	2. engine.c names the part under the engines whose recordings have it.
  *	3. Where a recording differs from the manual, deviation.h has a name for it, and deviation.c says what it is.
  *	4. tests/tape has a small recording in data/, and replay_cli.sh an altered line for each kind, which is noticed.
- *
- * A row without functions is one that cannot be served yet: its lines are counted as such, and compared with nothing.
  */
 #ifndef REPLAY_ENGINE_H
 #define REPLAY_ENGINE_H
@@ -72,7 +70,6 @@ extern const struct part part_riscv;
 extern const struct part part_smmu;
 extern const struct part part_its;
 extern const struct part part_tce;
-/* Lines of engines that do not exist yet. */
 extern const struct part part_amdvi;
 
 #endif

@@ -109,10 +109,3 @@ bool line_number(struct words *w, struct tape_line *l)
 {
 	return line_fields(w, 2) && words_hex(w, 1, UINT64_MAX, &l->value);
 }
-
-bool line_anything(struct words *w, struct tape_line *l)
-{
-	(void)w;
-	(void)l;
-	return true;
-}

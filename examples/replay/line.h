@@ -84,8 +84,6 @@ bool line_translation32(struct words *words, struct tape_line *line); /* T of an
 bool line_interrupt(struct words *words, struct tape_line *line);     /* I */
 bool line_message(struct words *words, struct tape_line *line);	      /* S: address data */
 bool line_number(struct words *words, struct tape_line *line);	      /* X D F: one number */
-/* Of engines that do not exist yet. */
-bool line_anything(struct words *words, struct tape_line *line);
 
 /* That the line has exactly so many fields, the kind included. */
 bool line_fields(struct words *words, unsigned count);

@@ -156,7 +156,6 @@ static const struct line_row lines[] = {
 	{ TAPE_T, ROLE_EVENT, line_translation32, smmu_dma_line, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, smmu_settle_written },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, NULL },
 };
 
 const struct part part_smmu = { .headers = headers,

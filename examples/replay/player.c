@@ -225,16 +225,7 @@ void memory_line(struct player *p, const struct tape_line *l)
 		p->exhausted = true;
 }
 
-/* Nothing can be said about the effects of this kind. */
-static void leave_out(struct player *p, enum tape_kind kind)
-{
-	size_t at = 0;
-
-	while (effects_next(&p->effects, kind, &at))
-		p->tally[kind].not_yet++;
-}
-
-/* Compares what happened with what is recorded; event is NULL if it could not be served. Then memory is as recorded. */
+/* Compares what happened with what is recorded. Then memory is as recorded. */
 static void settle(struct player *p, const struct tape_line *event)
 {
 	const struct tape_line *m;
@@ -244,12 +235,8 @@ static void settle(struct player *p, const struct tape_line *event)
 		const struct part *part = p->engine->part[i];
 
 		for (unsigned row = 0; row < part->line_count; row++) {
-			if (part->lines[row].role != ROLE_EFFECT)
-				continue;
-			if (event && part->lines[row].settle)
+			if (part->lines[row].role == ROLE_EFFECT)
 				part->lines[row].settle(p, event);
-			else
-				leave_out(p, part->lines[row].kind);
 		}
 	}
 	while ((m = effects_next(&p->effects, TAPE_WRITTEN, &at)))
@@ -260,12 +247,9 @@ static void settle(struct player *p, const struct tape_line *event)
 
 static void serve(struct player *p, const struct line_row *row, const struct tape_line *l)
 {
-	if (row->serve)
-		row->serve(p, l);
-	else
-		p->tally[l->kind].not_yet++;
+	row->serve(p, l);
 	if (row->role == ROLE_EVENT)
-		settle(p, row->serve ? l : NULL);
+		settle(p, l);
 }
 
 bool player_line(struct player *p, struct words *w, uint64_t number)

@@ -21,7 +21,6 @@
 struct tally {
 	uint64_t lines;
 	uint64_t mismatches;
-	uint64_t not_yet; /* there is no engine that could serve them */
 };
 
 struct player {
@@ -41,6 +40,7 @@ struct player {
 	/* What the parts keep, each its own. NULL: not of this recording. */
 	struct vtd_play *vtd;
 	struct virtio_play *virtio;
+	struct amdvi_play *amdvi;
 	struct its_play *its;
 	struct riscv_play *riscv;
 	struct smmu_play *smmu;

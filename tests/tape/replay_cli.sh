@@ -260,13 +260,6 @@ expect 'missing file' 2 'missing.tape:0: No such file' missing.tape
 expect 'a folder' 2 '\.:[0-9]*: Is a directory' .
 printf 'tape 1\nengine gart\nGR 0 4 0\n' >"$tmp/other.tape"
 expect 'another engine' 1 'engine gart: not supported' "$tmp/other.tape"
-printf 'tape 1\nengine amdvi\nefr 0\nM 0 0011\nm 4 00\nW 0 8 0\nT 10 ffffffff 0 1 0 1 0 fff\n' >"$tmp/other.tape"
-expect 'an engine that does not exist yet' 3 'W: 1, mismatches 0, not yet 1
-T: 1, mismatches 0, not yet 1
-m: 1, mismatches 0, not yet 1
-4 lines, 0 mismatches, 0 deviations, 3 not yet: as recorded, as far' "$tmp/other.tape"
-expect 'such an engine among mismatches' 1 'all 2 files: .*DIFFERENT' "$tmp/other.tape" stale.tape
-expect 'such an engine among recordings' 3 'all 2 files: 72 lines, .*, 3 not yet' legacy.tape "$tmp/other.tape"
 printf 'tape 1\nengine vtd\ncap ffffffffffffffff\necap ffffffffffffffff\nR 0 4 0\n' >"$tmp/other.tape"
 expect 'capabilities that are refused' 1 '.*other.tape: no engine' "$tmp/other.tape"
 expect 'a bad file among good ones' 2 'all 2 files: 68 lines, .*NOT READABLE' legacy.tape missing.tape

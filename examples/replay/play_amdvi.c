@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* play_amdvi.c - recordings of AMD-Vi: the engine, its registers, and interrupt requests. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "play_amdvi.h"
+
+#define ANY_REQUESTER 0xffffU
+
+/* ---- the engine ---- */
+
+static void on_msi(void *opaque, uint64_t address, uint32_t data)
+{
+	struct amdvi_play *a = ((struct player *)opaque)->amdvi;
+
+	if (a->sent_count < sizeof(a->sent) / sizeof(a->sent[0])) {
+		a->sent[a->sent_count].address = address;
+		a->sent[a->sent_count].data = data;
+	}
+	a->sent_count++;
+}
+
+static int start(struct player *p)
+{
+	const struct viommu_host host = {
+		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = player_message
+	};
+	struct viommu_amdvi_config config = { .size = sizeof(config), .host = &host };
+
+	p->amdvi = calloc(1, sizeof(*p->amdvi));
+	if (!p->amdvi)
+		return VIOMMU_ENOMEM;
+	config.efr = player_header(p, "efr", 0, 0);
+	config.efr2 = player_header(p, "efr2", 0, 0);
+	return viommu_amdvi_new(p->vm, &config, &p->amdvi->iommu);
+}
+
+static void stop(struct player *p)
+{
+	if (!p->amdvi)
+		return;
+	amdvi_free_sources(p);
+	viommu_free(p->amdvi->iommu);
+	free(p->amdvi);
+	p->amdvi = NULL;
+}
+
+/* ---- R and W ---- */
+
+static void register_read(struct player *p, const struct tape_line *l)
+{
+	uint64_t value = 0;
+	int result = viommu_reg_read(p->amdvi->iommu, l->at, l->bytes, &value);
+	char expected[64];
+	char came[64];
+
+	if (!result && value == l->value)
+		return;
+	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
+	snprintf(came, sizeof(came), "%" PRIx64, value);
+	player_differ(p, TAPE_R, l->number, expected, result ? viommu_strerror(result) : came);
+}
+
+static void register_write(struct player *p, const struct tape_line *l)
+{
+	int result = player_finish(p->amdvi->iommu,
+				   viommu_reg_write(p->amdvi->iommu, l->at, l->bytes, l->value));
+
+	if (result != VIOMMU_OK)
+		player_differ(p, TAPE_W, l->number, "the write to be served",
+			      viommu_strerror(result));
+}
+
+/* ---- I ---- */
+
+static uint32_t requester(const struct player *p, const struct tape_line *l)
+{
+	if (l->rid == ANY_REQUESTER)
+		return (uint32_t)player_header(p, "ioapic", 0, ANY_REQUESTER) & 0xffff;
+	return l->rid;
+}
+
+/* Delivered as the recording says, and resolved, which has to come to the same. */
+static void interrupt_line(struct player *p, const struct tape_line *l)
+{
+	const uint32_t ways[] = { VIOMMU_MSI_RESOLVE, l->record ? 0 : VIOMMU_MSI_RESOLVE };
+	char expected[128];
+	char came[128];
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct viommu_msi msi = { 0 };
+		int result = viommu_remap_msi(p->amdvi->iommu, requester(p, l), l->at,
+					      (uint32_t)l->value, ways[i], &msi);
+
+		if (l->fault ? result == VIOMMU_FAULT
+			     : result == VIOMMU_OK && msi.address == l->to &&
+				       msi.data == l->to_value)
+			continue;
+		snprintf(expected, sizeof(expected),
+			 "%x %" PRIx64 " %" PRIx64 ": %s %" PRIx64 " %" PRIx64, requester(p, l),
+			 l->at, l->value, l->fault ? "fault" : "ok", l->to, l->to_value);
+		snprintf(came, sizeof(came), "result %d reason %x: %" PRIx64 " %" PRIx32, result,
+			 msi.reason, msi.address, msi.data);
+		player_differ(p, TAPE_I, l->number, expected, came);
+		return;
+	}
+}
+
+/* ---- rows ---- */
+
+static const struct header_row headers[] = { { "efr", "x", true },
+					     { "efr2", "x", false },
+					     { "registers", "x", false },
+					     { "ioapic", "x", false },
+					     { NULL, NULL, false } };
+
+static const struct line_row lines[] = {
+	{ TAPE_R, ROLE_EVENT, line_register, register_read, NULL },
+	{ TAPE_W, ROLE_EVENT, line_register, register_write, NULL },
+	{ TAPE_T, ROLE_EVENT, line_translation, amdvi_dma_line, NULL },
+	{ TAPE_I, ROLE_EVENT, line_interrupt, interrupt_line, NULL },
+	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
+	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, amdvi_settle_written },
+	{ TAPE_S, ROLE_EFFECT, line_message, NULL, amdvi_settle_sent },
+};
+
+const struct part part_amdvi = { .headers = headers,
+				 .lines = lines,
+				 .line_count = sizeof(lines) / sizeof(lines[0]),
+				 .start = start,
+				 .stop = stop };
