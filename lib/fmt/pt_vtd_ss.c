@@ -39,9 +39,10 @@ ALWAYS_INLINE bool is_page(const struct pt_config *c, uint64_t raw, unsigned lev
 	return (level == 1 && (c->flags & PT_SS_2M)) || (level == 2 && (c->flags & PT_SS_1G));
 }
 
+/* Beside those of addresses that are too wide. */
 ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
 {
-	uint64_t rsvd = SS_TM | (SS_ADDR & ~(BIT(c->out_bits) - 1));
+	uint64_t rsvd = SS_TM;
 
 	if (!page)
 		return rsvd | SS_PS | SS_SNP;
@@ -60,13 +61,13 @@ ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, 
 
 	if (!access)
 		return item;
-	if (raw & reserved_bits(c, level, page)) {
+	if ((raw & reserved_bits(c, level, page)) || (raw & SS_ADDR) >> c->out_bits) {
 		item.kind = PT_RESERVED;
 		return item;
 	}
 	access |= VIOMMU_EXEC;
 	item.perm |= (uint8_t)(access | access << 3);
-	item.addr = raw & SS_ADDR & (BIT(c->out_bits) - 1);
+	item.addr = raw & SS_ADDR;
 	if (!page) {
 		item.kind = PT_TABLE;
 		item.next = (uint8_t)(level - 1);

@@ -66,6 +66,11 @@ static void search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *p
 	search_locked((struct viommu_vm *)(uintptr_t)vm, gpa, place, opaque);
 }
 
+void mem_find_again(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
+{
+	mem_find(vm, gpa, place);
+}
+
 void mem_search(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
 	void *opaque;

@@ -85,12 +85,15 @@ static inline bool mem_is_in(const struct mem_place *place, uint64_t gpa)
 	return gpa >= place->first && gpa <= place->last;
 }
 
+void mem_find_again(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place);
+
 /* The same, for one who may have the place already. */
 static inline void mem_find_near(const struct viommu_vm *vm, uint64_t gpa, struct mem_place *place)
 {
-	if (!mem_is_in(place, gpa) ||
-	    atomic_load_explicit(&vm->map_version, memory_order_acquire) != place->version)
-		mem_find(vm, gpa, place);
+	if (UNLIKELY(!mem_is_in(place, gpa) ||
+		     atomic_load_explicit(&vm->map_version, memory_order_acquire) !=
+			     place->version))
+		mem_find_again(vm, gpa, place);
 }
 
 /* Host pointer to gpa, which is in the place; NULL in a gap, and for writing to ROM. */
@@ -113,12 +116,16 @@ bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
 static inline bool mem_load64_near(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
 				   uint64_t *word)
 {
-	const uint64_t *host;
+	uint64_t offset = gpa - place->first;
+	uint64_t places =
+		place->last - place->first - 6; /* where 8 bytes are; regions are larger */
+	const unsigned char *host;
 
-	if (UNLIKELY(!place->host || !mem_is_in(place, gpa) || place->last - gpa < 7))
+	if (UNLIKELY(!place->host || offset >= places))
 		return mem_load64_far(vm, place, gpa, word);
-	host = mem_host(place, gpa, false);
-	*word = le64toh(__atomic_load_n(host, __ATOMIC_RELAXED));
+	host = (const unsigned char *)(place->host & ~(uintptr_t)MEM_REGION_READONLY) +
+	       (offset & bits_index_mask(offset, places));
+	*word = le64toh(__atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED));
 	return true;
 }
 

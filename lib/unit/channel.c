@@ -128,18 +128,14 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	return cached;
 }
 
-static void begin(struct viommu_channel *channel, struct translating *t)
+static inline void begin(struct viommu_channel *channel, struct translating *t)
 {
-	t->query = (struct query){ .device = channel->device, .entry = &channel->entry };
-	t->place = &channel->place;
-	t->channel = channel;
-	t->section = NULL;
-	t->missed = false;
+	translate_begin(t, channel->device, &channel->entry, &channel->place, channel);
 	t->within = channel->translating;
 	channel->translating = true;
 }
 
-static void end(struct viommu_channel *channel, struct translating *t)
+static inline void end(struct viommu_channel *channel, struct translating *t)
 {
 	bool wake = translate_close(t);
 

@@ -10,9 +10,9 @@
 void channel_empty(struct viommu_channel *channel)
 {
 	channel->domain = NULL;
-	channel->serial = channel->serial % MICRO_SERIALS + 1;
-	/* 17 at most: limits.channel_entries is at most 65536 */
-	for (uint64_t i = 0; i <= channel->mask / MICRO_SERIALS; i++)
+	channel->serial = channel->serial < MICRO_SERIALS ? channel->serial + 1 : 1;
+	/* 32 at most: limits.channel_entries is at most 65536 */
+	for (uint64_t i = 0; i <= channel->mask >> (MICRO_PAGE_LG2 - 1); i++)
 		channel->micro[channel->swept++ & channel->mask].tag = 0;
 }
 
@@ -25,14 +25,15 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 	uint64_t gpa = found->gpa + (first - found->iova);
 	uint64_t rest = (found->iova | bits_low(found->size_lg2)) - first;
 	struct micro_entry *e;
+	uint32_t accepts;
 	unsigned char *host;
 
 	/* ROM: the answer depends on the access */
 	if (found->size_lg2 < MICRO_PAGE_LG2 || (place->host & MEM_REGION_READONLY) ||
 	    gpa < place->first)
 		return;
-	if (channel->domain != context->domain || channel->generation != context->generation ||
-	    channel->changes != changes) {
+	if (UNLIKELY(channel->domain != context->domain ||
+		     channel->generation != context->generation || channel->changes != changes)) {
 		channel_empty(channel);
 		channel->domain = context->domain;
 		channel->generation = context->generation;
@@ -49,6 +50,7 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 	e->grant[0] = permit->grant[0];
 	e->grant[1] = permit->grant[1];
 	e->extent = answer_extent(found->size_lg2);
-	e->accepts = host ? (uint32_t)permit->accepts : 0;
-	e->outside = host ? 0 : (uint32_t)permit->accepts;
+	accepts = (uint32_t)permit->accepts;
+	e->accepts = LIKELY(host) ? accepts : 0;
+	e->outside = LIKELY(host) ? 0 : accepts;
 }

@@ -29,7 +29,7 @@
  * after the tag has moved, so that whoever has the last count has the new tag. Nothing is filled
  * while an invalidation is under way.
  */
-static bool take_domain(struct query *q)
+static inline bool take_domain(struct query *q)
 {
 	q->changes = atomic_load_explicit(&q->entry->domain->changes, memory_order_acquire);
 	q->tag = atomic_load_explicit(&q->entry->domain->tag, memory_order_acquire);
@@ -37,15 +37,12 @@ static bool take_domain(struct query *q)
 	return q->cacheable;
 }
 
-/* Whether the entry has a context that stands. @whole: with what the tables say, not only the
- * domain. */
-static bool known_context(struct viommu *u, struct query *q, bool whole)
+/* Asks the cache of contexts. @whole: what the tables say, too, not only the domain. */
+static __attribute__((noinline)) bool find_context(struct viommu *u, struct query *q, bool whole)
 {
 	struct context_entry *e = q->entry;
 
 	q->cacheable = false;
-	if (e->domain && (e->whole || !whole) && take_domain(q))
-		return true;
 	e->domain = NULL;
 	e->whole = whole;
 	if ((whole ? context_cache_find(&u->contexts, translate_who_asks(q), e)
@@ -54,6 +51,15 @@ static bool known_context(struct viommu *u, struct query *q, bool whole)
 		return true;
 	e->domain = NULL;
 	return false;
+}
+
+/* Whether the entry has a context that stands. */
+static inline bool known_context(struct viommu *u, struct query *q, bool whole)
+{
+	const struct context_entry *e = q->entry;
+
+	return (LIKELY(e->domain && (e->whole || !whole)) && LIKELY(take_domain(q))) ||
+	       find_context(u, q, whole);
 }
 
 /* Unless there is one that stands: two PASIDs in turn must not write for every request. */
@@ -125,13 +131,12 @@ int unit_parse_now(struct viommu *u, struct query *q, struct context *context)
 	}
 }
 
-int unit_context(struct viommu *u, struct query *q)
+/* From the tables. */
+static __attribute__((noinline)) int parse_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
 	int result;
 
-	if (!q->quiet && known_context(u, q, true))
-		return VIOMMU_OK;
 	q->cacheable = false;
 	e->domain = NULL;
 	e->whole = true;
@@ -163,6 +168,11 @@ int unit_context(struct viommu *u, struct query *q)
 	}
 	/* Without luck the answer is as good, only nothing of it is kept. */
 	return VIOMMU_OK;
+}
+
+int unit_context(struct viommu *u, struct query *q)
+{
+	return LIKELY(!q->quiet && known_context(u, q, true)) ? VIOMMU_OK : parse_context(u, q);
 }
 
 /* Sizes that whole pages have: of levels of 4 KiB tables, and of sixteen neighbours and the like that
@@ -199,27 +209,42 @@ static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query
 	unit_note_piece(u, &q->found);
 }
 
-/* Keeps q->found, of an address that may not be as it was asked. */
-static void fill(struct viommu *u, struct query *q)
+static inline void add(struct viommu *u, struct query *q)
 {
 	struct domain *domain = q->entry->domain;
-	uint8_t perm = q->found.perm;
-	enum tlb_added added;
+	enum tlb_added added = tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found,
+				       &domain->changes, q->changes);
 
-	if (!q->cacheable || q->quiet)
-		return;
-	if (UNLIKELY(!domain_expects(domain, &q->found)))
-		domains_announce(&u->domains, domain, &q->found);
-	if (UNLIKELY(dirty_wanted(u))) /* each write is asked for */
-		q->found.perm &= (uint8_t)~PERM_DIRTY;
-	added = tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found, &domain->changes,
-			q->changes);
-	q->found.perm = perm;
 	if (added == TLB_DROPPED)
 		return;
 	if (added == TLB_EVICTED)
 		count_event(q->device, COUNT_EVICTIONS);
 	probe_fill(q);
+}
+
+/* Each write is to be asked for. */
+static __attribute__((noinline, cold)) void add_clean(struct viommu *u, struct query *q)
+{
+	uint8_t perm = q->found.perm;
+
+	q->found.perm &= (uint8_t)~PERM_DIRTY;
+	add(u, q);
+	q->found.perm = perm;
+}
+
+/* Keeps q->found, of an address that may not be as it was asked. */
+static inline void fill(struct viommu *u, struct query *q)
+{
+	struct domain *domain = q->entry->domain;
+
+	if (!q->cacheable || q->quiet)
+		return;
+	if (UNLIKELY(!domain_expects(domain, &q->found)))
+		domains_announce(&u->domains, domain, &q->found);
+	if (UNLIKELY(dirty_wanted(u)))
+		add_clean(u, q);
+	else
+		add(u, q);
 }
 
 /* The block around the address as it was asked. */
@@ -268,24 +293,24 @@ bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_co
 
 void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w)
 {
-	struct table_place found = { .table = w->table,
-				     .gpa = w->at - (w->entry - w->table),
-				     .perm = w->table_perm };
-	uint64_t block = domain_block(w->config, w->iova);
 	const struct domain *domain = q->entry->domain;
 	struct mem_place *memory = w->place;
+	struct table_place found;
 
 	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0)
 		return;
 	if (w->at_lg2 && w->at_lg2 < w->config->index_lg2 + w->config->entry_lg2)
 		return; /* the rest of it lies elsewhere */
+	found.table = w->table;
+	found.gpa = w->at - (w->entry - w->table);
+	found.perm = w->table_perm;
 	mem_find_near(u->vm, found.gpa, memory);
 	found.host = mem_host(memory, found.gpa, false);
-	if (!found.host || memory->last - found.gpa <
-				   bits_low(w->config->index_lg2 + (unsigned)w->config->entry_lg2))
+	if (!found.host ||
+	    (memory->last - found.gpa + 1) >> (w->config->index_lg2 + w->config->entry_lg2) == 0)
 		return;
-	table_cache_add(&u->tables, domain_space(domain, q->tag), block, memory->version, &found,
-			&domain->changes, q->changes);
+	table_cache_add(&u->tables, domain_space(domain, q->tag), domain_block(w->config, w->iova),
+			memory->version, &found, &domain->changes, q->changes);
 }
 
 /* Whoever has a context of since it is sees that it is: unit.counted is set before the generation moves. */
@@ -370,16 +395,6 @@ bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *ne
 	return true;
 }
 
-bool translate_well_formed(const struct viommu_request *r)
-{
-	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
-
-	return r->first <= r->last && (r->access & (access | VIOMMU_QUIET)) &&
-	       !(r->access & ~(access | VIOMMU_PRIV | VIOMMU_QUIET)) &&
-	       r->type <= VIOMMU_AT_TRANSLATED &&
-	       (r->pasid == VIOMMU_NO_PASID || r->pasid < BIT(20));
-}
-
 /* Pages that are fetched ahead of a long request. */
 #define AHEAD 8U
 
@@ -441,8 +456,49 @@ static __attribute__((noinline, cold)) void keep_page(const struct translating *
 	channel_keep(t->channel, q->iova, q->changes, &found, t->place);
 }
 
-static int translate_blocks(struct translating *t, uint64_t last, struct viommu_fragment *fragments,
-			    uint32_t max, uint32_t *count)
+/* What the caches do not have. */
+static inline int ask_engine(struct translating *t)
+{
+	struct query *q = &t->query;
+	int end;
+
+	if (UNLIKELY(!atomic_load_explicit(&q->device->told_all, memory_order_relaxed)))
+		shadow_lose(q->device);
+	open_section(t);
+	end = unit_translate(q->device->iommu, q);
+	if (!q->quiet)
+		count_event(q->device, COUNT_MISSES);
+	return end;
+}
+
+/* What is usual of a miss: DMA, of one piece, and nobody notes what is written. False: go on with q->found. */
+static bool finish_at_once(struct translating *t, const struct viommu_request *r,
+			   struct viommu_fragment *f, struct viommu_answer *answer)
+{
+	const struct query *q = &t->query;
+	uint64_t more = r->last - r->first;
+
+	if (q->type != VIOMMU_AT_UNTRANSLATED || q->quiet ||
+	    UNLIKELY(dirty_wanted(q->device->iommu)) || UNLIKELY(is_counted(q->device->iommu)) ||
+	    !access_granted(q->found.perm, q->access) ||
+	    r->last > (q->found.iova | bits_low(q->found.size_lg2)))
+		return false;
+	f->gpa = q->found.gpa + (r->first - q->found.iova);
+	mem_find_near(q->device->iommu->vm, f->gpa, t->place);
+	if (more > t->place->last - f->gpa)
+		return false;
+	f->length = more + 1;
+	fragment_at(f, t->place, q->found.perm, q->access);
+	answer_one(answer, r->last);
+	answer_put_extent(answer, answer_extent(q->found.size_lg2));
+	if (t->channel && q->cacheable && LIKELY(q->entry == &t->channel->entry))
+		channel_keep(t->channel, r->first, q->changes, &q->found, t->place);
+	return true;
+}
+
+/* @found: q->found is of the first block already. */
+static int translate_blocks(struct translating *t, bool found, uint64_t last,
+			    struct viommu_fragment *fragments, uint32_t max, uint32_t *count)
 {
 	struct query *q = &t->query;
 	struct viommu *u = q->device->iommu;
@@ -453,16 +509,9 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 
 		if (last - q->iova >= BIT(12) * AHEAD)
 			translate_prefetch(t, q->iova + BIT(12) * AHEAD);
-		if ((t->missed && i == 0) || !cached(u, q)) {
-			int end;
+		if (!(found && i == 0) && !cached(u, q)) {
+			int end = ask_engine(t);
 
-			if (UNLIKELY(!atomic_load_explicit(&q->device->told_all,
-							   memory_order_relaxed)))
-				shadow_lose(q->device);
-			open_section(t);
-			end = unit_translate(u, q);
-			if (!q->quiet)
-				count_event(q->device, COUNT_MISSES);
 			if (end)
 				return end;
 		}
@@ -475,7 +524,7 @@ static int translate_blocks(struct translating *t, uint64_t last, struct viommu_
 		if (*count == 0)
 			t->extent_lg2 = q->found.size_lg2;
 		if (t->channel && q->cacheable && !q->quiet && q->type == VIOMMU_AT_UNTRANSLATED &&
-		    LIKELY(!is_counted(u))) {
+		    LIKELY(q->entry == &t->channel->entry)) {
 			if (UNLIKELY(noted))
 				keep_page(t);
 			else
@@ -518,7 +567,11 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 	q->token = 0;
 	q->stalls = q->device->config.resume != NULL;
 	t->extent_lg2 = 0;
-	result = translate_blocks(t, request->last, fragments, max, &count);
+	result = t->missed ? ask_engine(t) : VIOMMU_OK;
+	if (t->missed && !result && LIKELY(finish_at_once(t, request, fragments, answer)))
+		return VIOMMU_OK;
+	if (!result)
+		result = translate_blocks(t, t->missed, request->last, fragments, max, &count);
 	q->entry = kept;
 	if (UNLIKELY(is_counted(q->device->iommu))) /* from when it was not */
 		kept->domain = NULL;
@@ -562,10 +615,10 @@ bool translate_known_domain(const struct viommu_device *device, uint32_t pasid,
 }
 
 /* A request of one piece, from the caches. What is not well-formed is none. */
-static __attribute__((noinline)) bool device_cached(struct viommu_device *device,
-						    const struct viommu_request *r,
-						    struct viommu_fragment *f,
-						    struct viommu_answer *answer)
+static __attribute__((noinline)) enum cached device_cached(struct viommu_device *device,
+							   const struct viommu_request *r,
+							   struct viommu_fragment *f,
+							   struct viommu_answer *answer)
 {
 	struct context_entry entry;
 	struct translation found;
@@ -573,12 +626,12 @@ static __attribute__((noinline)) bool device_cached(struct viommu_device *device
 	uint64_t tag;
 
 	if (access_and_type(r) >= ACCESS_KINDS || !translate_known_domain(device, r->pasid, &entry))
-		return false;
+		return CACHED_OTHERWISE;
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
 	if (UNLIKELY(!context_stands(&entry, device)))
-		return false;
+		return CACHED_OTHERWISE;
 	return translate_cached(device->iommu, entry.domain, tag, r, &found, &place, false, f,
-				answer) == CACHED;
+				answer);
 }
 
 /*
@@ -642,19 +695,17 @@ static __attribute__((noinline)) int device_translate(struct viommu_device *devi
 	struct mem_place place = MEM_NOWHERE;
 	struct context_entry entry;
 	struct translating t;
+	enum cached cached;
 	int result;
 
-	if (device_cached(device, request, fragments, answer))
+	cached = device_cached(device, request, fragments, answer);
+	if (cached == CACHED)
 		return VIOMMU_OK;
 	if (!translate_well_formed(request))
 		return VIOMMU_EINVAL;
 	entry.domain = NULL;
-	t.query = (struct query){ .device = device, .entry = &entry };
-	t.place = &place;
-	t.channel = NULL;
-	t.section = NULL;
-	t.missed = false;
-	t.within = false;
+	translate_begin(&t, device, &entry, &place, NULL);
+	t.missed = cached == CACHED_NOT;
 	result = translate_range(&t, request, fragments, max, answer);
 	if (translate_close(&t))
 		unit_work(device->iommu);

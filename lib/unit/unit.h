@@ -527,7 +527,38 @@ static inline void answer_one(struct viommu_answer *answer, uint64_t last)
 
 int translate_range(struct translating *t, const struct viommu_request *request,
 		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
-bool translate_well_formed(const struct viommu_request *request);
+
+static inline bool translate_well_formed(const struct viommu_request *r)
+{
+	const unsigned access = VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC;
+
+	return r->first <= r->last && (r->access & (access | VIOMMU_QUIET)) &&
+	       !(r->access & ~(access | VIOMMU_PRIV | VIOMMU_QUIET)) &&
+	       r->type <= VIOMMU_AT_TRANSLATED &&
+	       (r->pasid == VIOMMU_NO_PASID || r->pasid < BIT(20));
+}
+
+/* Before translate_range(). */
+static inline void translate_begin(struct translating *t, struct viommu_device *device,
+				   struct context_entry *entry, struct mem_place *place,
+				   struct viommu_channel *channel)
+{
+	t->query.device = device;
+	t->query.id = 0;
+	t->query.entry_pasid = 0;
+	t->query.fpd = false;
+	t->query.observer = NULL;
+	t->query.entry = entry;
+	t->query.tag = 0;
+	t->query.changes = 0;
+	t->query.cacheable = false;
+	t->query.found = (struct translation){ .iova = 0 };
+	t->place = place;
+	t->channel = channel;
+	t->section = NULL;
+	t->missed = false;
+	t->within = false;
+}
 
 /* Adds the next piece to the fragment, if it continues it in guest memory and in host memory. */
 bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *next);
@@ -569,6 +600,18 @@ static inline void fragment_in(struct viommu_fragment *f, const struct mem_place
 	f->flags = access_clean(perm, granted);
 }
 
+/* The same for an access that @perm permits. */
+static inline void fragment_at(struct viommu_fragment *f, const struct mem_place *place,
+			       unsigned perm, unsigned access)
+{
+	if (UNLIKELY(place->host & MEM_REGION_READONLY)) {
+		fragment_in(f, place, perm, access_granted(perm, access), access & VIOMMU_WRITE);
+		return;
+	}
+	f->host = mem_host(place, f->gpa, false);
+	memcpy(&f->perm, &permits[perm].grant[access / VIOMMU_PRIV & 1], sizeof(struct grant));
+}
+
 static inline __attribute__((always_inline)) enum cached translate_cached(
 	const struct viommu *u, const struct domain *domain, uint64_t tag,
 	const struct viommu_request *r, struct translation *found, struct mem_place *place,
@@ -576,7 +619,6 @@ static inline __attribute__((always_inline)) enum cached translate_cached(
 {
 	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
 	uint64_t first, last;
-	unsigned granted;
 
 	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
 		return CACHED_NOT;
@@ -593,10 +635,9 @@ static inline __attribute__((always_inline)) enum cached translate_cached(
 		mem_find(u->vm, first, place);
 	if (last > place->last)
 		return CACHED_OTHERWISE;
-	granted = access_granted(found->perm, r->access);
 	f->gpa = first;
 	f->length = last - first + 1;
-	fragment_in(f, place, found->perm, granted, r->access & VIOMMU_WRITE);
+	fragment_at(f, place, found->perm, r->access);
 	answer_one(answer, r->last);
 	return CACHED;
 }

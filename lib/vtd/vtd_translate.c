@@ -316,6 +316,8 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 	w.place = &place;
 	if (unit_table_find(&v->unit, q, w.config, &start))
 		w.start = &start;
+	else
+		mem_find(v->unit.vm, w.config->root, &place);
 	end = walk(c, q, &w);
 	if (end != PT_OK && w.start) { /* upper levels may permit more by now */
 		w.start = NULL;
