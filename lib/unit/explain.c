@@ -10,30 +10,46 @@
 
 /* ---- explanations ---- */
 
-/* Stages and levels have constant names, so that a step can be kept. */
+/* Stages and levels have constant names, so that a step can be kept; each architecture's are its own. */
+static const struct {
+	const char *stage;
+	unsigned number;
+	const char *level[PT_LEVELS];
+} stages[] = {
+	{ "first stage",
+	  0,
+	  { "first stage, level 1", "first stage, level 2", "first stage, level 3",
+	    "first stage, level 4", "first stage, level 5", "first stage, level 6" } },
+	{ "second stage",
+	  1,
+	  { "second stage, level 1", "second stage, level 2", "second stage, level 3",
+	    "second stage, level 4", "second stage, level 5", "second stage, level 6" } },
+	{ "stage 1",
+	  0,
+	  { "stage 1, level 3", "stage 1, level 2", "stage 1, level 1", "stage 1, level 0",
+	    "stage 1, level -1", "stage 1" } },
+	{ "stage 2",
+	  1,
+	  { "stage 2, level 3", "stage 2, level 2", "stage 2, level 1", "stage 2, level 0",
+	    "stage 2, level -1", "stage 2" } },
+};
+
 static const char *stage_name(const char *stage, unsigned level)
 {
-	static const char *const first[] = { "first stage, level 1", "first stage, level 2",
-					     "first stage, level 3", "first stage, level 4",
-					     "first stage, level 5", "first stage, level 6" };
-	static const char *const second[] = { "second stage, level 1", "second stage, level 2",
-					      "second stage, level 3", "second stage, level 4",
-					      "second stage, level 5", "second stage, level 6" };
-
-	if (level >= PT_LEVELS)
-		return stage;
-	if (strcmp(stage, "first stage") == 0)
-		return first[level];
-	return strcmp(stage, "second stage") == 0 ? second[level] : stage;
+	for (unsigned i = 0; level < PT_LEVELS && i < ARRAY_COUNT(stages); i++) {
+		if (strcmp(stage, stages[i].stage) == 0)
+			return stages[i].level[level];
+	}
+	return stage;
 }
 
 /* Where the entry of the lowest table is, for the caches of tables. */
 static void note_entry(struct explanation *e, const char *stage, uint64_t gpa)
 {
-	if (strcmp(stage, "first stage") == 0)
-		e->entry[0] = gpa;
-	else if (strcmp(stage, "second stage") == 0)
-		e->entry[1] = gpa;
+	for (unsigned i = 0; i < ARRAY_COUNT(stages); i++) {
+		if (strcmp(stage, stages[i].stage) == 0)
+			e->entry[stages[i].number] = gpa;
+	}
 }
 
 static void tell(void *opaque, const char *stage, unsigned level, uint64_t gpa, const uint64_t *raw,

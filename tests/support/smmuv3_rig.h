@@ -18,6 +18,9 @@
 #include "guest.h"
 #include "smmuv3_spec.h"
 
+/* bits_put() as a constant. */
+#define SM_PUT(mask, value) ((uint64_t)(value) * ((mask) & (~(mask) + 1)))
+
 #define SM_STREAMS_LG2 6U /* of the linear stream table */
 #define SM_QUEUE_LG2   5U
 #define SM_LOG	       32U
@@ -71,13 +74,13 @@ void sm_put_ste(struct smmu_rig *r, uint32_t sid, uint64_t w0, uint64_t w1, uint
 /* A context descriptor of 48-bit 4 KiB tables in the lower half; A and R, as is legal with TERM_MODEL. @extra: of word 0 */
 uint64_t sm_cd(struct smmu_rig *r, uint32_t asid, uint64_t root, uint64_t extra);
 #define SM_CD0(asid)                                                                               \
-	(CD0_V | CD0_AA64 | CD0_A | CD0_R | bits_put(CD0_T0SZ, 16) | CD0_EPD1 |                    \
-	 bits_put(CD0_IPS, 5) | bits_put(CD0_ASID, asid))
-#define SM_STE0(config) (STE0_V | bits_put(STE0_CONFIG, config))
+	(CD0_V | CD0_AA64 | CD0_A | CD0_R | SM_PUT(CD0_T0SZ, 16) | CD0_EPD1 | SM_PUT(CD0_IPS, 5) | \
+	 SM_PUT(CD0_ASID, asid))
+#define SM_STE0(config) (STE0_V | SM_PUT(STE0_CONFIG, config))
 /* Stage 2: 48-bit intermediate addresses, 4 KiB, four levels. */
 #define SM_STE2(vmid)                                                                              \
-	(bits_put(STE2_S2VMID, vmid) | bits_put(STE2_S2T0SZ, 16) | bits_put(STE2_S2SL0, 2) |       \
-	 bits_put(STE2_S2PS, 5) | STE2_S2AA64 | STE2_S2R)
+	(SM_PUT(STE2_S2VMID, vmid) | SM_PUT(STE2_S2T0SZ, 16) | SM_PUT(STE2_S2SL0, 2) |             \
+	 SM_PUT(STE2_S2PS, 5) | STE2_S2AA64 | STE2_S2R)
 void sm_stage1(struct smmu_rig *r, uint32_t sid, uint32_t asid, uint64_t root);
 void sm_stage2(struct smmu_rig *r, uint32_t sid, uint32_t vmid, uint64_t root);
 void sm_nested(struct smmu_rig *r, uint32_t sid, uint32_t vmid, uint32_t asid, uint64_t root1,
@@ -106,9 +109,8 @@ void sm_do(struct smmu_rig *r, uint64_t w0, uint64_t w1);
 unsigned sm_command_error(struct smmu_rig *r);
 void sm_acknowledge(struct smmu_rig *r);
 
-#define SM_CFGI_STE(sid) (CMD_CFGI_STE | bits_put(CMD_SID, sid))
-#define SM_ASID(op, vmid, asid)                                                                    \
-	((uint64_t)(op) | bits_put(CMD_VMID, vmid) | bits_put(CMD_ASID, asid))
+#define SM_CFGI_STE(sid)	(CMD_CFGI_STE | SM_PUT(CMD_SID, sid))
+#define SM_ASID(op, vmid, asid) ((uint64_t)(op) | SM_PUT(CMD_VMID, vmid) | SM_PUT(CMD_ASID, asid))
 
 /* ---- events ---- */
 
