@@ -75,11 +75,11 @@ enum viommu_result {
 struct viommu_vm;
 /** One IOMMU of any engine. See iommu.h. */
 struct viommu;
-/** A requester behind an IOMMU. See iommu.h. */
+/** A requester behind an IOMMU. See device.h. */
 struct viommu_device;
-/** One thread's way to DMA as (device, PASID). See iommu.h. */
+/** One thread's way to DMA as (device, PASID). See device.h. */
 struct viommu_channel;
-/** Someone who is told of changes. See iommu.h. */
+/** Someone who is told of changes. See listener.h. */
 struct viommu_listener;
 
 /**

@@ -286,37 +286,36 @@ static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *
 	return outside_write(vm, gpa, &raw, bytes) ? MEM_SWAPPED : MEM_FAILED;
 }
 
-enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired)
+static bool swap_word(void *host, uint64_t *expected, uint64_t desired, uint32_t bytes)
 {
-	void *region;
-	uint64_t *host = host_of(vm, gpa, sizeof(*host), &region);
-	uint64_t raw = htole64(*expected);
+	uint64_t whole = htole64(*expected);
+	uint32_t half = htole32((uint32_t)*expected);
+	bool swapped;
 
-	if (!host)
-		return outside_swap(vm, gpa, expected, desired, sizeof(*host));
-	if (!__atomic_compare_exchange_n(host, &raw, htole64(desired), false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED)) {
-		*expected = le64toh(raw);
-		return MEM_CHANGED;
+	if (bytes == sizeof(whole)) {
+		swapped = __atomic_compare_exchange_n((uint64_t *)host, &whole, htole64(desired),
+						      false, __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		*expected = le64toh(whole);
+	} else {
+		swapped = __atomic_compare_exchange_n((uint32_t *)host, &half,
+						      htole32((uint32_t)desired), false,
+						      __ATOMIC_SEQ_CST, __ATOMIC_RELAXED);
+		*expected = le32toh(half);
 	}
-	tell_dirty(vm, region, gpa, sizeof(raw));
-	return MEM_SWAPPED;
+	return swapped;
 }
 
-enum mem_swap mem_swap32(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint32_t desired)
+enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
+		       uint32_t bytes)
 {
 	void *region;
-	uint32_t *host = host_of(vm, gpa, sizeof(*host), &region);
-	uint32_t raw = htole32((uint32_t)*expected);
+	void *host = host_of(vm, gpa, bytes, &region);
 
 	if (!host)
-		return outside_swap(vm, gpa, expected, desired, sizeof(*host));
-	if (!__atomic_compare_exchange_n(host, &raw, htole32(desired), false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED)) {
-		*expected = le32toh(raw);
+		return outside_swap(vm, gpa, expected, desired, bytes);
+	if (!swap_word(host, expected, desired, bytes))
 		return MEM_CHANGED;
-	}
-	tell_dirty(vm, region, gpa, sizeof(raw));
+	tell_dirty(vm, region, gpa, bytes);
 	return MEM_SWAPPED;
 }
 

@@ -197,12 +197,22 @@ bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigne
 
 enum mem_swap { MEM_FAILED, MEM_CHANGED, MEM_SWAPPED };
 
-/* Stores @desired if the word at @gpa is *expected; *expected receives what was found. @gpa: a
- * multiple of 8 */
-enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired);
+/* Stores @desired if the word at @gpa is *expected; *expected receives what was found. @bytes: 4 or 8, of which
+ * @gpa is a multiple */
+enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
+		       uint32_t bytes);
 
-/* The same of a 32-bit word. @gpa: a multiple of 4 */
-enum mem_swap mem_swap32(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint32_t desired);
+static inline enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
+				       uint64_t desired)
+{
+	return mem_swap(vm, gpa, expected, desired, 8);
+}
+
+static inline enum mem_swap mem_swap32(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
+				       uint32_t desired)
+{
+	return mem_swap(vm, gpa, expected, desired, 4);
+}
 
 /* Bytes that no region has, in naturally aligned pieces of at most 64: how many could be accessed.
  * Writes to ROM fail. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * unit.h - one IOMMU: what every engine has, and what the core asks of an engine.
+ * unit.h - one IOMMU: what every engine has. What the core asks of an engine is in unit_engine.h, what there is to
+ * devices and listeners in devices.h and listeners.h.
  *
  * An engine embeds struct viommu as the first member of its own structure. The public verbs
  * (calls.c, translate.c, device.c, channel.c) check arguments, enter a section, and call the engine;
@@ -22,6 +23,7 @@
 #include "counters.h"
 #include "domain.h"
 #include "domain_users.h"
+#include "unit_engine.h"
 #include "epoch.h"
 #include "host.h"
 #include "machine.h"
@@ -32,144 +34,7 @@
 #include "tlb.h"
 #include "walk.h"
 
-struct explanation;
 struct nested;
-struct state_reader;
-struct state_writer;
-
-/* One translation on its way: what is asked, and what has been found out. */
-struct query {
-	struct viommu_device *device;
-	uint64_t iova;
-	uint32_t pasid;
-	uint32_t id;	 /* of the device, when its context was last parsed: unit_parse() */
-	uint16_t access; /* VIOMMU_READ, ..., without VIOMMU_QUIET */
-	uint16_t type;	 /* VIOMMU_AT_* */
-	/* Set by parse, if the engine is by_domain: whose table entry decided; VIOMMU_ANY_PASID: not
-	 * known, or none did. */
-	uint32_t entry_pasid;
-	bool fpd;    /* the tables ask not to record some faults of this requester */
-	bool stalls; /* it can wait for the guest: VIOMMU_STALLED, with a token */
-	bool quiet;  /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
-	const struct pt_observer
-		*observer; /* quiet only: sees every structure that is read; or NULL */
-	/* The requester's context as far as it is known: whoever asks has room for it, and a
-	 * channel keeps it. */
-	struct context_entry *entry;
-	/* Read before the first table load; what is filled later is tied to them. */
-	uint64_t tag;
-	uint64_t changes;
-	bool cacheable; /* entry, tag and changes are valid, and found may be kept under them */
-	/* The answer. */
-	struct translation found;
-	uint16_t reason;
-	uint16_t ats;
-	uint32_t flags; /* VIOMMU_ANSWER_* */
-	uint64_t token;
-};
-
-struct engine {
-	const char *name;
-	uint32_t last_id; /* of a device */
-	/* Everything that the caches did not answer. VIOMMU_OK with q->found, VIOMMU_FAULT with
-	 * q->reason (recorded, unless quiet), VIOMMU_INTERRUPT; VIOMMU_STALLED with q->token, if q->stalls. */
-	int (*translate)(struct viommu *u, struct query *q);
-	/* Reads the tables of (q->device, q->pasid). VIOMMU_OK, or VIOMMU_FAULT with q->reason. No
-	 * trace. */
-	int (*parse)(struct viommu *u, struct query *q, struct context *context);
-	/* Calls page for every mapping under a context. */
-	enum pt_visit_end (*visit)(struct viommu *u, const struct context *context,
-				   struct pt_visit *visit);
-	/* Registers that can be read beside anything: constants, and what is one word. False: ask
-	 * reg_read. May be NULL. */
-	bool (*reg_peek)(const struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
-	int (*reg_read)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value);
-	int (*reg_write)(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value);
-	int (*run)(struct viommu *u);
-	/* Wired interrupts that are triggered by levels, as registers say now: bit n, line n. From any
-	 * thread, without locks: host.h. May be NULL. */
-	uint64_t (*lines)(struct viommu *u);
-	/* VIOMMU_OK, or VIOMMU_PENDING while something is in use that was looked up before: run() then
-	 * says so, too. */
-	int (*reset)(struct viommu *u);
-	void (*save)(struct viommu *u, struct state_writer *state);
-	/* VIOMMU_OK (nothing is pending), VIOMMU_PENDING, VIOMMU_ESTATE (nothing has changed). */
-	int (*restore)(struct viommu *u, struct state_reader *state);
-	/* Ends what is under way of what listeners are told in steps, regardless of steps: before
-	 * one more begins to listen. May be NULL. */
-	void (*finish)(struct viommu *u);
-	/* Listeners are being told of mappings one by one: one who comes now would hear of some of
-	 * them only. May be NULL. */
-	bool (*mapping)(const struct viommu *u);
-	/* Forgets what it has cached by itself. May be NULL. */
-	void (*flush)(struct viommu *u);
-	int (*request_page)(struct viommu *u, struct viommu_device *device,
-			    const struct viommu_page_request *request);
-	/* A device has not dropped what an invalidation named; from any thread, with devices_lock
-	 * held. NULL: the architecture cannot say so, and what the device owes is pending until it
-	 * answers, is freed, or is given up (viommu_device_fail()). */
-	void (*timed_out)(struct viommu *u, struct viommu_device *device);
-	/* A device has answered what it was not asked. */
-	void (*unexpected)(struct viommu *u, struct viommu_device *device);
-	/* With one table for all also VIOMMU_MSI_NO_SOURCE and _TRUSTED; source is 0 then. */
-	int (*remap_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			 uint32_t flags, struct viommu_msi *msi);
-	/* As remap_msi() resolving, from the tables; with a step for each structure. NULL where
-	 * remap_msi is. */
-	int (*explain_msi)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			   struct explanation *e, struct viommu_msi *msi);
-	/* Without remap_msi: a write of @data that translate() has answered with VIOMMU_INTERRUPT, of an architecture
-	 * that keeps interrupts in guest memory: does it (@resolve: only says what it would be), as remap_msi() does.
-	 * NULL: the message is delivered as it came. */
-	int (*store_message)(struct viommu *u, struct query *q, uint32_t data, bool resolve,
-			     struct viommu_msi *msi);
-	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
-	 * remap_msi. May be NULL. */
-	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			     uint32_t flags, struct viommu_msi *msi);
-	/* Each requester has an interrupt table of its own, and indices are of that. */
-	bool own_tables;
-	void (*free)(struct viommu *u);
-	/* Size of a structure of the engine's that begins with struct viommu_device; 0: that is
-	 * all there is. */
-	uint32_t device_bytes;
-	/* A device is about to come, and nobody knows it: makes what the engine has of it, from
-	 * device->config. VIOMMU_OK or why not. NULL: config.virtio is refused. */
-	int (*device_new)(struct viommu *u, struct viommu_device *device);
-	/* The guest has put the device somewhere, by its id, which it cannot lose then; with
-	 * devices_lock held. NULL: no. */
-	bool (*keeps_id)(const struct viommu_device *device);
-	/* A device uses nothing any more of what it was told before, as one that is about to go; with
-	 * devices_lock held. Whether somebody may have waited for what only the engine knows that it
-	 * owed. May be NULL. */
-	bool (*device_failed)(struct viommu *u, struct viommu_device *device);
-	/* A device is about to go, and nobody uses it; with devices_lock held. May be NULL. */
-	void (*device_gone)(struct viommu *u, struct viommu_device *device);
-	/* Translation requests have other answers than DMA (what they are given is translated again): contexts of their
-	 * own. Otherwise they share what is cached of it: unit_find(). */
-	bool ats_apart;
-	/* Neighbours within 4096 bytes may be translated differently. */
-	bool byte_granular;
-	/* Invalidations name domains: users of domains are noted. */
-	bool by_domain;
-	/* A fault reason in words; NULL: there is no such reason. May be NULL. */
-	const char *(*reason_text)(uint32_t reason);
-	/* VIOMMU_MODE_* of a device; NULL: what its context comes to, asked without a trace. */
-	uint32_t (*mode)(struct viommu *u, struct viommu_device *device);
-	/* What a host that nests has to know of a requester: VIOMMU_MODE_*, and with _TRANSLATE the stage, or no
-	 * bytes of it. NULL: there is no such interface. */
-	uint32_t (*nest)(struct viommu *u, struct viommu_device *device, uint32_t pasid,
-			 struct viommu_nested_stage *stage);
-	/* viommu_report_event() of a device that has an id; from any thread. May be NULL. */
-	int (*report)(struct viommu *u, struct viommu_device *device, const uint64_t *record,
-		      uint32_t words);
-};
-
-/* Whether what a requester's interrupts come to depends on it, by itself. */
-static inline bool engine_own_tables(const struct engine *engine)
-{
-	return engine->own_tables || !engine->remap_msi;
-}
 
 #define DEVICE_BUCKETS 256U
 
@@ -247,27 +112,6 @@ struct outstanding {
 	uint64_t token;
 	uint32_t previous; /* place + 1; 0: none */
 	uint32_t next;	   /* the same; of free entries, too */
-};
-
-struct viommu_listener {
-	struct viommu *iommu;
-	struct viommu_device *device; /* NULL: all */
-	struct viommu_listener_config config;
-	/* The library's own listeners: does what is left to do before a completion may be reported,
-	 * paying for it with unit_pay(). False: steps ran out, call again. Or NULL. */
-	bool (*settle)(void *opaque);
-	/* The same: viommu_run() was called, at host.now. Or NULL. */
-	void (*tick)(void *opaque, uint64_t now);
-	/* The same: an id is no device's any more. From any thread, with devices_lock held. Or NULL. */
-	void (*id_gone)(void *opaque, uint32_t id);
-	struct viommu_listener *next; /* of those of the device, or of the IOMMU */
-	struct viommu_listener *next_told;
-	struct viommu_listener *next_ticking;
-	struct viommu_listener *next_of_ids; /* under devices_lock */
-	struct viommu_listener *next_gone; /* removed by the call under way: it has no callbacks */
-	bool told;			   /* is in that list */
-	bool fresh;			   /* has not heard every device's mode yet */
-	bool deaf;			   /* to unmap: viommu_listener_enable() */
 };
 
 #define COMMAND_NONE UINT32_MAX
@@ -652,187 +496,8 @@ int translate_replay(struct viommu_device *device, uint32_t pasid, uint64_t *fir
 				   const struct viommu_fragment *fragment),
 		     void *opaque);
 
-/* ---- devices.c ---- */
-
-/* The device with this id, in use until device_put(); or NULL. */
-struct viommu_device *device_get(struct viommu *u, uint32_t id);
-/* The device after this one, or the first; gives up the one it comes from. Devices that are added
- * meanwhile may be missed. */
-struct viommu_device *device_next(struct viommu *u, struct viommu_device *device);
-void device_put(struct viommu_device *device);
-
-/* After a context of it was parsed and before what it says is used: the domain (or DOMAIN_REFUSED) and
- * query.entry_pasid. An invalidation of contexts that came before the note has moved the generation by
- * then: compare it afterwards with what it was before the tables were read. */
-void device_uses_domain(struct viommu_device *device, uint32_t id, uint32_t pasid);
-/* Its listeners are told its mode: it would use this domain now. */
-void device_has_domain(struct viommu_device *device, uint32_t id, uint32_t pasid);
-/* Before a context is parsed and used without such a comparison. */
-void device_may_use_any(struct viommu_device *device);
-
-/* Goes through a list, one device at a time, in use until device_put(); NULL: there are no more.
- * Devices that are added meanwhile are passed over, those that leave are not missed. Only the call
- * that has the unit, and one walk at a time. */
-void devices_begin(struct viommu *u, enum device_list list);
-struct viommu_device *devices_take(struct viommu *u, enum device_list list);
-/* The same for the users of a domain, with a PASID or any: domain_users_next(). */
-void devices_begin_users(struct viommu *u, uint32_t id);
-bool devices_take_user(struct viommu *u, uint32_t id, uint32_t pasid,
-		       struct viommu_device **device);
-/* The same of those that had a context refused, after devices_begin(). */
-bool devices_take_refused(struct viommu *u, uint32_t pasid, struct viommu_device **device);
-/* The next device of the sweep. */
-struct viommu_device *devices_take_swept(struct viommu *u);
-/* With devices_lock held: the device with this id, or NULL; and whether it is found by its id. */
-struct viommu_device *device_find(struct viommu *u, uint32_t id);
-void device_link(struct viommu *u, struct viommu_device *device);
-void device_unlink(struct viommu *u, struct viommu_device *device);
-/* With devices_lock held. */
-void device_list_add(struct viommu_device *device, enum device_list list);
-void device_list_remove(struct viommu_device *device, enum device_list list);
-/* Listeners of the device are owed something, from any thread: whoever has the unit next tells them.
- */
-void device_owes(struct viommu_device *device, uint32_t owed);
-
-static inline uint64_t device_generation(const struct viommu_device *device)
-{
-	return atomic_load_explicit(&device->iommu->generation, memory_order_acquire) +
-	       atomic_load_explicit(&device->generation, memory_order_acquire);
-}
-
-/* Whether a context is as the tables are, and its domain the one it came to. */
-static inline bool context_stands(const struct context_entry *e, const struct viommu_device *device)
-{
-	return device_generation(device) + domain_life(e->domain) == e->generation;
-}
-
-/* ---- device.c ---- */
-
-/* Tells a device to drop a range. True if it is done, false if viommu_invalidation_done() will say
- * so, or the device has been given up (then *gave_up). */
-bool device_invalidate(struct viommu_device *device,
-		       struct viommu_device_invalidation *invalidation, bool *gave_up);
-
-/* A listener of the library's own begins, or ceases, to hear of ids that are no device's any more. */
-void devices_hear_ids(struct viommu_listener *listener, void (*gone)(void *opaque, uint32_t id));
-void devices_hear_no_ids(const struct viommu_listener *listener);
-
-/* The last invalidation that a device was told of; whether it and all before it have been answered; and
- * those that have not been, oldest first: @see is called with devices_lock held. */
-uint64_t devices_last_token(struct viommu *u);
-bool devices_answered(struct viommu *u, uint64_t token);
-void devices_each_outstanding(struct viommu *u,
-			      void (*see)(void *opaque, struct viommu_device *device,
-					  uint64_t token),
-			      void *opaque);
-
-/* A reset or restore: answers to what was asked before, up to a token, count no more. */
-void devices_forget_invalidations(struct viommu *u, uint64_t token);
-
-/* ---- tell.c ---- */
-
-#define NOTIFY_NO_MODE UINT32_MAX
-
-/* Those who hear a device, one after the other: its own listeners, then those of the whole IOMMU. */
-static inline struct viommu_listener *tell_first(const struct viommu_device *device)
-{
-	return device->listeners ? device->listeners : device->iommu->listeners;
-}
-
-static inline struct viommu_listener *tell_next(const struct viommu_listener *l)
-{
-	return l->next || !l->device ? l->next : l->iommu->listeners;
-}
-
-/* A listener is about to be told something: it hears of the completion, too. */
-void tell_heard(struct viommu_listener *l);
-/* The listeners of a device: a range has changed. */
-void tell_unmap(struct viommu_device *device, uint32_t pasid, uint64_t first, uint64_t last);
-
-/* ---- notify.c ---- */
-
-/* A listener of the library's own, of a device or (NULL) of the whole IOMMU. settle and tick, or NULL:
- * see struct viommu_listener. */
-int listener_new(struct viommu *u, struct viommu_device *device,
-		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
-		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **listener);
-/* VIOMMU_EBUSY: from inside a callback, too, since its callbacks may be under way. */
-int listener_free(struct viommu_listener *listener);
-
-/* Translations of [first, last] may have changed, of every device that may use something of a
- * domain, with this PASID or any (VIOMMU_ANY_PASID). */
-void notify_users(struct viommu *u, uint32_t id, uint32_t pasid, uint64_t first, uint64_t last);
-
-static inline void notify_domain(struct viommu *u, uint32_t id, uint32_t pasid, uint64_t first,
-				 uint64_t last)
-{
-	if (atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed))
-		notify_users(u, id, pasid, first, last);
-}
-
-/* Contexts that came to a domain are out of date, with this PASID or any: forgets all contexts, and
- * tells the listeners of the devices that had such a one. */
-void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid);
-/* All contexts are out of date, and with @flush the translations of every domain: forgets them, and
- * tells every device's listeners. @mode: the mode too, even if it is the same. */
-void notify_forget(struct viommu *u, bool flush, bool mode);
-/* @source: of a requester's own table, or VIOMMU_ANY_SOURCE. */
-void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
-/* Before the epoch of a completion starts, so that a section that a listener opens now holds it
- * back; the calls in calls.c make it once more when the engine returns. */
-void notify_complete_told(struct viommu *u);
-
-static inline void notify_complete(struct viommu *u)
-{
-	if (u->told)
-		notify_complete_told(u);
-}
-
-/* Before a completion is reported: whether every listener has been told, and has done, what it has
- * to by then. False: steps ran out (unit_work() has been called), or sections have to close first.
- */
-bool notify_settle(struct viommu *u);
-/* Tells the library's own listeners what time it is, if the host has a clock. */
-void notify_tick(struct viommu *u, uint64_t now);
-/* Begins and ends a call: tells what is owed from before, or by what other threads did, as far as
- * there are steps; the end makes the result PENDING if there were too few, and completes. */
-void notify_begin(struct viommu *u);
-int notify_finish(struct viommu *u, int result);
-
-/* Nobody listens, and nothing is left of when somebody did. What listeners were owed stays until one
- * comes. */
-static inline bool notify_idle(const struct viommu *u)
-{
-	return !atomic_load_explicit(&u->listener_count, memory_order_relaxed) &&
-	       !u->shadows_pending && !u->late && !u->told_epoch;
-}
-
-static inline bool notify_settled(struct viommu *u)
-{
-	return notify_idle(u) || notify_settle(u);
-}
-
-static inline int notify_end(struct viommu *u, int result)
-{
-	return notify_idle(u) ? result : notify_finish(u, result);
-}
-
-/* The same for one device, which is in use (device_get()): some of its translations, or everything
- * and the mode if that has changed; the mode. */
-void notify_device_unmap(struct viommu *u, struct viommu_device *device, uint64_t first,
-			 uint64_t last);
-void notify_device_changed(struct viommu *u, struct viommu_device *device);
-void notify_device_mode(struct viommu *u, struct viommu_device *device, uint32_t mode);
-/* Whether there is a listener at all. */
-static inline bool notify_anybody(const struct viommu *u)
-{
-	return atomic_load_explicit(&u->listener_count, memory_order_relaxed) != 0;
-}
-
-/* Whether anybody listens to its mappings, and a piece of a new one: what the first one who refuses
- * it says; some may have been told by then. */
-bool notify_wants_map(const struct viommu *u, const struct viommu_device *device);
-int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t iova,
-		      const struct viommu_fragment *fragment);
+/* What engines use of devices and listeners. */
+#include "devices.h"
+#include "listeners.h"
 
 #endif
