@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* guest_tables.c - builds a guest's VT-d tables. Fields are written here and nowhere read. */
+/* guest_tables.c - builds a guest's tables. Fields are written here and nowhere read. */
 #define _GNU_SOURCE
 #include "guest_tables.h"
 
@@ -19,6 +19,10 @@
 /* 9.7 first-stage entry: A and D are set already, a walk has nothing to write */
 #define FS_TABLE ((uint64_t)0x27) /* P, R/W, U/S, A */
 #define FS_PAGE	 ((uint64_t)0x67) /* and D */
+
+/* RISC-V page table entry */
+#define RISCV_TABLE ((uint64_t)0x01) /* V */
+#define RISCV_PAGE  ((uint64_t)0xd7) /* V, R, W, U, A, D */
 
 /* 9.4, 9.6 scalable-mode context entry and PASID table entry */
 #define PASID_AW(levels) ((uint64_t)((levels)-2) << 2)
@@ -85,25 +89,36 @@ static void set(uint64_t *entry, uint64_t value)
 	*entry = htole64(value);
 }
 
-/* The table that an entry points to; makes one of `size` bytes if there is none. */
-static uint64_t *table_of(struct guest *g, uint64_t *entry, uint64_t size, uint64_t bits)
+/* The table that an entry points to; makes one if there is none. */
+static uint64_t *shifted_table_of(struct guest *g, uint64_t *entry, uint64_t bits, unsigned shift)
 {
 	if (!get(entry))
-		set(entry, guest_alloc(g, size) | bits);
-	return guest_at(g, get(entry) & ADDRESS);
+		set(entry, guest_alloc(g, GUEST_PAGE) >> shift | bits);
+	return guest_at(g, get(entry) << shift & ADDRESS);
+}
+
+static uint64_t *table_of(struct guest *g, uint64_t *entry, uint64_t bits)
+{
+	return shifted_table_of(g, entry, bits, 0);
 }
 
 /* --- page tables --- */
 
 void guest_first_stage(struct guest *g, struct guest_paging *p, unsigned levels)
 {
-	*p = (struct guest_paging){ guest_alloc(g, GUEST_PAGE), levels, FS_TABLE, FS_PAGE };
+	*p = (struct guest_paging){ guest_alloc(g, GUEST_PAGE), levels, FS_TABLE, FS_PAGE, 0 };
 }
 
 void guest_second_stage(struct guest *g, struct guest_paging *p, unsigned levels)
 {
 	*p = (struct guest_paging){ guest_alloc(g, GUEST_PAGE), levels, SS_READ_WRITE,
-				    SS_READ_WRITE };
+				    SS_READ_WRITE, 0 };
+}
+
+void guest_riscv(struct guest *g, struct guest_paging *p, unsigned levels)
+{
+	*p = (struct guest_paging){ guest_alloc(g, GUEST_PAGE), levels, RISCV_TABLE, RISCV_PAGE,
+				    2 };
 }
 
 uint64_t *guest_entry(struct guest *g, const struct guest_paging *p, uint64_t iova, unsigned level)
@@ -115,13 +130,13 @@ uint64_t *guest_entry(struct guest *g, const struct guest_paging *p, uint64_t io
 
 		if (l == level)
 			return entry;
-		table = table_of(g, entry, GUEST_PAGE, p->table_bits);
+		table = shifted_table_of(g, entry, p->table_bits, p->shift);
 	}
 }
 
 void guest_map(struct guest *g, const struct guest_paging *p, uint64_t iova, uint64_t gpa)
 {
-	set(guest_entry(g, p, iova, 0), gpa | p->page_bits);
+	set(guest_entry(g, p, iova, 0), gpa >> p->shift | p->page_bits);
 }
 
 /* --- root and context tables --- */
@@ -130,7 +145,7 @@ void guest_legacy_device(struct guest *g, uint64_t root, uint16_t rid, uint16_t 
 			 const struct guest_paging *ss)
 {
 	uint64_t *root_entry = guest_at(g, root + (uint64_t)(rid >> 8) * 16);
-	uint64_t *context = table_of(g, root_entry, GUEST_PAGE, PRESENT) + (rid & 0xff) * 2;
+	uint64_t *context = table_of(g, root_entry, PRESENT) + (rid & 0xff) * 2;
 
 	set(&context[0], ss->root | PRESENT);
 	set(&context[1], (uint64_t)did << 8 | (ss->levels - 2));
@@ -141,10 +156,10 @@ static uint64_t *pasid_entry_0(struct guest *g, uint64_t root, uint16_t rid)
 {
 	unsigned half = rid >> 7 & 1;
 	uint64_t *root_entry = guest_at(g, root + (uint64_t)(rid >> 8) * 16 + half * 8U);
-	uint64_t *context = table_of(g, root_entry, GUEST_PAGE, PRESENT) + (rid & 0x7f) * 4;
-	uint64_t *directory = table_of(g, context, GUEST_PAGE, PRESENT);
+	uint64_t *context = table_of(g, root_entry, PRESENT) + (rid & 0x7f) * 4;
+	uint64_t *directory = table_of(g, context, PRESENT);
 
-	return table_of(g, directory, GUEST_PAGE, PRESENT);
+	return table_of(g, directory, PRESENT);
 }
 
 void guest_scalable_device(struct guest *g, uint64_t root, uint16_t rid, uint16_t did,

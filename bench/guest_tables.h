@@ -34,17 +34,20 @@ static inline void *guest_at(const struct guest *g, uint64_t gpa)
 	return g->low + gpa;
 }
 
-/* --- page tables (VT-d 9.7 first stage, 9.8 second stage): 4 KiB pages, all permissions --- */
+/* --- page tables (VT-d 9.7 first stage, 9.8 second stage; RISC-V): 4 KiB pages, all permissions --- */
 
 struct guest_paging {
 	uint64_t root;
 	unsigned levels;
 	uint64_t table_bits;
 	uint64_t page_bits;
+	unsigned shift; /* by which addresses are shifted down in entries: 2 with RISC-V */
 };
 
 void guest_first_stage(struct guest *g, struct guest_paging *p, unsigned levels);
 void guest_second_stage(struct guest *g, struct guest_paging *p, unsigned levels);
+/* RISC-V: Sv39, Sv48 or Sv57, accessed and dirty set. */
+void guest_riscv(struct guest *g, struct guest_paging *p, unsigned levels);
 void guest_map(struct guest *g, const struct guest_paging *p, uint64_t iova, uint64_t gpa);
 
 /*

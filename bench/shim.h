@@ -31,6 +31,7 @@ extern "C" {
 	SUITE(ref_chase)                                                                           \
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
+	SUITE(riscv)                                                                               \
 	SUITE(dma)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(irq)                                                                                 \

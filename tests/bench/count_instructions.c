@@ -27,6 +27,7 @@
 
 #include "irq_world.h"
 #include "its_guest.h"
+#include "riscv_world.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
 
@@ -235,6 +236,81 @@ static void invalidate_domain(void *world, uint32_t n)
 		for (uint32_t i = 0; i < GUEST_DOMAINS; i++)
 			vtd_queue_domain(w, (uint16_t)(i + 1));
 		ring(w);
+	}
+}
+
+/* --- the same of the RISC-V IOMMU --- */
+
+static void *prepare_riscv_hot(void)
+{
+	return riscv_world_new(GUEST_HOT, GUEST_PAGE);
+}
+
+static void *prepare_riscv_scattered(void)
+{
+	return riscv_world_new(GUEST_SCATTERED, GUEST_SCATTERED_4);
+}
+
+static void *prepare_riscv_dense(void)
+{
+	return riscv_world_new(GUEST_SCATTERED, GUEST_PAGE);
+}
+
+static void discard_riscv(void *world)
+{
+	riscv_world_free(world);
+}
+
+static void riscv_channel_hit(void *world, uint32_t n)
+{
+	struct riscv_world *w = world;
+
+	expect_ok("viommu_enter", viommu_enter(w->channel));
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_leave", viommu_leave(w->channel));
+}
+
+static void riscv_device_hit(void *world, uint32_t n)
+{
+	struct riscv_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
+	count();
+}
+
+static void riscv_miss(void *world, uint32_t n)
+{
+	struct riscv_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += GUEST_SCATTERED) {
+		riscv_queue_all(w);
+		riscv_finish(w);
+		expect_ok("viommu_enter", viommu_enter(w->channel));
+		count();
+		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
+			use(vtd_ask(w->channel, w->pages.iova[i]));
+		count();
+		expect_ok("viommu_leave", viommu_leave(w->channel));
+	}
+}
+
+static void riscv_invalidate_page(void *world, uint32_t n)
+{
+	struct riscv_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += 64) {
+		for (uint32_t i = 0; i < 64; i++) {
+			use(vtd_ask_device(w->device, w->pages.iova[i]));
+			riscv_queue_page(w, w->pages.iova[i]);
+		}
+		count();
+		riscv_finish(w);
+		count();
 	}
 }
 
@@ -461,6 +537,13 @@ static const struct operation operations[] = {
 	{ "miss_structure_cache_ss4", prepare_dense, discard_vtd, miss, GUEST_SCATTERED },
 	{ "invalidate_page", prepare_dense, discard_vtd, invalidate_page, 1024 },
 	{ "invalidate_domain", prepare_domains, discard_vtd, invalidate_domain, 1024 },
+	{ "riscv_channel_hit", prepare_riscv_hot, discard_riscv, riscv_channel_hit, 1024 },
+	{ "riscv_device_hit", prepare_riscv_hot, discard_riscv, riscv_device_hit, 1024 },
+	{ "riscv_miss_sv48", prepare_riscv_scattered, discard_riscv, riscv_miss, GUEST_SCATTERED },
+	{ "riscv_miss_structure_cache_sv48", prepare_riscv_dense, discard_riscv, riscv_miss,
+	  GUEST_SCATTERED },
+	{ "riscv_invalidate_page", prepare_riscv_dense, discard_riscv, riscv_invalidate_page,
+	  1024 },
 	{ "enter_leave", prepare_hot, discard_vtd, enter_leave, 1024 },
 	{ "dma_read", prepare_hot, discard_vtd, dma_read, 1024 },
 	{ "dma_read_section", prepare_hot, discard_vtd, dma_read_section, 1024 },
