@@ -34,6 +34,7 @@ extern "C" {
 	SUITE(riscv)                                                                               \
 	SUITE(dma)                                                                                 \
 	SUITE(virtio)                                                                              \
+	SUITE(tce)                                                                                 \
 	SUITE(irq)                                                                                 \
 	SUITE(its)                                                                                 \
 	SUITE(worst)                                                                               \

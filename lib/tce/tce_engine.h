@@ -15,17 +15,21 @@ enum tce_kind { TCE_KIND_WINDOWS, TCE_KIND_PASS };
 
 #define TCE_PAGE_LG2  9U
 #define TCE_WORDS     (1U << TCE_PAGE_LG2) /* of a page of the pool */
-#define TCE_BLOCK     64U		   /* pages that are allocated together */
-#define TCE_LEVELS    6U		   /* 2^54 entries */
-#define TCE_ENTRIES   BIT(52)		   /* of a window, at most */
+#define TCE_GROUPS    (TCE_WORDS / 64)
+#define TCE_BLOCK     64U     /* pages that are allocated together */
+#define TCE_LEVELS    6U      /* 2^54 entries */
+#define TCE_ENTRIES   BIT(52) /* of a window, at most */
 #define TCE_PAGES_MAX (UINT32_C(1) << 26)
 
 /* For the thread that has the unit. */
 struct tce_page_info {
 	uint32_t generation; /* how often it was linked */
 	uint32_t next;	     /* of those that are free, or garbage: page + 1 */
-	uint16_t used;	     /* words that are not 0 */
+	uint16_t links;	     /* that are not 0, above level 0 */
 	uint8_t level;	     /* 0: entries; else links to pages of the level below */
+	/* A bit for each entry: it is not 0; it is valid. */
+	uint64_t used[TCE_GROUPS];
+	uint64_t valid[TCE_GROUPS];
 };
 
 struct tce_block {
@@ -73,6 +77,9 @@ enum tce_step tce_table_next(const struct tce_pool *pool, const struct tce_table
  * 0. By the thread that has the unit, as what follows. */
 bool tce_table_prepare(struct tce_pool *pool, struct tce_table *table, uint64_t index,
 		       uint32_t count);
+/* One entry. False: there is no room for it. *took: one that was valid has changed. */
+bool tce_table_put(struct tce_pool *pool, struct tce_table *table, uint64_t index, uint64_t entry,
+		   bool *took);
 void tce_table_read(const struct tce_pool *pool, const struct tce_table *table, uint64_t index,
 		    uint32_t count, uint64_t *to);
 /* Stores entries: of a list, or all the same. There is room, or they are 0. True: one that was valid has changed. */

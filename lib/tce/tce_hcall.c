@@ -2,34 +2,29 @@
 /* tce_hcall.c - hypercalls, with their checks in the order of LoPAR ("TCE Hypervisor Calls"). */
 
 #include "probe.h"
-#include "range.h"
 #include "tce_engine.h"
 
 /* Arguments, from r4 on. */
 enum { LIOBN = 1, IOBA, TCE, COUNT };
 #define LIST TCE /* of H_PUT_TCE_INDIRECT */
 
-/* Pages [IOBA, + @count) of the window of LIOBN. An address within a page is no page's. */
-static struct tce_window *pages(const struct tce *t, const uint64_t *r, uint64_t count,
-				uint64_t *index)
+/* The window of LIOBN, and its page IOBA. An address within a page is no page's. */
+static struct tce_window *page(const struct tce *t, const uint64_t *r, uint64_t *index)
 {
 	struct tce_window *w = tce_window_find(t, r[LIOBN]);
-	uint64_t offset, end;
+	uint64_t offset;
 
 	if (!w || !tce_live(w) || r[IOBA] < tce_start(w))
 		return NULL;
 	offset = r[IOBA] - tce_start(w);
 	*index = offset >> tce_shift(w);
-	if ((offset & bits_low(tce_shift(w))) || *index >= tce_entries(w) ||
-	    !range_add(*index, count, &end) || end > tce_entries(w))
-		return NULL;
-	return w;
+	return (offset & bits_low(tce_shift(w))) || *index >= tce_entries(w) ? NULL : w;
 }
 
 static int64_t get_tce(struct tce *t, uint64_t *r)
 {
 	uint64_t index;
-	const struct tce_window *w = pages(t, r, 1, &index);
+	const struct tce_window *w = page(t, r, &index);
 	uint64_t entry;
 
 	r[LIOBN] = 0;
@@ -43,13 +38,12 @@ static int64_t get_tce(struct tce *t, uint64_t *r)
 	return H_PARTIAL;
 }
 
-/* The same entry for all. */
-static int64_t fill(struct tce *t, const uint64_t *r, uint64_t count)
+/* The same entry for all, from the one at @index on. */
+static int64_t fill(struct tce *t, const uint64_t *r, struct tce_window *w, uint64_t index,
+		    uint64_t count)
 {
-	uint64_t index;
-	struct tce_window *w = pages(t, r, count, &index);
-
-	if (!w || (tce_is_valid(r[TCE]) && !tce_address_owned(t, r[TCE], tce_shift(w))))
+	if (count > tce_entries(w) - index ||
+	    (tce_is_valid(r[TCE]) && !tce_address_owned(t, r[TCE], tce_shift(w))))
 		return H_PARAMETER;
 	if (count)
 		tce_begin_entries(t, w, index, count, false, r[TCE]);
@@ -58,37 +52,48 @@ static int64_t fill(struct tce *t, const uint64_t *r, uint64_t count)
 
 static int64_t put_tce(struct tce *t, uint64_t *r)
 {
-	return fill(t, r, 1);
+	uint64_t index;
+	struct tce_window *w = page(t, r, &index);
+
+	return w ? fill(t, r, w, index, 1) : H_PARAMETER;
 }
 
 static int64_t stuff_tce(struct tce *t, uint64_t *r)
 {
 	bool unlimited = (t->config.flags & VIOMMU_TCE_STUFF_UNLIMITED) && !tce_is_valid(r[TCE]);
+	struct tce_window *w;
 	uint64_t index;
 
 	if (t->config.flags & VIOMMU_TCE_NO_MULTI)
 		return H_FUNCTION;
-	if (!pages(t, r, 0, &index))
+	w = page(t, r, &index);
+	if (!w)
 		return H_PARAMETER;
 	if (r[COUNT] > TCE_COUNT_MAX && !unlimited)
 		return H_P4;
-	return fill(t, r, r[COUNT]);
+	return fill(t, r, w, index, r[COUNT]);
 }
+
+/* Words of guest memory that are read at a time. */
+#define AT_ONCE 8U
 
 /* The list is read once, and is ours from then on. */
 static bool copy_list(struct tce *t, uint64_t gpa, uint32_t count)
 {
 	struct mem_place place = MEM_NOWHERE;
+	bool read = true;
 
 	unit_pay(&t->unit, count);
-	for (uint32_t i = 0; i < count; i++) {
-		uint64_t word;
+	for (uint32_t i = 0; i < count && read; i += AT_ONCE) {
+		uint32_t words = count - i < AT_ONCE ? count - i : AT_ONCE;
 
-		if (!mem_load64_near(t->unit.vm, &place, gpa + i * sizeof(word), &word))
-			return false;
-		t->list[i] = __builtin_bswap64(word); /* big-endian: mem.h reads the other way */
+		read = mem_load_near(t->unit.vm, &place, gpa + i * sizeof(uint64_t), &t->list[i],
+				     words);
+		/* big-endian: mem.h reads the other way */
+		for (uint32_t j = i; j < i + words; j++)
+			t->list[j] = __builtin_bswap64(t->list[j]);
 	}
-	return true;
+	return read;
 }
 
 static int64_t put_tce_indirect(struct tce *t, uint64_t *r)
@@ -101,9 +106,9 @@ static int64_t put_tce_indirect(struct tce *t, uint64_t *r)
 		return H_FUNCTION;
 	if (r[COUNT] > TCE_COUNT_MAX)
 		return H_PARAMETER;
-	w = pages(t, r, r[COUNT], &index);
-	if (!w || (r[LIST] & (TCE_LIST_BYTES - 1)) || !tce_address_owned(t, r[LIST], 12) ||
-	    !copy_list(t, r[LIST], (uint32_t)r[COUNT]))
+	w = page(t, r, &index);
+	if (!w || r[COUNT] > tce_entries(w) - index || (r[LIST] & (TCE_LIST_BYTES - 1)) ||
+	    !tce_address_owned(t, r[LIST], 12) || !copy_list(t, r[LIST], (uint32_t)r[COUNT]))
 		return H_PARAMETER;
 	if (r[COUNT])
 		tce_begin_entries(t, w, index, r[COUNT], true, 0);

@@ -138,14 +138,9 @@ static bool hears(const struct tce *t)
 	       atomic_load_explicit(&t->caching, memory_order_relaxed) != 0;
 }
 
-bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift)
+/* One step a region of the VM that is in [gpa, end], and for each gap. */
+static __attribute__((noinline)) bool find_owned(struct tce *t, uint64_t gpa, uint64_t end)
 {
-	uint64_t gpa = tce_address(entry, shift);
-	uint64_t end = gpa + bits_low(shift);
-
-	if (t->config.flags & VIOMMU_TCE_ANY_ADDRESS)
-		return true;
-	/* one step a region of the VM that is in the page, and for each gap */
 	for (;;) {
 		uint64_t last;
 
@@ -160,17 +155,45 @@ bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift)
 	}
 }
 
+static inline bool is_owned(struct tce *t, uint64_t entry, uint32_t shift)
+{
+	uint64_t gpa = tce_address(entry, shift);
+	uint64_t end = gpa + bits_low(shift);
+
+	return (gpa >= t->memory.first && end <= t->memory.last && t->memory.host &&
+		atomic_load_explicit(&t->unit.vm->map_version, memory_order_acquire) ==
+			t->memory.version) ||
+	       (t->config.flags & VIOMMU_TCE_ANY_ADDRESS) || find_owned(t, gpa, end);
+}
+
+bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift)
+{
+	return is_owned(t, entry, shift);
+}
+
+/* Entries that are paid for at a time. */
+#define CHECKED 16U
+
+static bool check_some(struct tce *t, uint64_t first, uint64_t end, uint32_t shift)
+{
+	for (uint64_t i = first; i < end; i++) {
+		if (tce_is_valid(t->list[i]) && !is_owned(t, t->list[i], shift))
+			return false;
+	}
+	return true;
+}
+
 static bool go_on_checking(struct tce *t)
 {
 	struct tce_job *job = &t->job;
 	uint32_t shift = tce_shift(job->window);
 
-	for (; job->at < job->count; job->at++) {
-		uint64_t entry = t->list[job->at];
+	for (; job->at < job->count; job->at += CHECKED) {
+		uint64_t end = job->at + CHECKED < job->count ? job->at + CHECKED : job->count;
 
-		if (!unit_pay(&t->unit, 1))
+		if (!unit_pay(&t->unit, CHECKED))
 			return false;
-		if (tce_is_valid(entry) && !tce_address_owned(t, entry, shift)) {
+		if (!check_some(t, job->at, end, shift)) {
 			job->status = H_PARAMETER;
 			job->phase = TCE_IDLE;
 			return true;
@@ -200,6 +223,17 @@ static void flush_piece(struct tce *t)
 		  first + (((uint64_t)job->piece << tce_shift(job->window)) - 1));
 }
 
+/* There is room if need be. True: one that was valid has changed. */
+static bool write_piece(struct tce *t, uint64_t index)
+{
+	struct tce_job *job = &t->job;
+	struct tce_table *table = &job->window->table;
+
+	return job->listed ? tce_table_write(&t->pool, table, index, job->piece, t->list)
+			   : tce_table_fill(&t->pool, table, index, job->piece, job->entry);
+}
+
+/* False: there is no room. */
 static bool store_piece(struct tce *t)
 {
 	struct tce_job *job = &t->job;
@@ -207,13 +241,17 @@ static bool store_piece(struct tce *t)
 	uint64_t index = job->index + job->at;
 	bool took;
 
-	if (needs_room(t) && !tce_table_prepare(&t->pool, table, index, job->piece))
-		return false;
 	job->heard = hears(t);
 	if (UNLIKELY(job->heard))
 		tce_table_read(&t->pool, table, index, job->piece, t->old);
-	took = job->listed ? tce_table_write(&t->pool, table, index, job->piece, t->list)
-			   : tce_table_fill(&t->pool, table, index, job->piece, job->entry);
+	if (job->piece == 1 && !job->listed) {
+		if (!tce_table_put(&t->pool, table, index, job->entry, &took))
+			return false;
+	} else {
+		if (needs_room(t) && !tce_table_prepare(&t->pool, table, index, job->piece))
+			return false;
+		took = write_piece(t, index);
+	}
 	if (took)
 		flush_piece(t);
 	job->took |= took;

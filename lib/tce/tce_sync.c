@@ -86,7 +86,9 @@ static void start(struct tce *t, struct tce_pending *p)
 {
 	notify_complete(&t->unit);
 	p->epoch = epoch_start(&t->unit.epoch);
-	p->invalidation = devices_last_token(&t->unit);
+	p->invalidation = 0;
+	if (UNLIKELY(atomic_load(&t->unit.outstanding_count)))
+		p->invalidation = devices_last_token(&t->unit);
 }
 
 /* Whether nobody does; if not, viommu_run() will be worthwhile when that changes. */

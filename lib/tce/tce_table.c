@@ -79,6 +79,18 @@ static uint32_t pop(const struct tce_pool *pool, uint32_t *list)
 	return page;
 }
 
+/* The same for each word, each stored as a whole. Readers may see them in any order. */
+static void store_words(_Atomic uint64_t *word, uint64_t count, uint64_t entry)
+{
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+	/* aligned elements of a string operation are not torn */
+	__asm__ volatile("rep stosq" : "+D"(word), "+c"(count) : "a"(entry) : "memory");
+#else
+	for (uint64_t i = 0; i < count; i++)
+		atomic_store_explicit(&word[i], entry, memory_order_release);
+#endif
+}
+
 /* A page of a table that is gone: those that it led to are garbage in its place. At most TCE_WORDS steps. */
 static uint32_t take_garbage(struct tce_pool *pool)
 {
@@ -86,14 +98,13 @@ static uint32_t take_garbage(struct tce_pool *pool)
 	bool leads = info_of(pool, page)->level != 0;
 	_Atomic uint64_t *word = words_of(pool, page);
 
-	for (uint32_t i = 0; i < TCE_WORDS; i++) {
+	for (uint32_t i = 0; leads && i < TCE_WORDS; i++) {
 		uint64_t link = atomic_load_explicit(&word[i], memory_order_relaxed);
 
-		if (leads && link)
-			push(pool, &pool->garbage, linked_page(link));
 		if (link)
-			atomic_store_explicit(&word[i], 0, memory_order_relaxed);
+			push(pool, &pool->garbage, linked_page(link));
 	}
+	store_words(word, TCE_WORDS, 0);
 	return page;
 }
 
@@ -174,9 +185,9 @@ static bool stands(const struct way *way, uint32_t to)
 	return true;
 }
 
-/* Goes down to the page of a level that has the index; NULL: a link is missing, or does not stand. */
-static _Atomic uint64_t *go_down(const struct tce_pool *pool, const struct tce_table *table,
-				 uint64_t index, uint32_t to, struct way *way)
+/* Goes down to the page of a level that has the index; NULL: a link is missing, or (@others change them) does not stand. */
+ALWAYS_INLINE _Atomic uint64_t *find_way(const struct tce_pool *pool, const struct tce_table *table,
+					 uint64_t index, uint32_t to, struct way *way, bool others)
 {
 	_Atomic uint64_t *at = (_Atomic uint64_t *)(uintptr_t)&table->root;
 	uint64_t link = atomic_load_explicit(at, memory_order_acquire);
@@ -198,9 +209,22 @@ static _Atomic uint64_t *go_down(const struct tce_pool *pool, const struct tce_t
 			return word;
 		at = &word[word_at(index, level)];
 		link = atomic_load_explicit(at, memory_order_acquire);
-		if (!stands(way, level))
+		if (others && !stands(way, level))
 			link = 0;
 	}
+}
+
+static _Atomic uint64_t *go_down(const struct tce_pool *pool, const struct tce_table *table,
+				 uint64_t index, uint32_t to, struct way *way)
+{
+	return find_way(pool, table, index, to, way, true);
+}
+
+/* By the thread that has the unit, which makes all changes. */
+static _Atomic uint64_t *own_way(const struct tce_pool *pool, const struct tce_table *table,
+				 uint64_t index, uint32_t to, struct way *way)
+{
+	return find_way(pool, table, index, to, way, false);
 }
 
 uint64_t tce_table_get(const struct tce_pool *pool, const struct tce_table *table, uint64_t index)
@@ -246,24 +270,34 @@ enum tce_step tce_table_next(const struct tce_pool *pool, const struct tce_table
 
 /* ---- changes ---- */
 
-/* Takes pages that are empty out of the way to an entry. */
-static void unlink_empty(struct tce_pool *pool, struct tce_table *table, uint64_t index)
+static bool is_empty(const struct tce_page_info *info)
 {
-	/* at most TCE_LEVELS steps, each of as many */
-	for (uint32_t level = 0; level < TCE_LEVELS; level++) {
-		struct way way;
-		uint32_t page;
+	uint64_t any = info->links;
 
-		if (!go_down(pool, table, index, level, &way))
-			continue;
-		page = linked_page(way.link[level]);
-		if (info_of(pool, page)->used)
+	for (unsigned i = 0; i < TCE_GROUPS; i++)
+		any |= info->used[i];
+	return any == 0;
+}
+
+/* Takes a page out of its way, to a list of those that may be used again. */
+static void unlink_page(struct tce_pool *pool, const struct way *way, uint32_t level,
+			uint32_t *list)
+{
+	atomic_store_explicit(way->place[level], 0, memory_order_relaxed);
+	atomic_thread_fence(memory_order_release);
+	push(pool, list, linked_page(way->link[level]));
+	if (level < way->top)
+		info_of(pool, linked_page(way->link[level + 1]))->links--;
+}
+
+/* The same with those that are empty, from a level that is there upwards. */
+static void unlink_empty(struct tce_pool *pool, const struct way *way, uint32_t level)
+{
+	/* at most TCE_LEVELS steps */
+	for (; level <= way->top; level++) {
+		if (!is_empty(info_of(pool, linked_page(way->link[level]))))
 			return;
-		atomic_store_explicit(way.place[level], 0, memory_order_relaxed);
-		atomic_thread_fence(memory_order_release);
-		push(pool, &pool->free, page);
-		if (level < way.top)
-			info_of(pool, linked_page(way.link[level + 1]))->used--;
+		unlink_page(pool, way, level, &pool->free);
 	}
 }
 
@@ -277,31 +311,31 @@ static bool link_page(struct tce_pool *pool, const struct way *way)
 	if (!take_page(pool, &page))
 		return false;
 	info = info_of(pool, page);
-	info->generation++;
-	info->used = 0;
-	info->level = (uint8_t)level;
+	*info = (struct tce_page_info){ .generation = info->generation + 1,
+					.level = (uint8_t)level };
 	atomic_store_explicit(way->place[level],
 			      bits_put(TCE_LINK_GENERATION, info->generation) |
 				      bits_put(TCE_LINK_LEVEL, level) | (page + 1),
 			      memory_order_release);
 	if (level < way->top)
-		info_of(pool, linked_page(way->link[level + 1]))->used++;
+		info_of(pool, linked_page(way->link[level + 1]))->links++;
 	return true;
 }
 
-/* The page with an entry is there. */
-static bool prepare_page(struct tce_pool *pool, struct tce_table *table, uint64_t index)
+/* The page with an entry, which is made if it is missing; NULL: there is no room. */
+static _Atomic uint64_t *make_way(struct tce_pool *pool, struct tce_table *table, uint64_t index,
+				  struct way *way)
 {
-	struct way way;
+	_Atomic uint64_t *word;
 
 	/* at most TCE_LEVELS pages */
-	while (!go_down(pool, table, index, 0, &way)) {
-		if (!link_page(pool, &way)) {
-			unlink_empty(pool, table, index);
-			return false;
+	while (!(word = own_way(pool, table, index, 0, way))) {
+		if (!link_page(pool, way)) {
+			unlink_empty(pool, way, way->missing + 1);
+			return NULL;
 		}
 	}
-	return true;
+	return word;
 }
 
 /* How many of @count entries are in the same page as the first. */
@@ -316,13 +350,14 @@ bool tce_table_prepare(struct tce_pool *pool, struct tce_table *table, uint64_t 
 		       uint32_t count)
 {
 	uint64_t end = index + count;
+	struct way way;
 
 	/* at most two pages */
 	for (uint64_t at = index; at < end; at += in_page(at, TCE_WORDS)) {
-		if (prepare_page(pool, table, at))
+		if (make_way(pool, table, at, &way))
 			continue;
-		if (at > index)
-			unlink_empty(pool, table, index);
+		if (at > index && own_way(pool, table, index, 0, &way))
+			unlink_empty(pool, &way, 0);
 		return false;
 	}
 	return true;
@@ -333,7 +368,7 @@ void tce_table_read(const struct tce_pool *pool, const struct tce_table *table, 
 {
 	for (uint32_t run; count; index += run, to += run, count -= run) {
 		struct way way;
-		const _Atomic uint64_t *word = go_down(pool, table, index, 0, &way);
+		const _Atomic uint64_t *word = own_way(pool, table, index, 0, &way);
 
 		run = in_page(index, count);
 		for (uint32_t i = 0; i < run; i++)
@@ -343,43 +378,167 @@ void tce_table_read(const struct tce_pool *pool, const struct tce_table *table, 
 	}
 }
 
-/* The words that hold entries of one page; NULL: there is none, and nothing to do. */
-static _Atomic uint64_t *run_of(struct tce_pool *pool, struct tce_table *table, uint64_t index,
-				struct tce_page_info **info)
+static void note_entry(struct tce_page_info *info, uint32_t i, uint64_t entry)
+{
+	uint64_t bit = BIT(i % 64);
+
+	info->used[i / 64] = (info->used[i / 64] & ~bit) | (entry ? bit : 0);
+	info->valid[i / 64] = (info->valid[i / 64] & ~bit) | (tce_is_valid(entry) ? bit : 0);
+}
+
+bool tce_table_put(struct tce_pool *pool, struct tce_table *table, uint64_t index, uint64_t entry,
+		   bool *took)
 {
 	struct way way;
-	_Atomic uint64_t *word = go_down(pool, table, index, 0, &way);
+	_Atomic uint64_t *word = own_way(pool, table, index, 0, &way);
+	struct tce_page_info *info;
+	uint32_t i = word_at(index, 0);
+	uint64_t old;
 
+	*took = false;
+	if (!word && entry)
+		word = make_way(pool, table, index, &way);
 	if (!word)
-		return NULL;
-	*info = info_of(pool, linked_page(way.link[0]));
-	return &word[word_at(index, 0)];
+		return !entry;
+	info = info_of(pool, linked_page(way.link[0]));
+	old = atomic_load_explicit(&word[i], memory_order_relaxed);
+	atomic_store_explicit(&word[i], entry, memory_order_release);
+	note_entry(info, i, entry);
+	*took = tce_is_valid(old) && old != entry;
+	if (!entry && is_empty(info))
+		unlink_empty(pool, &way, 0);
+	return true;
+}
+
+/* Some entries of one page. */
+struct run {
+	struct way way;
+	_Atomic uint64_t *word; /* of the page; NULL: there is none, and nothing to do */
+	struct tce_page_info *info;
+	uint32_t first;
+	uint32_t count;
+};
+
+static void find_run(const struct tce_pool *pool, const struct tce_table *table, uint64_t index,
+		     uint32_t count, struct run *run)
+{
+	run->word = own_way(pool, table, index, 0, &run->way);
+	run->first = word_at(index, 0);
+	run->count = in_page(index, count);
+	if (run->word)
+		run->info = info_of(pool, linked_page(run->way.link[0]));
+}
+
+/* Of the 64 entries of a group, those that the run has. */
+static uint64_t group_mask(const struct run *run, uint32_t group)
+{
+	uint32_t first = group * 64 < run->first ? run->first - group * 64 : 0;
+	uint32_t end = run->first + run->count - group * 64;
+
+	return bits_low(end < 64 ? end : 64) & ~bits_low(first);
+}
+
+static uint32_t last_group(const struct run *run)
+{
+	return (run->first + run->count - 1) / 64;
+}
+
+/* Stores a list; whether one that was valid has changed. */
+static bool write_run(const struct run *run, const uint64_t *list)
+{
+	bool took = false;
+	uint32_t i = 0;
+
+	/* at most TCE_GROUPS steps, of 64 each */
+	for (uint32_t group = run->first / 64; group <= last_group(run); group++) {
+		uint64_t mask = group_mask(run, group);
+		uint64_t used = 0, valid = 0;
+		uint32_t end = i + (uint32_t)__builtin_popcountll(mask);
+
+		for (uint64_t bit = mask & -mask; i < end; bit <<= 1, i++) {
+			_Atomic uint64_t *word = &run->word[run->first + i];
+			uint64_t old = atomic_load_explicit(word, memory_order_relaxed);
+
+			took |= tce_is_valid(old) && old != list[i];
+			used |= list[i] ? bit : 0;
+			valid |= tce_is_valid(list[i]) ? bit : 0;
+			atomic_store_explicit(word, list[i], memory_order_release);
+		}
+		run->info->used[group] = (run->info->used[group] & ~mask) | used;
+		run->info->valid[group] = (run->info->valid[group] & ~mask) | valid;
+	}
+	return took;
 }
 
 bool tce_table_write(struct tce_pool *pool, struct tce_table *table, uint64_t index, uint32_t count,
 		     const uint64_t *list)
 {
 	bool took = false;
+	struct run run;
 
-	for (uint32_t run; count; index += run, list += run, count -= run) {
-		struct tce_page_info *info;
-		_Atomic uint64_t *word = run_of(pool, table, index, &info);
-		uint32_t used = 0;
-
-		run = in_page(index, count);
-		if (!word)
+	for (; count; index += run.count, list += run.count, count -= run.count) {
+		find_run(pool, table, index, count, &run);
+		if (!run.word)
 			continue;
-		for (uint32_t i = 0; i < run; i++) {
-			uint64_t old = atomic_load_explicit(&word[i], memory_order_relaxed);
-
-			took |= tce_is_valid(old) && old != list[i];
-			used += (list[i] != 0) - (uint32_t)(old != 0);
-			atomic_store_explicit(&word[i], list[i], memory_order_release);
-		}
-		info->used = (uint16_t)(info->used + used);
-		if (!info->used)
-			unlink_empty(pool, table, index);
+		took |= write_run(&run, list);
+		if (is_empty(run.info))
+			unlink_empty(pool, &run.way, 0);
 	}
+	return took;
+}
+
+/* Whether one of the run is valid, and not this. */
+static bool differs(const struct run *run, uint64_t entry)
+{
+	for (uint32_t i = 0; i < run->count; i++) {
+		uint64_t old =
+			atomic_load_explicit(&run->word[run->first + i], memory_order_relaxed);
+
+		if (tce_is_valid(old) && old != entry)
+			return true;
+	}
+	return false;
+}
+
+/* Notes the same for all; whether one was valid. */
+static bool note_run(const struct run *run, uint64_t entry)
+{
+	uint64_t used = entry ? UINT64_MAX : 0;
+	uint64_t valid = tce_is_valid(entry) ? UINT64_MAX : 0;
+	uint64_t was = 0;
+
+	for (uint32_t group = run->first / 64; group <= last_group(run); group++) {
+		uint64_t mask = group_mask(run, group);
+
+		was |= run->info->valid[group] & mask;
+		run->info->used[group] ^= (run->info->used[group] ^ used) & mask;
+		run->info->valid[group] ^= (run->info->valid[group] ^ valid) & mask;
+	}
+	return was != 0;
+}
+
+/* All of a page becomes 0 by going as it is. */
+static bool drop_run(struct tce_pool *pool, const struct run *run)
+{
+	uint64_t valid = 0;
+
+	for (unsigned i = 0; i < TCE_GROUPS; i++)
+		valid |= run->info->valid[i];
+	unlink_page(pool, &run->way, 0, &pool->garbage);
+	unlink_empty(pool, &run->way, 1);
+	return valid != 0;
+}
+
+static bool fill_run(struct tce_pool *pool, const struct run *run, uint64_t entry)
+{
+	bool took;
+
+	if (!entry && run->count == TCE_WORDS)
+		return drop_run(pool, run);
+	took = note_run(run, entry) && (!tce_is_valid(entry) || differs(run, entry));
+	store_words(&run->word[run->first], run->count, entry);
+	if (!entry && is_empty(run->info))
+		unlink_empty(pool, &run->way, 0);
 	return took;
 }
 
@@ -387,27 +546,12 @@ bool tce_table_fill(struct tce_pool *pool, struct tce_table *table, uint64_t ind
 		    uint64_t entry)
 {
 	bool took = false;
+	struct run run;
 
-	for (uint32_t run; count; index += run, count -= run) {
-		struct tce_page_info *info;
-		_Atomic uint64_t *word = run_of(pool, table, index, &info);
-		uint32_t before = 0;
-		uint64_t changed = 0;
-
-		run = in_page(index, count);
-		if (!word)
-			continue;
-		for (uint32_t i = 0; i < run; i++) {
-			uint64_t old = atomic_load_explicit(&word[i], memory_order_relaxed);
-
-			changed |= old != entry ? old : 0;
-			before += old != 0;
-			atomic_store_explicit(&word[i], entry, memory_order_release);
-		}
-		took |= tce_is_valid(changed);
-		info->used = (uint16_t)(info->used - before + (entry ? run : 0));
-		if (!info->used)
-			unlink_empty(pool, table, index);
+	for (; count; index += run.count, count -= run.count) {
+		find_run(pool, table, index, count, &run);
+		if (run.word)
+			took |= fill_run(pool, &run, entry);
 	}
 	return took;
 }

@@ -28,6 +28,7 @@
 #include "irq_world.h"
 #include "its_guest.h"
 #include "riscv_world.h"
+#include "tce_guest.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
 
@@ -519,6 +520,126 @@ static void virtio_map_unmap(void *world, uint32_t n)
 	count();
 }
 
+/* --- TCE tables --- */
+
+#define TCE_PAGES 65536U
+
+static void *prepare_tce(void)
+{
+	struct tce_world *w = tce_world_new(TCE_PAGES, 0);
+
+	tce_list(w, 0, 100, TCE_COUNT);
+	return w;
+}
+
+static void *prepare_tce_filled(void)
+{
+	return tce_world_new(TCE_PAGES, 1);
+}
+
+static void discard_tce(void *world)
+{
+	tce_world_free(world);
+}
+
+static void tce_burst(void *world, uint32_t n, bool count_put, bool count_clear)
+{
+	for (uint32_t done = 0; done < n; done += BURST) {
+		if (count_put)
+			count();
+		for (uint32_t i = 0; i < BURST; i++)
+			tce_put(world, done + i, tce_of_page(i));
+		if (count_put)
+			count();
+		if (count_clear)
+			count();
+		for (uint32_t i = 0; i < BURST; i++)
+			tce_put(world, done + i, 0);
+		if (count_clear)
+			count();
+	}
+}
+
+static void tce_put_page(void *world, uint32_t n)
+{
+	tce_burst(world, n, true, false);
+}
+
+static void tce_clear_page(void *world, uint32_t n)
+{
+	tce_burst(world, n, false, true);
+}
+
+/* Calls of 512 entries, the first of them somewhere in a page of the table. */
+static void tce_large(void *world, uint32_t n, bool count_put, bool count_clear)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (count_put)
+			count();
+		tce_indirect(world, 100 + i % 64 * TCE_COUNT, 0, TCE_COUNT);
+		if (count_put)
+			count();
+		if (count_clear)
+			count();
+		tce_stuff(world, 100 + i % 64 * TCE_COUNT, 0, TCE_COUNT);
+		if (count_clear)
+			count();
+	}
+}
+
+static void tce_indirect_512(void *world, uint32_t n)
+{
+	tce_large(world, n, true, false);
+}
+
+static void tce_stuff_512(void *world, uint32_t n)
+{
+	tce_large(world, n, false, true);
+}
+
+/* In an order in which no cache has the next one. */
+static void tce_miss(void *world, uint32_t n)
+{
+	struct tce_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t iova = (uint64_t)i * 40503U % TCE_PAGES * TCE_PAGE;
+		struct viommu_request r = { .first = iova,
+					    .last = iova + 63,
+					    .pasid = VIOMMU_NO_PASID,
+					    .access = VIOMMU_READ };
+		struct viommu_fragment fragment;
+		struct viommu_answer answer;
+
+		if (viommu_translate(w->channel, &r, &fragment, 1, &answer))
+			abort();
+		use(fragment.gpa);
+	}
+	count();
+}
+
+static void tce_channel_hit(void *world, uint32_t n)
+{
+	struct tce_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		uint64_t iova = (uint64_t)(i % 64) * TCE_PAGE;
+		struct viommu_request r = { .first = iova,
+					    .last = iova + 63,
+					    .pasid = VIOMMU_NO_PASID,
+					    .access = VIOMMU_READ };
+		struct viommu_fragment fragment;
+		struct viommu_answer answer;
+
+		if (viommu_translate(w->channel, &r, &fragment, 1, &answer))
+			abort();
+		use(fragment.gpa);
+	}
+	count();
+}
+
 /* --- the table --- */
 
 struct operation {
@@ -560,6 +681,12 @@ static const struct operation operations[] = {
 	{ "virtio_map", prepare_mappings, discard_virtio, virtio_map_page, 1024 },
 	{ "virtio_unmap", prepare_mappings, discard_virtio, virtio_unmap_page, 1024 },
 	{ "virtio_map_unmap", prepare_mappings, discard_virtio, virtio_map_unmap, 1024 },
+	{ "tce_put", prepare_tce, discard_tce, tce_put_page, 1024 },
+	{ "tce_clear", prepare_tce, discard_tce, tce_clear_page, 1024 },
+	{ "tce_indirect_512", prepare_tce, discard_tce, tce_indirect_512, 64 },
+	{ "tce_stuff_512", prepare_tce, discard_tce, tce_stuff_512, 64 },
+	{ "tce_channel_hit", prepare_tce_filled, discard_tce, tce_channel_hit, 1024 },
+	{ "tce_miss", prepare_tce_filled, discard_tce, tce_miss, 32768 },
 };
 
 /* Leaves "NAME N" and the instructions in callgrind's file. */

@@ -128,37 +128,60 @@ struct viommu_tce_pe tr_pe(uint32_t number)
 void tr_add_pes(struct tce_rig *r)
 {
 	for (uint32_t n = 1; n < TR_PES; n++) {
-		const struct viommu_tce_pe pe = tr_pe(n);
-		int result = viommu_tce_add_pe(r->g.iommu, &pe);
+		struct viommu_tce_pe pe = tr_pe(n);
+		int result;
 
+		if (r->entries)
+			pe.window.entries = r->entries;
+		result = viommu_tce_add_pe(r->g.iommu, &pe);
 		if (result)
 			fail_msg("viommu_tce_add_pe(%u): %s", n, viommu_strerror(result));
 	}
 }
 
-static void add_devices(struct tce_rig *r)
+/* Without callbacks. */
+static struct viommu_device *plain_device(struct tce_rig *r, uint32_t id)
 {
-	for (uint32_t n = 1; n < TR_PES; n++) {
-		r->device[n] = guest_device(&r->g, n);
-		r->channel[n] = guest_channel(&r->g, r->device[n], VIOMMU_NO_PASID);
-	}
+	const struct viommu_device_config config = { .size = sizeof(config), .id = id };
+	struct guest_requester *q = &r->g.device[r->g.devices++];
+
+	q->guest = &r->g;
+	q->id = id;
+	assert_int_equal(viommu_device_new(r->g.iommu, &config, &q->device), VIOMMU_OK);
+	return q->device;
 }
 
-struct tce_rig *tr_open_memory(const struct viommu_tce_config *config, enum guest_memory memory,
-			       unsigned pages)
+static struct tce_rig *open_rig(const struct viommu_tce_config *config, enum guest_memory memory,
+				unsigned pages, uint64_t entries, bool caches)
 {
 	struct tce_rig *r = calloc(1, sizeof(*r));
 	int result;
 
 	assert_non_null(r);
+	r->entries = entries;
 	guest_init(&r->g, memory, pages);
 	result = tr_try_new(r, config);
 	if (result)
 		fail_msg("viommu_tce_new: %s: %s", viommu_strerror(result),
 			 r->g.message ? r->g.message : "no message");
 	tr_add_pes(r);
-	add_devices(r);
+	for (uint32_t n = 1; n < TR_PES; n++) {
+		r->device[n] = caches ? guest_device(&r->g, n) : plain_device(r, n);
+		r->channel[n] = guest_channel(&r->g, r->device[n], VIOMMU_NO_PASID);
+	}
 	return r;
+}
+
+struct tce_rig *tr_open_memory(const struct viommu_tce_config *config, enum guest_memory memory,
+			       unsigned pages)
+{
+	return open_rig(config, memory, pages, 0, true);
+}
+
+struct tce_rig *tr_open_sized(const struct viommu_tce_config *config, unsigned pages,
+			      uint64_t entries, bool caches)
+{
+	return open_rig(config, GUEST_REGION, pages, entries, caches);
 }
 
 struct tce_rig *tr_open(const struct viommu_tce_config *config, unsigned pages)

@@ -50,6 +50,7 @@ struct tce_rig {
 	uint32_t window_pe;
 	uint32_t window_present;
 	int window_result;
+	uint64_t entries;		/* of default windows; 0: TR_ENTRIES */
 	uint64_t owns_first, owns_last; /* memory outside of regions; 0 with owns_last 0: none */
 };
 
@@ -58,6 +59,9 @@ struct tce_rig *tr_open(const struct viommu_tce_config *config, unsigned pages);
 /* The same with guest memory behind callbacks. */
 struct tce_rig *tr_open_memory(const struct viommu_tce_config *config, enum guest_memory memory,
 			       unsigned pages);
+/* The same with default windows of other sizes, and devices that have caches of their own, or not. */
+struct tce_rig *tr_open_sized(const struct viommu_tce_config *config, unsigned pages,
+			      uint64_t entries, bool caches);
 void tr_close(struct tce_rig *r);
 /* Another of the same configuration, with its PEs, in r->g.iommu; the old one is answered. */
 struct viommu *tr_another(struct tce_rig *r);
