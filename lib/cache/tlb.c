@@ -93,7 +93,7 @@ static bool remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
 
 	if (!seq_lock_soon(&set->version, &version))
 		return false;
-	e = tlb_way_of(set, space.tag, page);
+	e = tlb_is(&set->way[0], space.tag, page) ? &set->way[0] : tlb_way_of(set, space.tag, page);
 	if (e)
 		put(&set->way[e - set->way], 0, 0, 0);
 	seq_unlock(&set->version, version);

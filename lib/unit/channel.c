@@ -131,15 +131,16 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 static inline void begin(struct viommu_channel *channel, struct translating *t)
 {
 	translate_begin(t, channel->device, &channel->entry, &channel->place, channel);
-	t->within = channel->translating;
-	channel->translating = true;
+	t->within = channel->state & CHANNEL_TRANSLATING;
+	channel->state |= CHANNEL_TRANSLATING;
 }
 
 static inline void end(struct viommu_channel *channel, struct translating *t)
 {
 	bool wake = translate_close(t);
 
-	channel->translating = t->within;
+	if (!t->within)
+		channel->state &= (uint8_t)~CHANNEL_TRANSLATING;
 	if (wake)
 		unit_work(channel->device->iommu);
 }
@@ -172,7 +173,7 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 {
 	if (!translate_well_formed(request) || request->pasid != channel->pasid)
 		return VIOMMU_EINVAL;
-	if (channel->translating)
+	if (channel->state & CHANNEL_TRANSLATING)
 		return VIOMMU_EBUSY;
 	return channel_translate(channel, request, fragments, max, answer);
 }
@@ -245,7 +246,7 @@ int viommu_translate_list(struct viommu_channel *channel, const struct viommu_re
 	if (!channel || !requests || !fragments || !max || !answers || !done)
 		return VIOMMU_EINVAL;
 	*done = 0;
-	if (channel->translating)
+	if (channel->state & CHANNEL_TRANSLATING)
 		return VIOMMU_EBUSY;
 	(void)catch_up(channel);
 	begin(channel, &t);
@@ -263,7 +264,7 @@ int viommu_enter(struct viommu_channel *channel)
 {
 	if (!channel)
 		return VIOMMU_EINVAL;
-	if (channel->open || channel->translating)
+	if (channel->state)
 		return VIOMMU_EBUSY;
 	channel_open(channel);
 	return VIOMMU_OK;
@@ -278,7 +279,7 @@ int channel_wake(struct viommu_channel *channel, uint64_t entered, uint64_t wait
 
 int viommu_leave(struct viommu_channel *channel)
 {
-	if (!channel || !channel->open || channel->translating)
+	if (!channel || channel->state != CHANNEL_OPEN)
 		return VIOMMU_EINVAL;
 	return channel_close(channel);
 }
@@ -346,7 +347,7 @@ int viommu_channel_free(struct viommu_channel *channel)
 
 	if (!channel)
 		return VIOMMU_OK;
-	if (channel->open || channel->translating)
+	if (channel->state)
 		return VIOMMU_EBUSY;
 	device = channel->device;
 	u = device->iommu;

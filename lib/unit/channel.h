@@ -17,7 +17,7 @@ __attribute__((cold)) int channel_wake(struct viommu_channel *channel, uint64_t 
 
 static inline void channel_open(struct viommu_channel *channel)
 {
-	channel->open = true;
+	channel->state |= CHANNEL_OPEN;
 	epoch_enter(channel->epoch, &channel->section);
 }
 
@@ -25,7 +25,7 @@ static inline int channel_close(struct viommu_channel *channel)
 {
 	uint64_t waiting, entered;
 
-	channel->open = false;
+	channel->state &= (uint8_t)~CHANNEL_OPEN;
 	waiting = epoch_leave_for(channel->epoch, &channel->section, &entered);
 	return waiting > entered ? channel_wake(channel, entered, waiting) : VIOMMU_OK;
 }

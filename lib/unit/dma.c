@@ -207,10 +207,10 @@ static struct dma channel_dma(struct viommu_channel *channel, uint64_t iova, voi
  * them. */
 static inline bool channel_begin(struct viommu_channel *channel, bool *open)
 {
-	if (UNLIKELY(channel->translating))
+	if (UNLIKELY(channel->state & CHANNEL_TRANSLATING))
 		return false;
-	channel->translating = true;
-	*open = channel->open;
+	channel->state |= CHANNEL_TRANSLATING;
+	*open = channel->state & CHANNEL_OPEN;
 	if (!*open)
 		channel_open(channel);
 	return true;
@@ -218,31 +218,39 @@ static inline bool channel_begin(struct viommu_channel *channel, bool *open)
 
 static inline void channel_end(struct viommu_channel *channel, bool open)
 {
-	channel->translating = false;
+	channel->state &= (uint8_t)~CHANNEL_TRANSLATING;
 	if (!open)
 		channel_close(channel);
 }
 
 /* ---- bytes ---- */
 
-/* All of it, if it lies in what one entry of the channel has: what is usual. 0 bytes do not. */
-static inline __attribute__((always_inline)) bool copy_hit(struct viommu_channel *channel,
-							   uint64_t iova, unsigned char *buffer,
-							   uint64_t bytes, uint32_t access)
+/* The entry of the channel that has all of it, as is usual; and where it is. NULL: none has; 0 bytes have none. */
+ALWAYS_INLINE const struct micro_entry *find_hit(struct viommu_channel *channel, uint64_t iova,
+						 uint64_t bytes, uint32_t access,
+						 unsigned char **host)
 {
 	const struct micro_entry *e = channel_entry(channel, iova);
-	uint64_t offset = channel_offset(iova), last;
-	unsigned char *host;
+	uint64_t last = iova + bytes - 1;
 
-	if (!(e->accepts >> access & 1) || !channel_holds(channel, e, iova))
+	if (!(e->accepts >> access & 1) || !channel_holds(channel, e, iova) || last > e->last ||
+	    last < iova)
+		return NULL;
+	*host = e->host + channel_offset(iova);
+	return e;
+}
+
+static inline bool copy_hit(struct viommu_channel *channel, uint64_t iova, unsigned char *buffer,
+			    uint64_t bytes, uint32_t access)
+{
+	unsigned char *host;
+	const struct micro_entry *e = find_hit(channel, iova, bytes, access, &host);
+
+	if (!e)
 		return false;
-	last = iova + bytes - 1;
-	if (last > e->last || last < iova)
-		return false;
-	host = e->host + offset;
-	if (access & VIOMMU_WRITE) { /* known where it is inlined, for reads */
+	if (access & VIOMMU_WRITE) {
 		copy_in(host, buffer, bytes);
-		mem_dirty(channel->device->iommu->vm, e->gpa + offset, bytes);
+		mem_dirty(channel->device->iommu->vm, e->gpa + channel_offset(iova), bytes);
 	} else {
 		copy_out(buffer, host, bytes);
 	}
@@ -277,18 +285,29 @@ static __attribute__((noinline)) int channel_copy(struct viommu_channel *channel
 	return result;
 }
 
-/* The shortest way: a section is open already, and no callback is made. */
-static inline __attribute__((always_inline)) int channel_read(struct viommu_channel *channel,
-							      uint64_t iova, void *buffer,
-							      uint64_t bytes, uint32_t access,
-							      uint64_t *done)
+static __attribute__((noinline)) int copy_found(void *buffer, const unsigned char *guest,
+						uint64_t bytes, uint64_t *done)
 {
-	if (UNLIKELY(!channel->open || channel->translating ||
-		     !copy_hit(channel, iova, buffer, bytes,
-			       (access | VIOMMU_READ) & ~VIOMMU_WRITE)))
-		return channel_copy(channel, iova, buffer, bytes, access | VIOMMU_READ, done);
+	copy_out(buffer, guest, bytes);
 	if (done)
 		*done = bytes;
+	return VIOMMU_OK;
+}
+
+/* The shortest way: a section is open already, and no callback is made. Of 8 bytes nothing is called. */
+ALWAYS_INLINE int channel_read(struct viommu_channel *channel, uint64_t iova, void *buffer,
+			       uint64_t bytes, uint32_t access, uint64_t *done)
+{
+	unsigned char *guest;
+
+	if (UNLIKELY(channel->state != CHANNEL_OPEN ||
+		     !find_hit(channel, iova, bytes, access | VIOMMU_READ, &guest)))
+		return channel_copy(channel, iova, buffer, bytes, access | VIOMMU_READ, done);
+	if (UNLIKELY(bytes != 8 || !aligned(guest, 8)))
+		return copy_found(buffer, guest, bytes, done);
+	LOAD_AS(uint64_t);
+	if (done)
+		*done = 8;
 	return VIOMMU_OK;
 }
 

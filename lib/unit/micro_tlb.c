@@ -20,7 +20,7 @@ void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t change
 		  const struct translation *found, const struct mem_place *place)
 {
 	const struct context_entry *context = &channel->entry;
-	const struct permit *permit = &permits[found->perm];
+	const struct permit *permit = permit_of(found->perm);
 	uint64_t first = iova & ~bits_low(MICRO_PAGE_LG2);
 	uint64_t gpa = found->gpa + (first - found->iova);
 	uint64_t rest = (found->iova | bits_low(found->size_lg2)) - first;

@@ -35,6 +35,10 @@ struct micro_entry {
 
 static_assert(sizeof(struct micro_entry) == 1 << MICRO_ENTRY_LG2, "a cache line");
 
+#define CHANNEL_OPEN 1U /* viommu_enter() was called, or a DMA has opened the section */
+#define CHANNEL_TRANSLATING                                                                        \
+	2U /* a translation is under way: refuses another from inside its callbacks */
+
 struct viommu_channel {
 	/* What a hit reads. */
 	struct epoch *epoch;
@@ -44,9 +48,7 @@ struct viommu_channel {
 	uint64_t serial;
 	uint64_t
 		who; /* request_who() of the channel's PASID, no access, and VIOMMU_AT_UNTRANSLATED */
-	bool open;   /* viommu_enter() was called */
-	bool translating; /* a translation is under way: refuses another from inside its callbacks
-			   */
+	uint8_t state; /* CHANNEL_*; 0: neither */
 	/* What the entries of this serial were filled under. */
 	const struct domain *domain; /* NULL: nothing is kept */
 	uint64_t generation;

@@ -5,6 +5,7 @@
 
 #include <libvirtiommu/iommu.h>
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,6 +30,12 @@ struct permit {
 
 extern const struct permit permits[PERMITS];
 
+static inline const struct permit *permit_of(unsigned perm)
+{
+	assert(perm < PERMITS);
+	return &permits[perm];
+}
+
 /* PERM_* that an access needs. */
 static inline unsigned access_need(unsigned access)
 {
@@ -44,7 +51,7 @@ static inline unsigned access_need(unsigned access)
 /* Whether a cached permission suffices for a request; VIOMMU_QUIET alone is none. */
 static inline bool translate_permits(unsigned perm, unsigned access)
 {
-	return permits[perm].accepts >> (access & (ACCESS_KINDS - 1)) & 1;
+	return permit_of(perm)->accepts >> (access & (ACCESS_KINDS - 1)) & 1;
 }
 
 /* The permission a fragment shows, of PERM_*. */

@@ -343,7 +343,7 @@ static void open_section(struct translating *t)
 	if (t->section)
 		return;
 	if (t->channel) {
-		if (t->channel->open)
+		if (t->channel->state & CHANNEL_OPEN)
 			return;
 		t->section = &t->channel->section;
 		epoch_enter(epoch, t->section);
@@ -662,13 +662,13 @@ static inline __attribute__((always_inline)) bool device_hit(struct viommu_devic
 	version = atomic_load_explicit(&domain->tag, memory_order_acquire);
 	if (device_generation(device) + domain_life(domain) != generation)
 		return false;
-	probe = atomic_load_explicit(&domain->probe, memory_order_acquire);
+	probe = atomic_load_explicit(&domain->probe, memory_order_relaxed);
 	block = tlb_block(probe, r->first);
 	if (block != tlb_block(probe, r->last) ||
 	    !tlb_probe_first(tlb_set_of(&device->iommu->tlb, domain->salt, block), version, block,
 			     &to))
 		return false;
-	permit = &permits[tlb_perm(to)];
+	permit = permit_of(tlb_perm(to));
 	__asm__("" : "+r"(permit)); /* computed once */
 	if (!(permit->accepts >> access & 1) || __builtin_sub_overflow(r->last, r->first, &more))
 		return false;

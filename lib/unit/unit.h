@@ -453,7 +453,7 @@ static inline void fragment_at(struct viommu_fragment *f, const struct mem_place
 		return;
 	}
 	f->host = mem_host(place, f->gpa, false);
-	memcpy(&f->perm, &permits[perm].grant[access / VIOMMU_PRIV & 1], sizeof(struct grant));
+	memcpy(&f->perm, &permit_of(perm)->grant[access / VIOMMU_PRIV & 1], sizeof(struct grant));
 }
 
 static inline __attribute__((always_inline)) enum cached translate_cached(

@@ -58,10 +58,16 @@ has virtio_translate.c "virtio_translate look_up" "$loads" 1
 has virtio_translate.c "virtio_visit look_up" "$loads" 1
 # The epoch, before what is read in a section of it: with membarrier there is no fence.
 has channel.c viommu_enter ldar 1
+has channel.c viommu_translate ldar 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
 has channel.c current ldar 3
 has channel.c "catch_up channel_translate" ldar 2
-has translate.c take_domain ldar 4
+# take_domain(), wherever it is inlined; and the same of a device's hit, with its versions: of the context, of a set, of the map.
+has translate.c unit_context ldar 4
+has translate.c find_context ldar 6
+has translate.c parse_context ldar 9
+has translate.c viommu_device_translate ldar 6
+has translate.c viommu_device_translate "$loads" 3
 # A section that has been closed, before what waits for it goes on.
 has epoch.c epoch_passed_for ldar 12
 # Whose a vPE is, before what its owner has stored.
