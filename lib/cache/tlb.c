@@ -50,19 +50,24 @@ static void put(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t to)
  * probably has died, else the next in turn. */
 static struct tlb_entry *choose(struct tlb_set *set, uint64_t version, uint64_t tag, uint64_t page)
 {
-	unsigned same = tlb_ways_with(set, page);
-	unsigned empty = 0;
+	struct tlb_entry *empty = NULL;
+	struct tlb_entry *same = NULL;
 
 #pragma GCC unroll 5
-	for (unsigned i = 0; i < TLB_WAYS; i++)
-		empty |= (unsigned)(load(&set->way[i].tag) == 0) << i;
-	for (unsigned ways = same; ways; ways &= ways - 1) {
-		if (load(&set->way[__builtin_ctz(ways)].tag) == tag)
-			return &set->way[__builtin_ctz(ways)];
+	for (unsigned i = TLB_WAYS; i-- > 0;) {
+		struct tlb_entry *e = &set->way[i];
+		uint64_t has = load(&e->tag);
+
+		if (UNLIKELY(load(&e->page) == page)) {
+			if (has == tag)
+				return e;
+			same = e;
+		}
+		empty = has ? empty : e;
 	}
-	if (empty | same)
-		return &set->way[__builtin_ctz(empty ? empty : same)];
-	return &set->way[version / 2 % TLB_WAYS];
+	if (empty)
+		return empty;
+	return same ? same : &set->way[version / 2 % TLB_WAYS];
 }
 
 enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,

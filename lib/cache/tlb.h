@@ -91,12 +91,13 @@ static inline uint64_t tlb_page(uint64_t iova, unsigned size_lg2)
 	return (iova & (UINT64_MAX << size_lg2)) | size_lg2;
 }
 
-/* The upper half of the product has what the whole page comes to. */
+/* The upper bits of the product have what the whole page comes to; 26 of them are above those of a set's size, as many as
+ * there may be sets. */
 static inline struct tlb_set *tlb_set_of(const struct tlb *tlb, uint64_t salt, uint64_t page)
 {
 	uint64_t hash = (page ^ salt) * tlb->key[0];
 
-	hash = hash << 32 | hash >> 32;
+	hash = hash << 33 | hash >> 31;
 	return (struct tlb_set *)((unsigned char *)tlb->set + (hash & tlb->places));
 }
 
