@@ -497,8 +497,10 @@ static bool finish_at_once(struct translating *t, const struct viommu_request *r
 }
 
 /* @found: q->found is of the first block already. */
-static __attribute__((noinline)) int translate_blocks(struct translating *t, bool found, uint64_t last,
-			    struct viommu_fragment *fragments, uint32_t max, uint32_t *count)
+static __attribute__((noinline)) int translate_blocks(struct translating *t, bool found,
+						      uint64_t last,
+						      struct viommu_fragment *fragments,
+						      uint32_t max, uint32_t *count)
 {
 	struct query *q = &t->query;
 	struct viommu *u = q->device->iommu;
