@@ -91,7 +91,7 @@ ALWAYS_INLINE unsigned neighbours_lg2(const struct pt_config *c, unsigned level)
 
 /*
  * A block or page: its address, and its size with its neighbours. What is recorded of accesses is recorded of
- * each neighbour, so that they are not one then; nor are neighbours that do not lie beside one another.
+ * each neighbour, so that they are not one then; nor are those of which some would be beyond the widths.
  */
 ALWAYS_INLINE void set_block(const struct pt_config *c, struct pt_item *item, uint64_t raw,
 			     unsigned level)
@@ -101,7 +101,8 @@ ALWAYS_INLINE void set_block(const struct pt_config *c, struct pt_item *item, ui
 
 	item->lg2 = (uint8_t)lg2;
 	item->addr = address_of(c, raw, lg2);
-	if (UNLIKELY(raw & D_CONT) && more && !sets_access(c) && lg2 + more <= c->in_bits) {
+	if (UNLIKELY(raw & D_CONT) && more && !sets_access(c) && lg2 + more <= c->in_bits &&
+	    lg2 + more <= c->out_bits) {
 		item->lg2 = (uint8_t)(lg2 + more);
 		item->addr &= ~bits_low(item->lg2);
 	}

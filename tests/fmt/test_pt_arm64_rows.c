@@ -347,6 +347,32 @@ static void neighbours(void **state)
 	}
 }
 
+/* Neighbours of which some are beyond the output size are not one page: each is looked at by itself. */
+static void neighbours_too_high(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t gpa;
+		enum pt_end end;
+	} rows[] = {
+		{ "the first of 32 blocks of 512 MiB, 32 bits", 0, PT_OK },
+		{ "the last one that fits", BIT(32) - BIT(29), PT_OK },
+		{ "the first one that does not", BIT(32), PT_BAD_ENTRY },
+		{ "the last", BIT(34) - BIT(29), PT_BAD_ENTRY },
+	};
+
+	for (size_t i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct pt_config c = pt_arm64_stage1(0x100000, 16, 42, 32, 0);
+		struct pt_walk w = ask(&c, BIT(40) | rows[i].gpa | 0x123, R << 3);
+
+		a64_rig_clear(&rig);
+		a64_rig_put(&rig, 0x100000 + 8 * (w.iova >> 29), rows[i].gpa | AF | CONT | 1);
+		check_eq(rows[i].name, pt_arm64_s1_walk(&w), rows[i].end);
+		if (rows[i].end == PT_OK)
+			check_eq(rows[i].name, w.found.size_lg2, 29);
+	}
+}
+
 /* ---- first tables ---- */
 
 static const struct {
@@ -485,8 +511,9 @@ int main(void)
 		cmocka_unit_test(stage1_permissions), cmocka_unit_test(stage2_permissions),
 		cmocka_unit_test(device_memory),      cmocka_unit_test(faults_in_order),
 		cmocka_unit_test(no_tables),	      cmocka_unit_test(left_in_memory),
-		cmocka_unit_test(neighbours),	      cmocka_unit_test(start_levels),
-		cmocka_unit_test(first_tables),	      cmocka_unit_test(tables_in_pieces),
+		cmocka_unit_test(neighbours),	      cmocka_unit_test(neighbours_too_high),
+		cmocka_unit_test(start_levels),	      cmocka_unit_test(first_tables),
+		cmocka_unit_test(tables_in_pieces),
 	};
 
 	return cmocka_run_group_tests_name("fmt/pt_arm64_rows", tests, setup, teardown);
