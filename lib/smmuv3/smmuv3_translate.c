@@ -246,7 +246,6 @@ int smmu_walk(struct smmu *s, struct query *q, const struct context *c, unsigned
 	if (end != PT_OK)
 		return q->reason ? VIOMMU_FAULT : refused(q, c, &w, end);
 	q->found = w.found;
-	q->found.iova = q->iova & ~bits_low(w.found.size_lg2);
 	q->found.perm = smmu_fold(c, w.found.perm);
 	if (c->key.flags & SMMU_KEY_SPLIT)
 		return split(s, q, c, iova);
