@@ -184,8 +184,8 @@ static bool set_half(const struct smmu *s, const uint64_t *cd, bool upper, bool 
 
 	if (!page_lg2 || size < (wide ? 12U : 16U) || size > max)
 		return false;
-	bits = pt_arm64_out_bits(page_lg2, bits < s->oas ? bits : s->oas, flags);
-	if (half & CDT_TTB & ~bits_low(bits))
+	bits = bits < s->oas ? bits : s->oas;
+	if (half & CDT_TTB & ~bits_low(pt_arm64_out_bits(page_lg2, bits, flags)))
 		return false;
 	*config = pt_arm64_stage1(half & CDT_TTB, page_lg2, 64 - (unsigned)size, bits, flags);
 	return true;

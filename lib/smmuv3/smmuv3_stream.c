@@ -230,15 +230,15 @@ bool smmu_ste_stage2(const struct smmu *s, const struct smmu_ste *ste, struct pt
 
 	if (!page_lg2 || t0sz < min || t0sz > max || !endian_is_legal(s, w2 & STE2_S2ENDI))
 		return false;
-	/* level 3 is a start level only with STT, and level -1 with DS; {SL0_2} is not looked at without DS */
-	if (!(flags & PT_ARM_DS))
+	/* level 3 is a start level only with STT, and level -1 with DS; SL0_2 is looked at only of 4 KiB with DS */
+	if (page_lg2 != 12 || !(flags & PT_ARM_DS))
 		start &= 3;
 	if (start == 3 && page_lg2 == 12 && !stt)
 		return false;
 	if (start == 3 && page_lg2 == 14 && !(flags & PT_ARM_DS))
 		return false;
-	bits = pt_arm64_out_bits(page_lg2, bits < s->oas ? bits : s->oas, flags);
-	if (ttb & ~bits_low(bits))
+	bits = bits < s->oas ? bits : s->oas;
+	if (ttb & ~bits_low(pt_arm64_out_bits(page_lg2, bits, flags)))
 		return false;
 	return pt_arm64_stage2(config, ttb, page_lg2, 64 - (unsigned)t0sz, bits, (unsigned)start,
 			       flags);
