@@ -198,6 +198,8 @@ static bool locate(const struct walk *w, uint64_t address, bool write, uint64_t 
 	if (!w->below)
 		return true;
 	below = a64_stage2(w->m, w->below, &q, A64_TT);
+	below.doubtful |= a->doubtful;
+	a->doubtful = below.doubtful;
 	*pa = below.pa;
 	if (below.fault == A64_NONE)
 		return true;
@@ -254,6 +256,45 @@ static bool too_large(const struct a64_tables *t, uint64_t address)
 	return address >> output_bits(t) != 0;
 }
 
+/* How many neighbours, as a power of two, form one page by the Contiguous bit. */
+static unsigned neighbours(const struct a64_tables *t, int level)
+{
+	if (t->kib == 4)
+		return level >= 1 ? 4 : 0;
+	if (level < 2)
+		return 0;
+	return t->kib == 16 && level == 3 ? 7 : 5;
+}
+
+/* D8.7: whether all of them say the same, and lie side by side. */
+static bool alike(const struct walk *w, uint64_t at, uint64_t d, int level)
+{
+	unsigned n = neighbours(w->t, level), low = low_bit(w->t, level);
+	uint64_t first = at >> (n + 3) << (n + 3);
+	uint64_t group = output(w->t, d, low);
+	/* permissions, attributes, access flag, type: but for what accesses change */
+	uint64_t same = UINT64_C(0xfff8000000000cff);
+	struct a64_request quietly = *w->q;
+	struct walk look = *w;
+
+	if (!bit(d, 52) || !n || low + n > w->t->bits)
+		return true;
+	if (w->t->ha)
+		same &= ~(UINT64_C(1) << 10 | UINT64_C(1) << 7);
+	quietly.trace = false;
+	look.q = &quietly;
+	group = group >> (low + n) << (low + n);
+	for (unsigned i = 0; i < 1U << n; i++) {
+		struct a64_answer none = { .fault = A64_NONE };
+		uint64_t other;
+
+		if (!fetch(&look, first + 8 * i, &other, level, &none) || ((other ^ d) & same) ||
+		    output(w->t, other, low) != (group | (uint64_t)i << low))
+			return false;
+	}
+	return true;
+}
+
 /* The last descriptor: faults in their order, then its traces. */
 static bool finish(const struct walk *w, uint64_t at, uint64_t d, int level, struct taken taken,
 		   struct a64_answer *a)
@@ -263,6 +304,7 @@ static bool finish(const struct walk *w, uint64_t at, uint64_t d, int level, str
 	uint64_t updated = d;
 	bool clean;
 
+	a->doubtful |= !alike(w, at, d, level);
 	if (too_large(w->t, address))
 		return fail(a, w, A64_ADDR_SIZE, level);
 	if (!bit(d, 10) && !w->t->ha && !w->t->affd)
@@ -372,6 +414,7 @@ struct a64_answer a64_nested(const struct a64_memory *m, const struct a64_tables
 		return a;
 	second.address = a.pa;
 	b = a64_stage2(m, s2, &second, A64_IN);
+	b.doubtful |= a.doubtful;
 	if (b.fault != A64_NONE)
 		return b;
 	b.r = b.r && a.r;

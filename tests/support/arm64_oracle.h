@@ -60,6 +60,7 @@ struct a64_answer {
 	bool r, w, x;	  /* what this privilege may do */
 	bool clean;	  /* a write would have to be recorded */
 	bool global;
+	bool doubtful; /* a page with neighbours that are not what they have to be: they may be taken as one */
 };
 
 /* Stage 1 alone: the caller has chosen the half, and checked the address against its range. */
