@@ -84,6 +84,19 @@ static int parse_translation(struct smmu *s, struct query *q, const struct smmu_
 	return smmu_parse_ste(s, q, ste, c);
 }
 
+/* 13.7: what does not say who asks and what for is data, unprivileged, unless the STE says otherwise. */
+static void assume_data(struct context *c)
+{
+	if (!(c->flags & (SMMU_CONTEXT_USER | SMMU_CONTEXT_PRIV))) {
+		c->flags |= SMMU_CONTEXT_USER;
+		c->key.flags |= (uint32_t)SMMU_KEY_USER;
+	}
+	if (!(c->flags & (SMMU_CONTEXT_DATA | SMMU_CONTEXT_INSTR))) {
+		c->flags |= SMMU_CONTEXT_DATA;
+		c->key.flags |= (uint32_t)SMMU_KEY_DATA;
+	}
+}
+
 /* 13.6.4: a translated request, which is checked. */
 static int parse_translated(struct smmu *s, struct query *q, const struct smmu_ste *ste,
 			    struct context *c)
@@ -95,11 +108,8 @@ static int parse_translated(struct smmu *s, struct query *q, const struct smmu_s
 	if (ats == EATS_S1CHK) {
 		take_ste(s, ste, c);
 		c->key.kind = SMMU_S2;
-		if (!(smmu_idr(s, 3) & IDR3_PASIDTT)) { /* 3.9.1: data, unprivileged */
-			c->key.flags = (uint32_t)(SMMU_KEY_USER | SMMU_KEY_DATA);
-			c->flags &= ~(SMMU_CONTEXT_PRIV | SMMU_CONTEXT_INSTR);
-			c->flags |= SMMU_CONTEXT_USER | SMMU_CONTEXT_DATA;
-		}
+		if (!(smmu_idr(s, 3) & IDR3_PASIDTT))
+			assume_data(c);
 		return VIOMMU_OK;
 	}
 	c->key.kind = SMMU_PASS;

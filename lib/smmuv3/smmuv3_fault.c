@@ -57,9 +57,11 @@ static void describe(const struct query *q, uint64_t word[4])
 	word[3] = q->found.gpa;
 }
 
-static void name(const struct query *q, uint64_t word[4])
+/* 3.9.1.3: a translated request has no PASID, unless those are looked at. */
+static void name(const struct smmu *s, const struct query *q, uint64_t word[4])
 {
-	bool pasid = q->pasid != VIOMMU_NO_PASID;
+	bool known = q->type != VIOMMU_AT_TRANSLATED || (smmu_idr(s, 3) & IDR3_PASIDTT);
+	bool pasid = known && q->pasid != VIOMMU_NO_PASID;
 
 	word[0] = bits_put(EVENT0_TYPE, q->reason) | bits_put(EVENT0_SID, q->id);
 	if (pasid)
@@ -124,7 +126,8 @@ static bool ats_records(const struct smmu *s, const struct query *q)
 {
 	if (q->reason == F_BAD_ATS_TREQ || q->reason == F_TRANSL_FORBIDDEN)
 		return true;
-	if (q->type == VIOMMU_AT_TRANSLATED && is_translation_fault(q->reason))
+	if (q->type == VIOMMU_AT_TRANSLATED &&
+	    (is_translation_fault(q->reason) || q->reason == F_WALK_EABT))
 		return true;
 	return SMMU_CONTROL_CR2(smmu_control(s)) & CR2_REC_CFG_ATS;
 }
@@ -157,7 +160,7 @@ int smmu_fault(struct smmu *s, struct query *q)
 		return VIOMMU_FAULT;
 	if (p.zero)
 		q->flags |= VIOMMU_ANSWER_ZERO;
-	name(q, word);
+	name(s, q, word);
 	describe(q, word);
 	if (p.stall)
 		return smmu_stall(s, q, word);
