@@ -136,6 +136,10 @@ static uint32_t idr0(struct si_image *image, unsigned stages, unsigned minor)
 	r |= si_pick(image, 2) << 12 | si_pick(image, 2) << 18 | si_pick(image, 2) << 19;
 	r |= (one_in(image, 2) ? 0U : one_in(image, 4) ? 3U : 2U) << 21;
 	r |= (uint32_t)(one_in(image, 4) ? 0 : 1) << 24 | (uint32_t)one_in(image, 2) << 26;
+	r |= si_pick(image, 2) << 10 | si_pick(image, 2) << 11; /* ATS, NS1ATS */
+	if (!(r >> 10 & 1) || stages != 3)
+		r &= ~(1U << 11);
+	r |= (r >> 10 & 1) << 23;
 	return r | 1U << 27; /* two levels */
 }
 
@@ -179,6 +183,8 @@ static void pick_unit(struct si_image *image)
 	u->enabled = !one_in(image, 64);
 	u->gbpa = si_pick(image, 2) << 20;
 	u->recinvsid = si_pick(image, 2);
+	u->atschk = (u->idr[0] >> 10 & 1) && si_pick(image, 2);
+	u->rec_cfg_ats = (u->idr[0] >> 23 & 1) && si_pick(image, 2);
 	u->e2h = (u->idr[0] >> 9 & 1) && one_in(image, 2);
 	for (unsigned i = 0; i < 2; i++)
 		image->big_endian[i] = (u->idr[0] >> 21 & 3) == 3 ||
@@ -329,6 +335,10 @@ static void put_ste(struct si_image *image, uint64_t at, struct si_stream *s)
 	w[1] |= one_in(image, 4) ? B(25) : 0; /* S2FWB */
 	w[1] |= (uint64_t)si_pick(image, 4) << 48 | (uint64_t)si_pick(image, 4) << 50;
 	w[1] |= (one_in(image, 8) ? 2ULL : 0) << 30 | (one_in(image, 2) ? B(19) : 0);
+	w[1] |= (uint64_t)(one_in(image, 4) ? si_pick(image, 4)
+			   : s->config == 7 ? 1 + si_pick(image, 2)
+					    : 1)
+		<< 28; /* EATS */
 	w[2] |= si_pick(image, 3);
 	for (unsigned i = 0; i < 8; i++)
 		si_put(image, at + 8 * i, htole64(w[i]), SI_STREAM);
@@ -499,4 +509,10 @@ void si_request(struct si_image *image, struct so_request *q)
 	    1) /* what an atomic access to instructions is, nobody says (INSTCFG) */
 		q->read = q->read && !q->write;
 	q->privileged = one_in(image, 3);
+	if ((image->unit.idr[0] >> 10 & 1) && one_in(image, 3))
+		q->type = one_in(image, 3) ? SO_TRANSLATED : SO_TRANSLATE;
+	if (q->type == SO_TRANSLATE)
+		q->read = true;
+	if (q->type == SO_TRANSLATE && !q->ssv) /* PCIe has no such requests (13.7) */
+		q->fetch = q->privileged = false;
 }

@@ -19,6 +19,7 @@ struct run {
 	bool instructions; /* every read is one of instructions */
 	bool data;	   /* none is */
 	struct a64_tables s2;
+	bool split; /* EATS 2: a translation request is answered with the IPA */
 };
 
 static unsigned get(uint64_t word, unsigned high, unsigned low)
@@ -62,11 +63,21 @@ static void record(struct run *r, unsigned type, bool ids)
 		a->record[0] |= UINT64_C(1) << 11 | (uint64_t)r->q->ssid << 12;
 }
 
+/* 3.9.1.2, 3.9.1.3: of what is wrong with structures ATS traffic is told, and records only if that is wanted. */
+static void abort_ats(struct run *r)
+{
+	if (r->q->type == SO_UNTRANSLATED)
+		return;
+	r->a->ats = r->q->type == SO_TRANSLATE ? SO_ATS_CA : SO_ATS_SUCCESS;
+	r->a->recorded = r->u->rec_cfg_ats;
+}
+
 static bool configuration_fault(struct run *r, unsigned type)
 {
 	record(r, type, type != SO_BAD_SUBSTREAMID);
 	if (type == SO_BAD_SUBSTREAMID && r->q->ssv)
 		r->a->record[0] |= (uint64_t)r->q->ssid << 12;
+	abort_ats(r);
 	return false;
 }
 
@@ -74,6 +85,7 @@ static bool fetch_fault(struct run *r, unsigned type, uint64_t address)
 {
 	record(r, type, true);
 	r->a->record[3] = address & UINT64_C(0xfffffffffffff8);
+	abort_ats(r);
 	return false;
 }
 
@@ -95,6 +107,14 @@ static bool translation_fault(struct run *r, const struct a64_answer *t, bool wa
 	if (t->fault == A64_PERMISSION && t->stage == 2 && t->class == A64_TT && !t->table_write)
 		w[1] |= UINT64_C(1) << 44;
 	r->a->recorded = wanted || t->fault == A64_EABT;
+	if (r->q->type == SO_TRANSLATE) {
+		abort_ats(r);
+		if (t->fault != A64_EABT) { /* no access */
+			r->a->ats = SO_ATS_SUCCESS;
+			r->a->ok = true;
+			r->a->recorded = false;
+		}
+	}
 	return false;
 }
 
@@ -105,9 +125,21 @@ static bool fault_of_stage(struct run *r, const struct a64_answer *t)
 	bool wanted = stage1 ? get(r->cd[0], 45, 45) : get(r->ste[2], 58, 58);
 
 	translation_fault(r, t, wanted);
-	if (stage1 && t->fault != A64_EABT && !get(r->cd[0], 46, 46))
+	if (stage1 && t->fault != A64_EABT && !get(r->cd[0], 46, 46) && r->q->type != SO_TRANSLATE)
 		r->a->zero = true;
 	return false;
+}
+
+/* 13.7.1 */
+static void grant(struct run *r)
+{
+	struct so_answer *a = r->a;
+
+	a->x = a->x && a->r && r->q->fetch && r->q->ssv;
+	if (a->clean)
+		a->w = false;
+	if (!a->r && !a->w && !a->x)
+		a->pa = 0;
 }
 
 static bool found(struct run *r, const struct a64_answer *t)
@@ -124,6 +156,8 @@ static bool found(struct run *r, const struct a64_answer *t)
 	a->w = t->w;
 	a->x = r->data ? t->r : t->x;
 	a->clean = t->clean;
+	if (r->q->type == SO_TRANSLATE)
+		grant(r);
 	return true;
 }
 
@@ -135,6 +169,8 @@ static bool as_it_is(struct run *r)
 	a->ok = a->r = a->w = a->x = true;
 	a->pa = r->q->address;
 	a->lg2 = 12;
+	if (r->q->type == SO_TRANSLATE)
+		grant(r);
 	return true;
 }
 
@@ -155,7 +191,9 @@ static bool read_words(const struct run *r, uint64_t address, uint64_t *words, u
 static bool bad_stream(struct run *r)
 {
 	configuration_fault(r, SO_BAD_STREAMID);
-	r->a->recorded = r->u->recinvsid;
+	r->a->recorded = r->q->type == SO_TRANSLATED  ? r->u->rec_cfg_ats
+			 : r->q->type == SO_TRANSLATE ? r->u->rec_cfg_ats && r->u->recinvsid
+						      : r->u->recinvsid;
 	return false;
 }
 
@@ -334,8 +372,11 @@ static void override(struct run *r)
 {
 	unsigned privilege = get(r->ste[1], 49, 48), instruction = get(r->ste[1], 51, 50);
 
-	r->privileged = r->q->privileged;
-	r->fetch = r->q->fetch && !r->q->write;
+	/* 13.7: without a PASID, and of a translated transaction, neither is known */
+	bool known = r->q->type == SO_UNTRANSLATED || (r->q->type == SO_TRANSLATE && r->q->ssv);
+
+	r->privileged = r->q->privileged && known;
+	r->fetch = r->q->fetch && !r->q->write && known;
 	if (!idr(r, 1, 26, 26))
 		return;
 	if (privilege & 2)
@@ -467,7 +508,9 @@ static struct a64_request access_of(const struct run *r, uint64_t address)
 				     .write = r->q->write,
 				     .fetch = r->fetch,
 				     .privileged = r->privileged,
-				     .trace = true };
+				     .trace = true,
+				     .any = r->q->type == SO_TRANSLATE,
+				     .dirty = r->q->write };
 }
 
 /* The address goes through stage 1 as it is. */
@@ -481,6 +524,8 @@ static bool past_stage1(struct run *r)
 	if (!(r->config & 2))
 		return as_it_is(r);
 	t = a64_stage2(r->m, &r->s2, &q, A64_IN);
+	if (r->split)
+		t.pa = r->q->address;
 	return found(r, &t);
 }
 
@@ -502,6 +547,8 @@ static bool through_stage1(struct run *r)
 	if (s1.epd || !in_range(r, half, s1.bits))
 		return fault_of_stage(r, &t);
 	t = r->config & 2 ? a64_nested(r->m, &s1, &r->s2, &q) : a64_stage1(r->m, &s1, &q);
+	if (r->split && t.fault == A64_NONE)
+		t.pa = t.ipa;
 	return found(r, &t);
 }
 
@@ -530,30 +577,115 @@ static bool by_substream(struct run *r)
 	return through_stage1(r);
 }
 
+/* ---- ATS (3.9.1) ---- */
+
+static void bad_request(struct run *r)
+{
+	const struct so_request *q = r->q;
+
+	record(r, SO_BAD_ATS_TREQ, true);
+	r->a->record[1] = UINT64_C(1) << 31 | (uint64_t)q->write << 30;
+	if (q->ssv)
+		r->a->record[1] |= (uint64_t)q->fetch << 29 | (uint64_t)q->privileged << 28;
+	r->a->record[2] = q->address >> 12 << 12;
+	r->a->ats = SO_ATS_UR;
+}
+
+static void forbidden(struct run *r)
+{
+	record(r, SO_TRANSL_FORBIDDEN, false);
+	r->a->record[1] = (uint64_t)!r->q->write << 35;
+	r->a->record[2] = r->q->address;
+}
+
+static void pass_translated(struct run *r)
+{
+	if (r->q->address >> oas(r) == 0)
+		as_it_is(r);
+}
+
+/* The STE, as far as it concerns all kinds of traffic. False: that was it. */
+static bool find_ste(struct run *r)
+{
+	if (!fetch_ste(r))
+		return false;
+	r->config = get(r->ste[0], 3, 1);
+	if (!(r->ste[0] & 1))
+		return configuration_fault(r, SO_BAD_STE);
+	if (r->config < 4) {
+		r->a->ats = r->q->type == SO_TRANSLATE ? SO_ATS_UR : SO_ATS_SUCCESS;
+		return false;
+	}
+	if (illegal_ste(r))
+		return configuration_fault(r, SO_BAD_STE);
+	override(r);
+	return true;
+}
+
+static unsigned effective_eats(const struct run *r)
+{
+	unsigned eats = get(r->ste[1], 29, 28);
+
+	if (r->config == 4 || eats == 3 || (eats == 2 && !r->u->atschk))
+		return 0;
+	return eats;
+}
+
+static void translation_request(struct run *r)
+{
+	if (!r->u->enabled) {
+		bad_request(r);
+	} else if (find_ste(r)) {
+		r->split = effective_eats(r) == 2;
+		if (effective_eats(r))
+			by_substream(r);
+		else
+			bad_request(r);
+	}
+}
+
+static void translated(struct run *r)
+{
+	if (!r->u->enabled) {
+		forbidden(r);
+		return;
+	}
+	if (!r->u->atschk) {
+		pass_translated(r);
+		return;
+	}
+	if (!find_ste(r))
+		return;
+	switch (effective_eats(r)) {
+	case 0:
+		forbidden(r);
+		break;
+	case 1:
+		pass_translated(r);
+		break;
+	default:
+		past_stage1(r);
+	}
+}
+
 void so_translate(const struct a64_memory *m, const struct so_unit *u, const struct so_request *q,
 		  struct so_answer *a)
 {
 	struct run r = { .m = m, .u = u, .q = q, .a = a };
 
+	struct so_request unknown = *q;
+
 	memset(a, 0, sizeof(*a));
-	if (!u->enabled) {
-		if (!(u->gbpa >> 20 & 1) && q->address >> oas(&r) == 0)
-			as_it_is(&r);
-		return;
+	if (q->type == SO_TRANSLATED) { /* the PASID is not looked at (PASIDTT 0) */
+		unknown.ssv = false;
+		r.q = &unknown;
+		translated(&r);
+	} else if (q->type == SO_TRANSLATE) {
+		translation_request(&r);
+	} else if (u->enabled) {
+		if (find_ste(&r))
+			by_substream(&r);
+	} else if (!(u->gbpa >> 20 & 1) && q->address >> oas(&r) == 0) {
+		as_it_is(&r);
 	}
-	if (!fetch_ste(&r))
-		return;
-	r.config = get(r.ste[0], 3, 1);
-	if (!(r.ste[0] & 1)) {
-		configuration_fault(&r, SO_BAD_STE);
-		return;
-	}
-	if (r.config < 4)
-		return;
-	if (illegal_ste(&r)) {
-		configuration_fault(&r, SO_BAD_STE);
-		return;
-	}
-	override(&r);
-	by_substream(&r);
 }

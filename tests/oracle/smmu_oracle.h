@@ -13,7 +13,10 @@
  *   6  A refused access leaves no access flag; those of the descriptors before it stay.
  *   7  An access that reads and writes is a write (RnW 0). What is undefined in a record is 0.
  *   8  STE.EATS 3 without device permission tables is 0, and no reason for C_BAD_STE.
- *   9  StreamWorld EL2 changes nothing of what records say of privilege.
+ *   9  A translation request without write of a page that is writable and dirty may be granted writing or not; of one that is
+ *      clean it is not. EATS 2 leaves the traces in stage 2 that the other ones leave.
+ *  10  A translated address beyond OAS is aborted without a record.
+ *  11  StreamWorld EL2 changes nothing of what records say of privilege.
  */
 #ifndef SMMU_ORACLE_H
 #define SMMU_ORACLE_H
@@ -29,7 +32,13 @@ struct so_unit {
 	uint32_t gbpa;
 	bool enabled; /* SMMUEN */
 	bool recinvsid, e2h;
+	bool atschk, rec_cfg_ats;
 };
+
+/* As PCIe's AT. A translation request always reads; write is that NW is not set. */
+enum so_type { SO_UNTRANSLATED, SO_TRANSLATE, SO_TRANSLATED };
+/* How a translation request is completed. */
+enum so_ats { SO_ATS_SUCCESS, SO_ATS_UR, SO_ATS_CA };
 
 struct so_request {
 	uint32_t sid;
@@ -37,6 +46,7 @@ struct so_request {
 	uint32_t ssid;
 	uint64_t address;
 	bool read, write, fetch, privileged;
+	enum so_type type;
 };
 
 struct so_answer {
@@ -48,6 +58,7 @@ struct so_answer {
 	uint64_t pa;
 	unsigned lg2;
 	bool r, w, x, clean;
+	enum so_ats ats;
 	bool doubtful; /* neighbours that are one page are not alike: either is right */
 };
 
@@ -55,7 +66,9 @@ enum {
 	SO_BAD_STREAMID = 0x02,
 	SO_STE_FETCH = 0x03,
 	SO_BAD_STE = 0x04,
+	SO_BAD_ATS_TREQ = 0x05,
 	SO_STREAM_DISABLED = 0x06,
+	SO_TRANSL_FORBIDDEN = 0x07,
 	SO_BAD_SUBSTREAMID = 0x08,
 	SO_CD_FETCH = 0x09,
 	SO_BAD_CD = 0x0a,

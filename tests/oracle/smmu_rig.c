@@ -124,7 +124,7 @@ static uint32_t read_register(struct smmu_rig *rig, uint64_t offset)
 static void program(struct smmu_rig *rig)
 {
 	const struct so_unit *u = &rig->image->unit;
-	uint32_t cr0 = 1U << 2 | 1U << 3;
+	uint32_t cr0 = 1U << 2 | 1U << 3 | (uint32_t)u->atschk << 4;
 
 	rig->command = rig->event = 0;
 	write_register(rig, GBPA, 4, u->gbpa | 1U << 31);
@@ -136,7 +136,9 @@ static void program(struct smmu_rig *rig)
 	write_register(rig, EVENTQ_BASE, 8, (SR_QUEUES + EVENTS_AT) | LOG2_EVENTS);
 	write_register(rig, EVENTQ_PROD, 4, 0);
 	write_register(rig, EVENTQ_CONS, 4, 0);
-	write_register(rig, CR2, 4, (uint32_t)u->e2h | (uint32_t)u->recinvsid << 1);
+	write_register(rig, CR2, 4,
+		       (uint32_t)u->e2h | (uint32_t)u->recinvsid << 1 |
+			       (uint32_t)u->rec_cfg_ats << 3);
 	write_register(rig, CR0, 4, cr0);
 	if (u->enabled)
 		write_register(rig, CR0, 4, cr0 | 1);
@@ -293,6 +295,9 @@ static struct viommu_channel *channel_of(struct smmu_rig *rig, struct viommu_dev
 
 static struct viommu_request as_request(const struct so_request *q)
 {
+	static const uint16_t types[] = { VIOMMU_AT_UNTRANSLATED, VIOMMU_AT_TRANSLATION,
+					  VIOMMU_AT_TRANSLATED };
+
 	return (struct viommu_request){
 		.first = q->address,
 		.last = q->address,
@@ -300,7 +305,7 @@ static struct viommu_request as_request(const struct so_request *q)
 		.access = (uint16_t)((q->read ? VIOMMU_READ : 0) | (q->write ? VIOMMU_WRITE : 0) |
 				     (q->fetch ? VIOMMU_EXEC : 0) |
 				     (q->privileged ? VIOMMU_PRIV : 0)),
-		.type = VIOMMU_AT_UNTRANSLATED,
+		.type = types[q->type],
 	};
 }
 
@@ -348,7 +353,8 @@ int smmu_rig_explain(struct smmu_rig *rig, const struct so_request *q)
 
 /* ---- comparison ---- */
 
-static const char *found_differs(const struct so_answer *o, const struct sr_answer *e, bool warm)
+static const char *found_differs(const struct so_request *q, const struct so_answer *o,
+				 const struct sr_answer *e, bool warm)
 {
 	uint32_t perm =
 		(o->r ? VIOMMU_READ : 0) | (o->w ? VIOMMU_WRITE : 0) | (o->x ? VIOMMU_EXEC : 0);
@@ -357,6 +363,8 @@ static const char *found_differs(const struct so_answer *o, const struct sr_answ
 		return "fragments";
 	if (e->fragment.gpa != o->pa)
 		return "address";
+	if (q->type == SO_TRANSLATED) /* is no fetch */
+		perm = (perm & ~(uint32_t)VIOMMU_EXEC) | (e->fragment.perm & VIOMMU_EXEC);
 	if (e->fragment.perm != perm)
 		return "permission";
 	if (o->w && e->fragment.perm == perm &&
@@ -368,23 +376,52 @@ static const char *found_differs(const struct so_answer *o, const struct sr_answ
 	return NULL;
 }
 
-/* 7.3.16: TTRnW is unknown unless CLASS is TT. */
-static uint64_t known(const struct so_answer *o, unsigned word)
+/* 7.3.16: TTRnW is unknown unless CLASS is TT. 3.9.1.2: so is RnW of what translation requests record. */
+static uint64_t known(const struct so_request *q, const struct so_answer *o, unsigned word)
 {
-	return word == 1 && (o->record[1] >> 40 & 3) != 1 ? ~(UINT64_C(1) << 44) : UINT64_MAX;
+	uint64_t unknown = 0;
+
+	if (word == 1 && (o->record[1] >> 40 & 3) != 1)
+		unknown |= UINT64_C(1) << 44;
+	if (word == 1 && q->type == SO_TRANSLATE)
+		unknown |= UINT64_C(1) << 35;
+	return ~unknown;
 }
 
-const char *smmu_rig_differs(const struct so_answer *o, const struct sr_answer *e, bool warm)
+static const char *completion_differs(const struct so_request *q, const struct so_answer *o,
+				      const struct sr_answer *e)
+{
+	static const uint16_t ats[] = { VIOMMU_ATS_SUCCESS, VIOMMU_ATS_UNSUPPORTED,
+					VIOMMU_ATS_ABORT };
+	uint32_t perm =
+		(o->r ? VIOMMU_READ : 0) | (o->w ? VIOMMU_WRITE : 0) | (o->x ? VIOMMU_EXEC : 0);
+
+	if (e->answer.ats != ats[o->ats])
+		return "completion";
+	if ((e->result == VIOMMU_OK) != (o->ats == SO_ATS_SUCCESS))
+		return "result";
+	if (o->ats != SO_ATS_SUCCESS)
+		return NULL;
+	if (e->fragment.perm != perm &&
+	    (q->write || e->fragment.perm != (perm & ~(uint32_t)VIOMMU_WRITE)))
+		return "permission";
+	return e->fragment.perm && e->fragment.gpa != o->pa ? "address" : NULL;
+}
+
+const char *smmu_rig_differs(const struct so_request *q, const struct so_answer *o,
+			     const struct sr_answer *e, bool warm)
 {
 	if (o->recorded != e->recorded)
 		return o->recorded ? "no record" : "a record";
 	for (unsigned i = 0; i < 4 && o->recorded; i++)
-		if ((o->record[i] ^ e->record[i]) & known(o, i))
+		if ((o->record[i] ^ e->record[i]) & known(q, o, i))
 			return "record";
+	if (q->type == SO_TRANSLATE)
+		return completion_differs(q, o, e);
 	if (e->result != (o->ok ? VIOMMU_OK : VIOMMU_FAULT))
 		return "result";
 	if (o->ok)
-		return found_differs(o, e, warm);
+		return found_differs(q, o, e, warm);
 	if (!(e->answer.flags & VIOMMU_ANSWER_ZERO) != !o->zero)
 		return "zero";
 	return e->answer.reason != o->event && (o->recorded || e->answer.reason) ? "reason" : NULL;

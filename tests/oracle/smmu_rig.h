@@ -65,7 +65,7 @@ void smmu_rig_request(struct smmu_rig *rig, const struct so_request *q, enum sr_
 int smmu_rig_explain(struct smmu_rig *rig, const struct so_request *q);
 
 /* What differs; NULL: nothing. @warm: a page may be clean to the caches that another path made dirty. */
-const char *smmu_rig_differs(const struct so_answer *oracle, const struct sr_answer *engine,
-			     bool warm);
+const char *smmu_rig_differs(const struct so_request *q, const struct so_answer *oracle,
+			     const struct sr_answer *engine, bool warm);
 
 #endif

@@ -96,16 +96,17 @@ static void report(struct world *w, const char *phase, const char *what, const s
 	print_error("\n%s: %s differs; image 0x%" PRIx64 "\n", phase, what, w->seed);
 	print_error("IDR %08x %08x %08x %08x AIDR %u enabled %u e2h %u\n", u->idr[0], u->idr[1],
 		    u->idr[3], u->idr[5], u->minor, u->enabled, u->e2h);
-	print_error("sid %x ssid %d %" PRIx64 " %s%s%s%s\n", q->sid, q->ssv ? (int)q->ssid : -1,
-		    q->address, q->read ? "R" : "", q->write ? "W" : "", q->fetch ? "X" : "",
-		    q->privileged ? "P" : "");
+	print_error("type %u atschk %u sid %x ssid %d %" PRIx64 " %s%s%s%s\n", q->type, u->atschk,
+		    q->sid, q->ssv ? (int)q->ssid : -1, q->address, q->read ? "R" : "",
+		    q->write ? "W" : "", q->fetch ? "X" : "", q->privileged ? "P" : "");
 	print_found("oracle", o->ok, o->zero, o->pa,
 		    (o->r ? 1U : 0U) | (o->w ? 2U : 0U) | (o->x ? 4U : 0U) | (o->clean ? 8U : 0U),
 		    o->recorded, o->record);
 	print_found("engine", e->result == VIOMMU_OK, e->answer.flags & VIOMMU_ANSWER_ZERO,
 		    e->fragment.gpa, e->fragment.perm | e->fragment.flags << 3, e->recorded,
 		    e->record);
-	print_error("engine: result %d reason %x\n", e->result, e->answer.reason);
+	print_error("ATS %u; engine: result %d reason %x ats %u\n", o->ats, e->result,
+		    e->answer.reason, e->answer.ats);
 	print_stream(w, q->sid);
 	print_error("request %" PRIu64 "; last: %s, command %" PRIx64 " %" PRIx64 "\n", w->warm,
 		    w->last, w->rig.last[0], w->rig.last[1]);
@@ -164,7 +165,7 @@ static void cold(struct world *w, const struct so_request *q)
 	w->cold++;
 	if (oracle.doubtful)
 		return;
-	what = smmu_rig_differs(&oracle, &engine, false);
+	what = smmu_rig_differs(q, &oracle, &engine, false);
 	if (!what)
 		what = memory_differs(w);
 	if (what)
@@ -183,7 +184,8 @@ static void explain(struct world *w, const struct so_request *q)
 	ask_oracle(w, q, &oracle);
 	w->explained++;
 	/* that a trace could not be left in memory is not seen by who leaves none */
-	if (!what && engine.result != (oracle.ok ? VIOMMU_OK : VIOMMU_FAULT) && !oracle.doubtful &&
+	if (!what && q->type == SO_UNTRANSLATED &&
+	    engine.result != (oracle.ok ? VIOMMU_OK : VIOMMU_FAULT) && !oracle.doubtful &&
 	    oracle.event != SO_PERMISSION)
 		what = "result";
 	if (what)
@@ -216,14 +218,16 @@ static void warm_request(struct world *w, struct so_request *q)
 		q->address ^= (uint64_t)si_pick(image, si_pick(image, 2) ? 16 : 512) << 12;
 	if (si_pick(image, 8) == 0)
 		q->address ^= (uint64_t)si_pick(image, 256) << 56;
-	if (si_pick(image, 3) == 0) {
+	if (q->type == SO_TRANSLATE) {
+		q->write = si_pick(image, 2);
+	} else if (si_pick(image, 3) == 0) {
 		q->fetch = si_pick(image, 4) == 0;
 		q->write = !q->fetch && si_pick(image, 2);
 		q->read =
 			!q->fetch &&
 			(!q->write || (si_pick(image, 4) == 0 && !(image->unit.idr[1] >> 26 & 1)));
 	}
-	if (si_pick(image, 8) == 0)
+	if (si_pick(image, 8) == 0 && (q->type != SO_TRANSLATE || q->ssv))
 		q->privileged = !q->privileged;
 	if (si_pick(image, 8) == 0)
 		q->ssid ^= 1U << si_pick(image, 3);
@@ -241,7 +245,7 @@ static bool ask(struct world *w, const struct so_request *q)
 	w->warm++;
 	if (oracle.doubtful)
 		return false;
-	what = smmu_rig_differs(&oracle, &engine, true);
+	what = smmu_rig_differs(q, &oracle, &engine, true);
 	if (!what)
 		what = memory_differs(w);
 	if (!what)
@@ -345,6 +349,7 @@ static void check_coverage(const struct world *w)
 	} rows[] = {
 		{ SO_BAD_STREAMID, 0, 0 },    { SO_STE_FETCH, 0, 0 },
 		{ SO_BAD_STE, 0, 0 },	      { SO_STREAM_DISABLED, 0, 0 },
+		{ SO_BAD_ATS_TREQ, 0, 0 },    { SO_TRANSL_FORBIDDEN, 0, 0 },
 		{ SO_BAD_SUBSTREAMID, 0, 0 }, { SO_CD_FETCH, 0, 0 },
 		{ SO_BAD_CD, 0, 0 },	      { SO_WALK_EABT, 0, 1 },
 		{ SO_WALK_EABT, 1, 1 },	      { SO_WALK_EABT, 1, 2 },

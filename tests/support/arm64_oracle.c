@@ -173,6 +173,8 @@ static bool suffices(const struct a64_request *q, struct a64_answer *a, struct r
 	a->r = q->privileged ? r.pr : r.ur;
 	a->w = q->privileged ? r.pw : r.uw;
 	a->x = q->privileged ? r.px : r.ux;
+	if (q->any)
+		return (a->r && !q->none_r) || (a->w && !q->none_w) || (a->x && !q->none_x);
 	return (!q->read || a->r) && (!q->write || a->w) && (!q->fetch || a->x);
 }
 
@@ -302,7 +304,7 @@ static bool finish(const struct walk *w, uint64_t at, uint64_t d, int level, str
 	unsigned low = low_bit(w->t, level);
 	uint64_t address = output(w->t, d, low);
 	uint64_t updated = d;
-	bool clean;
+	bool clean, written;
 
 	a->doubtful |= !alike(w, at, d, level);
 	if (too_large(w->t, address))
@@ -316,11 +318,12 @@ static bool finish(const struct walk *w, uint64_t at, uint64_t d, int level, str
 	if (w->t->ha)
 		updated |= UINT64_C(1) << 10;
 	clean = w->t->ha && w->t->hd && bit(d, 51) && bit(d, 7) == (w->stage == 1);
-	if (clean && w->q->write)
+	written = w->q->any ? w->q->dirty && a->w : w->q->write;
+	if (clean && written)
 		updated ^= UINT64_C(1) << 7;
 	if (!store(w, at, d, updated, level, a))
 		return false;
-	a->clean = clean && !(w->q->write && w->q->trace);
+	a->clean = clean && !(written && w->q->trace);
 	a->pa = address | (w->q->address & ((UINT64_C(1) << low) - 1));
 	a->lg2 = low;
 	a->level = level;
@@ -413,6 +416,10 @@ struct a64_answer a64_nested(const struct a64_memory *m, const struct a64_tables
 	if (a.fault != A64_NONE)
 		return a;
 	second.address = a.pa;
+	second.dirty = q->dirty && a.w;
+	second.none_r = !a.r;
+	second.none_w = !a.w;
+	second.none_x = !a.x;
 	b = a64_stage2(m, s2, &second, A64_IN);
 	b.doubtful |= a.doubtful;
 	if (b.fault != A64_NONE)

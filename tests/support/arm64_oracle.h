@@ -44,7 +44,10 @@ struct a64_request {
 	uint64_t address;
 	bool read, write, fetch; /* fetch: a read of instructions */
 	bool privileged;
-	bool trace; /* accesses leave their traces */
+	bool trace;		     /* accesses leave their traces */
+	bool any;		     /* whatever there is (ATS): refused only if there is nothing */
+	bool dirty;		     /* and if it may be written, it is going to be */
+	bool none_r, none_w, none_x; /* what is of no use, since another stage refuses it */
 };
 
 struct a64_answer {
