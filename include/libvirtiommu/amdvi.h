@@ -42,11 +42,22 @@ struct viommu_amdvi_config {
 	const struct viommu_limits *limits;
 };
 
-/** Default extended features: v1 tables of up to 6 levels, v2 tables of 4, PASIDs of 16 bits, page requests,
- * accessed and dirty, 128-bit interrupt entries, 32-bit destinations. */
+/**
+ * Default extended features: v1 tables of up to 6 levels, v2 tables of 4, PASIDs of 16 bits, page requests,
+ * accessed and dirty, 128-bit interrupt entries, 32-bit destinations.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_amdvi_default_efr(void);
-/** Default extended features 2: GCR3 tables in guest memory when nested, 2048 interrupt entries, no HyperTransport
- * addresses. */
+
+/**
+ * Default extended features 2: GCR3 tables in guest memory when nested, 2048 interrupt entries, no HyperTransport
+ * addresses.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_amdvi_default_efr2(void);
 
 /**

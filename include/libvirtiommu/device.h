@@ -51,7 +51,8 @@ struct viommu_device_config {
 	 * it has, or VIOMMU_PENDING and call viommu_invalidation_done() later. Anything else: it has
 	 * not, as viommu_invalidation_done() with VIOMMU_FAULT. NULL: the device has no such cache. */
 	int (*invalidate)(void *opaque, const struct viommu_device_invalidation *invalidation);
-	/** The guest answered a page request group. */
+	/** The guest answered a page request group: from a call on the registers; or its request was refused: from
+	 * viommu_request_page(). */
 	void (*page_response)(void *opaque, const struct viommu_page_response *response);
 	/** Behind a virtio-iommu: what is particular to the endpoint (virtio.h), so that a guest
 	 * never sees it without; NULL: nothing. NULL for other engines. Copied. */
@@ -113,7 +114,7 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
 
 /**
  * Gives a requester another id, as when a guest renumbers buses. Translations that start afterwards
- * use it. Listeners are told that everything may have changed, and the mode, by the next
+ * use the new one. Listeners are told that everything may have changed, and the mode, by the next
  * viommu_run(), which the host's work callback asks for; until then a cache behind the device (ATS,
  * vhost) may have translations of the old id, and so may interrupt routes behind a virtio-iommu.
  *
@@ -126,8 +127,8 @@ VIOMMU_API int viommu_device_fail(struct viommu_device *device);
 VIOMMU_API int viommu_device_set_id(struct viommu_device *device, uint32_t id);
 
 /**
- * The same for several devices in one step: they may have one another's ids, and one that takes over
- * another's id can leave it with VIOMMU_NO_ID. All of them, or none.
+ * The same for several devices in one step: they may swap ids, and one may take over the id of another that is
+ * given VIOMMU_NO_ID. Either all of them change, or none does.
  *
  * Any thread, any time. May call the host's work callback.
  * @param devices  of one IOMMU, each once
@@ -139,7 +140,7 @@ VIOMMU_API int viommu_devices_set_ids(struct viommu_device *const *devices, cons
 				      uint32_t count);
 
 /**
- * The device that has an id. It is the caller's to see to that nobody frees it meanwhile.
+ * The device that has an id. The caller makes sure that nobody frees it meanwhile.
  *
  * Any thread, any time.
  * @param iommu   the IOMMU it is behind
@@ -218,7 +219,7 @@ VIOMMU_API int viommu_enter(struct viommu_channel *channel);
  */
 VIOMMU_API int viommu_leave(struct viommu_channel *channel);
 
-/** A section that no channel has. Zero it before it is first used. Layout is frozen: 16 bytes on 64-bit
+/** A section without a channel. Zero it before its first use. Layout is frozen: 16 bytes on 64-bit
  * hosts. */
 struct viommu_section {
 	struct viommu_device *device; /**< NULL: it is not open */
@@ -226,9 +227,9 @@ struct viommu_section {
 };
 
 /**
- * Opens a section of a device, for who translates without a channel: until viommu_device_leave() the
- * guest is not told that an invalidation is complete if it concerns what viommu_device_translate() has
- * answered for this device since. Any number may be open at a time, and they may overlap.
+ * Opens a section of a device, for callers that translate without a channel: until viommu_device_leave() the
+ * guest is not told that an invalidation is complete if it concerns anything that viommu_device_translate() has
+ * answered for this device since then. Any number may be open at a time, and they may overlap.
  *
  * Any thread, any time; one at a time per section.
  * @param device   the device; it cannot be freed while one is open

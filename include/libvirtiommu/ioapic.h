@@ -28,13 +28,14 @@ struct viommu_ioapic_config {
 	uint32_t id;	  /**< initial APIC id, 4 bits */
 	void *opaque;	  /**< passed to the callbacks */
 	/** A pin's message, remapped (a NULL callback is not called); msi->flags as
-	 * viommu_remap_msi() left them. No lock is held.
-	 */
+	 * viommu_remap_msi() left them. From the call that sent it: on the I/O APIC, or on the IOMMU's registers.
+	 * No lock is held. */
 	void (*deliver)(void *opaque, uint32_t pin, const struct viommu_msi *msi);
 	/** A pin's redirection entry changed in what it sends, or whether it does: its route is out
-	 * of date. No lock is held. */
+	 * of date. From viommu_ioapic_write() or viommu_ioapic_restore(). No lock is held. */
 	void (*changed)(void *opaque, uint32_t pin);
-	/** A level-triggered pin's interrupt was acknowledged (for resampling). No lock is held. */
+	/** A level-triggered pin's interrupt was acknowledged (for resampling). From viommu_ioapic_eoi() or
+	 * viommu_ioapic_write(). No lock is held. */
 	void (*acknowledged)(void *opaque, uint32_t pin);
 };
 

@@ -27,7 +27,7 @@ struct viommu_host {
 	/** Something that was pending can go on: call viommu_run() soon, from the thread that owns
 	 * the registers. From any thread; do not call viommu_run() from inside. */
 	void (*work)(void *opaque);
-	/** Why a configuration was refused, for a person to read. */
+	/** Why a configuration was refused, for a person to read. From the call that refuses it. */
 	void (*message)(void *opaque, const char *text);
 	/** Nanoseconds of a clock that never goes back, for deadlines (struct viommu_vhost_config) and the
 	 * longest completion (struct viommu_statistics). From viommu_run() only. NULL: there are none. */
@@ -160,7 +160,7 @@ struct viommu_fragment {
 #define VIOMMU_ATS_UNSUPPORTED 1U /**< Unsupported Request: the device must not ask again */
 #define VIOMMU_ATS_ABORT       4U /**< Completer Abort */
 
-/** What else there is to say about a request. Layout is frozen: 32 bytes. */
+/** The rest of the answer to a request. Layout is frozen: 32 bytes. */
 struct viommu_answer {
 	uint64_t next;	/**< first address that the fragments do not cover; wraps to 0 past 2^64 - 1
 			 */
@@ -206,7 +206,7 @@ VIOMMU_API int viommu_translate(struct viommu_channel *channel,
 				struct viommu_answer *answer);
 
 /**
- * Translates a list of requests, as a scatter list is: as if by viommu_translate() one after the
+ * Translates a list of requests, such as a scatter list: as if by viommu_translate() one after the
  * other, but what they need from memory is fetched for many of them at a time.
  *
  * One at a time per handle. Fragments of one request are merged, those of different requests are
@@ -217,8 +217,8 @@ VIOMMU_API int viommu_translate(struct viommu_channel *channel,
  * @param count      of requests
  * @param fragments  receives those of the first request, then those of the second, ...
  * @param max        room for fragments, at least 1
- * @param answers    one for each request; written up to and including number *done, if that was
- * not refused with a negative result
+ * @param answers    one for each request; written up to and including number *done, unless that one was
+ * refused with a negative result
  * @param done       receives how many requests have been answered with VIOMMU_OK
  * @return VIOMMU_OK: all of them. VIOMMU_MORE, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT: what
  * viommu_translate() said of request *done, whose fragments follow the others'; go on from there.
@@ -263,8 +263,8 @@ struct viommu_step {
  * first and second stage. "paging-structure cache": the table of the lowest level. "shared TLB", "micro-TLB":
  * as the answer. */
 #define VIOMMU_STEP_CACHE 1U
-/** It says more than the tables do: another address, or a permission that they do not grant. The guest has
- * changed a table and not invalidated it, or the invalidation is not executed yet. */
+/** The cache says what the tables do not: another address, or a permission that they do not grant. The guest has
+ * changed a table and has not invalidated it, or the invalidation has not been executed yet. */
 #define VIOMMU_STEP_STALE 2U
 /** The last step. Translated: guest-physical address, permission (VIOMMU_READ, ...), bytes of the naturally
  * aligned block that is translated alike; else words is 0. */

@@ -11,12 +11,12 @@ extern "C" {
 
 /** Resolve for a route: record no fault and change nothing in guest memory. Otherwise: deliver. */
 #define VIOMMU_MSI_RESOLVE 1U
-/** It is not known who sends the message: source is ignored. Where the guest has the source verified, it is
- * refused as a wrong source would be, since it may be one; so it is where tables or mappings are a
- * requester's own (virtio-iommu, ITS). Faults are recorded with source 0. */
+/** It is not known who sends the message: source is ignored. Where the guest has sources verified, the message is
+ * refused like one from a wrong source, since it may be one; the same where each requester has tables or mappings of
+ * its own (virtio-iommu, ITS). Faults are recorded with source 0. */
 #define VIOMMU_MSI_NO_SOURCE 2U
-/** With VIOMMU_MSI_NO_SOURCE: the VMM vouches for it that whoever sends the message may send it, and the
- * guest's verification of sources is passed over. */
+/** With VIOMMU_MSI_NO_SOURCE: the VMM vouches that whoever sends the message may send it, and the guest's
+ * verification of sources is skipped. */
 #define VIOMMU_MSI_TRUSTED 4U
 
 /** The message is a notification of a posted interrupt; it is due only if VIOMMU_MSI_NOTIFY is set
@@ -58,9 +58,9 @@ struct viommu_msi {
  * (virtio-iommu), a message is the write that it is: in an MSI region or in bypass it passes
  * unremapped; elsewhere the mapping decides where it goes, and msi->address is that.
  *
- * The answer may be out of date as soon as it is given. Who delivers it has a section open from before he asks
- * until it is delivered (viommu_enter() of any channel of the IOMMU): then no invalidation that concerns it is
- * complete in between.
+ * The answer may be out of date as soon as it is given. If you deliver it, open a section (viommu_enter() of any
+ * channel of the IOMMU) before you ask, and close it when it has been delivered: then no invalidation that concerns it
+ * is complete in between.
  *
  * Any thread, any time.
  * @param iommu    the IOMMU

@@ -180,7 +180,7 @@ struct viommu_lpis_config {
 		    uint32_t pending);
 	/** The same for vLPIs of the vPE that is resident on a redistributor; intids below 16 are
 	 * virtual SGIs (4.1). When a vPE becomes resident, each of its pending and enabled vLPIs is
-	 * told; when it is descheduled, nothing is. */
+	 * told; when it is descheduled, nothing is. From the same threads as lpi. */
 	void (*vlpi)(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
 		     uint32_t pending);
 	/** Callbacks work and message; may be NULL. Copied. */
@@ -359,8 +359,13 @@ struct viommu_its_config {
 	const struct viommu_limits *limits;
 };
 
-/** Default GITS_TYPER: physical LPIs, 16-bit DeviceID, EventID and ICID, 8-byte ITT entries, PTA 0,
- * HCC 0. */
+/**
+ * Default GITS_TYPER: physical LPIs, 16-bit DeviceID, EventID and ICID, 8-byte ITT entries, PTA 0,
+ * HCC 0.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_its_default_typer(void);
 
 /**

@@ -19,14 +19,15 @@ struct viommu_fragment;
 #define VIOMMU_MODE_TRANSLATE 2U /**< addresses are translated through tables */
 
 /** Who wants to be told. Zero the structure, set size, fill in what is wanted; a NULL callback is
- * not called. */
+ * not called. All callbacks are made from calls on the registers of the IOMMU (viommu_reg_write(), viommu_run(), ...),
+ * one at a time, with no lock held. */
 struct viommu_listener_config {
 	uint32_t size;	/**< sizeof(struct viommu_listener_config) */
 	uint32_t flags; /**< 0 */
 	void *opaque;	/**< passed to the callbacks */
 	/** Translations of [first, last] may have changed or gone: forget them; where mappings are
-	 * shadowed, viommu_replay() the range when complete is called, or here. Made before the guest
-	 * learns that its invalidation is complete, of the devices that may use something of the
+	 * shadowed, viommu_replay() the range here, or when complete is called. Made before the guest
+	 * learns that its invalidation is complete, for each device that may use something of the
 	 * domain. pasid VIOMMU_NO_PASID: requests without one; VIOMMU_ANY_PASID: all.
 	 *
 	 * A mapping that stays as it is never goes away, since an assigned device may be using it: of
@@ -48,9 +49,9 @@ struct viommu_listener_config {
 	 * a table of its own, or of all (VIOMMU_ANY_SOURCE). Only for listeners of the whole IOMMU. */
 	void (*interrupts)(void *opaque, uint32_t source, uint32_t first, uint32_t last);
 	/** What the callbacks above have told since the last call is about to be reported to the
-	 * guest as complete, or the call that told it ends: who gathers what it is told acts upon
-	 * it now. A section opened no later than here holds back the completion. Only made to who
-	 * was told something. */
+	 * guest as complete, or the call that told it ends: a listener that gathers what it is told acts upon
+	 * it now. A section opened no later than here holds back the completion. Only made to listeners
+	 * that were told something. */
 	void (*complete)(void *opaque);
 	/** A range is mapped that was not. Only of engines whose tables are not in guest memory
 	 * (virtio.h), where the guest says so; made for each mapping when a device is attached to a

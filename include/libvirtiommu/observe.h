@@ -25,19 +25,20 @@ VIOMMU_API const char *viommu_reason_text(const struct viommu *iommu, uint32_t r
 
 /**
  * What an IOMMU, or one device of it, has done since it was made. Counters never go back; each is right by
- * itself, not all of one moment. Hits are not counted. What questions (VIOMMU_QUIET, viommu_explain(),
- * VIOMMU_MSI_RESOLVE, viommu_replay()) come to is not either.
+ * itself, but they are not all of one moment. Hits are not counted, nor are questions (VIOMMU_QUIET, viommu_explain(),
+ * VIOMMU_MSI_RESOLVE, viommu_replay()).
  */
 struct viommu_statistics {
 	uint32_t size;	      /**< sizeof(struct viommu_statistics), set by the caller */
 	uint32_t outstanding; /**< device-TLB invalidations that have not been answered */
 	uint64_t misses;      /**< pages that no cache had, or not with this permission */
 	uint64_t fills;	      /**< of these, kept in the shared TLB */
-	uint64_t evictions;   /**< fills that another page, maybe no longer valid, had to go for */
-	uint64_t faults;      /**< DMA refused: viommu_get_faults() by reason */
+	uint64_t
+		evictions; /**< fills that took the place of another page, maybe of one no longer valid */
+	uint64_t faults;		   /**< DMA refused: viommu_get_faults() by reason */
 	uint64_t page_requests;		   /**< viommu_request_page() */
 	uint64_t device_tlb_invalidations; /**< viommu_device_config.invalidate was called */
-	/* What follows is of the IOMMU; 0 for a device. */
+	/* Of the IOMMU alone; 0 for a device. */
 	uint64_t message_faults;	/**< interrupt messages refused, by reason as faults are */
 	uint64_t flushes;		/**< invalidations of everything */
 	uint64_t context_invalidations; /**< of contexts: of all, a domain, or a device */
@@ -47,8 +48,8 @@ struct viommu_statistics {
 	uint64_t commands;		  /**< commands, descriptors, requests that were executed */
 	uint64_t command_errors;	  /**< those that were refused */
 	uint64_t completions;		  /**< of invalidations, that the guest was told of */
-	/** Nanoseconds that one of these was pending, at least: as viommu_run() saw it, which reads the host's
-	 * clock. 0 without viommu_host.now. */
+	/** Nanoseconds that the longest of these was pending, at least: as seen by viommu_run(), which reads the
+	 * host's clock. 0 without viommu_host.now. */
 	uint64_t longest_completion;
 };
 

@@ -32,8 +32,13 @@ struct viommu_riscv_config {
 	const struct viommu_limits *limits;
 };
 
-/** Default capabilities register: Sv39 to Sv57 and their x4 forms, Svpbmt, accessed and dirty, MSI page tables with MRIF,
- * wires and messages, debug, PD8 to PD20, 56-bit physical addresses. No ATS, no counters. */
+/**
+ * Default capabilities register: Sv39 to Sv57 and their x4 forms, Svpbmt, accessed and dirty, MSI page tables with MRIF,
+ * wires and messages, debug, PD8 to PD20, 56-bit physical addresses. No ATS, no counters.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_riscv_default_capabilities(void);
 
 /**

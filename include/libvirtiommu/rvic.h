@@ -64,7 +64,8 @@ struct viommu_rvic_config {
 	 * viommu_rvic_signal() said last. No lock is held. */
 	uint32_t (*sample)(void *opaque, uint32_t cpu, uint32_t intid);
 	/** RVID: a mapped input has changed: viommu_rvic_signal(rvic, cpu, intid, level,
-	 * VIOMMU_RVIC_UNTRUSTED), here or in another process. No lock is held. */
+	 * VIOMMU_RVIC_UNTRUSTED), here or in another process. From viommu_rvid_input() and viommu_rvid_call(). No lock
+	 * is held. */
 	void (*signal)(void *opaque, uint32_t cpu, uint32_t intid, uint32_t level);
 };
 

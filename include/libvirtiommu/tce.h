@@ -90,7 +90,7 @@ struct viommu_tce_config {
 	/** A DMA was refused; not for VIOMMU_QUIET. From any thread that translates; no lock is held. May be NULL. */
 	void (*fault)(void *opaque, const struct viommu_tce_fault *fault);
 	/** Whether [gpa, gpa + bytes), which no region of the VM has, is memory of the partition: not 0. NULL: it is not.
-	 * No lock is held. */
+	 * From the guest's calls (hypercalls) that name it. No lock is held. */
 	int (*owns)(void *opaque, uint64_t gpa, uint64_t bytes);
 	/** A window of a PE comes (present 1, empty) or has gone (0). From the call that does it. One that comes may be
 	 * refused by anything but VIOMMU_OK, as when the host's IOMMU cannot have such a one: the guest's call fails

@@ -110,9 +110,9 @@ struct viommu_iotlb_config {
 	/** What viommu_iotlb_invalidate() could not finish may be finished now: call
 	 * viommu_iotlb_synced(). From viommu_iotlb_leave(). May be NULL. */
 	void (*work)(void *opaque);
-	/** Memory, as in struct viommu_vm_config; both NULL: calloc() and free(). */
+	/** Memory, as in struct viommu_vm_config; both NULL: calloc() and free(). From any call. */
 	void *(*alloc)(void *opaque, uint64_t bytes, uint64_t align);
-	/** Gives back what alloc returned. */
+	/** Gives back what alloc returned. From any call. */
 	void (*dealloc)(void *opaque, void *block, uint64_t bytes);
 };
 

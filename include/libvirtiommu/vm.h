@@ -57,8 +57,8 @@ struct viommu_vm_config {
 	void (*dirty_region)(void *opaque, void *region, uint64_t gpa, uint64_t bytes);
 };
 
-/** The region is ROM: writes by the library fail, translations to it carry a host pointer and no
- * VIOMMU_WRITE, or, for who asked to write, no host pointer. */
+/** The region is ROM: writes by the library fail; a translation to it carries a host pointer and no
+ * VIOMMU_WRITE, or no host pointer if the request was to write. */
 #define VIOMMU_REGION_READONLY 1U
 
 /** A piece of guest memory that the library may access directly. */
@@ -127,8 +127,8 @@ VIOMMU_API int viommu_vm_replace_region(struct viommu_vm *vm, const struct viomm
 
 /**
  * Asks whether every section and every call that was under way at the last change of regions has
- * ended. Never waits. After VIOMMU_PENDING, the work callback of the IOMMU that it is about is called
- * when asking again is worthwhile (and viommu_run(), as always).
+ * ended. Never waits. After VIOMMU_PENDING, the work callback of the IOMMU in question says when to ask again (and,
+ * as always, to call viommu_run()).
  *
  * One at a time per handle.
  * @param vm  the VM
@@ -138,9 +138,9 @@ VIOMMU_API int viommu_vm_replace_region(struct viommu_vm *vm, const struct viomm
 VIOMMU_API int viommu_vm_quiesce(struct viommu_vm *vm);
 
 /**
- * Waits until viommu_vm_quiesce() would answer VIOMMU_OK. For threads that may sleep: not with a section of
- * the VM's open, nor from inside a callback, which is part of a call that would be waited for. Does
- * nothing for what is pending otherwise: viommu_run() is for another thread.
+ * Waits until viommu_vm_quiesce() would answer VIOMMU_OK. For threads that may sleep. Do not call it with a section of
+ * the VM open, nor from inside a callback: it would wait for itself. It does not do what else is pending: let another
+ * thread call viommu_run().
  *
  * One at a time per handle, together with viommu_vm_quiesce().
  * @param vm  the VM

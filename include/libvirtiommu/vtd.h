@@ -29,10 +29,21 @@ struct viommu_vtd_config {
 	const struct viommu_limits *limits;
 };
 
-/** Default capability register: 48-bit, 3 to 4 levels, superpages, 8 fault records at 0x220. */
+/**
+ * Default capability register: 48-bit, 3 to 4 levels, superpages, 8 fault records at 0x220.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_vtd_default_cap(void);
-/** Default extended capability register: queued invalidation, interrupt remapping, pass-through,
- * snoop control. */
+
+/**
+ * Default extended capability register: queued invalidation, interrupt remapping, pass-through,
+ * snoop control.
+ *
+ * Any thread, any time.
+ * @return the register
+ */
 VIOMMU_API uint64_t viommu_vtd_default_ecap(void);
 
 /**
