@@ -72,6 +72,7 @@ static int reset(struct viommu *u)
 		ring_records_reset(&v->log[log]);
 	pthread_mutex_unlock(&v->log_lock);
 	amdvi_forget_unanswered(v);
+	atomic_store(&v->nests, false);
 	amdvi_commands_switch(v, false);
 	amdvi_forget(v, true);
 	amdvi_interrupts_changed(v);

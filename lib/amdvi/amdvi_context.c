@@ -2,6 +2,7 @@
 /* amdvi_context.c - from requester id and PASID to parsed context (2.2.2, 2.2.6). Caching is cache/context_cache.c. */
 
 #include "amdvi_engine.h"
+#include "mem.h"
 #include "pt_amd_v1.h"
 #include "pt_structure.h"
 #include "pt_x86.h"
@@ -168,6 +169,8 @@ static int parse_guest(struct amdvi *v, struct query *q, const uint64_t raw[4], 
 	q->entry_pasid = pasid;
 	set_domain(c, c->key.group, pasid);
 	set_kind(c, c->key.stage2.page_lg2 ? AMDVI_NESTED : AMDVI_V2);
+	if (c->key.kind == AMDVI_NESTED && !atomic_load(&v->nests)) /* before the tables are read */
+		atomic_store(&v->nests, true);
 	if (glx > bits_get(v->efr, AMD_EFR_GLX) || levels > 5 ||
 	    (levels == 5 && !bits_get(v->efr, AMD_EFR_GATS)))
 		return refuse(q, AMDVI_R_DTE_ENCODING);
@@ -244,6 +247,7 @@ static int parse_entry(struct amdvi *v, struct query *q, const uint64_t raw[4], 
 int amdvi_parse(struct viommu *u, struct query *q, struct context *context)
 {
 	struct amdvi *v = amdvi_of(u);
+	struct mem_place place = MEM_NOWHERE;
 	uint64_t raw[4];
 	unsigned reason;
 
@@ -253,7 +257,7 @@ int amdvi_parse(struct viommu *u, struct query *q, struct context *context)
 	q->fpd = false;
 	if (!(amdvi_control(v) & AMD_CTRL_IOMMU_EN))
 		return pass(context);
-	reason = amdvi_dte_load(v, q->id, q->observer, raw, &q->found.gpa);
+	reason = amdvi_dte_load(v, q->id, q->observer, &place, raw, &q->found.gpa);
 	if (reason)
 		return refuse(q, reason);
 	if (!(raw[0] & AMD_DTE_V))

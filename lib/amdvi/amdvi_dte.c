@@ -7,38 +7,48 @@
 /* No access reads 32 bytes at once, and guests write two halves: it is read until two readings agree. */
 #define SNAPSHOT_READS 3U
 
+/* 3.4.11: segments are as many as CONTROL says, if there can be so many. */
+static unsigned segments_lg2(const struct amdvi *v)
+{
+	unsigned most = (unsigned)bits_get(v->efr, AMD_EFR_DEV_SEG);
+	unsigned lg2;
+
+	if (LIKELY(!most))
+		return 0;
+	lg2 = (unsigned)bits_get(amdvi_control(v), AMD_CTRL_DEV_SEG_EN);
+	return lg2 < most ? lg2 : most;
+}
+
 /* Where the entry is (3.4.1, 3.4.11); false: beyond the table, or the segment. */
 static bool locate(const struct amdvi *v, uint32_t id, uint64_t *gpa)
 {
-	unsigned segment_bits = (unsigned)bits_get(amdvi_control(v), AMD_CTRL_DEV_SEG_EN);
-	unsigned most = (unsigned)bits_get(v->efr, AMD_EFR_DEV_SEG);
-	uint32_t segment, index;
-	uint64_t base;
+	unsigned lg2 = segments_lg2(v);
+	uint32_t segment = (id & 0xffff) >> (16 - lg2);
+	uint32_t index = id & (uint32_t)bits_low(16 - lg2);
+	uint64_t base, entries;
 
-	if (segment_bits > most)
-		segment_bits = most;
-	id &= 0xffff;
-	segment = id >> (16 - segment_bits);
-	index = id & (uint32_t)bits_low(16 - segment_bits);
-	if (segment)
+	if (UNLIKELY(segment)) {
 		base = regs_get(&v->regs, AMD_DEV_SEGMENT + 8 * (segment - 1));
-	else
+		entries = (bits_get(base, AMD_DT_SEGMENT_SIZE) + 1) * 128;
+	} else {
 		base = regs_get(&v->regs, AMD_DEV_TABLE);
-	if (index >= (bits_get(base, segment ? AMD_DT_SEGMENT_SIZE : AMD_DT_SIZE) + 1) * 128)
+		entries = (bits_get(base, AMD_DT_SIZE) + 1) * 128;
+	}
+	if (index >= entries)
 		return false;
-	*gpa = (base & AMD_DT_ADDR) + (uint64_t)index * AMD_DTE_BYTES;
+	*gpa = (base & AMD_DT_ADDR) + bits_clamp_index(index, entries) * AMD_DTE_BYTES;
 	return true;
 }
 
-static bool snapshot(struct amdvi *v, uint64_t gpa, uint64_t raw[4])
+static bool snapshot(struct amdvi *v, struct mem_place *place, uint64_t gpa, uint64_t raw[4])
 {
 	uint64_t before[4];
 
-	if (!mem_load(v->unit.vm, gpa, raw, 4))
+	if (!mem_load_near(v->unit.vm, place, gpa, raw, 4))
 		return false;
 	for (unsigned i = 1; i < SNAPSHOT_READS; i++) {
 		memcpy(before, raw, sizeof(before));
-		if (!mem_load(v->unit.vm, gpa, raw, 4))
+		if (!mem_load_near(v->unit.vm, place, gpa, raw, 4))
 			return false;
 		if (memcmp(before, raw, sizeof(before)) == 0)
 			break;
@@ -47,16 +57,30 @@ static bool snapshot(struct amdvi *v, uint64_t gpa, uint64_t raw[4])
 }
 
 unsigned amdvi_dte_load(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
-			uint64_t raw[4], uint64_t *gpa)
+			struct mem_place *place, uint64_t raw[4], uint64_t *gpa)
 {
 	bool ok;
 
 	if (!locate(v, id, gpa))
 		return AMDVI_R_DTE_BOUND;
-	ok = snapshot(v, *gpa, raw);
+	ok = snapshot(v, place, *gpa, raw);
 	if (observer)
 		observer->saw(observer->opaque, "device table entry", PT_LEVELS, *gpa, raw,
 			      ok ? 4 : 0);
+	return ok ? 0 : AMDVI_R_DTE_FETCH;
+}
+
+unsigned amdvi_dte_load_interrupts(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
+				   struct mem_place *place, uint64_t raw[2], uint64_t *gpa)
+{
+	bool ok;
+
+	if (!locate(v, id, gpa))
+		return AMDVI_R_DTE_BOUND;
+	ok = mem_load_near(v->unit.vm, place, *gpa + 16, raw, 2);
+	if (observer)
+		observer->saw(observer->opaque, "device table entry", PT_LEVELS, *gpa + 16, raw,
+			      ok ? 2 : 0);
 	return ok ? 0 : AMDVI_R_DTE_FETCH;
 }
 

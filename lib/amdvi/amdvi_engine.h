@@ -86,6 +86,10 @@ struct amdvi {
 
 	struct amdvi_irte_cache irtes;
 
+	/* A requester had guest tables on host tables since the last reset: until then an invalidation of host tables
+	 * concerns nothing but their own addresses. */
+	_Atomic bool nests;
+
 	/* The thread that owns the registers. */
 	struct ring_commands commands; /* CmdRun says whether they are executed */
 	struct completion wait;	       /* of the COMPLETION_WAIT at the head */
@@ -183,9 +187,12 @@ struct amdvi_log_row {
 extern const struct amdvi_log_row amdvi_logs[AMDVI_LOGS];
 
 /* ---- amdvi_dte.c ---- */
-/* The entry of a requester, as one snapshot. @observer: or NULL. 0, AMDVI_R_DTE_BOUND, AMDVI_R_DTE_FETCH */
+/* The entry of a requester, as one snapshot. @observer: or NULL. @place: where it probably is, kept up to date. 0, AMDVI_R_DTE_BOUND, AMDVI_R_DTE_FETCH */
 unsigned amdvi_dte_load(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
-			uint64_t raw[4], uint64_t *gpa);
+			struct mem_place *place, uint64_t raw[4], uint64_t *gpa);
+/* The same of the half that concerns interrupts, words 2 and 3, which guests write in one piece. */
+unsigned amdvi_dte_load_interrupts(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
+				   struct mem_place *place, uint64_t raw[2], uint64_t *gpa);
 /* Whether the half that concerns memory has reserved bits set. */
 bool amdvi_dte_reserved(const struct amdvi *v, const uint64_t raw[4]);
 

@@ -84,7 +84,7 @@ static void guest_pages(struct amdvi *v, const uint64_t *word, uint64_t first, u
 static void host_pages(struct amdvi *v, const uint64_t *word, uint64_t first, uint64_t last)
 {
 	uint32_t domain = (uint32_t)bits_get(word[0], AMD_CMD_DOMAIN);
-	bool nests = amdvi_control(v) & AMD_CTRL_GT_EN;
+	bool nests = atomic_load(&v->nests);
 	const struct domain_match which = {
 		.group = domain,
 		.id = DOMAIN_ANY,
@@ -94,12 +94,10 @@ static void host_pages(struct amdvi *v, const uint64_t *word, uint64_t first, ui
 	};
 
 	flush(v, &which, first, last, !(word[1] & AMD_CMD_PDE));
-	if (nests) {
-		notify_domain(&v->unit, domain, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	notify_domain(&v->unit, domain, VIOMMU_ANY_PASID, nests ? 0 : first,
+		      nests ? UINT64_MAX : last);
+	if (nests && (amdvi_control(v) & AMD_CTRL_GCR3_TRP_MODE))
 		notify_contexts(&v->unit, domain, VIOMMU_ANY_PASID);
-	} else {
-		notify_domain(&v->unit, domain, VIOMMU_ANY_PASID, first, last);
-	}
 }
 
 /* 2.4.3 */

@@ -6,16 +6,22 @@
 #include "mem.h"
 #include "msi.h"
 
-/* One request on its way. */
-struct request {
+/* What is asked. */
+struct message {
 	uint32_t source;
+	uint32_t index; /* of the table entry; UINT32_MAX: none */
 	uint64_t address;
+	uint64_t control; /* read once */
 	uint32_t data;
+};
+
+/* A message on its way. */
+struct request {
+	struct message m;
 	bool resolve;			 /* no event, nothing stored */
-	uint64_t control;		 /* read once */
-	uint32_t index;			 /* of the table entry; UINT32_MAX: none */
 	bool ignore;			 /* DTE.IG: page faults are not logged */
 	uint64_t at;			 /* of a hardware error */
+	struct mem_place place;		 /* of the tables, probably */
 	struct explanation *explanation; /* or NULL; resolves, past the cache */
 };
 
@@ -47,7 +53,8 @@ static __attribute__((noinline, cold)) void show_cached(const struct amdvi *v,
 
 	if (!r->explanation->caches)
 		return;
-	if (amdvi_irte_cache_find(&v->irtes, amdvi_irte_cache_key(&v->irtes, r->source, r->index),
+	if (amdvi_irte_cache_find(&v->irtes,
+				  amdvi_irte_cache_key(&v->irtes, r->m.source, r->m.index),
 				  step.raw)) {
 		step.words = 2;
 		if (memcmp(step.raw, entry, 16) != 0)
@@ -63,10 +70,11 @@ static int refuse(struct amdvi *v, const struct request *r, unsigned reason, str
 			amdvi_reasons[reason].event == AMD_PAGE_TAB_HARDWARE_ERROR;
 
 	msi->reason = (uint16_t)reason;
-	msi->index = r->index;
+	msi->index = r->m.index;
 	if (!r->resolve && !(page_fault && r->ignore))
-		amdvi_fault_interrupt(v, r->source, reason,
-				      hardware ? r->at & ~UINT64_C(15) : r->address & ~UINT64_C(3));
+		amdvi_fault_interrupt(v, r->m.source, reason,
+				      hardware ? r->at & ~UINT64_C(15)
+					       : r->m.address & ~UINT64_C(3));
 	return VIOMMU_FAULT;
 }
 
@@ -80,11 +88,11 @@ static void encode(struct viommu_msi *msi)
 		    (uint32_t)msi->level << 15;
 }
 
-static uint32_t destination(const struct request *r, const uint64_t raw[2])
+static uint32_t destination(const struct message *m, const uint64_t raw[2])
 {
 	uint64_t low = bits_get(raw[0], AMD_IRTE_DEST_LO);
 
-	if (!(r->control & AMD_CTRL_XT_EN))
+	if (!(m->control & AMD_CTRL_XT_EN))
 		return (uint32_t)low & 0xff;
 	return (uint32_t)(low | bits_get(raw[1], AMD_IRTE_DEST_HI) << 24);
 }
@@ -105,16 +113,16 @@ static void widen(uint64_t entry, uint64_t raw[2])
 
 static bool load_entry(struct amdvi *v, struct request *r, uint64_t table, uint64_t raw[2])
 {
-	bool wide = r->control & AMD_CTRL_GA_EN;
+	bool wide = r->m.control & AMD_CTRL_GA_EN;
 	uint64_t entry = 0;
 	bool ok;
 
-	r->at = table + (uint64_t)r->index * (wide ? 16 : 4);
+	r->at = table + (uint64_t)r->m.index * (wide ? 16 : 4);
 	if (wide) {
-		ok = mem_load(v->unit.vm, r->at, raw, 2);
+		ok = mem_load_near(v->unit.vm, &r->place, r->at, raw, 2);
 		show(r, "interrupt table entry", r->at, raw, ok ? 2 : 0);
 	} else {
-		ok = mem_load32(v->unit.vm, NULL, r->at, &entry);
+		ok = mem_load32(v->unit.vm, &r->place, r->at, &entry);
 		show(r, "interrupt table entry", r->at, &entry, ok);
 		widen(entry, raw);
 	}
@@ -123,8 +131,8 @@ static bool load_entry(struct amdvi *v, struct request *r, uint64_t table, uint6
 
 static bool entry_reserved(const struct request *r, const uint64_t raw[2])
 {
-	bool vapic = (r->control & AMD_CTRL_GA_EN) &&
-		     bits_get(r->control, AMD_CTRL_GAM_EN) == AMD_GAM_VAPIC;
+	bool vapic = (r->m.control & AMD_CTRL_GA_EN) &&
+		     bits_get(r->m.control, AMD_CTRL_GAM_EN) == AMD_GAM_VAPIC;
 
 	if (raw[1] & (AMD_IRTE_RSVD_72 | AMD_IRTE_RSVD_116))
 		return true;
@@ -141,17 +149,17 @@ static unsigned check_entry(struct request *r, const uint64_t raw[2])
 	return entry_reserved(r, raw) ? AMDVI_R_IRQ_RSVD : 0;
 }
 
-static int remapped(const struct amdvi *v, const struct request *r, const uint64_t raw[2],
+static int remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
 		    struct viommu_msi *msi)
 {
 	*msi = (struct viommu_msi){
-		.destination = destination(r, raw),
+		.destination = destination(m, raw),
 		.vector = (uint8_t)bits_get(raw[1], AMD_IRTE_VECTOR),
 		.delivery_mode = (uint8_t)bits_get(raw[0], AMD_IRTE_TYPE),
 		.logical = (raw[0] & AMD_IRTE_DM) && !(v->efr & AMD_EFR_PHY_DEST),
-		.level = (r->data & AMD_MSI_LEVEL) != 0,
-		.redirection_hint = (r->address & AMD_MSI_RH) != 0,
-		.index = r->index,
+		.level = (m->data & AMD_MSI_LEVEL) != 0,
+		.redirection_hint = (m->address & AMD_MSI_RH) != 0,
+		.index = m->index,
 	};
 	encode(msi);
 	return VIOMMU_OK;
@@ -165,43 +173,43 @@ static int to_vapic(struct amdvi *v, const struct request *r, const uint64_t raw
 	bool notify = false;
 
 	failed.at = raw[1] & AMD_IRTE_GA_ROOT;
-	if (!r->resolve && !amdvi_vapic_deliver(v, r->source, raw, &notify))
+	if (!r->resolve && !amdvi_vapic_deliver(v, r->m.source, raw, &notify))
 		return refuse(v, &failed, AMDVI_R_IRQ_VAPIC, msi);
-	*msi = (struct viommu_msi){ .destination = destination(r, raw),
+	*msi = (struct viommu_msi){ .destination = destination(&r->m, raw),
 				    .vector = (uint8_t)bits_get(raw[1], AMD_IRTE_VECTOR),
 				    .flags = VIOMMU_MSI_POSTED | (notify ? VIOMMU_MSI_NOTIFY : 0),
-				    .index = r->index };
+				    .index = r->m.index };
 	encode(msi);
 	return VIOMMU_OK;
 }
 
 /* ---- the device table entry ---- */
 
-static bool dte_reserved(const uint64_t raw[4])
+static bool dte_reserved(const uint64_t raw[2])
 {
-	return (raw[2] & AMD_DTE_RSVD_180) ||
-	       (raw[3] & (AMD_DTE_RSVD_192 | AMD_DTE_VIMU | AMD_DTE_RSVD_240));
+	return (raw[0] & AMD_DTE_RSVD_180) ||
+	       (raw[1] & (AMD_DTE_RSVD_192 | AMD_DTE_VIMU | AMD_DTE_RSVD_240));
 }
 
 static int pass(struct amdvi *v, const struct request *r, struct viommu_msi *msi)
 {
-	msi_as_it_is(v->unit.vm, r->address, r->data, msi);
+	msi_as_it_is(v->unit.vm, r->m.address, r->m.data, msi);
 	return VIOMMU_OK;
 }
 
 /* Tables of more than 512 entries have their index where others have the type of the message. */
-static bool has_type(const struct request *r, const uint64_t raw[4])
+static bool has_type(const struct request *r, const uint64_t raw[2])
 {
-	return !bits_get(r->control, AMD_CTRL_NUM_INT_REMAP) ||
-	       bits_get(raw[2], AMD_DTE_INT_LEN) <= 9;
+	return !bits_get(r->m.control, AMD_CTRL_NUM_INT_REMAP) ||
+	       bits_get(raw[0], AMD_DTE_INT_LEN) <= 9;
 }
 
 /* Messages that are not remapped: those that have a bit of their own. 0: pass; UINT32_MAX: IntCtl decides */
-static unsigned by_type(const struct request *r, const uint64_t raw[4])
+static unsigned by_type(const struct request *r, const uint64_t raw[2])
 {
 	uint64_t pass_bit = 0;
 
-	switch (bits_get(r->data, AMD_MSI_DELIVERY)) {
+	switch (bits_get(r->m.data, AMD_MSI_DELIVERY)) {
 	case AMD_DELIVERY_FIXED:
 	case AMD_DELIVERY_LOWEST:
 		return UINT32_MAX;
@@ -219,32 +227,33 @@ static unsigned by_type(const struct request *r, const uint64_t raw[4])
 	default:
 		break;
 	}
-	return (raw[2] & pass_bit) && !(r->address & AMD_MSI_DM) ? 0 : AMDVI_R_IRQ_ABORT;
+	return (raw[0] & pass_bit) && !(r->m.address & AMD_MSI_DM) ? 0 : AMDVI_R_IRQ_ABORT;
 }
 
-static int remap(struct amdvi *v, struct request *r, const uint64_t dte[4], uint64_t key,
+static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2], uint64_t key,
 		 struct viommu_msi *msi)
 {
-	unsigned length = (unsigned)bits_get(dte[2], AMD_DTE_INT_LEN);
-	uint32_t index = (uint32_t)bits_get(r->data, AMD_MSI_INDEX);
+	unsigned length = (unsigned)bits_get(dte[0], AMD_DTE_INT_LEN);
+	uint32_t index = (uint32_t)bits_get(r->m.data, AMD_MSI_INDEX);
 	uint64_t raw[2];
 	unsigned reason;
 
 	if (length > AMD_INT_LEN_MAX)
 		return refuse(v, r, AMDVI_R_IRQ_LENGTH, msi);
-	r->index = index;
+	r->m.index = index;
 	if (index >> length)
 		return refuse(v, r, AMDVI_R_IRQ_INDEX, msi);
-	if (!load_entry(v, r, dte[2] & AMD_DTE_INT_ROOT, raw))
+	r->m.index = index = (uint32_t)bits_clamp_index(index, UINT64_C(1) << length);
+	if (!load_entry(v, r, dte[0] & AMD_DTE_INT_ROOT, raw))
 		return refuse(v, r, AMDVI_R_IRQ_FETCH, msi);
 	if (UNLIKELY(r->explanation != NULL))
 		show_cached(v, r, raw);
 	reason = check_entry(r, raw);
 	if (reason)
 		return refuse(v, r, reason, msi);
-	if (!r->explanation && amdvi_control(v) == r->control)
+	if (!r->explanation && amdvi_control(v) == r->m.control)
 		amdvi_irte_cache_add(&v->irtes, key, raw);
-	return raw[0] & AMD_IRTE_GUEST ? to_vapic(v, r, raw, msi) : remapped(v, r, raw, msi);
+	return raw[0] & AMD_IRTE_GUEST ? to_vapic(v, r, raw, msi) : remapped(v, &r->m, raw, msi);
 }
 
 static void saw(void *opaque, const char *what, unsigned level, uint64_t gpa, const uint64_t *raw,
@@ -258,26 +267,26 @@ static void saw(void *opaque, const char *what, unsigned level, uint64_t gpa, co
 static int by_entry(struct amdvi *v, struct request *r, struct viommu_msi *msi)
 {
 	const struct pt_observer observer = { .saw = saw, .opaque = r };
-	uint32_t index = (uint32_t)bits_get(r->data, AMD_MSI_INDEX);
-	uint64_t key = amdvi_irte_cache_key(&v->irtes, r->source, index);
-	uint64_t dte[4];
-	unsigned reason =
-		amdvi_dte_load(v, r->source, r->explanation ? &observer : NULL, dte, &r->at);
+	uint32_t index = (uint32_t)bits_get(r->m.data, AMD_MSI_INDEX);
+	uint64_t key = amdvi_irte_cache_key(&v->irtes, r->m.source, index);
+	uint64_t dte[2];
+	unsigned reason = amdvi_dte_load_interrupts(
+		v, r->m.source, r->explanation ? &observer : NULL, &r->place, dte, &r->at);
 
 	if (reason)
 		return refuse(v, r,
 			      reason == AMDVI_R_DTE_BOUND ? AMDVI_R_IRQ_BOUND
 							  : AMDVI_R_IRQ_DTE_FETCH,
 			      msi);
-	if (!(dte[2] & AMD_DTE_IV))
+	if (!(dte[0] & AMD_DTE_IV))
 		return pass(v, r, msi);
 	if (dte_reserved(dte))
 		return refuse(v, r, AMDVI_R_IRQ_DTE_RSVD, msi);
-	r->ignore = dte[2] & AMD_DTE_IG;
+	r->ignore = dte[0] & AMD_DTE_IG;
 	reason = has_type(r, dte) ? by_type(r, dte) : UINT32_MAX;
 	if (reason != UINT32_MAX)
 		return reason ? refuse(v, r, reason, msi) : pass(v, r, msi);
-	switch (bits_get(dte[2], AMD_DTE_INT_CTL)) {
+	switch (bits_get(dte[0], AMD_DTE_INT_CTL)) {
 	case AMD_CONTROL_ABORT:
 		return refuse(v, r, AMDVI_R_IRQ_ABORT, msi);
 	case AMD_CONTROL_FORWARD:
@@ -291,15 +300,15 @@ static int by_entry(struct amdvi *v, struct request *r, struct viommu_msi *msi)
 
 static int answer(struct amdvi *v, struct request *r, struct viommu_msi *msi)
 {
-	if (r->source > v->unit.engine->last_id)
+	if (r->m.source > v->unit.engine->last_id)
 		return VIOMMU_EINVAL;
-	if (r->control & AMD_CTRL_IOMMU_EN) {
-		if (!amdvi_in_window(r->address))
+	if (r->m.control & AMD_CTRL_IOMMU_EN) {
+		if (!amdvi_in_window(r->m.address))
 			return refuse(v, r, AMDVI_R_NONE, msi);
 		return by_entry(v, r, msi);
 	}
 	/* Destination bits 31:8 may come in KVM's form; anything else is no interrupt. */
-	if ((r->address & BITS(39, 20)) != AMD_WINDOW_FIRST)
+	if ((r->m.address & BITS(39, 20)) != AMD_WINDOW_FIRST)
 		return refuse(v, r, AMDVI_R_NONE, msi);
 	return pass(v, r, msi);
 }
@@ -308,12 +317,9 @@ int amdvi_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 		    uint32_t flags, struct viommu_msi *msi)
 {
 	struct amdvi *v = amdvi_of(u);
-	struct request r = { .source = source,
-			     .address = address,
-			     .data = data,
+	struct request r = { .m = { source, UINT32_MAX, address, amdvi_control(v), data },
 			     .resolve = flags & VIOMMU_MSI_RESOLVE,
-			     .control = amdvi_control(v),
-			     .index = UINT32_MAX };
+			     .place = MEM_NOWHERE };
 
 	return answer(v, &r, msi);
 }
@@ -322,12 +328,9 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 		      struct explanation *e, struct viommu_msi *msi)
 {
 	struct amdvi *v = amdvi_of(u);
-	struct request r = { .source = source,
-			     .address = address,
-			     .data = data,
+	struct request r = { .m = { source, UINT32_MAX, address, amdvi_control(v), data },
 			     .resolve = true,
-			     .control = amdvi_control(v),
-			     .index = UINT32_MAX,
+			     .place = MEM_NOWHERE,
 			     .explanation = e };
 
 	return answer(v, &r, msi);
@@ -338,21 +341,18 @@ bool amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uin
 			uint32_t flags, struct viommu_msi *msi)
 {
 	struct amdvi *v = amdvi_of(u);
-	struct request r = { .source = source,
-			     .address = address,
-			     .data = data,
-			     .control = amdvi_control(v),
-			     .index = (uint32_t)bits_get(data, AMD_MSI_INDEX) };
+	const struct message m = { source, (uint32_t)bits_get(data, AMD_MSI_INDEX), address,
+				   amdvi_control(v), data };
 	uint64_t raw[2];
 
 	(void)flags; /* what is found here changes nothing either way */
-	if (!(r.control & AMD_CTRL_IOMMU_EN) || !amdvi_in_window(address) ||
+	if (!(m.control & AMD_CTRL_IOMMU_EN) || !amdvi_in_window(address) ||
 	    source > u->engine->last_id)
 		return false;
-	if (!amdvi_irte_cache_find(&v->irtes, amdvi_irte_cache_key(&v->irtes, source, r.index),
+	if (!amdvi_irte_cache_find(&v->irtes, amdvi_irte_cache_key(&v->irtes, source, m.index),
 				   raw) ||
-	    amdvi_control(v) != r.control || (raw[0] & AMD_IRTE_GUEST))
+	    amdvi_control(v) != m.control || (raw[0] & AMD_IRTE_GUEST))
 		return false;
-	remapped(v, &r, raw, msi);
+	remapped(v, &m, raw, msi);
 	return true;
 }

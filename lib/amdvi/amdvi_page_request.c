@@ -2,6 +2,7 @@
 /* amdvi_page_request.c - page requests and their responses (2.6, 2.4.7). */
 
 #include "amdvi_engine.h"
+#include "mem.h"
 
 #define RESPONSE_SUCCESS 0U
 #define RESPONSE_INVALID 1U
@@ -61,10 +62,11 @@ static void describe(const struct viommu_device *device, const struct viommu_pag
 /* Whether the requester's entry lets it ask. */
 static bool allowed(struct amdvi *v, uint32_t id)
 {
+	struct mem_place place = MEM_NOWHERE;
 	uint64_t raw[4];
 	uint64_t gpa;
 
-	return !amdvi_dte_load(v, id, NULL, raw, &gpa) && (raw[0] & AMD_DTE_V) &&
+	return !amdvi_dte_load(v, id, NULL, &place, raw, &gpa) && (raw[0] & AMD_DTE_V) &&
 	       !amdvi_dte_reserved(v, raw) && (raw[0] & AMD_DTE_PPR);
 }
 

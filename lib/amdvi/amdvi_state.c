@@ -88,6 +88,7 @@ static void take(struct amdvi *v, const uint64_t *value, const struct amdvi_msi 
 	runs = regs_get(&v->regs, AMD_STATUS) & AMD_ST_CMD_RUN;
 	pthread_mutex_unlock(&v->log_lock);
 	amdvi_forget_unanswered(v);
+	atomic_store(&v->nests, false);
 	amdvi_commands_switch(v, runs);
 }
 

@@ -25,6 +25,7 @@
 
 #include <libvirtiommu/dma.h>
 
+#include "amdvi_guest.h"
 #include "irq_world.h"
 #include "its_guest.h"
 #include "riscv_world.h"
@@ -104,6 +105,26 @@ static void *prepare_events_64(void)
 static void *prepare_events_65536(void)
 {
 	return its_guest_new(ITS_EVENTS);
+}
+
+static void *prepare_amdvi_hot(void)
+{
+	return amdvi_guest_new(GUEST_HOT, GUEST_PAGE);
+}
+
+static void *prepare_amdvi_scattered(void)
+{
+	return amdvi_guest_new(GUEST_SCATTERED, GUEST_SCATTERED_4);
+}
+
+static void *prepare_amdvi_dense(void)
+{
+	return amdvi_guest_new(GUEST_SCATTERED, GUEST_PAGE);
+}
+
+static void discard_amdvi(void *world)
+{
+	amdvi_guest_free(world);
 }
 
 static void discard_its(void *world)
@@ -640,6 +661,64 @@ static void tce_channel_hit(void *world, uint32_t n)
 	count();
 }
 
+/* --- AMD-Vi: the same as above --- */
+
+static void amdvi_channel_hit(void *world, uint32_t n)
+{
+	struct amdvi_guest *g = world;
+
+	expect_ok("viommu_enter", viommu_enter(g->channel));
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask(g->channel, g->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_leave", viommu_leave(g->channel));
+}
+
+static void amdvi_device_hit(void *world, uint32_t n)
+{
+	struct amdvi_guest *g = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask_device(g->device, g->pages.iova[i % GUEST_HOT]));
+	count();
+}
+
+static void amdvi_miss(void *world, uint32_t n)
+{
+	struct amdvi_guest *g = world;
+
+	for (uint32_t done = 0; done < n; done += GUEST_SCATTERED) {
+		amdvi_guest_flush(g);
+		expect_ok("viommu_enter", viommu_enter(g->channel));
+		count();
+		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
+			use(vtd_ask(g->channel, g->pages.iova[i]));
+		count();
+		expect_ok("viommu_leave", viommu_leave(g->channel));
+	}
+}
+
+static void amdvi_irq_hit(void *world, uint32_t n)
+{
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(amdvi_send(world, i % MESSAGES));
+	count();
+}
+
+static void amdvi_irq_miss(void *world, uint32_t n)
+{
+	for (uint32_t done = 0; done < n; done += MESSAGES) {
+		amdvi_guest_flush_interrupts(world);
+		count();
+		for (uint32_t i = 0; i < MESSAGES; i++)
+			use(amdvi_send(world, i));
+		count();
+	}
+}
+
 /* --- the table --- */
 
 struct operation {
@@ -687,6 +766,13 @@ static const struct operation operations[] = {
 	{ "tce_stuff_512", prepare_tce, discard_tce, tce_stuff_512, 64 },
 	{ "tce_channel_hit", prepare_tce_filled, discard_tce, tce_channel_hit, 1024 },
 	{ "tce_miss", prepare_tce_filled, discard_tce, tce_miss, 32768 },
+	{ "amdvi_channel_hit", prepare_amdvi_hot, discard_amdvi, amdvi_channel_hit, 1024 },
+	{ "amdvi_device_hit", prepare_amdvi_hot, discard_amdvi, amdvi_device_hit, 1024 },
+	{ "amdvi_miss_v1", prepare_amdvi_scattered, discard_amdvi, amdvi_miss, GUEST_SCATTERED },
+	{ "amdvi_miss_structure_cache", prepare_amdvi_dense, discard_amdvi, amdvi_miss,
+	  GUEST_SCATTERED },
+	{ "amdvi_irq_hit", prepare_amdvi_hot, discard_amdvi, amdvi_irq_hit, 1024 },
+	{ "amdvi_irq_miss", prepare_amdvi_hot, discard_amdvi, amdvi_irq_miss, 1024 },
 };
 
 /* Leaves "NAME N" and the instructions in callgrind's file. */
