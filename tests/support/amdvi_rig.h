@@ -65,7 +65,7 @@ int ar_write(struct amdvi_rig *r, uint64_t offset, uint32_t bytes, uint64_t valu
 
 #define AR_RW		  (AMD_DTE_IR | AMD_DTE_IW) /* IR and IW are the same bits in entries of tables */
 #define AR_VALID	  (AMD_DTE_V | AMD_DTE_TV | AR_RW)
-#define AR_V1(root, mode) (AR_VALID | bits_put(AMD_DTE_MODE, mode) | (root))
+#define AR_V1(root, mode) (AR_VALID | (uint64_t)(mode) << 9 | (root))
 /* First and second word of an entry, without PASIDs: the place of the GCR3 table. */
 #define AR_GCR3_0(gcr3) (AMD_DTE_GV | bits_put(AMD_DTE_GCR3_LO, (gcr3) >> 12))
 #define AR_GCR3_1(gcr3)                                                                            \
@@ -85,7 +85,7 @@ void ar_map(struct amdvi_rig *r, uint64_t root, unsigned mode, uint64_t iova, ui
 
 #define AR_OP(op)	  ((uint64_t)(op) << 60)
 #define AR_DEVTAB(id)	  (AR_OP(AMD_INVALIDATE_DEVTAB_ENTRY) | (id))
-#define AR_PAGES(domain)  (AR_OP(AMD_INVALIDATE_IOMMU_PAGES) | bits_put(AMD_CMD_DOMAIN, domain))
+#define AR_PAGES(domain)  (AR_OP(AMD_INVALIDATE_IOMMU_PAGES) | (uint64_t)(domain) << 32)
 #define AR_INTERRUPTS(id) (AR_OP(AMD_INVALIDATE_INTERRUPT_TABLE) | (id))
 #define AR_IOTLB(id)	  (AR_OP(AMD_INVALIDATE_IOTLB_PAGES) | (id) | (uint64_t)(id) << 32)
 #define AR_ALL		  UINT64_C(0x7ffffffffffff003) /* S, PDE, everything */
