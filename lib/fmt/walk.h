@@ -313,7 +313,8 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 						 .gpa = item.addr,
 						 .size_lg2 = item.lg2,
 						 .perm = perm[level] & item.perm,
-						 .leaf_lg2 = item.lg2 };
+						 .leaf_lg2 = item.lg2,
+						 .global = item.global };
 
 			if (item.own_lg2)
 				translation_shrink(&t, v->next, item.own_lg2);

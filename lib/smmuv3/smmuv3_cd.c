@@ -251,6 +251,8 @@ static int parse(struct smmu *s, struct query *q, const struct smmu_ste *ste, ui
 	if (!is_legal(s, ste, cd, el2) || !set_tables(s, cd, el2, c))
 		return smmu_fail(q, C_BAD_CD, SMMU_FAIL_TREQ, 0);
 	c->key.kind = c->key.stage2.page_lg2 ? SMMU_NESTED : SMMU_S1;
+	if (c->key.kind == SMMU_NESTED)
+		smmu_note(s, SMMU_SEEN_NESTED);
 	q->entry_pasid = el2 ? VIOMMU_ANY_PASID : (uint32_t)bits_get(cd[0], CD0_ASID);
 	c->key.id = domain_id(c->key.group,
 			      el2 ? VIOMMU_NO_PASID : (uint32_t)bits_get(cd[0], CD0_ASID));

@@ -103,6 +103,7 @@ struct smmu {
 	_Atomic uint64_t strtab;  /* STRTAB_BASE */
 	_Atomic uint64_t strtab_cfg;
 	_Atomic uint64_t gbpa;
+	_Atomic uint32_t seen; /* SMMU_SEEN_*, since a reset: whom an invalidation may concern */
 
 	/* The thread that owns the registers. */
 	struct ring_commands commands;
@@ -134,6 +135,11 @@ struct smmu {
 	_Atomic bool wake;	    /* those who wait can ask again */
 };
 
+/* A global page: its translations are those of every ASID of a VMID. Two stages, one on the other: an intermediate address is no
+ * address of a device's. Noted before anyone is told what is translated so. */
+#define SMMU_SEEN_GLOBAL 1U
+#define SMMU_SEEN_NESTED 2U
+
 #define SMMU_CONTROL_CR2(control) ((uint32_t)((control) >> 32))
 
 static inline struct smmu *smmu_of(struct viommu *u)
@@ -149,6 +155,17 @@ static inline struct smmu_device *smmu_device_of(struct viommu_device *device)
 static inline uint64_t smmu_control(const struct smmu *s)
 {
 	return atomic_load_explicit(&s->control, memory_order_acquire);
+}
+
+static inline bool smmu_has_seen(const struct smmu *s, uint32_t what)
+{
+	return atomic_load(&s->seen) & what;
+}
+
+static inline void smmu_note(struct smmu *s, uint32_t what)
+{
+	if (UNLIKELY(!smmu_has_seen(s, what)))
+		atomic_fetch_or(&s->seen, what);
 }
 
 /* Whether an address is beyond the output address size. */

@@ -60,6 +60,17 @@ struct what {
 	uint64_t last;
 };
 
+/* Listeners: where global pages were met, an address is that of every ASID; where stages are nested, an intermediate one may
+ * be any. */
+static void tell(struct smmu *s, const struct what *w)
+{
+	bool all = !w->ranged || (w->match.whole && smmu_has_seen(s, SMMU_SEEN_NESTED));
+	bool any = w->match.globals && smmu_has_seen(s, SMMU_SEEN_GLOBAL);
+
+	notify_domain(&s->unit, w->match.group, any ? VIOMMU_ANY_PASID : w->asid,
+		      all ? 0 : w->first, all ? UINT64_MAX : w->last);
+}
+
 static void forget(struct smmu *s, const struct what *w)
 {
 	struct viommu *u = &s->unit;
@@ -73,8 +84,7 @@ static void forget(struct smmu *s, const struct what *w)
 		unit_pay(u, domains_flush(&u->domains, &w->match));
 		probe_invalidation(u, COUNT_DOMAINS, NULL, w->match.group, w->asid, 0, UINT64_MAX);
 	}
-	notify_domain(u, w->match.group, w->asid, w->ranged && !w->match.whole ? w->first : 0,
-		      w->ranged && !w->match.whole ? w->last : UINT64_MAX);
+	tell(s, w);
 }
 
 /* 6.3.9 VMW: so many low bits of VMIDs are not compared. Of those of VMIDs 16 at most. */

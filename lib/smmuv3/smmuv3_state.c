@@ -132,6 +132,7 @@ void smmu_begin_anew(struct smmu *s)
 	smmu_queue_start(s);
 	atomic_store(&s->timed_out, 0);
 	s->deferred = (struct deferred){ .due = false };
+	atomic_store(&s->seen, 0);
 	s->terminate = true; /* devices that wait are waiting for what is no more */
 	s->unsynced = true;
 	notify_forget(&s->unit, true, true);

@@ -245,6 +245,8 @@ int smmu_walk(struct smmu *s, struct query *q, const struct context *c, unsigned
 	}
 	if (end != PT_OK)
 		return q->reason ? VIOMMU_FAULT : refused(q, c, &w, end);
+	if (UNLIKELY(w.found.global))
+		smmu_note(s, SMMU_SEEN_GLOBAL);
 	q->found = w.found;
 	q->found.perm = smmu_fold(c, w.found.perm);
 	if (c->key.flags & SMMU_KEY_SPLIT)

@@ -20,12 +20,23 @@ static enum pt_visit_end visit_identity(const struct smmu *s, struct pt_visit *v
 
 /* Pages with the permission that requests of the context have, and, nested, through stage 2. */
 struct through {
+	struct smmu *smmu;
 	struct pt_visit *visit;
 	const struct context *context;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
 	bool out_of_budget; /* inside a page: visit->next says where to go on */
 };
+
+/* The first global page is read again once that has been noted, as those of the caches are. */
+static bool is_new_global(struct through *t, const struct translation *page)
+{
+	if (!page->global || smmu_has_seen(t->smmu, SMMU_SEEN_GLOBAL))
+		return false;
+	smmu_note(t->smmu, SMMU_SEEN_GLOBAL);
+	t->out_of_budget = true;
+	return true;
+}
 
 static int folded(const struct through *t, const struct translation *page)
 {
@@ -37,6 +48,8 @@ static int folded(const struct through *t, const struct translation *page)
 
 static int fold_page(void *opaque, const struct translation *page)
 {
+	if (is_new_global(opaque, page))
+		return 1;
 	return folded(opaque, page);
 }
 
@@ -69,6 +82,8 @@ static int nested_page(void *opaque, const struct translation *page)
 	uint64_t end = page->iova | bits_low(page->size_lg2);
 	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
 
+	if (is_new_global(n, page))
+		return 1;
 	/* each step pays for itself, as those of stage 1 do; the next visit goes on here */
 	for (uint64_t iova = first;; iova++) {
 		struct translation t;
@@ -88,11 +103,13 @@ static int nested_page(void *opaque, const struct translation *page)
 	}
 }
 
-static enum pt_visit_end visit_one(struct pt_visit *visit, const struct context *c)
+static enum pt_visit_end visit_one(struct smmu *s, struct pt_visit *visit, const struct context *c)
 {
-	struct through t = {
-		.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
-	};
+	struct through t = { .smmu = s,
+			     .visit = visit,
+			     .context = c,
+			     .page = visit->page,
+			     .opaque = visit->opaque };
 	enum pt_visit_end end;
 
 	visit->opaque = &t;
@@ -106,7 +123,7 @@ static enum pt_visit_end visit_one(struct pt_visit *visit, const struct context 
 }
 
 /* What tables can have of [first, last], which is within them. */
-static enum pt_visit_end visit_part(struct pt_visit *visit, const struct context *c,
+static enum pt_visit_end visit_part(struct smmu *s, struct pt_visit *visit, const struct context *c,
 				    const struct pt_config *config, uint64_t first, uint64_t last)
 {
 	uint64_t wanted = visit->last;
@@ -119,7 +136,7 @@ static enum pt_visit_end visit_part(struct pt_visit *visit, const struct context
 		return PT_VISIT_DONE;
 	visit->walk.config = config;
 	visit->last = wanted < last ? wanted : last;
-	end = visit_one(visit, c);
+	end = visit_one(s, visit, c);
 	visit->last = wanted;
 	return end;
 }
@@ -132,9 +149,11 @@ enum pt_visit_end smmu_visit(struct viommu *u, const struct context *c, struct p
 		return visit_identity(smmu_of(u), visit);
 	visit->walk.nested = &c->key.stage2;
 	if (c->key.kind == SMMU_S2)
-		return visit_part(visit, c, &c->key.stage2, 0, bits_low(c->key.stage2.in_bits));
-	end = visit_part(visit, c, &c->key.stage1, 0, bits_low(c->key.stage1.in_bits));
+		return visit_part(smmu_of(u), visit, c, &c->key.stage2, 0,
+				  bits_low(c->key.stage2.in_bits));
+	end = visit_part(smmu_of(u), visit, c, &c->key.stage1, 0, bits_low(c->key.stage1.in_bits));
 	if (end != PT_VISIT_DONE || visit->last <= bits_low(c->key.stage1.in_bits))
 		return end;
-	return visit_part(visit, c, &c->key.upper, ~bits_low(c->key.upper.in_bits), UINT64_MAX);
+	return visit_part(smmu_of(u), visit, c, &c->key.upper, ~bits_low(c->key.upper.in_bits),
+			  UINT64_MAX);
 }
