@@ -29,6 +29,7 @@
 #include "irq_world.h"
 #include "its_guest.h"
 #include "riscv_world.h"
+#include "smmuv3_world.h"
 #include "tce_guest.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
@@ -334,6 +335,109 @@ static void riscv_invalidate_page(void *world, uint32_t n)
 		riscv_finish(w);
 		count();
 	}
+}
+
+/* --- the same of an SMMUv3 --- */
+
+static void *prepare_smmuv3_hot(void)
+{
+	return smmuv3_world_new(SMMUV3_STAGE1, GUEST_HOT, GUEST_PAGE);
+}
+
+static void *prepare_smmuv3_stage1(void)
+{
+	return smmuv3_world_new(SMMUV3_STAGE1, GUEST_SCATTERED, GUEST_SCATTERED_4);
+}
+
+static void *prepare_smmuv3_stage2(void)
+{
+	return smmuv3_world_new(SMMUV3_STAGE2, GUEST_SCATTERED, GUEST_SCATTERED_4);
+}
+
+static void *prepare_smmuv3_nested(void)
+{
+	return smmuv3_world_new(SMMUV3_NESTED, GUEST_SCATTERED, GUEST_SCATTERED_4);
+}
+
+static void *prepare_smmuv3_dense(void)
+{
+	return smmuv3_world_new(SMMUV3_STAGE1, GUEST_SCATTERED, GUEST_PAGE);
+}
+
+static void discard_smmuv3(void *world)
+{
+	smmuv3_world_free(world);
+}
+
+static void smmuv3_channel_hit(void *world, uint32_t n)
+{
+	struct smmuv3_world *w = world;
+
+	expect_ok("viommu_enter", viommu_enter(w->channel));
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_leave", viommu_leave(w->channel));
+}
+
+static void smmuv3_device_hit(void *world, uint32_t n)
+{
+	struct smmuv3_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
+	count();
+}
+
+static void smmuv3_miss(void *world, uint32_t n)
+{
+	struct smmuv3_world *w = world;
+
+	for (uint32_t done = 0; done < n; done += GUEST_SCATTERED) {
+		smmuv3_queue_all(w);
+		smmuv3_finish(w);
+		expect_ok("viommu_enter", viommu_enter(w->channel));
+		count();
+		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
+			use(vtd_ask(w->channel, w->pages.iova[i]));
+		count();
+		expect_ok("viommu_leave", viommu_leave(w->channel));
+	}
+}
+
+static void smmuv3_invalidate(struct smmuv3_world *w, uint32_t n, unsigned how)
+{
+	for (uint32_t done = 0; done < n; done += 64) {
+		for (uint32_t i = 0; i < 64; i++) {
+			use(vtd_ask_device(w->device, w->pages.iova[i]));
+			if (how == 0)
+				smmuv3_queue_page(w, w->pages.iova[i]);
+			else if (how == 1)
+				smmuv3_queue_asid(w);
+			else
+				smmuv3_queue_all(w);
+		}
+		count();
+		smmuv3_finish(w);
+		count();
+	}
+}
+
+static void smmuv3_invalidate_page(void *world, uint32_t n)
+{
+	smmuv3_invalidate(world, n, 0);
+}
+
+static void smmuv3_invalidate_asid(void *world, uint32_t n)
+{
+	smmuv3_invalidate(world, n, 1);
+}
+
+static void smmuv3_invalidate_vmid(void *world, uint32_t n)
+{
+	smmuv3_invalidate(world, n, 2);
 }
 
 static void enter_leave(void *world, uint32_t n)
@@ -743,6 +847,22 @@ static const struct operation operations[] = {
 	{ "riscv_miss_structure_cache_sv48", prepare_riscv_dense, discard_riscv, riscv_miss,
 	  GUEST_SCATTERED },
 	{ "riscv_invalidate_page", prepare_riscv_dense, discard_riscv, riscv_invalidate_page,
+	  1024 },
+	{ "smmuv3_channel_hit", prepare_smmuv3_hot, discard_smmuv3, smmuv3_channel_hit, 1024 },
+	{ "smmuv3_device_hit", prepare_smmuv3_hot, discard_smmuv3, smmuv3_device_hit, 1024 },
+	{ "smmuv3_miss_stage1", prepare_smmuv3_stage1, discard_smmuv3, smmuv3_miss,
+	  GUEST_SCATTERED },
+	{ "smmuv3_miss_stage2", prepare_smmuv3_stage2, discard_smmuv3, smmuv3_miss,
+	  GUEST_SCATTERED },
+	{ "smmuv3_miss_nested", prepare_smmuv3_nested, discard_smmuv3, smmuv3_miss,
+	  GUEST_SCATTERED },
+	{ "smmuv3_miss_structure_cache", prepare_smmuv3_dense, discard_smmuv3, smmuv3_miss,
+	  GUEST_SCATTERED },
+	{ "smmuv3_invalidate_page", prepare_smmuv3_dense, discard_smmuv3, smmuv3_invalidate_page,
+	  1024 },
+	{ "smmuv3_invalidate_asid", prepare_smmuv3_dense, discard_smmuv3, smmuv3_invalidate_asid,
+	  1024 },
+	{ "smmuv3_invalidate_vmid", prepare_smmuv3_dense, discard_smmuv3, smmuv3_invalidate_vmid,
 	  1024 },
 	{ "enter_leave", prepare_hot, discard_vtd, enter_leave, 1024 },
 	{ "dma_read", prepare_hot, discard_vtd, dma_read, 1024 },
