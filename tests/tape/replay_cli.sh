@@ -71,6 +71,13 @@ deviation unknown-endpoint (E e): 2
 deviation flags-left-out (E e): 7
 deviation fault-without-buffer (e): 1
 62 lines, 0 mismatches, 11 deviations: as recorded' virtio.tape
+expect smmuv3 0 'R: 11, mismatches 0
+T: 10, mismatches 0
+m: 2, mismatches 0
+deviation wide-input-silent (T): 1
+deviation ipa-low-bits (m): 1
+deviation smmu-cached-by-us (T): 1
+deviation bypass-as-asked (T): 1' smmuv3.tape
 expect 'several files' 1 'all 3 files: 171 lines, 1 mismatches, 12 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
@@ -127,6 +134,15 @@ mutate 'LPI that is not recorded' its.tape GL '/^GL 1 2001 1/d'
 mutate 'LPI that does not come' its.tape GL 's/^GI 2 40 5 1/GL 0 2005 1\n&/'
 mutate 'LPI that is not cleared' its.tape GL '/^GL 1 2000 0/s/0$/1/'
 mutate 'message that fails' its.tape GI 's/^GI 2 40 1 1/GI 2 40 1 0/'
+mutate 'acknowledgement' smmuv3.tape R 's/^R 24 4 d/R 24 4 c/'
+mutate 'queue index' smmuv3.tape R 's/^R 9c 4 2/R 9c 4 1/'
+mutate 'translated address of an SMMU' smmuv3.tape T 's/9000 fff/d000 fff/'
+mutate 'permission of stage 2' smmuv3.tape T 's/^\(T 10 .* 1000 2 0\) 3/\1 1/'
+mutate 'event record' smmuv3.tape m 's/^m 30000 13/m 30000 12/'
+mutate 'event record without its address' smmuv3.tape m 's/^\(m 30020 .*\)24510000000000002451/\1245100000000000024/;s/^\(m 30020 .*\)24000000000000$/\10000000000000000/'
+mutate 'event record that is not written' smmuv3.tape m 's/^T 10 ffffffff 1000 2/m 40800 01\n&/'
+mutate 'invalidated, and still as it was' smmuv3.tape T 's/c000 fff/b000 fff/'
+mutate 'bypass elsewhere' smmuv3.tape T 's/1 5000 fff/1 6000 fff/'
 mutate 'status of a request' virtio.tape Q 's/^\(Q 04.* \)05000000 4/\106000000 4/'
 mutate 'used length' virtio.tape Q 's/^\(Q 04.* 05000000\) 4/\1 5/'
 mutate 'used length of what is no request' virtio.tape Q 's/ 5a5a5a5a 0$/ 5a5a5a5a 4/'
