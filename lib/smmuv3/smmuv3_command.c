@@ -277,6 +277,7 @@ static bool end_stalls(struct smmu *s, bool shown)
 	if (!smmu_stalls_end(s))
 		return false;
 	s->terminate = !shown;
+	atomic_store(&s->wake, true); /* who could not be recorded asks again, and finds it off */
 	return true;
 }
 

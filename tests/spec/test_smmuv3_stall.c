@@ -249,6 +249,13 @@ static void no_room(void **state)
 	assert_int_equal(r.resumes, 1);
 	assert_int_equal(r.resumed[0].token, 0);
 	assert_int_not_equal(stall(IOVA, NULL), 0);
+	/* 6.3.9: nor does anybody wait for room while the SMMU is off */
+	assert_int_equal(stall(IOVA, NULL), 0);
+	sm_write(&r, SMMU_CR0, 4, CR0_EVENTQEN | CR0_CMDQEN);
+	sm_run(&r);
+	assert_int_equal(r.resumes, 3);
+	assert_int_equal(r.resumed[1].action, VIOMMU_RESUME_ABORT);
+	assert_int_equal(r.resumed[2].token, 0);
 	sm_close(&r);
 }
 
