@@ -16,6 +16,7 @@
  * - VIOMMU_FAULT: the tables refused an address. Recorded, once, as the architecture requires.
  * - VIOMMU_INTERRUPT: the address is one of interrupts. Nothing is stored there; for a write, see
  *   viommu_remap_msi().
+ * - VIOMMU_STALLED: it waits for the guest, of a device with a resume callback: ask again when that is called.
  * - VIOMMU_UNREACHABLE: the tables permit it, but there is no such memory: no region, and the VM's
  *   callback failed or is NULL; a write to a region that is VIOMMU_REGION_READONLY; or a range that
  *   runs over the end of the address space. No fault of the guest's is recorded. Most devices drop
@@ -45,7 +46,7 @@ extern "C" {
  * @param bytes    how many; 0: nothing is asked
  * @param access   0, VIOMMU_PRIV, VIOMMU_EXEC
  * @param done     receives how many bytes were read, with a result that is not negative; may be NULL
- * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (at iova + *done);
+ * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (at iova + *done);
  * VIOMMU_EINVAL, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_dma_read(struct viommu_channel *channel, uint64_t iova, void *buffer,
@@ -63,7 +64,7 @@ VIOMMU_API int viommu_dma_read(struct viommu_channel *channel, uint64_t iova, vo
  * @param access   0, VIOMMU_PRIV
  * @param done     receives how many bytes were written, with a result that is not negative; may be
  * NULL
- * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (at iova + *done);
+ * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (at iova + *done);
  * VIOMMU_EINVAL, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_dma_write(struct viommu_channel *channel, uint64_t iova, const void *buffer,
@@ -79,7 +80,7 @@ VIOMMU_API int viommu_dma_write(struct viommu_channel *channel, uint64_t iova, c
  * @param bytes    1, 2, 4, 8
  * @param access   0, VIOMMU_PRIV, VIOMMU_EXEC
  * @param value    receives the word, zero-extended; unchanged with another result than VIOMMU_OK
- * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL, VIOMMU_EBUSY
+ * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_dma_load(struct viommu_channel *channel, uint64_t iova, uint32_t bytes,
 			       uint32_t access, uint64_t *value);
@@ -95,7 +96,7 @@ VIOMMU_API int viommu_dma_load(struct viommu_channel *channel, uint64_t iova, ui
  * @param bytes    1, 2, 4, 8
  * @param access   0, VIOMMU_PRIV
  * @param value    the word; bits beyond its size are ignored
- * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL, VIOMMU_EBUSY
+ * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL, VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_dma_store(struct viommu_channel *channel, uint64_t iova, uint32_t bytes,
 				uint32_t access, uint64_t value);
@@ -112,7 +113,7 @@ VIOMMU_API int viommu_dma_store(struct viommu_channel *channel, uint64_t iova, u
  * @param expected  in: the value compared; out: the value found; it has been stored if they are equal.
  * Unchanged with another result than VIOMMU_OK
  * @param desired   stored
- * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL (also: iova is
+ * @return VIOMMU_OK, VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE; VIOMMU_EINVAL (also: iova is
  * not a multiple), VIOMMU_EBUSY
  */
 VIOMMU_API int viommu_dma_cmpxchg(struct viommu_channel *channel, uint64_t iova, uint32_t bytes,
@@ -147,7 +148,7 @@ struct viommu_mapping {
  * @param map      receives the parts; not mapped before
  * @return VIOMMU_OK: all of it. VIOMMU_MORE: there is no room for more parts, or 65536 pages have been
  * looked at: what is in map->bytes is mapped, do it first, or map the rest with another map.
- * VIOMMU_FAULT, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (also: memory that has no host pointer; use
+ * VIOMMU_FAULT, VIOMMU_STALLED, VIOMMU_INTERRUPT, VIOMMU_UNREACHABLE (also: memory that has no host pointer; use
  * viommu_dma_read() and viommu_dma_write()), of the address iova + map->bytes: what is before it is
  * mapped. As long as map->bytes is not 0 the section is open, whatever the result.
  * VIOMMU_EINVAL, VIOMMU_EBUSY (also: mapped already): the map is unchanged
