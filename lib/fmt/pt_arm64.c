@@ -19,6 +19,7 @@
 #define D_UXN_TABLE    BIT(60) /* XNTable, where there is one privilege */
 #define D_AP_TABLE_NOT BIT(61) /* no access for users */
 #define D_AP_TABLE_RO  BIT(62)
+#define D_TABLE_TAKES  (D_PXN_TABLE | D_UXN_TABLE | D_AP_TABLE_NOT | D_AP_TABLE_RO)
 /* D8.3 blocks and pages of stage 1 */
 #define D_AP_USER BIT(6)
 #define D_AP_RO	  BIT(7)
@@ -150,7 +151,7 @@ ALWAYS_INLINE unsigned table_permits(const struct pt_config *c, uint64_t raw)
 {
 	unsigned none = 0;
 
-	if (c->flags & PT_ARM_HPD)
+	if (LIKELY(!(raw & D_TABLE_TAKES)) || (c->flags & PT_ARM_HPD))
 		return PERM_ALL;
 	if (raw & D_AP_TABLE_RO)
 		none |= BOTH(VIOMMU_WRITE);
@@ -281,7 +282,7 @@ ALWAYS_INLINE uint64_t ordered(const struct pt_walk *w, uint64_t raw)
 	return UNLIKELY(w->config->flags & PT_ARM_BE) ? __builtin_bswap64(raw) : raw;
 }
 
-static enum pt_end load(struct pt_walk *w, uint64_t *raw)
+ALWAYS_INLINE enum pt_end load(struct pt_walk *w, uint64_t *raw)
 {
 	enum pt_end end = pt_plain_load(w, raw);
 
@@ -289,7 +290,7 @@ static enum pt_end load(struct pt_walk *w, uint64_t *raw)
 	return end;
 }
 
-static enum pt_end update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+ALWAYS_INLINE enum pt_end update(struct pt_walk *w, uint64_t raw, uint64_t desired)
 {
 	return pt_plain_update(w, ordered(w, raw), ordered(w, desired));
 }
@@ -319,6 +320,16 @@ static const struct pt_format s1_format = { .decode = s1_decode,
 					    .touch = s1_touch,
 					    .fold = s1_fold };
 static const struct pt_format s2_format = { .decode = s2_decode, .touch = s2_touch };
+/* The same of the usual granule, known when the walk is compiled. */
+static const struct pt_format s1_format_4k = { .decode = s1_decode,
+					       .touch = s1_touch,
+					       .fold = s1_fold,
+					       .page_lg2 = 12,
+					       .index_lg2 = 9,
+					       .entry_lg2 = 3 };
+static const struct pt_format s2_format_4k = {
+	.decode = s2_decode, .touch = s2_touch, .page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3
+};
 static const struct pt_memory plain = { .load = load, .update = update };
 static const struct pt_memory still = { .load = load };
 static const struct pt_memory s1_observed = { .load = s1_observed_load };
@@ -408,9 +419,17 @@ ALWAYS_INLINE enum pt_end walk_s1(const struct pt_memory *memory, struct pt_walk
 	return pt_walk(&s1_format, memory, w);
 }
 
+/* The walks that are in a hurry. */
+ALWAYS_INLINE enum pt_end hurry_s1(const struct pt_memory *memory, struct pt_walk *w)
+{
+	if (LIKELY(w->config->page_lg2 == 12 && !is_off(w)))
+		return pt_walk(&s1_format_4k, memory, w);
+	return walk_s1(memory, w);
+}
+
 enum pt_end pt_arm64_s1_walk(struct pt_walk *w)
 {
-	return walk_s1(&plain, w);
+	return hurry_s1(&plain, w);
 }
 
 enum pt_end pt_arm64_s1_peek(struct pt_walk *w)
@@ -430,6 +449,8 @@ enum pt_visit_end pt_arm64_s1_visit(struct pt_visit *v)
 
 enum pt_end pt_arm64_s2_walk_for_table(struct pt_walk *w)
 {
+	if (LIKELY(w->config->page_lg2 == 12))
+		return pt_walk(&s2_format_4k, &plain, w);
 	return pt_walk(&s2_format, &plain, w);
 }
 
@@ -527,7 +548,7 @@ static const struct pt_memory nested_observed = { .load = nested_observe };
 
 enum pt_end pt_arm64_s1_walk_on_s2(struct pt_walk *w)
 {
-	return pt_nested_result(w, walk_s1(&nested_memory, w), pt_arm64_s2_walk);
+	return pt_nested_result(w, hurry_s1(&nested_memory, w), pt_arm64_s2_walk);
 }
 
 enum pt_end pt_arm64_s1_peek_on_s2(struct pt_walk *w)
