@@ -218,6 +218,9 @@ static unsigned update_bits(struct si_image *image)
 {
 	unsigned httu = image->unit.idr[0] >> 6 & 3, ha = httu && !one_in(image, 3);
 
+	if (httu >= 2 && one_in(image, 8))
+		return 2; /* of no use by itself */
+
 	return ha | (unsigned)(ha && httu >= 2 && !one_in(image, 3)) << 1;
 }
 
@@ -416,6 +419,10 @@ static void mutate(struct si_image *image)
 			continue;
 		if (s->kind == SI_TABLE)
 			bits &= ~(B(52) | B(12)); /* and where big-endian ones have it */
+		if (s->kind == SI_CONTEXT && s->word % 8 == 0)
+			bits &= ~(B(42) | B(43)); /* see update */
+		if (s->kind == SI_STREAM && s->word % 8 == 2)
+			bits &= ~(B(55) | B(56));
 		image->mem.words[s->word] ^= bits;
 	}
 }
