@@ -90,12 +90,12 @@ static bool ats_is_legal(const struct smmu *s, const struct smmu_ste *ste)
 	if (!(idr0 & IDR0_ATS) || config == STE_CONFIG_BYPASS)
 		return true;
 	switch (bits_get(ste->word[1], STE1_EATS)) {
-	case 0:
-		return true;
+	case EATS_FULL:
+		return !(smmu_ste_s2(ste) && s2s);
 	case EATS_S1CHK:
 		return config == STE_CONFIG_BOTH && !s2s && !(idr0 & IDR0_NS1ATS);
-	default:
-		return !(smmu_ste_s2(ste) && s2s);
+	default: /* 3 is 0 without DPT */
+		return true;
 	}
 }
 
