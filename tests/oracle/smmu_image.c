@@ -135,7 +135,11 @@ static uint32_t idr0(struct si_image *image, unsigned stages, unsigned minor)
 		r |= 1U << 9;
 	r |= si_pick(image, 2) << 12 | si_pick(image, 2) << 18 | si_pick(image, 2) << 19;
 	r |= (one_in(image, 2) ? 0U : one_in(image, 4) ? 3U : 2U) << 21;
-	r |= (uint32_t)(one_in(image, 4) ? 0 : 1) << 24 | (uint32_t)one_in(image, 2) << 26;
+	r |= (uint32_t)(one_in(image, 2)   ? 1
+			: one_in(image, 4) ? 2
+					   : 0)
+		     << 24 |
+	     (uint32_t)one_in(image, 2) << 26;
 	r |= si_pick(image, 2) << 10 | si_pick(image, 2) << 11; /* ATS, NS1ATS */
 	if (!(r >> 10 & 1) || stages != 3)
 		r &= ~(1U << 11);
@@ -178,7 +182,7 @@ static void pick_unit(struct si_image *image)
 	u->idr[5] = oas | 7U << 4 | vax << 10;
 	if (vax && oas == 6 && u->minor >= 3)
 		u->idr[5] |= si_pick(image, 2) << 7;
-	if ((u->idr[0] >> 24 & 3) == 0)
+	if ((u->idr[0] >> 24 & 3) != 1)
 		u->idr[5] |= 16U << 16;
 	u->enabled = !one_in(image, 64);
 	u->gbpa = si_pick(image, 2) << 20;
@@ -230,6 +234,19 @@ static uint64_t ignored(struct si_image *image)
 	return one_in(image, 4) ? (uint64_t)si_pick(image, 4) << 4 : 0;
 }
 
+/* Whether a fault is to stall. */
+static bool stalls(struct si_image *image)
+{
+	switch (image->unit.idr[0] >> 24 & 3) {
+	case 0:
+		return one_in(image, 4);
+	case 1:
+		return false;
+	default:
+		return !one_in(image, 32);
+	}
+}
+
 static void put_cd(struct si_image *image, uint64_t at, const struct si_tree *const half[2])
 {
 	uint64_t w[8] = { 0 }, update = image->update[0];
@@ -256,6 +273,7 @@ static void put_cd(struct si_image *image, uint64_t at, const struct si_tree *co
 		(uint64_t)si_pick(image, 4) << 38 | (uint64_t)one_in(image, 4) << 40;
 	w[0] |= (uint64_t)!one_in(image, 8) << 45 |
 		(uint64_t)((image->unit.idr[0] >> 26 & 1) || !one_in(image, 4)) << 46;
+	w[0] |= (uint64_t)stalls(image) << 44;
 	w[0] |= (uint64_t)si_pick(image, 2) << 47 | (uint64_t)si_pick(image, 3) << 48;
 	w[1] |= (uint64_t)one_in(image, 2) << 59 | (update & 1 && one_in(image, 2) ? B(3) : 0);
 	w[2] |= (uint64_t)image->ds[0] << 58;
@@ -304,7 +322,7 @@ static uint64_t stage2_bits(struct si_image *image, const struct si_tree *tree, 
 	w |= size_code(image, tree->t.ps) << 48 | B(51) | (tree->t.big_endian ? B(52) : 0);
 	w |= (one_in(image, 8) ? B(53) : 0) | (one_in(image, 4) ? B(54) : 0);
 	w |= (update >> 1) << 55 | (update & 1) << 56 | (one_in(image, 8) ? 0 : B(58));
-	w |= update & 1 && one_in(image, 2) ? B(59) : 0;
+	w |= (update & 1 && one_in(image, 2) ? B(59) : 0) | (uint64_t)stalls(image) << 57;
 	*w3 = tree->t.base | ignored(image) | (sl & 4) | (uint64_t)image->ds[1] << 3;
 	return w;
 }
@@ -342,6 +360,8 @@ static void put_ste(struct si_image *image, uint64_t at, struct si_stream *s)
 			   : s->config == 7 ? 1 + si_pick(image, 2)
 					    : 1)
 		<< 28; /* EATS */
+	if (!(image->unit.idr[0] >> 24 & 3))
+		w[1] |= one_in(image, 16) ? B(27) : 0; /* S1STALLD */
 	w[2] |= si_pick(image, 3);
 	for (unsigned i = 0; i < 8; i++)
 		si_put(image, at + 8 * i, htole64(w[i]), SI_STREAM);
@@ -404,7 +424,7 @@ static void put_streams(struct si_image *image)
 
 /* ---- the image ---- */
 
-/* Some bits somewhere. Neighbours that are one page stay as they are, and nothing becomes one; nobody stalls. */
+/* Some bits somewhere. Neighbours that are one page stay as they are, and nothing becomes one. */
 static void mutate(struct si_image *image)
 {
 	unsigned flips = one_in(image, 2) ? 0 : 1 + si_pick(image, 8);
@@ -424,20 +444,6 @@ static void mutate(struct si_image *image)
 		if (s->kind == SI_STREAM && s->word % 8 == 2)
 			bits &= ~(B(55) | B(56));
 		image->mem.words[s->word] ^= bits;
-	}
-}
-
-/* STE.S2S and CD.S would stall, where the SMMU can. */
-static void without_stalls(struct si_image *image)
-{
-	for (unsigned i = 0; i < image->n; i++) {
-		struct si_slot *s = &image->slot[i];
-		uint64_t *w = &image->mem.words[s->word];
-
-		if (s->kind == SI_STREAM && s->word % 8 == 2)
-			*w &= ~htole64(B(57));
-		if (s->kind == SI_CONTEXT && s->word % 8 == 0)
-			*w &= ~htole64(B(44));
 	}
 }
 
@@ -462,8 +468,6 @@ void si_build(struct si_image *image, uint64_t seed)
 		image->next = (image->next | 0x1fffff) + 1;
 	put_streams(image);
 	mutate(image);
-	if ((image->unit.idr[0] >> 24 & 3) == 0)
-		without_stalls(image);
 	for (unsigned i = 0; i < image->n; i++)
 		image->slot[i].value = image->mem.words[image->slot[i].word];
 }

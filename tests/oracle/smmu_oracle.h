@@ -16,7 +16,8 @@
  *   9  A translation request without write of a page that is writable and dirty may be granted writing or not; of one that is
  *      clean it is not. EATS 2 leaves the traces in stage 2 that the other ones leave.
  *  10  A translated address beyond OAS is aborted without a record.
- *  11  StreamWorld EL2 changes nothing of what records say of privilege.
+ *  11  A device that cannot wait is not stalled: the access ends at once, as A says (5.5), and is recorded with Stall 0.
+ *  12  StreamWorld EL2 changes nothing of what records say of privilege.
  */
 #ifndef SMMU_ORACLE_H
 #define SMMU_ORACLE_H
