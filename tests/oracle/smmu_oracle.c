@@ -126,8 +126,7 @@ static bool fault_of_stage(struct run *r, const struct a64_answer *t)
 	bool stall = stage1 ? get(r->cd[0], 44, 44) : get(r->ste[2], 57, 57);
 
 	translation_fault(r, t, wanted || stall);
-	if (stage1 && t->fault != A64_EABT && !get(r->cd[0], 46, 46) &&
-	    r->q->type != SO_TRANSLATE)
+	if (stage1 && t->fault != A64_EABT && !get(r->cd[0], 46, 46) && r->q->type != SO_TRANSLATE)
 		r->a->zero = true;
 	return false;
 }
