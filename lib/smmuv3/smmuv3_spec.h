@@ -291,7 +291,6 @@ static_assert(STE1_S1DSS + STE1_S1CIR + STE1_S1COR + STE1_S1CSH + STE1_S2HWU + S
 #define S1DSS_BYPASS 1U
 #define S1DSS_SSID0  2U
 #define EATS_FULL    1U
-#define EATS_TRANS   1U
 #define EATS_S1CHK   2U /* split stages: stage 1 here, stage 2 when it is used */
 #define STRW_EL2     2U
 #define CFG_USER     2U /* PRIVCFG */
