@@ -147,7 +147,8 @@ static void tell(struct smmu_device *device, uint64_t token, uint32_t action)
 	device_put(&device->device);
 }
 
-/* Takes the stalled transaction away; NULL: there is none. Its device is in use. @device: of which; NULL: any */
+/* Takes away who has a place, or, 0, the last one of a device; NULL: there is none. Its device is in use. @of: it has to be of
+ * this device; NULL: of any */
 static struct smmu_device *end(struct smmu *s, uint32_t place, const struct smmu_device *of,
 			       uint64_t *token)
 {
@@ -159,6 +160,8 @@ static struct smmu_device *end(struct smmu *s, uint32_t place, const struct smmu
 		place = of->stalls;
 	if (place && place <= s->stall_used)
 		device = s->stalls[place - 1].device;
+	if (of && device != of)
+		device = NULL;
 	if (device) {
 		*token = s->stalls[place - 1].token;
 		leave(s, place);
@@ -175,22 +178,15 @@ void smmu_resume(struct smmu *s, uint32_t sid, uint32_t stag, uint32_t action)
 	struct viommu_device *asked = device_get(&s->unit, sid);
 	struct smmu_device *device = NULL;
 	uint64_t token = 0;
-	bool match = false;
 
-	if (asked && stag < s->stall_max) {
-		uint32_t place = (uint32_t)bits_clamp_index(stag, s->stall_max);
-
-		pthread_mutex_lock(&s->stall_lock);
-		match = &s->stalls[place].device->device == asked;
-		pthread_mutex_unlock(&s->stall_lock);
-		/* only this call ends stalls of a device that is in use, and the end of the device itself */
-		if (match)
-			device = end(s, place + 1, NULL, &token);
-	}
+	if (!asked)
+		return;
+	if (stag < s->stall_max)
+		device = end(s, (uint32_t)bits_clamp_index(stag, s->stall_max) + 1,
+			     smmu_device_of(asked), &token);
 	if (device)
 		tell(device, token, action);
-	if (asked)
-		device_put(asked);
+	device_put(asked);
 }
 
 bool smmu_stall_end(struct smmu *s, uint32_t sid)

@@ -291,6 +291,105 @@ static void what_goes(void **state)
 	}
 }
 
+/* D8.7: sixteen neighbours that are cached as one go as one, whichever of them is named. */
+static void contiguous(void **state)
+{
+	static const struct {
+		const char *name;
+		bool stage2;
+		uint64_t w0;
+		unsigned page; /* of the command */
+		bool forgotten;
+	} rows[] = {
+		{ "contiguous, NH_VA of another", false, SM_ASID(CMD_NH_VA, 0, 5), 9, true },
+		{ "contiguous, NH_VA of its own", false, SM_ASID(CMD_NH_VA, 0, 5), 3, true },
+		{ "contiguous, NH_VA of the next group", false, SM_ASID(CMD_NH_VA, 0, 5), 16,
+		  false },
+		{ "contiguous, S2_IPA of another", true, SM_ASID(CMD_S2_IPA, 2, 0), 15, true },
+		{ "contiguous, S2_IPA of the next group", true, SM_ASID(CMD_S2_IPA, 2, 0), 16,
+		  false },
+	};
+	const uint64_t first = 0x10000;
+	static struct smmu_rig r;
+
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		uint64_t bits = (rows[i].stage2 ? SM_S2_RW : SM_S1_RW) | BIT(52);
+		struct viommu_device *device;
+		uint64_t root;
+
+		sm_open(&r, NULL);
+		sm_start(&r);
+		root = guest_alloc(&r.g, 1);
+		if (rows[i].stage2)
+			sm_stage2(&r, 8, 2, root);
+		else
+			sm_stage1(&r, 8, 5, root);
+		for (unsigned page = 0; page < 16; page++)
+			sm_map(&r, root, first + page * GUEST_PAGE, TARGET + page * GUEST_PAGE,
+			       bits);
+		device = guest_device(&r.g, 8);
+		check_eq(rows[i].name, guest_dma(device, first + 3 * GUEST_PAGE, VIOMMU_READ).f.gpa,
+			 TARGET + 3 * GUEST_PAGE);
+		for (unsigned page = 0; page < 16; page++)
+			sm_map(&r, root, first + page * GUEST_PAGE, TARGET2 + page * GUEST_PAGE,
+			       bits);
+		sm_do(&r, rows[i].w0, first + rows[i].page * GUEST_PAGE);
+		check_eq(rows[i].name, guest_dma(device, first + 3 * GUEST_PAGE, VIOMMU_READ).f.gpa,
+			 (rows[i].forgotten ? TARGET2 : TARGET) + 3 * GUEST_PAGE);
+		sm_close(&r);
+	}
+}
+
+/* 3.9.1: what a device has cached of it is taken away by ATC_INV, in the order of the commands; then it asks again. */
+static void device_caches(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t w0;
+		uint64_t w1;
+		uint64_t first;
+		uint64_t last;
+		uint32_t pasid;
+		uint32_t flags;
+	} rows[] = {
+		{ "4.5.1 one page", 0, IOVA, IOVA, IOVA + 0xfff, VIOMMU_NO_PASID, 0 },
+		{ "4.5.1 Size 4: 64 KiB, aligned", 0, IOVA | 4, 0, 0xffff, VIOMMU_NO_PASID, 0 },
+		{ "4.5.1 Size 52: everything", 0, 52, 0, UINT64_MAX, VIOMMU_NO_PASID, 0 },
+		{ "4.5.1 SSV", CMD_SSV | SM_PUT(CMD_SSID, 5), 52, 0, UINT64_MAX, 5, 0 },
+		{ "4.5.1 Global", CMD_SSV | CMD_ATC_GLOBAL, 52, 0, UINT64_MAX, 0,
+		  VIOMMU_INVALIDATE_ALL_PASIDS },
+		{ "4.5.1 Global without SSV is ignored", CMD_ATC_GLOBAL, 52, 0, UINT64_MAX,
+		  VIOMMU_NO_PASID, 0 },
+	};
+	struct viommu_smmuv3_config config;
+	static struct smmu_rig r;
+
+	sm_everything(&config);
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct viommu_device *device;
+		uint64_t root;
+
+		sm_open(&r, &config);
+		sm_start(&r);
+		root = guest_alloc(&r.g, 1);
+		sm_map(&r, root, IOVA, TARGET, SM_S1_RW);
+		sm_put_ste(&r, 8, SM_STE0(STE_CONFIG_S1) | sm_cd(&r, 5, root, 0),
+			   SM_PUT(STE1_EATS, EATS_FULL), 0, 0);
+		device = guest_device(&r.g, 8);
+		check_eq(rows[i].name, guest_ats(device, VIOMMU_NO_PASID, IOVA, 3).f.gpa, TARGET);
+		sm_map(&r, root, IOVA, TARGET2, SM_S1_RW);
+		sm_command(&r, SM_ASID(CMD_NH_VA, 0, 5), IOVA);
+		sm_do(&r, CMD_ATC_INV | SM_PUT(CMD_SID, 8) | rows[i].w0, rows[i].w1);
+		check_eq(rows[i].name, r.g.count[GUEST_ON_INVALIDATE], 1);
+		check_eq(rows[i].name, r.g.invalidation[0].what.first, rows[i].first);
+		check_eq(rows[i].name, r.g.invalidation[0].what.last, rows[i].last);
+		check_eq(rows[i].name, r.g.invalidation[0].what.pasid, rows[i].pasid);
+		check_eq(rows[i].name, r.g.invalidation[0].what.flags, rows[i].flags);
+		check_eq(rows[i].name, guest_ats(device, VIOMMU_NO_PASID, IOVA, 3).f.gpa, TARGET2);
+		sm_close(&r);
+	}
+}
+
 /* 6.3.9 VMW: so many low bits of VMIDs are not compared. */
 static void wildcards(void **state)
 {
@@ -437,7 +536,8 @@ int main(void)
 		cmocka_unit_test(unreadable_queue), cmocka_unit_test(producer_anywhere),
 		cmocka_unit_test(what_goes),	    cmocka_unit_test(wildcards),
 		cmocka_unit_test(configuration),    cmocka_unit_test(sync_signals),
-		cmocka_unit_test(device_times_out),
+		cmocka_unit_test(device_times_out), cmocka_unit_test(contiguous),
+		cmocka_unit_test(device_caches),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

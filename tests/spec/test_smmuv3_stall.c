@@ -2,6 +2,9 @@
 /* test_smmuv3_stall.c - transactions that wait for software (IHI 0070, 3.12.2, 4.6): who waits, and how it ends. */
 #include "check.h"
 
+#include <libvirtiommu/dma.h>
+#include <libvirtiommu/irq.h>
+
 #include "smmuv3_rig.h"
 
 #define IOVA   UINT64_C(0x7000)
@@ -290,6 +293,80 @@ static void asks_from_inside(void **state)
 	sm_close(&r);
 }
 
+/* What can be called from inside the callback: whatever is not of the call that is under way. */
+static void look_around(void *opaque, uint64_t token, uint32_t action)
+{
+	unsigned *calls = opaque;
+	uint64_t value;
+
+	assert_int_not_equal(token, 0);
+	assert_int_equal(action, VIOMMU_RESUME_RETRY);
+	assert_int_equal(viommu_reg_write(r.g.iommu, SMMU_CR0, 4, 0), VIOMMU_EBUSY);
+	assert_int_equal(viommu_reg_read(r.g.iommu, SMMU_CR0, 4, &value), VIOMMU_EBUSY);
+	assert_int_equal(viommu_run(r.g.iommu), VIOMMU_EBUSY);
+	assert_int_equal(viommu_reset(r.g.iommu), VIOMMU_EBUSY);
+	assert_int_equal(viommu_device_free(device), VIOMMU_EBUSY);
+	assert_int_equal(viommu_device_fail(device), VIOMMU_OK);
+	assert_int_equal(guest_dma(device, IOVA, VIOMMU_READ).f.gpa, TARGET);
+	++*calls;
+}
+
+static void calls_from_inside(void **state)
+{
+	struct viommu_device_config config = { .size = sizeof(config), .id = SID };
+	unsigned calls = 0;
+	uint64_t word[4];
+
+	open_stalling(0);
+	assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+	config.opaque = &calls;
+	config.resume = look_around;
+	assert_int_equal(viommu_device_new(r.g.iommu, &config, &r.waits), VIOMMU_OK);
+	device = r.waits;
+	stall(IOVA, word);
+	sm_map(&r, root, IOVA, TARGET, SM_S1_RW);
+	resume(SID, word[1] & EVENT1_STAG, CMD_RESUME_AC);
+	assert_int_equal(calls, 1);
+	sm_close(&r);
+}
+
+/* A channel, lists, bytes and messages: who cannot be told a token asks again; a message is refused. */
+static void other_ways(void **state)
+{
+	struct viommu_request request = { .first = IOVA,
+					  .last = IOVA + 2 * GUEST_PAGE - 1,
+					  .pasid = VIOMMU_NO_PASID,
+					  .access = VIOMMU_READ };
+	struct viommu_channel *channel;
+	struct viommu_fragment f[4];
+	struct viommu_answer a;
+	struct viommu_msi msi;
+	uint64_t value;
+	uint32_t done;
+
+	open_stalling(0);
+	sm_map(&r, root, IOVA, GUEST_BASE, SM_S1_RW);
+	assert_int_equal(viommu_channel_new(device, VIOMMU_NO_PASID, &channel), VIOMMU_OK);
+	assert_int_equal(viommu_translate(channel, &request, f, 4, &a), VIOMMU_STALLED);
+	assert_int_equal(a.next, IOVA + GUEST_PAGE);
+	assert_int_equal(a.count, 1);
+	assert_int_not_equal(a.token, 0);
+	assert_int_equal(viommu_translate_list(channel, &request, 1, f, 4, &a, &done),
+			 VIOMMU_STALLED);
+	assert_int_equal(done, 0);
+	assert_int_equal(viommu_dma_load(channel, IOVA + GUEST_PAGE, 8, 0, &value), VIOMMU_STALLED);
+	assert_int_equal(sm_events(&r), 3);
+	assert_int_equal(viommu_remap_msi(r.g.iommu, SID, IOVA + GUEST_PAGE, 1, 0, &msi),
+			 VIOMMU_FAULT);
+	assert_int_equal(sm_events(&r), 1);
+	/* it holds no section */
+	sm_do(&r, CMD_NSNH_ALL, 0);
+	sm_do(&r, CMD_STALL_TERM | SM_PUT(CMD_SID, SID), 0);
+	assert_int_equal(r.resumes, 3);
+	assert_int_equal(viommu_channel_free(channel), VIOMMU_OK);
+	sm_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,7 +374,8 @@ int main(void)
 		cmocka_unit_test(retried),	    cmocka_unit_test(terminated),
 		cmocka_unit_test(who_cannot_wait),  cmocka_unit_test(stage2_stalls),
 		cmocka_unit_test(no_place),	    cmocka_unit_test(no_room),
-		cmocka_unit_test(asks_from_inside),
+		cmocka_unit_test(asks_from_inside), cmocka_unit_test(calls_from_inside),
+		cmocka_unit_test(other_ways),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
