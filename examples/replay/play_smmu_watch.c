@@ -46,28 +46,13 @@ static void forget_pages(struct player *p, uint32_t tag, uint32_t tag_mask, uint
 	history_forget(&p->smmu->history, &m);
 }
 
-static void forget_streams(struct player *p, uint32_t sid, uint32_t mask)
-{
-	history_forget(&p->smmu->history,
-		       &(struct history_match){ .by_rid = true, .rid = sid, .rid_mask = mask });
-}
-
+/* CFGI commands take no translations away (4.3). */
 static void command(struct player *p, uint64_t low, uint64_t high)
 {
-	uint32_t sid = (uint32_t)(low >> 32);
 	uint32_t vmid = BITS_OF(low, 47, 32) << 16;
 	uint32_t asid = BITS_OF(low, 63, 48);
-	uint32_t range = BITS_OF(high, 4, 0);
 
 	switch (low & 0xff) {
-	case 0x03: /* CFGI_STE, CFGI_CD, CFGI_CD_ALL: one stream */
-	case 0x05:
-	case 0x06:
-		forget_streams(p, sid, 0);
-		break;
-	case 0x04: /* CFGI_STE_RANGE, CFGI_ALL */
-		forget_streams(p, sid, range == 31 ? UINT32_MAX : (2U << range) - 1);
-		break;
 	case 0x10: /* NH_ALL, S12_VMALL: a VMID */
 	case 0x28:
 		forget(p, vmid, ANY_ASID);
