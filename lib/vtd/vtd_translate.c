@@ -127,30 +127,24 @@ static unsigned effective_access(const struct context *c, const struct query *q)
  * supervisors above. */
 uint8_t vtd_fold(const struct context *c, unsigned perm)
 {
-	unsigned user = perm & 7;
-	unsigned supervisor = perm >> 3 & 7;
+	const unsigned read = VIOMMU_READ | VIOMMU_READ << 3;
+	const unsigned fetch = read << 2; /* VIOMMU_EXEC, of both */
+	unsigned both = perm & (unsigned)PERM_ALL;
 	uint32_t flags = c->key.flags;
 
 	if (flags & VTD_KEY_SUPERVISOR)
-		user = flags & VTD_KEY_NO_SUPERVISOR ? 0 : supervisor;
+		both = (both & (unsigned)PERM_SUPERVISOR) |
+		       (flags & VTD_KEY_NO_SUPERVISOR ? 0 : both >> 3);
 	if (flags & VTD_KEY_USER)
-		supervisor = user;
-	if (!(flags & VTD_KEY_EXECUTE)) {
-		user = (user & ~VIOMMU_EXEC) | (user & VIOMMU_READ ? VIOMMU_EXEC : 0);
-		supervisor =
-			(supervisor & ~VIOMMU_EXEC) | (supervisor & VIOMMU_READ ? VIOMMU_EXEC : 0);
-	}
-	if (flags & VTD_KEY_NO_EXECUTE) {
-		user &= ~VIOMMU_EXEC;
-		supervisor &= ~VIOMMU_EXEC;
-	}
-	if (!(user & VIOMMU_READ)) /* a fetch is a read */
-		user &= ~VIOMMU_EXEC;
-	if (!(supervisor & VIOMMU_READ))
-		supervisor &= ~VIOMMU_EXEC;
+		both = (both & (unsigned)PERM_USER) | (both & (unsigned)PERM_USER) << 3;
+	if (!(flags & VTD_KEY_EXECUTE))
+		both = (both & ~fetch) | (both & read) << 2;
+	if (flags & VTD_KEY_NO_EXECUTE)
+		both &= ~fetch;
+	both &= ~fetch | (both & read) << 2; /* a fetch is a read */
 	if ((flags & VTD_KEY_NO_SUPERVISOR) && !(flags & VTD_KEY_USER))
-		supervisor = 0;
-	return (uint8_t)(user | supervisor << 3 | (perm & PERM_DIRTY));
+		both &= (unsigned)PERM_USER;
+	return (uint8_t)(both | (perm & PERM_DIRTY));
 }
 
 /* 3.7, 9.8: why a second-stage walk refused. @perm: what is permitted, if the walk came to a page
