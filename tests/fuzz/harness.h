@@ -59,6 +59,11 @@ static inline uint64_t input_take(struct input *in, unsigned bytes)
 #define ROM_PAGES      2U
 #define RAM_BYTES      ((uint64_t)(RAM_PAGES + ROM_PAGES) * 4096)
 #define MACHINE_BUDGET 16U /* descriptors of one call */
+
+/* Functions that a call may enter for each step, and beside; and when something was replayed, so that 64 entries of
+ * tables are looked at however few steps there are, nested ones among them. */
+enum { MACHINE_EACH = 200, MACHINE_BASE = 800, MACHINE_BASE_REPLAYED = 4500 };
+
 enum { DEVICES = 3, CHANNELS = 3, OWED = 8, MAPS = 2, MAP_PARTS = 4 };
 
 /* A map that stays open from one operation to another. */

@@ -7,9 +7,6 @@
 #include "guest.h" /* capabilities only */
 #include "harness.h"
 
-/* Functions that a call may enter for each step, and beside: a visit of 64 entries, nested ones among them. */
-enum { WORK_EACH = 200, WORK_BASE = 4500 };
-
 void check_failed(const char *condition, const char *file, int line)
 {
 	fprintf(stderr, "%s:%d: CHECK failed: %s\n", file, line, condition);
@@ -291,7 +288,7 @@ bool machine_open(struct machine *m, struct input *in)
 	config.version = head & 0x20 ? 0x40 : 0x10;
 	m->steps = head & 0x80 ? 4 : head & 0x40 ? 32 : 4096;
 	limits.steps = m->steps;
-	work_expect(m->steps, WORK_EACH, WORK_BASE);
+	work_expect(m->steps, MACHINE_EACH, MACHINE_BASE);
 	open_memory(m);
 	m->cap = config.cap;
 	m->ecap = config.ecap;

@@ -204,6 +204,7 @@ static void op_replay(struct machine *m, struct input *in)
 	uint64_t from;
 	int result = VIOMMU_MORE;
 
+	work_expect(m->steps, MACHINE_EACH, MACHINE_BASE_REPLAYED);
 	r.pasid = take_pasid(in);
 	first = take_iova(in);
 	r.last = input_take(in, 1) & 1 ? UINT64_MAX : first + input_take(in, 4);
