@@ -166,6 +166,7 @@ struct vtd_rig {
 	struct vtd_world *vtd;
 	struct viommu_listener *listener;
 	struct viommu_vhost *vhost;
+	struct viommu_channel **channel; /* shape.pages of them, or NULL */
 	uint64_t told;
 };
 
@@ -235,6 +236,9 @@ static void discard_rig(void *world)
 {
 	struct vtd_rig *rig = world;
 
+	for (uint64_t i = 0; rig->channel && i < rig->vtd->shape.pages; i++)
+		viommu_channel_free(rig->channel[i]);
+	free(rig->channel);
 	viommu_vhost_free(rig->vhost);
 	viommu_listener_free(rig->listener);
 	vtd_world_free(rig->vtd);
@@ -303,6 +307,43 @@ static void run_domains(struct bench_state *state, void *world)
 	struct worst worst = { .iommu = ((struct vtd_rig *)world)->vtd->iommu };
 
 	rounds(state, &worst, world, use_domains, domains);
+}
+
+/* ---- waits, with so many channels that may have a section open ---- */
+
+static void *prepare_sections(const struct bench *row)
+{
+	const struct vtd_shape shape = {
+		.paging = VTD_SS4, .pages = row->n, .stride = GUEST_PAGE, .devices = 1
+	};
+	struct vtd_rig *rig = vtd_rig(&shape);
+
+	if (!rig)
+		return NULL;
+	rig->channel = calloc(row->n, sizeof(struct viommu_channel *));
+	for (uint64_t i = 0; rig->channel && i < row->n; i++)
+		virtio_expect("viommu_channel_new",
+			      viommu_channel_new(rig->vtd->device[0], VIOMMU_NO_PASID,
+						 &rig->channel[i]));
+	return rig;
+}
+
+static void waits(void *world, struct worst *worst)
+{
+	struct vtd_rig *rig = world;
+
+	for (unsigned i = 0; i < BURST / 2; i++) {
+		vtd_queue_domain(rig->vtd, 1);
+		vtd_queue_wait(rig->vtd);
+	}
+	ring(rig->vtd, worst);
+}
+
+static void run_waits(struct bench_state *state, void *world)
+{
+	struct worst worst = { .iommu = ((struct vtd_rig *)world)->vtd->iommu };
+
+	rounds(state, &worst, world, NULL, waits);
 }
 
 /* ---- vhost: a miss in the middle of a GiB that is one run, so that all of it is looked at ---- */
@@ -537,6 +578,7 @@ void bench_suite_worst(void)
 		ROW("worst/page/4096", run_pages, prepare_heard, discard_rig, 4096),
 		ROW("worst/one_domain/4096", run_one_domain, prepare_heard, discard_rig, 4096),
 		ROW("worst/domains/4096", run_domains, prepare_domains, discard_rig, 4096),
+		ROW("worst/sections/16384", run_waits, prepare_sections, discard_rig, 16384),
 		ROW("worst/miss/262144", run_miss, prepare_miss, discard_rig, 262144),
 		ROW("worst/attach/4000000", run_attach, prepare_attach, discard_virtio, 4000000),
 		ROW("worst/unmap/4000000", run_unmap, prepare_unmap, discard_virtio, 4000000),

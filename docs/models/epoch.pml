@@ -7,6 +7,12 @@
  * waits until the buffer is empty, and every load in between may be earlier than the store. What is
  * looked up is reduced to one word: what the guest removes, and the caches with it, is `old`.
  *
+ * A reader that closes a section for which someone may wait looks whether it was the last one, under epoch.lock,
+ * and only then tells the host: whoever is told finds that he can go on.
+ *
+ * With REFUSED, readers have no fences and whoever completes has the kernel execute them (membarrier), which
+ * fails from some time on: epoch.h, EPOCH_REFUSED. Each reader frees its channel in the end.
+ *
  * The host makes one call of viommu_reg_write() or viommu_run() at a time, so the owner of the
  * registers is one thread. A call that finds sections open ends (VIOMMU_PENDING); the host calls
  * again once it has been told (host.work). A wake-up that is lost is an invalid end state.
@@ -27,7 +33,10 @@ byte done = 1;	  /* the newest that was reported complete */
 
 byte now = 1;
 byte entered[READERS];
-bool waiting;
+byte waiting; /* the target that is waited for */
+bool locked;  /* epoch.lock */
+byte scanned; /* readers before `at` do not hold back this target, nor older ones */
+byte at;
 byte using[READERS]; /* version in use in the section, 0: none */
 
 /* Buffers: of one store each, as no thread makes two without a fence. Stores of 0 are an event too,
@@ -48,6 +57,27 @@ byte current;
 #endif
 
 bool work; /* the host has been told and has not called yet */
+byte told; /* by somebody who says that this has passed */
+
+#ifdef REFUSED
+/* enum epoch_readers */
+#define FENCED 0
+#define UNFENCED 1
+#define PROVING 2
+byte readers = UNFENCED;
+bool refusing;		/* the kernel: from now on */
+bool fenced[READERS];
+bool gone[READERS];	/* its channel is freed */
+#define PROVING_NOW (readers == PROVING)
+#define ANY 255		/* waiting: whoever closes a section tells the host */
+#if READERS == 2
+#define NOTHING_LATE (entered_later[0] == 0 && entered_later[1] == 0)
+#else
+#define NOTHING_LATE (entered_later[0] == 0 && entered_later[1] == 0 && entered_later[2] == 0)
+#endif
+#else
+#define PROVING_NOW false
+#endif
 
 /* Memory takes the stores when it likes to. */
 active proctype memory()
@@ -67,9 +97,116 @@ end:
 	od
 }
 
+#ifdef MUTANT_SCAN_GOES_ON
+#define SCAN_FROM_START skip
+#else
+#define SCAN_FROM_START at = 0
+#endif
+#ifdef MUTANT_SCAN_OLD
+#define SCAN_OLD true
+#else
+#define SCAN_OLD false
+#endif
+#ifdef MUTANT_NOT_LAST
+#define LAST (mine != 0)
+#else
+#define LAST false
+#endif
+
+/* With the lock: goes on where the last one stopped. A reader who was seen to be outside after the target's epoch
+ * had begun may still write an older number, which he has read before, but looks up what is new. For an older
+ * target than that nothing is remembered. */
+inline scan(target_, passed_)
+{
+	if
+	:: scanned < target_ -> SCAN_FROM_START; scanned = target_
+	:: else
+	fi;
+	if
+	:: scanned == target_ || SCAN_OLD -> k = at
+	:: else -> k = 0
+	fi;
+	do
+	:: k < READERS ->
+		if
+		:: atomic { entered[k] == 0 || entered[k] >= target_ -> k++ }
+		:: atomic { entered[k] != 0 && entered[k] < target_ -> passed_ = LAST; break }
+		fi
+	:: atomic { k == READERS -> passed_ = true; break }
+	od;
+	if
+	:: scanned == target_ || SCAN_OLD -> at = k
+	:: else
+	fi;
+	k = 0
+}
+
+/* epoch_wakes(), with @mine, the epoch of the section that was closed. The lock is a fence where there is no
+ * other: of two who close at the same time, whoever comes second sees both closed. */
+inline wakes()
+{
+#ifndef MUTANT_NO_LOCK
+	atomic { !locked && entered_later[r] == 0 -> locked = true };
+#endif
+	v = waiting;
+	if
+	:: v != 255 && !PROVING_NOW -> scan(v, last)
+	:: else
+	fi;
+	locked = false;
+	if
+	:: last || v == 255 -> atomic { /* one of those who see it says so */
+		if
+		:: waiting != 0 -> told = v; waiting = 0; work = true
+		:: else
+		fi }
+	:: else
+	fi;
+	v = 0;
+	last = false
+}
+
+#ifdef REFUSED
+/* Of epoch_enter() and epoch_leave(): what there is instead of a fence. */
+inline fence_of_reader()
+{
+	v = readers;
+	if
+	:: v == UNFENCED
+	:: v == FENCED -> entered_later[r] == 0
+	:: v == PROVING ->
+		entered_later[r] == 0;
+		fenced[r] = true
+	fi;
+	v = 0
+}
+
+/* writer_fence(): the kernel has everybody execute a fence, or refuses. */
+inline membarrier()
+{
+	if
+	:: readers == FENCED
+	:: readers != FENCED && !refusing ->
+		NOTHING_LATE;
+	:: readers != FENCED -> refusing = true;
+#ifdef MUTANT_BELIEVED
+		readers = FENCED
+#else
+		atomic { readers = PROVING
+			; if
+			:: waiting != 0 -> waiting = ANY
+			:: else
+			fi
+		}
+#endif
+	fi
+}
+#endif
+
 proctype reader(byte r)
 {
-	byte v, n, m_value, m_epoch;
+	byte v, n, m_value, m_epoch, mine, k;
+	bool last;
 #ifdef COUNTED
 	byte bucket;
 #endif
@@ -97,7 +234,7 @@ round:
 #ifdef MUTANT_NO_WAKE
 	:: true
 #else
-	:: v == 1 && waiting -> work = true
+	:: v == 1 && waiting != 0 -> work = true
 	:: else
 #endif
 	fi;
@@ -110,8 +247,10 @@ round:
 #endif
 	/* epoch_enter() */
 	v = now;
-	atomic { entered_later[r] == 0 -> entered_later[r] = v + 1; v = 0 }
-#ifndef MUTANT_NO_FENCE_ENTER
+	atomic { entered_later[r] == 0 -> entered_later[r] = v + 1; mine = v; v = 0 }
+#ifdef REFUSED
+	fence_of_reader();
+#elif !defined(MUTANT_NO_FENCE_ENTER)
 	entered_later[r] == 0;
 #endif
 	/* a translation and its use */
@@ -133,22 +272,34 @@ round:
 
 	/* epoch_leave(): a release store, after the last use */
 	atomic { using[r] = 0; entered_later[r] == 0 -> entered_later[r] = 1 }
-#ifndef MUTANT_NO_FENCE_LEAVE
+#ifdef REFUSED
+	fence_of_reader();
+#elif !defined(MUTANT_NO_FENCE_LEAVE)
 	entered_later[r] == 0;
 #endif
+#ifndef MUTANT_NO_WAKE
 	if
-#ifdef MUTANT_NO_WAKE
-	:: true
-#else
-	:: waiting -> work = true
-	:: !waiting
-#endif
+	:: waiting > mine -> wakes()
+	:: else
 	fi;
+#endif
+	mine = 0;
 	n++;
 	if
 	:: n < ROUNDS -> goto round
 	:: else
 	fi;
+#ifdef REFUSED
+	/* epoch_remove(): a channel that rests is not proven, but one that is no more need not be */
+	entered_later[r] == 0;
+	gone[r] = true;
+#ifndef MUTANT_FREE_SILENT
+	if
+	:: atomic { waiting == ANY -> waiting = 0; work = true }
+	:: else
+	fi;
+#endif
+#endif
 out:
 	skip
 }
@@ -186,7 +337,7 @@ inline renew(epoch)
  * is left until the host is told. */
 proctype owner()
 {
-	byte target, n, i;
+	byte target, n, i, k, woken, mine;
 	bool passed;
 
 	do
@@ -198,7 +349,10 @@ proctype owner()
 #ifdef MUTANT_RENEW_EARLY
 		renew(target);
 #endif
-#ifndef MUTANT_NO_FENCE_START
+#ifdef REFUSED
+		start_later == 0;
+		membarrier();
+#elif !defined(MUTANT_NO_FENCE_START)
 		start_later == 0;
 #endif
 #ifdef MUTANT_TARGET_OLD
@@ -207,13 +361,44 @@ proctype owner()
 again:
 		/* epoch_wait() */
 #ifndef MUTANT_WAITING_AFTER
-		atomic { waiting_later == 0 -> waiting_later = 2 }
-#ifndef MUTANT_NO_FENCE_WAIT
+		atomic { waiting_later == 0 -> waiting_later = target + 1 }
+#ifdef REFUSED
+		waiting_later == 0;
+		membarrier();
+		if
+		:: readers == PROVING -> waiting = ANY
+		:: else
+		fi;
+#elif !defined(MUTANT_NO_FENCE_WAIT)
 		waiting_later == 0;
 #endif
 #endif
 		/* epoch_passed() */
+#ifndef MUTANT_NO_LOCK
+		atomic { !locked -> locked = true };
+#endif
 		passed = true;
+#ifdef REFUSED
+		/* proven() */
+#ifndef MUTANT_UNPROVEN
+		if
+		:: readers == PROVING ->
+			do
+			:: i < READERS ->
+				if
+				:: atomic { fenced[i] || gone[i] -> i++ }
+				:: atomic { !fenced[i] && !gone[i] -> passed = false; i = 0; break }
+				fi
+			:: atomic { i == READERS -> i = 0; break }
+			od;
+			if
+			:: passed -> readers = FENCED
+			:: else
+			fi
+		:: else
+		fi;
+#endif
+#endif
 #ifdef COUNTED
 #ifndef MUTANT_RENEW_EARLY
 		renew(now);
@@ -227,24 +412,35 @@ again:
 		:: atomic { i == BUCKETS -> i = 0; break }
 		od;
 #elif !defined(MUTANT_NO_WAIT)
-		do
-		:: i < READERS ->
-			if
-			:: atomic { entered[i] == 0 || entered[i] >= target -> i++ }
-			:: atomic { entered[i] != 0 && entered[i] < target -> passed = false; i = 0; break }
-			fi
-		:: atomic { i == READERS -> i = 0; break }
-		od;
+		if
+		:: passed -> scan(target, passed)
+		:: else
+		fi;
 #endif
+		locked = false;
+		/* whoever told the host was the last */
+		atomic { assert(passed || woken != target || PROVING_NOW); woken = 0 };
 #ifdef MUTANT_WAITING_AFTER
 		if
-		:: !passed -> waiting = true
+		:: !passed -> waiting = target
 		:: else
 		fi;
 #endif
 		if
 		:: atomic { !passed -> passed = false } /* VIOMMU_PENDING: the host waits to be told */
-			atomic { work -> work = false }
+#if !defined(COUNTED) && !defined(MUTANT_NO_WAIT) && !defined(REFUSED)
+			/* another part of the engine looks in the same call, and the answer stays as it is */
+			atomic { !locked -> locked = true };
+			scan(target, passed);
+#ifdef MUTANT_FORGETS
+			if
+			:: passed -> waiting = 0
+			:: else
+			fi;
+#endif
+			atomic { passed = false; locked = false };
+#endif
+			atomic { work -> work = false; woken = told; told = 0 }
 			goto again
 		:: atomic {
 			passed -> passed = false;

@@ -28,6 +28,8 @@
 struct epoch_section {
 	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
 	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
+	struct epoch_section **previous;
+	const void *ahead; /* fetched while this one is looked at; may be gone */
 	const void *owner; /* constant: the device that uses what is looked up in it; NULL: any */
 	bool rare;	   /* constant: opened with epoch_enter_rarely() */
 	/* Every opening from now on has a fence, and earlier ones are visible: EPOCH_REFUSED. */
@@ -53,36 +55,60 @@ struct epoch_filter {
  * section's users follow one another, and cannot read EPOCH_UNFENCED again. So as soon as every section
  * says so, all is as if there had always been fences (EPOCH_FENCED); or as soon as membarrier succeeds
  * once more, which makes everybody do the same. Until then no epoch passes: a channel that rests, and is
- * not freed, holds back completions. */
+ * not freed, holds back completions, because one that is open looks the same (docs/models, UNPROVEN). A section
+ * says so when it closes, too; who may use a channel may open and close it for that, from any thread. */
 enum epoch_readers { EPOCH_FENCED, EPOCH_UNFENCED, EPOCH_REFUSED };
+
+/* How far somebody has looked for sections that hold back an epoch. What was seen to be closed since that epoch
+ * began is not looked at again: whoever opens it later sees the change, even if the number that he notes is
+ * older. In a list, so that what goes is in nobody's way. */
+struct epoch_scan {
+	uint64_t target; /* neither this epoch nor an older one is held back before: */
+	struct epoch_group *group;
+	struct epoch_section *section;
+	struct epoch_group *renew; /* the next one that is to be renewed before any is looked at */
+	bool proves;		   /* from the first one on, each was fenced: EPOCH_REFUSED */
+	uint64_t passed; /* this epoch has; the same as target: nothing is left to look at */
+	struct epoch_scan *next; /* in epoch.scans */
+};
+
+/* Who may wait: the owner of the IOMMU's registers, and whoever uses unit_await(). */
+enum epoch_who { EPOCH_OWNER, EPOCH_AWAIT, EPOCH_ASKERS };
+
+struct epoch_asker {
+	struct epoch_scan scan;
+	uint64_t asked; /* what he is to be woken for: scan.target, EPOCH_WAIT_ANY; 0: nothing */
+};
 
 struct epoch {
 	_Atomic uint64_t now; /* starts at 1 */
 	_Atomic uint32_t readers;
-	/* Who is woken: the last section to close of those that are older than this epoch. With
-	 * EPOCH_WAIT_ANY, any that is older. 0: nobody waits, or he has been woken. */
+	/* Who is woken: the last section to close of those that are older than what one has asked for. This
+	 * is the youngest of that; 0: nobody waits, or he has been woken. */
 	_Atomic uint64_t waiting;
 	struct epoch_group crowd; /* visitors for whom there was no free section */
 	_Atomic uint64_t used;	  /* bit n: visitor n has been claimed some time */
-	pthread_mutex_t lock;	  /* guards sections, and groups and their labels */
+	pthread_mutex_t lock;	  /* guards what follows, up to `own`, and the labels of groups */
 	struct epoch_section *sections;
-	struct epoch_group *groups;	 /* those in which sections have been opened */
+	struct epoch_group *groups; /* those in which sections have been opened */
+	struct epoch_scan *scans;
+	struct epoch_asker asker[EPOCH_ASKERS];
 	const struct epoch_section *own; /* of who waits, which holds him back no more; constant */
 	/* Those from EPOCH_VISITORS on stand for the buckets of the crowd, and are never opened. */
 	struct epoch_section visitor[EPOCH_VISITORS + EPOCH_BUCKETS];
 };
 
 void epoch_init(struct epoch *epoch, bool membarrier);
-/* Makes membarrier usable in this process; false: the kernel does not have it. */
-bool epoch_membarrier_register(void);
 void epoch_fini(struct epoch *epoch);
 
-/* A section that lives as long as its owner, such as a channel's. */
+/* A section that lives as long as its owner, such as a channel's. True: that lets someone go on, as in
+ * epoch_leave(). */
 void epoch_add(struct epoch *epoch, struct epoch_section *section);
-void epoch_remove(struct epoch *epoch, struct epoch_section *section);
+bool epoch_remove(struct epoch *epoch, struct epoch_section *section);
 
-/* What seldom happens. */
-__attribute__((cold)) bool epoch_wakes(struct epoch *epoch, uint64_t entered, uint64_t waiting);
+/* What seldom happens. @section: that has closed; NULL: one that is only counted. */
+__attribute__((cold)) bool epoch_wakes(struct epoch *epoch, struct epoch_section *section,
+				       uint64_t entered, uint64_t waiting);
 
 static inline void epoch_prove(struct epoch_section *section)
 {
@@ -144,7 +170,7 @@ static inline bool epoch_leave(struct epoch *epoch, struct epoch_section *sectio
 	uint64_t entered;
 	uint64_t waiting = epoch_leave_for(epoch, section, &entered);
 
-	return waiting > entered && epoch_wakes(epoch, entered, waiting);
+	return waiting > entered && epoch_wakes(epoch, section, entered, waiting);
 }
 
 /* Sections that are counted (epoch_group.h), from any thread: opened in the bucket that epoch_join()
@@ -158,30 +184,79 @@ void epoch_unlist(struct epoch *epoch, struct epoch_group *group);
 struct epoch_section *epoch_visit(struct epoch *epoch);
 bool epoch_visit_end(struct epoch *epoch, struct epoch_section *section);
 
-/* After a change: starts a new epoch and returns it, the target of epoch_passed(). */
-uint64_t epoch_start(struct epoch *epoch);
+/* ---- epoch_wait.c ---- */
+
+/* Looks at sections are counted: *looks is how many more the caller can pay for. A group is looked at twice. */
+
+enum epoch_answer {
+	EPOCH_HELD,
+	EPOCH_PASSED,
+	EPOCH_UNKNOWN /* the looks did not suffice: the next one goes on from there */
+};
 
 /* Whether every section older than @target has closed. @self: the caller's own, not counted; may be
- * NULL. */
+ * NULL. All are looked at. */
 bool epoch_passed(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
 
-/* As epoch_passed(), and if not, has the epoch_leave() say so that changes it. Of several that are waited
- * for, the oldest counts: when it has passed, wait for the others again. */
-bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
-
-/* The same for a completion that does not concern everybody; NULL: it does. */
+/* The same for a completion that does not concern everybody; NULL: it does. The second: also false if *looks do not
+ * suffice. */
 bool epoch_passed_for(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
 		      const struct epoch_filter *filter);
+bool epoch_passed_within(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
+			 const struct epoch_filter *filter, uint32_t *looks);
 
-/* Has the next epoch_leave() of a section say so that is open now. One that has closed before did not:
- * look again. */
+/* The same for the owner, from where the last look for it has stopped. */
+enum epoch_answer epoch_look(struct epoch *epoch, uint64_t target, const struct epoch_section *self,
+			     uint32_t *looks);
+
+/* As epoch_look(), and if it is held back, has the epoch_leave() say so that changes it. Of several that are
+ * waited for, the oldest counts: when it has passed, wait for the others again. EPOCH_UNKNOWN: nobody says
+ * when it is worthwhile to look again, for it is now. */
+enum epoch_answer epoch_wait_some(struct epoch *epoch, uint64_t target,
+				  const struct epoch_section *self, uint32_t *looks);
+
+/* The same for who is not the owner, and has no section of his own: EPOCH_AWAIT. */
+enum epoch_answer epoch_wait_too(struct epoch *epoch, uint64_t target, uint32_t *looks);
+
+/* As epoch_wait_some(), with as many looks as it takes. */
+bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
+
+/* Has each epoch_leave() of a section say so that is older than the current epoch: only who asks knows whom it
+ * concerns. One that has closed before did not: look again. */
 void epoch_ask(struct epoch *epoch);
 
-/* The same for a second one who waits, for an older section than @target: whoever is asked for already still
- * says so. Who asks or has done afterwards ends that, and has this called again. */
-void epoch_ask_too(struct epoch *epoch, uint64_t target);
+/* Whether the owner is still to be told, of that or of what he waits for. */
+bool epoch_asks(struct epoch *epoch);
 
-/* Nobody waits any more. */
+/* The owner waits no more. */
 void epoch_done(struct epoch *epoch);
+
+/* All sections that are open, whatever their age, for a filter that counts them. Begins; goes on, EPOCH_HELD if
+ * sections may be open that cannot be seen. As long-lived as the epoch. */
+void epoch_scan_add(struct epoch *epoch, struct epoch_scan *scan);
+void epoch_scan_begin(struct epoch *epoch, struct epoch_scan *scan);
+enum epoch_answer epoch_scan_on(struct epoch *epoch, struct epoch_scan *scan,
+				const struct epoch_section *self, const struct epoch_filter *filter,
+				uint32_t *looks);
+
+/* Between the two files: */
+
+/* With the lock: tells everybody who waits. False: nobody did. */
+bool epoch_wake_all(struct epoch *epoch);
+/* epoch.waiting: whoever closes a section wakes */
+#define EPOCH_WAIT_ALL UINT64_MAX
+
+/* ---- epoch_fence.c ---- */
+
+/* After a change: starts a new epoch and returns it, the target of epoch_passed(). */
+uint64_t epoch_start(struct epoch *epoch);
+/* Makes membarrier usable in this process; false: the kernel does not have it. */
+bool epoch_membarrier_register(void);
+/* The current epoch, and a fence: for epoch_group_renew(). */
+uint64_t epoch_now_fenced(const struct epoch *epoch);
+/* The other side of readers that have no fence. */
+void epoch_writer_fence(struct epoch *epoch);
+/* As soon as every section is fenced. */
+void epoch_proven(struct epoch *epoch);
 
 #endif

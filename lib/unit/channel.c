@@ -272,7 +272,7 @@ int viommu_enter(struct viommu_channel *channel)
 
 int channel_wake(struct viommu_channel *channel, uint64_t entered, uint64_t waiting)
 {
-	if (epoch_wakes(channel->epoch, entered, waiting))
+	if (epoch_wakes(channel->epoch, &channel->section, entered, waiting))
 		unit_work(channel->device->iommu);
 	return VIOMMU_OK;
 }
@@ -344,6 +344,7 @@ int viommu_channel_free(struct viommu_channel *channel)
 {
 	struct viommu_device *device;
 	struct viommu *u;
+	bool wakes;
 
 	if (!channel)
 		return VIOMMU_OK;
@@ -351,9 +352,11 @@ int viommu_channel_free(struct viommu_channel *channel)
 		return VIOMMU_EBUSY;
 	device = channel->device;
 	u = device->iommu;
-	epoch_remove(&u->epoch, &channel->section);
+	wakes = epoch_remove(&u->epoch, &channel->section);
 	vm_dealloc(u->vm, channel, channel_bytes(channel->mask));
 	give_place(u);
 	atomic_fetch_sub(&device->users, 1);
+	if (wakes)
+		unit_work(u);
 	return VIOMMU_OK;
 }

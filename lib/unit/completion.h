@@ -48,7 +48,7 @@ static inline void completion_owed(struct viommu *u, struct completion *c)
  * when it changes (epoch_ask()): he may wait for some of the sections and devices only. */
 static inline bool completion_passed(struct viommu *u, const struct completion *c)
 {
-	return epoch_passed(&u->epoch, c->epoch, &u->self) &&
+	return unit_look(u, c->epoch) == EPOCH_PASSED &&
 	       (!c->token || devices_answered(u, c->token));
 }
 
@@ -56,7 +56,7 @@ static inline bool completion_passed(struct viommu *u, const struct completion *
  * be worthwhile when it is not. */
 static inline enum completion_state completion_wait(struct viommu *u, const struct completion *c)
 {
-	if (!epoch_wait(&u->epoch, c->epoch, &u->self))
+	if (!unit_waited(u, c->epoch))
 		return COMPLETION_IN_USE;
 	return devices_answered(u, c->token) ? COMPLETION_DONE : COMPLETION_OWED;
 }

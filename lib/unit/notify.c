@@ -373,7 +373,7 @@ bool notify_settle(struct viommu *u)
 		notify_complete(u);
 		u->told_epoch = epoch_start(&u->epoch);
 	}
-	if (u->told_epoch && !epoch_wait(&u->epoch, u->told_epoch, &u->self))
+	if (u->told_epoch && !unit_waited(u, u->told_epoch))
 		return false;
 	u->told_epoch = 0;
 	return true;

@@ -60,27 +60,93 @@ static int init_caches(struct viommu *u)
 	return u->outstanding ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 
-/* Nobody has to be woken for what has passed. */
-static bool has_passed(struct viommu *u, uint64_t epoch)
+/* ---- sections ---- */
+
+#define LOOKS_OF_A_STEP 4U
+#define LOOKS_MIN	64U
+#define LOOKS_MAX	2048U
+
+/* Looks at sections that there are steps for. */
+static uint32_t affordable_looks(const struct viommu *u)
 {
-	if (!epoch_passed(&u->epoch, epoch, NULL))
-		return false;
-	atomic_compare_exchange_strong(&u->awaited, &epoch, 0);
-	return true;
+	uint32_t steps = u->steps;
+
+	if (steps >= LOOKS_MAX / LOOKS_OF_A_STEP)
+		return LOOKS_MAX;
+	return steps > LOOKS_MIN / LOOKS_OF_A_STEP ? steps * LOOKS_OF_A_STEP : LOOKS_MIN;
+}
+
+static void pay_looks(struct viommu *u, uint32_t looks)
+{
+	u->looks += looks;
+	if (u->looks < LOOKS_OF_A_STEP)
+		return;
+	unit_pay(u, u->looks / LOOKS_OF_A_STEP);
+	u->looks %= LOOKS_OF_A_STEP;
+}
+
+enum epoch_answer unit_look(struct viommu *u, uint64_t epoch)
+{
+	const uint32_t looks = affordable_looks(u);
+	uint32_t left = looks;
+	enum epoch_answer answer = epoch_look(&u->epoch, epoch, &u->self, &left);
+
+	pay_looks(u, looks - left);
+	return answer;
+}
+
+bool unit_waited(struct viommu *u, uint64_t epoch)
+{
+	const uint32_t looks = affordable_looks(u);
+	uint32_t left = looks;
+	enum epoch_answer answer = epoch_wait_some(&u->epoch, epoch, &u->self, &left);
+
+	pay_looks(u, looks - left);
+	if (UNLIKELY(answer == EPOCH_UNKNOWN))
+		unit_work(u);
+	return answer == EPOCH_PASSED;
+}
+
+enum epoch_answer unit_scan(struct viommu *u, struct epoch_scan *scan,
+			    const struct epoch_filter *filter)
+{
+	const uint32_t looks = affordable_looks(u);
+	uint32_t left = looks;
+	enum epoch_answer answer = epoch_scan_on(&u->epoch, scan, &u->self, filter, &left);
+
+	pay_looks(u, looks - left);
+	return answer;
+}
+
+bool unit_passed_for(struct viommu *u, uint64_t epoch, const struct epoch_filter *filter)
+{
+	const uint32_t looks = affordable_looks(u);
+	uint32_t left = looks;
+	bool passed = epoch_passed_within(&u->epoch, epoch, &u->self, filter, &left);
+
+	pay_looks(u, looks - left);
+	return passed;
+}
+
+/* Nobody has to be woken for what has passed. */
+static enum epoch_answer await(struct viommu *u, uint64_t epoch, uint32_t looks)
+{
+	enum epoch_answer answer = epoch_wait_too(&u->epoch, epoch, &looks);
+
+	if (answer == EPOCH_PASSED)
+		atomic_compare_exchange_strong(&u->awaited, &epoch, 0);
+	return answer;
 }
 
 bool unit_await(struct viommu *u, uint64_t epoch)
 {
-	uint64_t awaited;
+	uint64_t awaited = atomic_load(&u->awaited);
 
-	if (has_passed(u, epoch))
-		return true;
 	/* Of several, the last counts: when it has passed, all have. */
-	awaited = atomic_load(&u->awaited);
 	while (awaited < epoch && !atomic_compare_exchange_weak(&u->awaited, &awaited, epoch))
 		;
-	epoch_ask_too(&u->epoch, epoch);
-	return has_passed(u, epoch);
+	/* of what there are no more than channels and devices: nobody grows it but the caller */
+	return await(u, epoch, UINT32_MAX) == EPOCH_PASSED;
 }
 
 /* ---- what the VM tells ---- */
@@ -135,6 +201,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	pthread_mutex_init(&u->shadow_lock, NULL);
 	pthread_mutex_init(&u->domains.lock, NULL);
 	epoch_init(&u->epoch, vm->config.flags & VIOMMU_VM_MEMBARRIER);
+	u->self.rare = true; /* an IOMMU rests when the guest does */
 	epoch_add(&u->epoch, &u->self);
 	u->epoch.own = &u->self;
 	result = init_caches(u);
@@ -166,20 +233,18 @@ bool unit_begin(struct viommu *u)
 	if (atomic_exchange_explicit(&u->busy, 1, memory_order_acquire))
 		return false;
 	atomic_store_explicit(&u->caller, (uintptr_t)pthread_self(), memory_order_relaxed);
-	epoch_enter(&u->epoch, &u->self);
+	epoch_enter_rarely(&u->epoch, &u->self);
 	u->steps = u->limits.steps;
 	return true;
 }
 
-/* The call that ends may have been what unit_await() waits for, and has asked to be woken on its own account,
- * or no more. */
+/* The call that ends may have been what unit_await() waits for. */
 static __attribute__((noinline, cold)) void go_on_awaiting(struct viommu *u)
 {
 	uint64_t epoch = atomic_load(&u->awaited);
 
-	epoch_ask_too(&u->epoch, epoch);
-	if (epoch_passed(&u->epoch, epoch, NULL) &&
-	    atomic_compare_exchange_strong(&u->awaited, &epoch, 0))
+	/* if it is not known, the next call goes on */
+	if (epoch && await(u, epoch, LOOKS_MAX) != EPOCH_HELD)
 		unit_work(u);
 }
 

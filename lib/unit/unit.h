@@ -160,6 +160,7 @@ struct viommu {
 	uint64_t told_epoch;	 /* of that: notify_settled(); 0: none */
 	bool pasids;		 /* a device may use domains with PASIDs that it does not without */
 	uint32_t steps;		 /* that the call may still take: unit_pay() */
+	uint32_t looks;		 /* at sections, to be paid for with the next ones */
 	uint32_t command;	 /* position of the one that is executed, or COMMAND_NONE */
 	uint32_t refused_at; /* the same of the first that a host has refused: nesting_refused() */
 	bool told_leaf;	     /* what is told of a range leaves its upper tables as they were */
@@ -237,6 +238,16 @@ static inline bool unit_pay(struct viommu *u, uint32_t steps)
 	u->steps -= u->steps < steps ? u->steps : steps;
 	return true;
 }
+
+/* Looks at sections, but not at the call's own, as far as the call's steps go, which pay for it: EPOCH_UNKNOWN is
+ * what there were not enough for. Whether all sections older than an epoch have closed, from where the last look has
+ * stopped; the same, and if they have not, unit_work() is called when they have, or now if it is not known. */
+enum epoch_answer unit_look(struct viommu *u, uint64_t epoch);
+bool unit_waited(struct viommu *u, uint64_t epoch);
+/* A scan of one's own; sections that the filter concerns, from the first on: false also if that is not known. */
+enum epoch_answer unit_scan(struct viommu *u, struct epoch_scan *scan,
+			    const struct epoch_filter *filter);
+bool unit_passed_for(struct viommu *u, uint64_t epoch, const struct epoch_filter *filter);
 
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */

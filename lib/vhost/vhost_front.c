@@ -346,7 +346,7 @@ int viommu_vhost_free(struct viommu_vhost *v)
 	if (busy || listener_free(v->listener))
 		return VIOMMU_EBUSY;
 	wake = v->holding && epoch_leave(&u->epoch, &v->section);
-	epoch_remove(&u->epoch, &v->section);
+	wake |= epoch_remove(&u->epoch, &v->section);
 	pthread_mutex_destroy(&v->lock);
 	vhost_sent_fini(&v->sent);
 	vm_dealloc(u->vm, v, sizeof(*v));

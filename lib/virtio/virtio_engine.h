@@ -49,6 +49,12 @@ struct virtio_use {
 /* virtio_use.c: as they were when they were gathered. */
 struct virtio_uses {
 	uint64_t gathered; /* how often */
+	bool under_way;	   /* not all sections have been looked at yet */
+	uint64_t
+		since; /* for requests of this epoch and older ones; each section was looked at later */
+	bool asked; /* ... and since the last time that virtio_asked() said no */
+	bool ask;   /* the same of the next one */
+	struct epoch_scan scan;
 	struct virtio_use all;
 	struct virtio_use anybody;  /* of who is no endpoint in particular */
 	struct virtio_use left[64]; /* of domains that their endpoints have left */
@@ -458,7 +464,10 @@ void virtio_forget(struct virtio *v);
 
 /* ---- virtio_use.c ---- */
 /* Takes down who uses what, and whether that holds back a completion. */
-void virtio_gather_uses(struct virtio *v);
+bool virtio_gather_uses(struct virtio *v);
+/* Whether viommu_run() will be worthwhile, and somebody says so, when what was found in use is so no more, for
+ * requests of this epoch and older ones. False: from now on it will be, but uses have to be gathered again. */
+bool virtio_asked(struct virtio *v, uint64_t epoch);
 bool virtio_in_use(struct virtio *v, const struct virtio_pending *p);
 /* The endpoint has left a domain, and its own cache has been told. */
 void virtio_note_left(struct virtio *v, struct virtio_endpoint *endpoint, uint64_t incarnation);

@@ -93,15 +93,6 @@ void virtio_tell_mode(struct virtio *v, struct virtio_endpoint *e, uint32_t was,
 
 /* ---- completion ---- */
 
-/* Whether nothing is that concerns the request. */
-static bool complete(struct virtio *v, const struct virtio_pending *p)
-{
-	if (p->scope != VIRTIO_ALL && v->barrier.completion.epoch)
-		return false;
-	virtio_gather_uses(v);
-	return !virtio_in_use(v, p);
-}
-
 static bool anything_pending(const struct virtio *v)
 {
 	return v->pending_count || v->quiet.completion.epoch || v->barrier.completion.epoch;
@@ -116,14 +107,18 @@ static bool hold_back_of_those(struct virtio *v, struct virtio_pending *p, bool 
 		unit_work(u);
 		return false;
 	}
-	if (complete(v, p))
-		return true;
-	epoch_ask(&u->epoch);
-	if (!complete(v, p))
-		return false;
-	if (!anything_pending(v))
-		epoch_done(&u->epoch);
-	return true;
+	while (virtio_gather_uses(v)) {
+		if (!(p->scope != VIRTIO_ALL && v->barrier.completion.epoch) &&
+		    !virtio_in_use(v, p)) {
+			if (!anything_pending(v))
+				epoch_done(&u->epoch);
+			return true;
+		}
+		if (virtio_asked(v, p->completion.epoch))
+			return false;
+	}
+	unit_work(u);
+	return false;
 }
 
 /* From here on nobody begins to use what was taken away. True: nobody does. */
@@ -197,7 +192,6 @@ static void complete_some(struct virtio *v)
 {
 	uint32_t left = 0;
 
-	virtio_gather_uses(v);
 	if (!virtio_in_use(v, &v->barrier))
 		v->barrier.completion.epoch = 0;
 	if (!virtio_in_use(v, &v->quiet))
@@ -216,6 +210,32 @@ static void complete_some(struct virtio *v)
 	v->pending_count = left;
 }
 
+/* The youngest of what is pending. */
+static uint64_t last_epoch(const struct virtio *v)
+{
+	uint64_t last = v->quiet.completion.epoch > v->barrier.completion.epoch
+				? v->quiet.completion.epoch
+				: v->barrier.completion.epoch;
+	uint64_t request = v->pending_count ? v->pending[v->pending_count - 1].completion.epoch : 0;
+
+	return request > last ? request : last;
+}
+
+/* What is complete now. False: not everything, and the host will be told. */
+static bool complete_pending(struct virtio *v)
+{
+	while (anything_pending(v)) {
+		if (!virtio_gather_uses(v)) {
+			unit_work(&v->unit);
+			return false;
+		}
+		complete_some(v);
+		if (anything_pending(v) && virtio_asked(v, last_epoch(v)))
+			return false;
+	}
+	return true;
+}
+
 int virtio_complete(struct virtio *v, bool done)
 {
 	struct viommu *u = &v->unit;
@@ -223,13 +243,7 @@ int virtio_complete(struct virtio *v, bool done)
 	pay(v);
 	if (anything_pending(v) && !notify_settled(u))
 		return VIOMMU_PENDING;
-	if (anything_pending(v))
-		complete_some(v);
-	if (anything_pending(v)) {
-		epoch_ask(&u->epoch);
-		complete_some(v);
-	}
-	if (anything_pending(v))
+	if (!complete_pending(v))
 		return VIOMMU_PENDING;
 	epoch_done(&u->epoch);
 	/* Who owes has to do with something that is pending, or under way. */

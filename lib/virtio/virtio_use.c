@@ -8,7 +8,7 @@
  * use began. So an endpoint that hangs holds up nobody but itself and those it shares a domain with.
  *
  * Uses are gathered once for all requests that are pending: of each domain and endpoint, how old the
- * oldest is.
+ * oldest is. With many sections that takes several calls; what is asked for meanwhile waits for the next time.
  */
 #include "virtio_engine.h"
 
@@ -78,26 +78,67 @@ static void see_outstanding(void *opaque, struct viommu_device *device, uint64_t
 	note(opaque, e, (struct virtio_use){ UINT64_MAX, age(e, token) });
 }
 
-void virtio_gather_uses(struct virtio *v)
+static void begin(struct virtio *v)
 {
-	const struct epoch_filter filter = { see_section, v };
+	struct virtio_uses *uses = &v->uses;
 
-	v->uses.gathered++;
-	v->uses.all = none;
-	v->uses.anybody = none;
+	uses->gathered++;
+	uses->under_way = true;
+	uses->since = atomic_load(&v->unit.epoch.now);
+	uses->asked = uses->ask;
+	uses->ask = false;
+	uses->all = none;
+	uses->anybody = none;
 	for (unsigned i = 0; i < 64; i++)
-		v->uses.left[i] = none;
+		uses->left[i] = none;
 	for (unsigned i = 0; i < VIRTIO_USES; i++)
-		v->uses.endpoint[i] = none;
-	/* membarrier has failed: they may be anybody's, and of any age */
-	if (!epoch_passed_for(&v->unit.epoch, UINT64_MAX, &v->unit.self, &filter))
-		v->uses.anybody.epoch = 0;
-	devices_each_outstanding(&v->unit, see_outstanding, v);
+		uses->endpoint[i] = none;
+	epoch_scan_begin(&v->unit.epoch, &uses->scan);
+}
+
+#define NOTES_OF_A_STEP 4U
+
+static void see_owing(struct virtio *v)
+{
 	pthread_mutex_lock(&v->unit.devices_lock);
 	/* at most as many steps as there are devices with caches */
 	for (struct virtio_endpoint *e = v->owing; e; e = e->next_owing)
 		note(v, e, (struct virtio_use){ UINT64_MAX, 0 });
 	pthread_mutex_unlock(&v->unit.devices_lock);
+}
+
+/* In pieces, between which endpoints may move: what they have left is noted as what they are in. False: steps ran
+ * out. */
+bool virtio_gather_uses(struct virtio *v)
+{
+	const struct epoch_filter filter = { see_section, v };
+	enum epoch_answer answer;
+
+	if (!v->uses.under_way)
+		begin(v);
+	answer = unit_scan(&v->unit, &v->uses.scan, &filter);
+	if (answer == EPOCH_UNKNOWN)
+		return false;
+	v->uses.under_way = false;
+	/* membarrier has failed: they may be anybody's, and of any age */
+	if (answer == EPOCH_HELD)
+		v->uses.anybody.epoch = 0;
+	unit_pay(&v->unit, (atomic_load(&v->unit.outstanding_count) + atomic_load(&v->owers)) /
+				   NOTES_OF_A_STEP);
+	devices_each_outstanding(&v->unit, see_outstanding, v);
+	see_owing(v);
+	return true;
+}
+
+bool virtio_asked(struct virtio *v, uint64_t epoch)
+{
+	struct virtio_uses *uses = &v->uses;
+
+	if (uses->asked && epoch <= uses->since && epoch_asks(&v->unit.epoch))
+		return true;
+	epoch_ask(&v->unit.epoch);
+	uses->ask = true;
+	return false;
 }
 
 static bool holds_back(const struct virtio_use *use, const struct virtio_pending *p)
@@ -111,6 +152,8 @@ bool virtio_in_use(struct virtio *v, const struct virtio_pending *p)
 
 	if (!p->completion.epoch) /* it has taken nothing away */
 		return false;
+	if (p->completion.epoch > v->uses.since)
+		return true;
 	if (holds_back(&v->uses.anybody, p))
 		return true;
 	switch (p->scope) {
@@ -148,13 +191,14 @@ static void is_asked(void *opaque, struct viommu_device *device, uint64_t token)
 	l->found = l->found || (device == &l->e->device && age(l->e, token) <= l->e->moved_token);
 }
 
-/* Whether there may be a use by the endpoint that is older than its last move. */
+/* Whether there may be a use by the endpoint that is older than its last move; also if there are more sections than
+ * there are steps. */
 static bool uses_what_it_left(struct virtio *v, const struct virtio_endpoint *e)
 {
 	struct looking looking = { .e = e, .found = atomic_load(&e->owes) };
 	const struct epoch_filter filter = { is_owner, &looking };
 
-	if (!epoch_passed_for(&v->unit.epoch, e->moved, &v->unit.self, &filter))
+	if (!unit_passed_for(&v->unit, e->moved, &filter))
 		return true;
 	devices_each_outstanding(&v->unit, is_asked, &looking);
 	return looking.found;

@@ -69,7 +69,7 @@ has translate.c parse_context ldar 9
 has translate.c viommu_device_translate ldar 6
 has translate.c viommu_device_translate "$loads" 3
 # A section that has been closed, before what waits for it goes on.
-has epoch.c epoch_passed_for ldar 12
+has epoch_wait.c "scan_on visitors_hold_back groups_on sections_on group_holds_back holds_back unproven concerns" ldar 6
 # Whose a vPE is, before what its owner has stored.
 has lpi_virtual.c vpe_mapped ldar 1
 # The version of the memory map, before the table that is kept for it.

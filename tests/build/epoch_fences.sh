@@ -54,10 +54,10 @@ has viommu_iotlb_leave 1
 has epoch_visit_end 1
 has epoch_group_leave 1
 # Who starts an epoch, and who waits.
-has "epoch_start writer_fence" 1
+has "epoch_start epoch_writer_fence" 1
 # Groups, whose sections are only counted: before one is given its epoch.
-has "epoch_join list now_fenced" 1
-has "epoch_passed_for groups_hold_back now_fenced" 1
+has "epoch_join list epoch_now_fenced" 1
+has epoch_now_fenced 1
 # A table that has changed, and whether the host has been told of all there is.
 has shadow_compare 1
 exit $bad

@@ -373,6 +373,87 @@ static void test_untold_steps(void **state)
 	vr_rows_run++;
 }
 
+/* ---- thousands of sections ---- */
+
+enum { CROWD = 9000 };
+
+static struct viommu_channel *crowd[CROWD];
+
+/* Calls until the host has not been told to call again. */
+static unsigned calls(struct virtio_rig *r)
+{
+	unsigned n, seen;
+
+	for (n = 0, seen = ~0U; seen != r->g.count[GUEST_ON_WORK] && n < 100; n++) {
+		seen = r->g.count[GUEST_ON_WORK];
+		if (viommu_run(r->g.iommu) != VIOMMU_PENDING)
+			break;
+	}
+	return n;
+}
+
+/* More than a call looks at. A stranger's open section holds back nothing, wherever it is; one of its own does, and who
+ * closes that tells the host; requests that come while sections are still being looked at are not taken for older. */
+static void test_thousands(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 64,
+					      .tables = 16,
+					      .contexts = 16,
+					      .domains = 16,
+					      .channel_entries = 1 };
+	const struct viommu_virtio_config config = { .size = sizeof(config), .limits = &limits };
+
+	row_name = "5.13.6.7 UNMAP with thousands of sections";
+	for (unsigned at = 0; at < 3; at++) {
+		struct virtio_rig *r = vr_open(&config);
+		const unsigned place = at * (CROWD - 1) / 2;
+		unsigned before;
+
+		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+		row_equal(vr_attach(r, 8, 3, 0), ST_OK);
+		for (unsigned i = 0; i < CROWD; i++)
+			assert_int_equal(viommu_channel_new(r->device[i == place ? 3 : 2],
+							    VIOMMU_NO_PASID, &crowd[i]),
+					 VIOMMU_OK);
+		assert_int_equal(viommu_enter(crowd[place]), VIOMMU_OK);
+		for (unsigned i = 0; i < 3; i++) {
+			vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_RW);
+			before = r->completions;
+			vr_unmap(r, 7, 0x1000, 0x1fff);
+			if (r->result == VIOMMU_PENDING) {
+				row_equal(calls(r) <= 12, true);
+				row_equal(r->completions, before + 1);
+			}
+		}
+		/* its own */
+		vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_RW);
+		assert_int_equal(viommu_enter(r->channel[1]), VIOMMU_OK);
+		before = r->completions;
+		vr_unmap(r, 7, 0x1000, 0x1fff);
+		row_equal(r->result, VIOMMU_PENDING);
+		viommu_run(r->g.iommu);
+		/* while that is looked at */
+		vr_map(r, 8, 0x1000, 0x1fff, 0x5000, VR_RW);
+		vr_unmap(r, 8, 0x1000, 0x1fff);
+		row_equal(r->result, VIOMMU_PENDING);
+		row_equal(calls(r) <= 24, true);
+		row_equal(calls(r) <= 24, true);
+		row_equal(r->completions, before);
+		row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		calls(r);
+		viommu_leave(r->channel[1]);
+		row_equal(calls(r) <= 24, true);
+		row_equal(r->completions, before + 1);
+		viommu_leave(crowd[place]);
+		row_equal(calls(r) <= 24, true);
+		row_equal(r->completions, before + 2);
+		for (unsigned i = 0; i < CROWD; i++)
+			assert_int_equal(viommu_channel_free(crowd[i]), VIOMMU_OK);
+		vr_close(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -380,7 +461,7 @@ int main(void)
 		cmocka_unit_test(test_leaves),	     cmocka_unit_test(test_left_before),
 		cmocka_unit_test(test_reset),	     cmocka_unit_test(test_bypass),
 		cmocka_unit_test(test_untold),	     cmocka_unit_test(test_untold_others),
-		cmocka_unit_test(test_untold_steps),
+		cmocka_unit_test(test_untold_steps), cmocka_unit_test(test_thousands),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);

@@ -321,6 +321,58 @@ static void test_several_registers(void **state)
 	unit_close(u);
 }
 
+/* A wait looks at every section that may be open, and pays for it: as many are complete in a call as it has
+ * steps for, and with more sections than it may look at, a wait takes several calls. */
+static void test_many_sections(void **state)
+{
+	enum { CHANNELS = 5000, WAITS = 40, A_STEP = 4, STEPS = 4096 };
+	static struct viommu_channel *channel[CHANNELS];
+	const struct viommu_limits limits = { .size = sizeof(limits), .channel_entries = 1 };
+	struct viommu_vtd_config vtd = {
+		.size = sizeof(vtd), .cap = GUEST_CAP, .ecap = GUEST_ECAP_LEGACY, .limits = &limits
+	};
+	unsigned calls = 0, open;
+	struct guest g;
+
+	row_name = "38 waits with thousands of sections";
+	guest_init(&g, GUEST_REGION, 64);
+	assert_int_equal(guest_try_vtd_config(&g, &vtd), VIOMMU_OK);
+	guest_start(&g, VTD_TTM_LEGACY);
+	for (unsigned i = 0; i < CHANNELS; i++)
+		assert_int_equal(viommu_channel_new(i ? g.device[0].device : guest_device(&g, 8),
+						    VIOMMU_NO_PASID, &channel[i]),
+				 VIOMMU_OK);
+	for (unsigned i = 0; i < WAITS; i++) {
+		guest_submit(&g, Q_IOTLB(1, 0), 0, 0, 0);
+		guest_submit_wait(&g);
+	}
+	for (int result = guest_ring(&g); result == VIOMMU_PENDING; calls++) {
+		row_equal(g.count[GUEST_ON_WORK] > calls, true); /* nobody else says so */
+		result = viommu_run(g.iommu);
+	}
+	row_equal(guest_waited(&g), true);
+	row_equal(calls + 1 >= WAITS * CHANNELS / (A_STEP * STEPS), true);
+	row_equal(calls <= 4 * WAITS, true);
+	for (unsigned n = 0; n < 3; n++) { /* wherever it is */
+		open = n * (CHANNELS - 1) / 2;
+		viommu_enter(channel[open]);
+		guest_submit(&g, Q_IOTLB(1, 0), 0, 0, 0);
+		guest_submit_wait(&g);
+		guest_ring(&g);
+		for (unsigned i = 0; i < 10; i++)
+			row_equal(viommu_run(g.iommu), VIOMMU_PENDING);
+		row_equal(guest_waited(&g), false);
+		viommu_leave(channel[open]);
+		for (calls = 0; viommu_run(g.iommu) == VIOMMU_PENDING; calls++)
+			;
+		row_equal(guest_waited(&g), true);
+		row_equal(calls <= 4, true);
+	}
+	for (unsigned i = 0; i < CHANNELS; i++)
+		assert_int_equal(viommu_channel_free(channel[i]), VIOMMU_OK);
+	guest_fini(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -332,6 +384,7 @@ int main(void)
 		cmocka_unit_test(test_behind_a_wait),
 		cmocka_unit_test(test_section_holds_back_registers),
 		cmocka_unit_test(test_several_registers),
+		cmocka_unit_test(test_many_sections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

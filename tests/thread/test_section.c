@@ -474,6 +474,10 @@ static void *come_and_go(void *opaque)
 	return NULL;
 }
 
+/* So many wake-ups are enough. On a processor that others use, too, whoever holds back a wait may not run for some
+ * milliseconds, and each of 20000 waits may meet one. */
+#define STORM_WORKS 2000U
+
 /* Everybody comes and goes; the main thread goes on only when it is told to. */
 static void storm(unsigned members, bool visitors, unsigned waits)
 {
@@ -491,7 +495,7 @@ static void storm(unsigned members, bool visitors, unsigned waits)
 					 VIOMMU_OK);
 		world_start(&s.member[i].thread, come_and_go, &s.member[i]);
 	}
-	for (unsigned i = 0; i < waits; i++) {
+	for (unsigned i = 0; i < waits && atomic_load(&w->works) < STORM_WORKS; i++) {
 		int result;
 
 		world_submit(w, GUEST_IOTLB(VTD_GRAN_DOMAIN, DID), 0);

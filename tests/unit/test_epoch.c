@@ -7,6 +7,8 @@
 #include "bits.h"
 #include "epoch.h"
 
+enum { MANY = 10000 };
+
 /* Who waits for whom is the same, whether readers have fences or not. */
 static bool membarrier;
 
@@ -156,7 +158,11 @@ static void more_visitors_than_sections(void **state)
 
 /* ---- sections that are counted ---- */
 
-enum { MANY = 10000 };
+static void setup_group_in(struct epoch *e, struct epoch_group *group)
+{
+	epoch_group_init(group, NULL);
+	epoch_part(e, group, epoch_join(e, group));
+}
 
 static void setup_group(struct epoch *e, struct epoch_group *group, const void *owner)
 {
@@ -450,6 +456,207 @@ static void the_last_one_wakes(void **state)
 	epoch_fini(&e);
 }
 
+static bool wait_too(struct epoch *e, uint64_t target)
+{
+	uint32_t all = UINT32_MAX;
+
+	return epoch_wait_too(e, target, &all) == EPOCH_PASSED;
+}
+
+/* Two wait, each on his own account: who closes what one of them waits for wakes once, and who holds back
+ * neither wakes nobody; sections that are no older than the epoch that is asked for neither. */
+static void two_wait(void **state)
+{
+	struct epoch_section a = { 0 }, b = { 0 }, c = { 0 }, stranger = { 0 };
+	struct epoch e;
+	uint64_t first, second;
+
+	setup_epoch(&e);
+	epoch_add(&e, &a);
+	epoch_add(&e, &b);
+	epoch_add(&e, &c);
+	epoch_add(&e, &stranger);
+	epoch_enter(&e, &a);
+	first = epoch_start(&e);
+	epoch_enter(&e, &b);
+	epoch_enter(&e, &c);
+	second = epoch_start(&e);
+	assert_false(epoch_wait(&e, second, NULL));
+	assert_false(wait_too(&e, first));
+	epoch_enter(&e, &stranger);
+	assert_false(epoch_leave(&e, &stranger));
+	assert_false(epoch_leave(&e, &b)); /* not the last one */
+	assert_true(epoch_leave(&e, &a));
+	assert_true(wait_too(&e, first));
+	epoch_enter(&e, &a);
+	assert_false(epoch_leave(&e, &a));
+	assert_true(epoch_leave(&e, &c));
+	assert_true(epoch_wait(&e, second, NULL));
+	epoch_done(&e);
+	/* the owner is done: the other still waits */
+	epoch_enter(&e, &a);
+	first = epoch_start(&e);
+	assert_false(wait_too(&e, first));
+	assert_false(epoch_wait(&e, first, NULL));
+	epoch_done(&e);
+	assert_true(epoch_leave(&e, &a));
+	assert_true(wait_too(&e, first));
+	/* whoever is older may be concerned, and no one else */
+	epoch_enter(&e, &a);
+	epoch_start(&e);
+	epoch_ask(&e);
+	for (unsigned i = 0; i < 100; i++) {
+		epoch_enter(&e, &stranger);
+		assert_false(epoch_leave(&e, &stranger));
+	}
+	assert_true(epoch_leave(&e, &a));
+	epoch_remove(&e, &a);
+	epoch_remove(&e, &b);
+	epoch_remove(&e, &c);
+	epoch_remove(&e, &stranger);
+	epoch_fini(&e);
+}
+
+/* The rows below look PIECE sections at a time. */
+enum { PIECE = 100 };
+
+static unsigned looked;
+
+static enum epoch_answer wait_piece(struct epoch *e, uint64_t target)
+{
+	uint32_t looks = PIECE;
+	enum epoch_answer answer = epoch_wait_some(e, target, e->own, &looks);
+
+	looked += PIECE - looks;
+	return answer;
+}
+
+/* What has been seen to be closed is not looked at again for the same epoch, however often it is asked for, and
+ * by whomever. */
+static void looks_at_many(void **state)
+{
+	static struct epoch_section s[MANY];
+	/* in the order in which they are looked at */
+	const unsigned open[] = { MANY - 1, MANY / 2, 7 };
+	struct epoch e;
+	uint64_t target;
+
+	memset(s, 0, sizeof(s));
+	setup_epoch(&e);
+	for (unsigned i = 0; i < MANY; i++)
+		epoch_add(&e, &s[i]);
+	for (unsigned round = 0; round < 3; round++) {
+		unsigned woken = 0, unknown = 0;
+
+		for (unsigned i = 0; i < 3; i++)
+			epoch_enter(&e, &s[open[i]]);
+		looked = 0;
+		target = epoch_start(&e);
+		for (unsigned i = 0; i < 3; i++) {
+			while (wait_piece(&e, target) == EPOCH_UNKNOWN)
+				unknown++;
+			for (unsigned again = 0; again < 1000; again++) {
+				assert_int_equal(wait_piece(&e, target), EPOCH_HELD);
+				looked--; /* at the one that holds it back */
+			}
+			/* one who has read the number before notes it now, and looks up what is new */
+			if (i == 2)
+				atomic_store(&s[MANY - 2].entered, target - 1);
+			woken += epoch_leave(&e, &s[open[i]]);
+		}
+		assert_true(epoch_wait(&e, target, NULL));
+		epoch_done(&e);
+		atomic_store(&s[MANY - 2].entered, 0);
+		assert_true(unknown > MANY / PIECE / 2 && unknown <= MANY / PIECE);
+		assert_int_equal(woken, 3); /* there was more to look at, each time */
+		assert_true(looked <= MANY + 10);
+	}
+	for (unsigned i = 0; i < MANY; i++)
+		epoch_remove(&e, &s[i]);
+	epoch_fini(&e);
+}
+
+/* The same of groups; those that go, and that come, meanwhile. */
+static void looks_at_many_groups(void **state)
+{
+	static struct epoch_group group[MANY / 10];
+	const unsigned groups = MANY / 10, held = groups / 2;
+	unsigned bucket, calls = 0;
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	for (unsigned i = 0; i < groups; i++)
+		setup_group_in(&e, &group[i]);
+	bucket = epoch_join(&e, &group[held]);
+	target = epoch_start(&e);
+	while (wait_piece(&e, target) == EPOCH_UNKNOWN)
+		calls++;
+	assert_int_equal(calls, (groups + groups / 2) / PIECE);
+	/* the next one to look at, and one that has been looked at */
+	epoch_unlist(&e, &group[held - 1]);
+	epoch_unlist(&e, &group[held + 1]);
+	setup_group_in(&e, &group[held - 1]);
+	assert_int_equal(wait_piece(&e, target), EPOCH_HELD);
+	/* younger sections, wherever, hold back nothing */
+	for (unsigned i = 0; i < groups; i++) {
+		if (i != held + 1)
+			epoch_join(&e, &group[i]);
+	}
+	assert_true(epoch_part(&e, &group[held], bucket));
+	for (calls = 0; wait_piece(&e, target) == EPOCH_UNKNOWN; calls++)
+		;
+	assert_true(calls <= groups / PIECE);
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_fini(&e);
+}
+
+/* An older epoch than the last one that was waited for, one or the other first. */
+static void older_after_younger(void **state)
+{
+	static struct epoch_section s[MANY];
+	struct epoch e;
+	uint64_t first, second;
+
+	memset(s, 0, sizeof(s));
+	setup_epoch(&e);
+	for (unsigned i = 0; i < MANY; i++)
+		epoch_add(&e, &s[i]);
+	for (unsigned round = 0; round < 4; round++) {
+		unsigned calls = 0;
+
+		first = epoch_start(&e);
+		epoch_enter(&e, &s[MANY - 1]); /* looked at first */
+		second = epoch_start(&e);
+		/* the first one passes in the end, while the second is held back at the beginning */
+		for (bool passed = false; !passed; calls++) {
+			if (round % 2)
+				assert_int_not_equal(wait_piece(&e, second), EPOCH_PASSED);
+			passed = wait_piece(&e, first) == EPOCH_PASSED;
+			if (round / 2)
+				assert_int_not_equal(wait_piece(&e, second), EPOCH_PASSED);
+		}
+		assert_true(calls <= MANY / PIECE + 2);
+		assert_int_equal(wait_piece(&e, second), EPOCH_HELD);
+		assert_true(epoch_leave(&e, &s[MANY - 1]));
+		for (calls = 0; wait_piece(&e, second) != EPOCH_PASSED; calls++)
+			;
+		assert_true(calls <= 2 * MANY / PIECE + 2);
+		assert_int_equal(wait_piece(&e, first), EPOCH_PASSED);
+		epoch_done(&e);
+	}
+	/* one that is taken away while it is the next to look at */
+	epoch_enter(&e, &s[2]);
+	first = epoch_start(&e);
+	assert_false(epoch_wait(&e, first, NULL));
+	atomic_store(&s[2].entered, 0);
+	epoch_remove(&e, &s[2]);
+	epoch_enter(&e, &s[0]);
+	assert_true(epoch_wait(&e, first, NULL));
+	epoch_leave(&e, &s[0]);
+	epoch_fini(&e);
+}
+
 static void the_crowd_wakes_too(void **state)
 {
 	struct epoch_section *v[EPOCH_VISITORS], *late;
@@ -534,6 +741,10 @@ int main(void)
 		cmocka_unit_test(more_visitors_than_sections),
 		cmocka_unit_test(wait_and_wake),
 		cmocka_unit_test(the_last_one_wakes),
+		cmocka_unit_test(two_wait),
+		cmocka_unit_test(looks_at_many),
+		cmocka_unit_test(looks_at_many_groups),
+		cmocka_unit_test(older_after_younger),
 		cmocka_unit_test(the_crowd_wakes_too),
 		cmocka_unit_test(many_in_a_group),
 		cmocka_unit_test(first_in_a_group),

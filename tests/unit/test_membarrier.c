@@ -156,6 +156,7 @@ static void refused_asked_too(void **state)
 {
 	struct epoch_section a = { 0 };
 	struct epoch e;
+	uint32_t looks = 2;
 	uint64_t target;
 
 	(void)state;
@@ -165,36 +166,83 @@ static void refused_asked_too(void **state)
 	epoch_add(&e, &a);
 	kernel.missing = true;
 	target = epoch_start(&e);
-	epoch_ask_too(&e, target);
-	assert_false(epoch_passed(&e, target, NULL));
+	assert_int_equal(epoch_wait_too(&e, target, &looks), EPOCH_HELD);
 	epoch_enter(&e, &a); /* after the epoch had begun */
 	assert_true(epoch_leave(&e, &a));
 	assert_true(epoch_passed(&e, target, NULL));
 	epoch_fini(&e);
 }
 
+/* A section that is open when the kernel refuses says when it closes that nothing is hidden: it may rest
+ * afterwards. */
+static void refused_while_open(void **state)
+{
+	struct epoch_section a = { 0 }, b = { 0 };
+	struct epoch e;
+	uint64_t target;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	memset(&e, 0, sizeof(e));
+	epoch_init(&e, true);
+	epoch_add(&e, &a);
+	epoch_add(&e, &b);
+	epoch_enter(&e, &a);
+	epoch_enter(&e, &b);
+	kernel.missing = true;
+	target = epoch_start(&e);
+	assert_false(epoch_wait(&e, target, NULL));
+	assert_true(epoch_leave(&e, &a));
+	assert_false(epoch_wait(&e, target, NULL));
+	assert_true(epoch_leave(&e, &b));
+	assert_true(epoch_wait(&e, target, NULL));
+	epoch_fini(&e);
+}
+
+static void open_unit(struct guest *g)
+{
+	guest_init(g, GUEST_REGION, 64);
+	assert_int_equal(viommu_vm_free(g->vm), VIOMMU_OK);
+	g->vm_config.flags = VIOMMU_VM_MEMBARRIER;
+	assert_int_equal(viommu_vm_new(&g->vm_config, &g->vm), VIOMMU_OK);
+	assert_int_equal(
+		viommu_vm_add_region(g->vm,
+				     &(struct viommu_region){ .size = sizeof(struct viommu_region),
+							      .gpa = GUEST_BASE,
+							      .bytes = g->bytes,
+							      .host = g->ram }),
+		VIOMMU_OK);
+	guest_vtd(g, GUEST_CAP, GUEST_ECAP_LEGACY);
+	guest_start(g, VTD_TTM_LEGACY);
+}
+
+/* Nobody but the owner of the registers has a section: he has had fences all along. */
+static void refused_alone(void **state)
+{
+	struct guest g;
+
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	open_unit(&g);
+	kernel.missing = true;
+	guest_submit(&g, GUEST_IOTLB(VTD_GRAN_DOMAIN, 1), 0, 0, 0);
+	guest_submit_wait(&g);
+	assert_int_equal(guest_ring(&g), VIOMMU_OK);
+	assert_true(guest_waited(&g));
+	guest_fini(&g);
+}
+
 /* The whole unit: no wait completes until every channel has come by, or is gone. */
 static void refused_of_a_unit(void **state)
 {
 	struct guest g;
+	unsigned works;
 	struct viommu_channel *channel[2];
 	struct viommu_device *device;
 
 	(void)state;
 	memset(&kernel, 0, sizeof(kernel));
-	guest_init(&g, GUEST_REGION, 64);
-	assert_int_equal(viommu_vm_free(g.vm), VIOMMU_OK);
-	g.vm_config.flags = VIOMMU_VM_MEMBARRIER;
-	assert_int_equal(viommu_vm_new(&g.vm_config, &g.vm), VIOMMU_OK);
-	assert_int_equal(
-		viommu_vm_add_region(g.vm,
-				     &(struct viommu_region){ .size = sizeof(struct viommu_region),
-							      .gpa = GUEST_BASE,
-							      .bytes = g.bytes,
-							      .host = g.ram }),
-		VIOMMU_OK);
-	guest_vtd(&g, GUEST_CAP, GUEST_ECAP_LEGACY);
-	guest_start(&g, VTD_TTM_LEGACY);
+	open_unit(&g);
 	device = guest_device(&g, 8);
 	for (unsigned i = 0; i < 2; i++)
 		assert_int_equal(viommu_channel_new(device, VIOMMU_NO_PASID, &channel[i]),
@@ -208,7 +256,9 @@ static void refused_of_a_unit(void **state)
 	assert_int_equal(viommu_leave(channel[0]), VIOMMU_OK);
 	assert_int_equal(viommu_run(g.iommu), VIOMMU_PENDING);
 	assert_false(guest_waited(&g));
+	works = g.count[GUEST_ON_WORK];
 	assert_int_equal(viommu_channel_free(channel[1]), VIOMMU_OK);
+	assert_int_equal(g.count[GUEST_ON_WORK], works + 1); /* 44: it was the last one */
 	assert_int_equal(viommu_run(g.iommu), VIOMMU_OK);
 	assert_true(guest_waited(&g));
 	assert_int_equal(viommu_channel_free(channel[0]), VIOMMU_OK);
@@ -258,9 +308,14 @@ static void of_a_unit(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(registration),	     cmocka_unit_test(epochs),
-		cmocka_unit_test(refused),	     cmocka_unit_test(refused_asked_too),
-		cmocka_unit_test(refused_of_a_unit), cmocka_unit_test(of_a_unit),
+		cmocka_unit_test(registration),
+		cmocka_unit_test(epochs),
+		cmocka_unit_test(refused),
+		cmocka_unit_test(refused_asked_too),
+		cmocka_unit_test(refused_of_a_unit),
+		cmocka_unit_test(refused_alone),
+		cmocka_unit_test(refused_while_open),
+		cmocka_unit_test(of_a_unit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
