@@ -112,7 +112,8 @@ VIOMMU_API int viommu_ioapic_write(struct viommu_ioapic *ioapic, uint64_t offset
  * @param level   1: high, or with VIOMMU_IOAPIC_LOGICAL_LINES asserted; 0: not. Until its line is
  * set for the first time a pin is not asserted, whatever its polarity. A level interrupt that
  * remapping refused is tried again, also if the level is the same; by itself when the guest
- * invalidates interrupt table entries (deliver is called from that call on registers)
+ * invalidates interrupt table entries, or maps the message's address where there are none (deliver is called from
+ * that call on registers, or request)
  * @return VIOMMU_OK, VIOMMU_EINVAL
  */
 VIOMMU_API int viommu_ioapic_set_line(struct viommu_ioapic *ioapic, uint32_t pin, uint32_t level);

@@ -16,7 +16,8 @@
  *
  * A message that remapping refuses was accepted by no local APIC: remote IRR stays clear. The pin
  * is tried again when its line is set, its entry written, its vector acknowledged, or table entries
- * of the IOMMU invalidated.
+ * of the IOMMU invalidated. Of an IOMMU without interrupt remapping the message goes where its address is mapped, and nobody
+ * is told of a new mapping without hearing of all: there it is tried again in each call on the IOMMU.
  */
 
 #include <stddef.h>
@@ -80,8 +81,11 @@ static void send(struct viommu_ioapic *a, uint32_t n, uint64_t entry)
 	struct viommu_msi msi;
 	bool wanted;
 
-	if (remap(a, entry, 0, &msi) != VIOMMU_OK)
+	if (remap(a, entry, 0, &msi) != VIOMMU_OK) {
+		if (ioapic_level(entry))
+			atomic_store(&a->refused, true);
 		return;
+	}
 	wanted = !ioapic_level(entry) || accept_level(a, n, entry);
 	/* What has been posted must be notified of, since nobody else will be told to. */
 	if ((wanted || (msi.flags & VIOMMU_MSI_NOTIFY)) && a->config.deliver)
@@ -115,6 +119,12 @@ static void may_pass_now(struct viommu_ioapic *a)
 	a->retry = true;
 }
 
+/* A mapping that was made by this call may be the one. */
+static bool maps_messages(const struct viommu_ioapic *a)
+{
+	return !a->iommu->engine->remap_msi && atomic_load(&a->refused);
+}
+
 static void invalidated(void *opaque, uint32_t source, uint32_t first, uint32_t last)
 {
 	(void)source, (void)first, (void)last;
@@ -135,8 +145,12 @@ static void retry(struct viommu_ioapic *a, uint32_t n)
 	struct viommu_msi msi;
 	uint64_t entry;
 
-	if (entry_due(a, n, &entry) && remap(a, entry, VIOMMU_MSI_RESOLVE, &msi) == VIOMMU_OK)
+	if (!entry_due(a, n, &entry))
+		return;
+	if (remap(a, entry, VIOMMU_MSI_RESOLVE, &msi) == VIOMMU_OK)
 		send(a, n, entry);
+	else
+		atomic_store(&a->refused, true);
 }
 
 /* Once for whatever was invalidated, before any of it is reported complete. All pins at once: their
@@ -145,9 +159,10 @@ static bool settle(void *opaque)
 {
 	struct viommu_ioapic *a = opaque;
 
-	if (!a->retry)
+	if (!a->retry && !maps_messages(a))
 		return true;
 	a->retry = false;
+	atomic_store(&a->refused, false); /* until one is once more */
 	for (uint32_t n = 0; n < a->config.pins; n++)
 		retry(a, n);
 	return true;

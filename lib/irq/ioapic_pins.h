@@ -19,7 +19,8 @@ struct viommu_ioapic {
 	struct viommu_vm *vm;
 	struct viommu *iommu;		  /* or NULL */
 	struct viommu_listener *listener; /* of it */
-	bool retry; /* of the call that has the unit: what was refused may pass now */
+	bool retry;	      /* of the call that has the unit: what was refused may pass now */
+	_Atomic bool refused; /* a level's message was */
 	struct viommu_ioapic_config config; /* with the defaults filled in */
 	pthread_mutex_t lock; /* guards what follows; nothing outside is called with it held */
 	uint32_t index;	      /* IOREGSEL */

@@ -296,12 +296,51 @@ static void test_ioapic(void **state)
 	vr_close(r);
 }
 
+/* The endpoint is in a domain already, and a doorbell is mapped there later, and another one in its place. */
+static void test_ioapic_doorbell(void **state)
+{
+	struct viommu_ioapic_config config = { .size = sizeof(config),
+					       .source = 2,
+					       .deliver = deliver };
+	struct virtio_rig *r = open_rig();
+	struct viommu_ioapic *a;
+
+	row_name = "I/O APIC, the doorbell is mapped later";
+	delivered_to = 0;
+	row_equal(viommu_ioapic_new(r->g.vm, r->g.iommu, &config, &a), VIOMMU_OK);
+	row_equal(vr_attach(r, 9, 2, 0), ST_OK);
+	write_pin(a, 0x8031);
+	row_equal(viommu_ioapic_set_line(a, 0, 1), VIOMMU_OK);
+	row_equal(vr_map(r, 9, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK); /* another address */
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(delivered_to, 0);
+	row_equal(vr_map(r, 9, WINDOW, WINDOW + 0xfffff, 0x8000000, VR_RW), ST_OK);
+	row_equal(delivered_to, 0x8000000 | 0x5000);
+	/* nothing waits any more; then it does once more */
+	delivered_to = 0;
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(delivered_to, 0);
+	row_equal(vr_unmap(r, 9, WINDOW, WINDOW + 0xfffff), ST_OK);
+	row_equal(viommu_ioapic_eoi(a, 0x31), VIOMMU_OK);
+	row_equal(vr_map(r, 9, WINDOW, WINDOW + 0xfffff, 0x9000000, VR_WRITE), ST_OK);
+	row_equal(delivered_to, 0x9000000 | 0x5000);
+	/* of a pin that is no longer asserted nothing is sent */
+	delivered_to = 0;
+	row_equal(vr_unmap(r, 9, WINDOW, WINDOW + 0xfffff), ST_OK);
+	row_equal(viommu_ioapic_eoi(a, 0x31), VIOMMU_OK);
+	row_equal(viommu_ioapic_set_line(a, 0, 0), VIOMMU_OK);
+	row_equal(vr_map(r, 9, WINDOW, WINDOW + 0xfffff, 0x9000000, VR_WRITE), ST_OK);
+	row_equal(delivered_to, 0);
+	row_equal(viommu_ioapic_free(a), VIOMMU_OK);
+	vr_close(r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_messages), cmocka_unit_test(test_no_source),
 		cmocka_unit_test(test_routes),	 cmocka_unit_test(test_routes_gone),
-		cmocka_unit_test(test_ioapic),
+		cmocka_unit_test(test_ioapic),	 cmocka_unit_test(test_ioapic_doorbell),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
