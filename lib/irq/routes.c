@@ -169,6 +169,9 @@ static void gone(void *opaque, uint32_t id)
 	route_mark_gone(opaque, id);
 }
 
+/* A table entry, the route, and the note of the change: lines that nobody has in a cache. */
+#define RESOLVE_STEPS 2U
+
 /* Resolves what is marked, as far as the call's steps go. True: nothing is left. */
 static bool resolve_marked(struct viommu_routes *r)
 {
@@ -176,9 +179,11 @@ static bool resolve_marked(struct viommu_routes *r)
 
 	/* at most steps of the call */
 	while ((gsi = route_next_marked(r))) {
-		if (!unit_pay(r->iommu, 1))
+		bool concerned = route_concerned(r, gsi - 1);
+
+		if (!unit_pay(r->iommu, concerned ? RESOLVE_STEPS : 1))
 			return false;
-		if (route_concerned(r, gsi - 1)) {
+		if (concerned) {
 			r->concerned = true;
 			resolve(r, gsi - 1);
 		} else {
