@@ -357,13 +357,13 @@ VIOMMU_API int viommu_invalidation_done(struct viommu_device *device, uint64_t t
  * The guest reads a register.
  *
  * One at a time per handle, together with viommu_reg_write() and viommu_run(); but any thread, any
- * time, for the configuration space of virtio.h.
+ * time, for the configuration space of virtio.h, and VER, CAP and ECAP of vtd.h.
  * @param iommu   the IOMMU
  * @param offset  from the start of its register space
  * @param bytes   1 to 8; sizes, alignments and offsets the architecture does not define read as 0
  * @param value   receives the value, zero-extended
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_EBUSY (a call on this handle is under way, in another
- * thread or around this one; never for the configuration space of virtio.h), VIOMMU_ENOTSUP
+ * thread or around this one; never for what is read at any time), VIOMMU_ENOTSUP
  */
 VIOMMU_API int viommu_reg_read(struct viommu *iommu, uint64_t offset, uint32_t bytes,
 			       uint64_t *value);

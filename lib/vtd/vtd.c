@@ -13,6 +13,17 @@ static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t 
 	return VIOMMU_OK;
 }
 
+/* VER, CAP and ECAP: whoever else has the unit. */
+static bool reg_peek(const struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
+{
+	const struct vtd *v = (const struct vtd *)u; /* unit is the first member */
+
+	if (offset >= VTD_GCMD || bytes > VTD_GCMD - offset)
+		return false;
+	*value = regs_guest_read(&v->regs, offset, bytes);
+	return true;
+}
+
 static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t value)
 {
 	regs_guest_write(&vtd_of(u)->regs, offset, bytes, value);
@@ -79,6 +90,7 @@ static const struct engine vtd_engine = {
 	.translate = vtd_translate,
 	.parse = vtd_parse,
 	.visit = vtd_visit,
+	.reg_peek = reg_peek,
 	.reg_read = reg_read,
 	.reg_write = reg_write,
 	.run = run,

@@ -24,10 +24,14 @@ static void call_everything(void)
 	uint8_t tail[4];
 	const struct viommu_part in = { m.bytes, m.count }, out = { tail, sizeof(tail) };
 	struct viommu_virtio_endpoint e = { .size = sizeof(e) };
-	uint64_t bytes = 0;
+	uint64_t bytes = 0, value = 0;
 	uint32_t used;
 
 	calls++;
+	row_equal(viommu_reg_read(rig->g.iommu, 0, 8, &value),
+		  VIOMMU_OK); /* constants are nobody's */
+	row_equal(value,
+		  rig->config.page_size_mask ? rig->config.page_size_mask : ~UINT64_C(0xfff));
 	row_equal(viommu_virtio_request(rig->g.iommu, &in, 1, &out, 1, 1, &used), VIOMMU_EBUSY);
 	row_equal(viommu_virtio_reset(rig->g.iommu), VIOMMU_EBUSY);
 	row_equal(viommu_virtio_set_features(rig->g.iommu, 0), VIOMMU_EBUSY);

@@ -203,6 +203,18 @@ static int remap_msi(struct reentry *r)
 	return viommu_remap_msi(r->g.iommu, OWN, 0xfee00030, 0, 0, &msi);
 }
 
+static int reg_peek(struct reentry *r)
+{
+	uint64_t cap = 0, version = 0, none;
+	int result = viommu_reg_read(r->g.iommu, VTD_CAP, 8, &cap);
+
+	if (result || viommu_reg_read(r->g.iommu, 0, 4, &version))
+		return VIOMMU_EINTERNAL;
+	/* beyond them, whatever the width */
+	(void)viommu_reg_read(r->g.iommu, VTD_GCMD - 4, 8, &none);
+	return cap == r->g.cap && version ? VIOMMU_OK : VIOMMU_EINTERNAL;
+}
+
 static int reg_read(struct reentry *r)
 {
 	uint64_t value;
@@ -357,6 +369,7 @@ const struct verb verbs[] = {
 	{ "viommu_invalidation_done", UNKNOWN, invalidation_done },
 	{ "viommu_remap_msi", WORKS, remap_msi },
 	{ "viommu_reg_read", ONE_AT_A_TIME, reg_read },
+	{ "viommu_reg_read, constants", WORKS, reg_peek },
 	{ "viommu_reg_write", ONE_AT_A_TIME, reg_write },
 	{ "viommu_reg_write, the queue's tail", ONE_AT_A_TIME, ring },
 	{ "viommu_run", ONE_AT_A_TIME, run },
