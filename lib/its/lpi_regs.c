@@ -39,6 +39,14 @@ static void drop_pending(const struct lpi_cpu *c)
 		atomic_store_explicit(&c->pending[i], 0, memory_order_relaxed);
 }
 
+/* All words at once, of ours and of the table: they do not stop in between, but what comes after them has fewer steps. */
+#define WORDS_OF_A_STEP 16U
+
+static void pay_words(struct lpi_cpu *c)
+{
+	unit_pay(&c->lpis->unit, lpi_words(c->lpis) / WORDS_OF_A_STEP);
+}
+
 static void begin(struct lpi_cpu *c)
 {
 	c->lpis->tasks += c->task == LPI_IDLE;
@@ -57,6 +65,7 @@ static void enable(struct lpi_cpu *c)
 {
 	uint64_t bits;
 
+	pay_words(c);
 	drop_pending(c);
 	latch_tables(c);
 	bits = bits_get(atomic_load_explicit(&c->latch, memory_order_relaxed), LPI_LATCH_BITS);
@@ -71,6 +80,7 @@ static void disable(struct lpi_cpu *c)
 {
 	uint64_t latch = atomic_load_explicit(&c->latch, memory_order_relaxed);
 
+	pay_words(c);
 	unlatch(c);
 	lpi_table_write(c->lpis, c->table, (unsigned)bits_get(latch, LPI_LATCH_BITS), c->pending,
 			true);

@@ -9,13 +9,16 @@ static uint32_t number_of(const struct lpi_cpu *c)
 	return (uint32_t)(c - c->lpis->cpu);
 }
 
-/* 4.1: the vPEID. 4.0: whoever has this VPT; at most a step a vPE. vPEID + 1, or 0 */
-static uint32_t named(const struct lpis *l, uint64_t base)
+#define VPES_OF_A_STEP 64U
+
+/* 4.1: the vPEID. 4.0: whoever has this VPT; all vPEs are looked at, and paid for. vPEID + 1, or 0 */
+static uint32_t named(struct lpis *l, uint64_t base)
 {
 	uint32_t vpe = (uint32_t)bits_get(base, GICR_VPENDBASER_VPE);
 
 	if (l->flags & VIOMMU_LPIS_V41)
 		return vpe_mapped(l, vpe) ? vpe + 1 : 0;
+	unit_pay(&l->unit, l->vpes / VPES_OF_A_STEP);
 	for (uint32_t i = 0; i < l->vpes; i++) {
 		const struct vpe *v = vpe_mapped(l, i);
 

@@ -144,6 +144,17 @@ static void rwp_while_it_lasts(void **state)
 	its_close(&rig);
 }
 
+/* Clearing 1024 words and reading their table takes 64 steps; to look at them, 56. */
+static void enabling_is_paid(void **state)
+{
+	its_open(&rig, &(struct its_rig_config){ .steps = 64 });
+	assert_int_equal(its_write32(rig.lpis, CTLR(0), 0), VIOMMU_OK);
+	assert_int_equal(its_write32(rig.lpis, CTLR(0), 1), VIOMMU_PENDING);
+	assert_int_equal(viommu_run(rig.lpis), VIOMMU_OK);
+	assert_int_equal(its_read32(rig.lpis, CTLR(0)), 7);
+	its_close(&rig);
+}
+
 static void saved_pending_tables(void **state)
 {
 	its_open(&rig, &(struct its_rig_config){ 0 });
@@ -464,6 +475,7 @@ int main(void)
 		cmocka_unit_test(never_written_where_forbidden),
 		cmocka_unit_test(unreadable_table),
 		cmocka_unit_test(rwp_while_it_lasts),
+		cmocka_unit_test(enabling_is_paid),
 		cmocka_unit_test(saved_pending_tables),
 		cmocka_unit_test(idbits),
 		cmocka_unit_test(narrow_beside_wide),
