@@ -392,30 +392,46 @@ static unsigned calls(struct virtio_rig *r)
 	return n;
 }
 
+/* Endpoint 1 is in domain 7, 3 in 8. One of the crowd is a channel of another endpoint than the rest. */
+static struct virtio_rig *open_crowd(unsigned place, unsigned endpoint)
+{
+	static const struct viommu_limits limits = { .size = sizeof(limits),
+						     .tlb_entries = 64,
+						     .tables = 16,
+						     .contexts = 16,
+						     .domains = 16,
+						     .channel_entries = 1 };
+	const struct viommu_virtio_config config = { .size = sizeof(config), .limits = &limits };
+	struct virtio_rig *r = vr_open(&config);
+
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_attach(r, 8, 3, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK);
+	row_equal(vr_map(r, 8, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK);
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(viommu_channel_new(r->device[i == place ? endpoint : 2],
+						    VIOMMU_NO_PASID, &crowd[i]),
+				 VIOMMU_OK);
+	return r;
+}
+
+static void close_crowd(struct virtio_rig *r)
+{
+	for (unsigned i = 0; i < CROWD; i++)
+		assert_int_equal(viommu_channel_free(crowd[i]), VIOMMU_OK);
+	vr_close(r);
+}
+
 /* More than a call looks at. A stranger's open section holds back nothing, wherever it is; one of its own does, and who
  * closes that tells the host; requests that come while sections are still being looked at are not taken for older. */
 static void test_thousands(void **state)
 {
-	const struct viommu_limits limits = { .size = sizeof(limits),
-					      .tlb_entries = 64,
-					      .tables = 16,
-					      .contexts = 16,
-					      .domains = 16,
-					      .channel_entries = 1 };
-	const struct viommu_virtio_config config = { .size = sizeof(config), .limits = &limits };
-
 	row_name = "5.13.6.7 UNMAP with thousands of sections";
 	for (unsigned at = 0; at < 3; at++) {
-		struct virtio_rig *r = vr_open(&config);
+		struct virtio_rig *r = open_crowd(at * (CROWD - 1) / 2, 3);
 		const unsigned place = at * (CROWD - 1) / 2;
 		unsigned before;
 
-		row_equal(vr_attach(r, 7, 1, 0), ST_OK);
-		row_equal(vr_attach(r, 8, 3, 0), ST_OK);
-		for (unsigned i = 0; i < CROWD; i++)
-			assert_int_equal(viommu_channel_new(r->device[i == place ? 3 : 2],
-							    VIOMMU_NO_PASID, &crowd[i]),
-					 VIOMMU_OK);
 		assert_int_equal(viommu_enter(crowd[place]), VIOMMU_OK);
 		for (unsigned i = 0; i < 3; i++) {
 			vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_RW);
@@ -448,20 +464,100 @@ static void test_thousands(void **state)
 		viommu_leave(crowd[place]);
 		row_equal(calls(r) <= 24, true);
 		row_equal(r->completions, before + 2);
-		for (unsigned i = 0; i < CROWD; i++)
-			assert_int_equal(viommu_channel_free(crowd[i]), VIOMMU_OK);
-		vr_close(r);
+		close_crowd(r);
 	}
+}
+
+/* Sections are still being looked at for a stranger's request. One that has been seen to be closed is opened, and then a
+ * request comes that it holds back. */
+static void test_younger_request(void **state)
+{
+	struct virtio_rig *r = open_crowd(CROWD - 1, 1); /* looked at first */
+
+	row_name = "5.13.6.7 a request while sections are looked at";
+	assert_int_equal(viommu_enter(r->channel[3]), VIOMMU_OK);
+	waits(r, vr_unmap(r, 8, 0x1000, 0x1fff));
+	assert_int_equal(viommu_enter(crowd[CROWD - 1]), VIOMMU_OK);
+	waits(r, vr_unmap(r, 7, 0x1000, 0x1fff));
+	calls(r);
+	calls(r);
+	row_equal(r->completions, 0);
+	viommu_leave(r->channel[3]);
+	calls(r);
+	row_equal(r->completions, 1);
+	viommu_leave(crowd[CROWD - 1]);
+	calls(r);
+	row_equal(r->completions, 2);
+	close_crowd(r);
+	vr_rows_run++;
+}
+
+/* A stranger closes his section after so many calls. Whoever holds the request back still says when it may go on. */
+static void test_stranger_meanwhile(void **state)
+{
+	row_name = "44 a stranger leaves while sections are looked at";
+	for (unsigned n = 0; n < 16; n++) {
+		struct virtio_rig *r = open_crowd(CROWD - 1, 1);
+		unsigned told;
+
+		assert_int_equal(viommu_enter(crowd[0]), VIOMMU_OK);
+		assert_int_equal(viommu_enter(crowd[CROWD - 1]), VIOMMU_OK);
+		waits(r, vr_unmap(r, 7, 0x1000, 0x1fff));
+		for (unsigned i = 0; i < n; i++)
+			row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+		viommu_leave(crowd[0]);
+		calls(r);
+		calls(r);
+		row_equal(r->completions, 0);
+		told = r->g.count[GUEST_ON_WORK];
+		viommu_leave(crowd[CROWD - 1]);
+		row_equal(r->g.count[GUEST_ON_WORK], told + 1);
+		calls(r);
+		row_equal(r->completions, 1);
+		close_crowd(r);
+		vr_rows_run++;
+	}
+}
+
+/* Who waits is told of a section that was opened after another began to wait, too. */
+static void test_second_waiter(void **state)
+{
+	struct virtio_rig *r = vr_open(NULL);
+	unsigned before;
+
+	row_name = "44 a second request, whose section closes first";
+	row_equal(vr_attach(r, 7, 1, 0), ST_OK);
+	row_equal(vr_attach(r, 8, 3, 0), ST_OK);
+	row_equal(vr_map(r, 7, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK);
+	row_equal(vr_map(r, 8, 0x1000, 0x1fff, 0x5000, VR_RW), ST_OK);
+	assert_int_equal(viommu_enter(r->channel[3]), VIOMMU_OK);
+	waits(r, vr_unmap(r, 8, 0x1000, 0x1fff));
+	assert_int_equal(viommu_enter(r->channel[1]), VIOMMU_OK);
+	waits(r, vr_unmap(r, 7, 0x1000, 0x1fff));
+	before = r->g.count[GUEST_ON_WORK];
+	viommu_leave(r->channel[1]);
+	row_equal(r->g.count[GUEST_ON_WORK], before + 1);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_PENDING);
+	row_equal(r->completions, 1);
+	before = r->g.count[GUEST_ON_WORK];
+	viommu_leave(r->channel[3]);
+	row_equal(r->g.count[GUEST_ON_WORK], before + 1);
+	row_equal(viommu_run(r->g.iommu), VIOMMU_OK);
+	row_equal(r->completions, 2);
+	vr_close(r);
+	vr_rows_run++;
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_strangers),    cmocka_unit_test(test_out_of_order),
-		cmocka_unit_test(test_leaves),	     cmocka_unit_test(test_left_before),
-		cmocka_unit_test(test_reset),	     cmocka_unit_test(test_bypass),
-		cmocka_unit_test(test_untold),	     cmocka_unit_test(test_untold_others),
-		cmocka_unit_test(test_untold_steps), cmocka_unit_test(test_thousands),
+		cmocka_unit_test(test_strangers),	cmocka_unit_test(test_out_of_order),
+		cmocka_unit_test(test_leaves),		cmocka_unit_test(test_left_before),
+		cmocka_unit_test(test_reset),		cmocka_unit_test(test_bypass),
+		cmocka_unit_test(test_untold),		cmocka_unit_test(test_untold_others),
+		cmocka_unit_test(test_untold_steps),	cmocka_unit_test(test_thousands),
+		cmocka_unit_test(test_younger_request), cmocka_unit_test(test_stranger_meanwhile),
+		cmocka_unit_test(test_second_waiter),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, vr_count_rows);
