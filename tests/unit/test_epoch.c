@@ -611,6 +611,36 @@ static void looks_at_many_groups(void **state)
 	epoch_fini(&e);
 }
 
+static void drop(struct epoch *e, struct epoch_group *group)
+{
+	epoch_unlist(e, group);
+	memset(group, 0x5a, sizeof(*group));
+}
+
+/* The very group that is the next to renew, and to look at. */
+static void groups_that_go(void **state)
+{
+	static struct epoch_group group[3 * PIECE];
+	struct epoch e;
+	uint64_t target;
+
+	setup_epoch(&e);
+	for (unsigned i = 0; i < 3 * PIECE; i++)
+		setup_group_in(&e,
+			       &group[3 * PIECE - 1 - i]); /* the first one is looked at first */
+	target = epoch_start(&e);
+	assert_int_equal(wait_piece(&e, target), EPOCH_UNKNOWN);
+	drop(&e, &group[PIECE]);
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(wait_piece(&e, target), EPOCH_UNKNOWN);
+	drop(&e, &group[PIECE + 1]);
+	drop(&e, &group[PIECE + 2]);
+	drop(&e, &group[PIECE + 3]);
+	while (wait_piece(&e, target) != EPOCH_PASSED)
+		;
+	epoch_fini(&e);
+}
+
 /* An older epoch than the last one that was waited for, one or the other first. */
 static void older_after_younger(void **state)
 {
@@ -651,6 +681,8 @@ static void older_after_younger(void **state)
 	assert_false(epoch_wait(&e, first, NULL));
 	atomic_store(&s[2].entered, 0);
 	epoch_remove(&e, &s[2]);
+	memset(&s[2], 0x5a, sizeof(s[2]));
+	s[2].entered = 1;
 	epoch_enter(&e, &s[0]);
 	assert_true(epoch_wait(&e, first, NULL));
 	epoch_leave(&e, &s[0]);
@@ -744,6 +776,7 @@ int main(void)
 		cmocka_unit_test(two_wait),
 		cmocka_unit_test(looks_at_many),
 		cmocka_unit_test(looks_at_many_groups),
+		cmocka_unit_test(groups_that_go),
 		cmocka_unit_test(older_after_younger),
 		cmocka_unit_test(the_crowd_wakes_too),
 		cmocka_unit_test(many_in_a_group),
