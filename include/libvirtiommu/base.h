@@ -71,15 +71,16 @@ enum viommu_result {
 /** No PASID: the request carries none. */
 #define VIOMMU_NO_PASID 0xffffffffU
 
-/** A virtual machine: guest memory, allocator, sections. See vm.h. */
+/** A virtual machine: guest memory, allocator, sections. See vm.h. Its regions belong to one thread at a time. */
 struct viommu_vm;
-/** One IOMMU of any engine. See iommu.h. */
+/** One IOMMU of any engine. See iommu.h. Its registers, state and listeners belong to one thread at a time; who asks
+ * where a DMA or a message goes may be on any. */
 struct viommu;
-/** A requester behind an IOMMU. See device.h. */
+/** A requester behind an IOMMU. See device.h. For any number of threads. */
 struct viommu_device;
-/** One thread's way to DMA as (device, PASID). See device.h. */
+/** A way to DMA as (device, PASID), for one thread at a time. See device.h. */
 struct viommu_channel;
-/** Someone who is told of changes. See listener.h. */
+/** Someone who is told of changes. See listener.h. Added, removed and told by the thread that has the registers. */
 struct viommu_listener;
 
 /**

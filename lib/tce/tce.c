@@ -277,7 +277,7 @@ static int reset(struct viommu *u)
 	tce_flush_all(t);
 	t->job = (struct tce_job){ .call = false };
 	tce_begin_telling(t, TCE_ALL, 0, 0, UINT64_MAX, true);
-	return tce_advance(t) && !t->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
+	return tce_advance(t) && !t->quiet.completion.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 static int run(struct viommu *u)

@@ -5,6 +5,7 @@
 
 #include <libvirtiommu/tce.h>
 
+#include "completion.h"
 #include "tce_spec.h"
 #include "unit.h"
 
@@ -141,8 +142,7 @@ enum tce_scope { TCE_ALL, TCE_VIRTUAL_IO, TCE_PE, TCE_NUMBER };
 struct tce_pending {
 	uint64_t token;
 	int64_t status;
-	uint64_t epoch;	       /* sections older than this have to close; 0: nothing does */
-	uint64_t invalidation; /* the last one that a device has to answer */
+	struct completion completion; /* not begun: it waits for nothing */
 	enum tce_scope scope;
 	uint32_t owner; /* TCE_PE */
 };
@@ -199,7 +199,7 @@ struct tce {
 	struct tce_job job;
 	struct tce_pending *pending; /* TCE_PENDING_MAX, in the order in which they came */
 	uint32_t pending_count;
-	struct tce_pending quiet; /* of a reset or restore: calls wait for it; epoch 0: none */
+	struct tce_pending quiet; /* of a reset or restore: calls wait for it; not begun: none */
 	struct tce_use *use;	  /* by PE, as it was when it was gathered */
 	struct tce_use anybody;
 	struct tce_use everybody;

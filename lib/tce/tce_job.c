@@ -556,7 +556,8 @@ int tce_begin(struct viommu *u)
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;
 	t = tce_of(u);
-	if (UNLIKELY(!tce_advance(t) || t->quiet.epoch || t->pending_count == TCE_PENDING_MAX)) {
+	if (UNLIKELY(!tce_advance(t) || t->quiet.completion.epoch ||
+		     t->pending_count == TCE_PENDING_MAX)) {
 		unit_end(u);
 		return VIOMMU_ELIMIT;
 	}

@@ -346,7 +346,7 @@ static int take(struct tce *t, struct state_reader *state, const struct loaded *
 	tce_flush_all(t);
 	t->job = (struct tce_job){ .call = false };
 	tce_begin_telling(t, TCE_ALL, 0, 0, UINT64_MAX, true);
-	return tce_advance(t) && !t->quiet.epoch ? VIOMMU_OK : VIOMMU_PENDING;
+	return tce_advance(t) && !t->quiet.completion.epoch ? VIOMMU_OK : VIOMMU_PENDING;
 }
 
 int tce_restore(struct viommu *u, struct state_reader *state)

@@ -68,13 +68,13 @@ static void gather(struct tce *t)
 
 static bool holds_back(const struct tce_use *use, const struct tce_pending *p)
 {
-	return use->epoch < p->epoch || use->token <= p->invalidation;
+	return use->epoch < p->completion.epoch || use->token <= p->completion.token;
 }
 
 /* As it was gathered. */
 static bool in_use(const struct tce *t, const struct tce_pending *p)
 {
-	if (!p->epoch)
+	if (!p->completion.epoch)
 		return false;
 	if (holds_back(&t->anybody, p))
 		return true;
@@ -84,11 +84,9 @@ static bool in_use(const struct tce *t, const struct tce_pending *p)
 /* From here on nobody begins to use what was taken away. */
 static void start(struct tce *t, struct tce_pending *p)
 {
-	notify_complete(&t->unit);
-	p->epoch = epoch_start(&t->unit.epoch);
-	p->invalidation = 0;
-	if (UNLIKELY(atomic_load(&t->unit.outstanding_count)))
-		p->invalidation = devices_last_token(&t->unit);
+	p->completion.token = 0;
+	completion_start(&t->unit, &p->completion);
+	completion_owed(&t->unit, &p->completion);
 }
 
 /* Whether nobody does; if not, viommu_run() will be worthwhile when that changes. */
@@ -96,8 +94,7 @@ static bool nobody_uses(struct tce *t, const struct tce_pending *p)
 {
 	struct viommu *u = &t->unit;
 
-	if (LIKELY(!atomic_load(&u->outstanding_count) &&
-		   epoch_passed(&u->epoch, p->epoch, &u->self)))
+	if (LIKELY(completion_passed(u, &p->completion)))
 		return true;
 	gather(t);
 	if (!in_use(t, p))
@@ -135,7 +132,7 @@ int tce_finish(struct tce *t, struct tce_pending *p, bool took)
 
 void tce_finish_later(struct tce *t, struct tce_pending *p, bool took)
 {
-	p->epoch = 0;
+	p->completion = (struct completion){ .epoch = 0 };
 	if (took)
 		start(t, p);
 	t->pending[t->pending_count++] = *p;
@@ -147,7 +144,7 @@ void tce_hold_back(struct tce *t)
 	t->quiet = (struct tce_pending){ .scope = TCE_ALL };
 	start(t, &t->quiet);
 	if (notify_settled(&t->unit) && nobody_uses(t, &t->quiet))
-		t->quiet.epoch = 0;
+		t->quiet.completion.epoch = 0;
 }
 
 /* Whatever is in use no more, in order. */
@@ -157,8 +154,8 @@ static void complete_some(struct tce *t)
 
 	gather(t);
 	if (!in_use(t, &t->quiet))
-		t->quiet.epoch = 0;
-	if (t->quiet.epoch)
+		t->quiet.completion.epoch = 0;
+	if (t->quiet.completion.epoch)
 		return;
 	/* at most TCE_PENDING_MAX steps */
 	for (uint32_t i = 0; i < t->pending_count; i++) {
@@ -174,7 +171,7 @@ static void complete_some(struct tce *t)
 
 static bool anything_pending(const struct tce *t)
 {
-	return t->pending_count || t->quiet.epoch;
+	return t->pending_count || t->quiet.completion.epoch;
 }
 
 int tce_complete(struct tce *t, bool done)
@@ -198,6 +195,6 @@ int tce_complete(struct tce *t, bool done)
 void tce_drop_pending(struct tce *t)
 {
 	t->pending_count = 0;
-	t->quiet.epoch = 0;
+	t->quiet.completion.epoch = 0;
 	epoch_done(&t->unit.epoch);
 }
