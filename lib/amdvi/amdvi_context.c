@@ -221,6 +221,9 @@ static int blocked(struct query *q, struct context *c, unsigned reason)
 		return refuse(q, reason);
 	set_kind(c, AMDVI_BLOCKED);
 	c->flags |= bits_put(AMDVI_CONTEXT_REASON, reason);
+	c->key.stage1 = (struct pt_config){
+		.root = q->found.gpa
+	}; /* of no tables: the event may have it */
 	return VIOMMU_OK;
 }
 
@@ -238,8 +241,11 @@ static int parse_entry(struct amdvi *v, struct query *q, const uint64_t raw[4], 
 		return blocked(q, c, reason);
 	if (levels)
 		c->key.stage2 = host_tables(v, raw, levels);
-	if (guest)
-		return parse_guest(v, q, raw, c);
+	if (guest) {
+		int result = parse_guest(v, q, raw, c);
+
+		return result == VIOMMU_OK ? result : blocked(q, c, q->reason);
+	}
 	set_kind(c, levels ? AMDVI_V1 : AMDVI_PASS);
 	return VIOMMU_OK;
 }

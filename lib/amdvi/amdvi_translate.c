@@ -314,7 +314,8 @@ int amdvi_translate(struct viommu *u, struct query *q)
 	case AMDVI_PASS:
 		return pass(v, q, c, false);
 	case AMDVI_BLOCKED:
-		return amdvi_fault(v, q, (unsigned)bits_get(c->flags, AMDVI_CONTEXT_REASON), 0);
+		return amdvi_fault(v, q, (unsigned)bits_get(c->flags, AMDVI_CONTEXT_REASON),
+				   c->key.stage1.root);
 	default:
 		return through_tables(v, q, c);
 	}

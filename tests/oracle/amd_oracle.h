@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * amd_oracle.h - what an AMD IOMMU answers to a DMA, straight from docs/amdvi-notes.md and the rules it refers to: no cache, no
+ * parsed form, one function for one table. Bits are said by their numbers.
+ */
+#ifndef AMD_ORACLE_H
+#define AMD_ORACLE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define AO_BASE	 UINT64_C(0x100000) /* of RAM */
+#define AO_WORDS (256U * 512U)
+
+struct ao_unit {
+	uint64_t *ram; /* AO_WORDS of it */
+	uint64_t efr;
+	uint64_t control;
+	uint64_t devices;   /* base of the device table; 128 entries */
+	uint64_t exclusion; /* base register; limit: */
+	uint64_t exclusion_limit;
+};
+
+struct ao_request {
+	uint32_t id;
+	bool has_pasid;
+	uint32_t pasid;
+	uint64_t address;
+	bool read, write, execute, user;
+};
+
+enum ao_result { AO_DONE, AO_REFUSED, AO_INTERRUPT };
+
+struct ao_answer {
+	enum ao_result result;
+	uint64_t gpa;
+	bool may_read, may_write;
+	/* The event, and which of its bits are certain. */
+	bool event;
+	uint64_t word[2];
+	uint64_t sure[2];
+};
+
+struct ao_answer ao_translate(const struct ao_unit *u, const struct ao_request *q);
+
+#endif
