@@ -234,13 +234,14 @@ static enum riscv_end attempt_translation(struct attempt *a)
 
 /* ---- in order ---- */
 
-/* Keeps what was found; virtual interrupt files are looked up anew, since nobody names them when they change. */
+/* Keeps what was found with its traces; virtual interrupt files are looked up anew, since nobody names them when they
+ * change. */
 static void keep(struct attempt *a)
 {
 	struct query *q = a->q;
 	const struct pt_walk *w = a->c->key.stage1.page_lg2 ? &a->first : &a->second.walk;
 
-	if (q->quiet) {
+	if (a->quiet) {
 		unit_note_piece(&a->v->unit, &q->found);
 		return;
 	}
@@ -299,6 +300,7 @@ int riscv_translate_in(struct riscv *v, struct query *q)
 	if (c->key.kind != RISCV_PASS)
 		return through_tables(v, q, c);
 	riscv_identity(&q->found, q->iova);
+	q->found.perm = riscv_fold(c, q->found.perm);
 	if (q->type != VIOMMU_AT_TRANSLATED && !q->quiet)
 		unit_fill(&v->unit, q);
 	return q->type == VIOMMU_AT_TRANSLATION ? complete(q) : VIOMMU_OK;
