@@ -740,7 +740,7 @@ static void ask(unsigned device, bool channel)
 				    .last = current.iova,
 				    .pasid = current.pv ? current.pid : VIOMMU_NO_PASID,
 				    .access = accesses[current.access],
-				    .type = current.type };
+				    .type = (uint16_t)current.type };
 	struct viommu_fragment f = { 0 };
 	struct viommu_answer answer = { 0 };
 	struct ro_answer a;
