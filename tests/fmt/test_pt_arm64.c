@@ -13,6 +13,18 @@
 
 #include "bits.h"
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define INSTRUMENTED 1
+#endif
+#endif
+#if defined(INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||      \
+	!defined(__OPTIMIZE__)
+enum { SLOW = 8 }; /* one of so many */
+#else
+enum { SLOW = 1 };
+#endif
+
 static struct a64_rig rig;
 static char row[200];
 
@@ -214,7 +226,7 @@ static void each_bit(const struct tree *tree, unsigned n)
 {
 	for (unsigned i = 0; i < tree->n; i++)
 		for (unsigned bit = 0; bit < 64; bit++)
-			for (unsigned r = 0; r < 20; r++)
+			for (unsigned r = 0; r<20; r += SLOW> 1 ? 3 : 1)
 				ask(tree, tree->at[i], BIT(bit), tree->at[i], 0, r);
 }
 
@@ -249,9 +261,10 @@ static void each_pair(const struct tree *tree, unsigned n)
 
 static void every_pair(void **state)
 {
+	const size_t step = SLOW == 1 ? 1 : 3;
 	static const unsigned choices[] = { 0, 0x00b, 0x007, 0x020, 0x0e3, 0x121, 0x253 };
 
-	for (size_t i = 0; i < ARRAY_COUNT(choices); i++)
+	for (size_t i = 0; i < ARRAY_COUNT(choices); i += step)
 		each_tree(choices[i], each_pair);
 }
 
@@ -287,7 +300,7 @@ static void each_chance(const struct tree *tree, unsigned n)
 
 static void by_chance(void **state)
 {
-	for (unsigned i = 0; i < 40; i++)
+	for (unsigned i = 0; i < 40 / SLOW; i++)
 		each_tree((unsigned)chance() % BIT(CHOICES), each_chance);
 }
 
@@ -407,7 +420,7 @@ static void nested(void **state)
 {
 	for (unsigned a = 0; a < SHAPES; a++)
 		for (unsigned b = 0; b < SHAPES; b++)
-			for (unsigned i = 0; i < 6; i++)
+			for (unsigned i = 0; i < (SLOW > 1 ? 1 : 6); i++)
 				one_nest(&shapes[a], &shapes[b], (unsigned)chance() % BIT(CHOICES),
 					 (unsigned)chance() % BIT(CHOICES));
 }
@@ -438,12 +451,12 @@ static void everything_seen(void **state)
 {
 	for (unsigned fault = A64_TRANSLATION; fault <= A64_PERMISSION; fault++) {
 		(void)snprintf(row, sizeof(row), "fault %u", fault);
-		check_that(row, rig.seen[fault][1][A64_IN] > 100);
-		check_that(row, rig.seen[fault][2][A64_IN] > 100);
-		check_that(row, rig.seen[fault][2][A64_TT] > 100);
+		check_that(row, rig.seen[fault][1][A64_IN] > 100 / SLOW);
+		check_that(row, rig.seen[fault][2][A64_IN] > 100 / SLOW);
+		check_that(row, rig.seen[fault][2][A64_TT] > 100 / SLOW);
 	}
-	check_that("found", rig.seen[A64_NONE][0][0] > 100000);
-	check_that("updates of tables", rig.refused_updates > 100);
+	check_that("found", rig.seen[A64_NONE][0][0] > 100000 / SLOW);
+	check_that("updates of tables", rig.refused_updates > 100 / SLOW);
 }
 
 static int setup(void **state)
