@@ -32,6 +32,7 @@ extern "C" {
 	SUITE(ref_call)                                                                            \
 	SUITE(vtd)                                                                                 \
 	SUITE(riscv)                                                                               \
+	SUITE(amdvi)                                                                               \
 	SUITE(smmuv3)                                                                              \
 	SUITE(dma)                                                                                 \
 	SUITE(virtio)                                                                              \

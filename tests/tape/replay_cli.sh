@@ -78,6 +78,14 @@ deviation wide-input-silent (T): 1
 deviation ipa-low-bits (m): 1
 deviation smmu-cached-by-us (T): 1
 deviation bypass-as-asked (T): 1' smmuv3.tape
+expect amdvi 0 'R: 9, mismatches 0
+W: 7, mismatches 0
+T: 5, mismatches 0
+I: 5, mismatches 0
+M: 7, mismatches 0
+m: 3, mismatches 0
+S: 1, mismatches 0
+37 lines, 0 mismatches, 0 deviations: as recorded' amdvi.tape
 expect 'several files' 1 'all 3 files: 171 lines, 1 mismatches, 12 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
@@ -124,6 +132,20 @@ mutate 'message of another requester' legacy.tape I 's/^I ffff fee00010/I 10 fee
 mutate 'message in compatibility format that is altered' legacy.tape I 's/ok fee00000 21/ok fee00000 22/'
 mutate 'destination in bits that are reserved otherwise' legacy.tape I 's/^M 9010 0100310002020000/M 9010 0100310002020001/'
 mutate 'destination in reserved bits that is not left out' legacy.tape I 's/ok fee02000 4031/ok 200fee02000 4031/'
+mutate 'AMD-Vi: register value' amdvi.tape R 's/^R 2020 4 1a/R 2020 4 18/'
+mutate 'AMD-Vi: head' amdvi.tape R 's/^R 2000 8 30/R 2000 8 20/'
+mutate 'AMD-Vi: translated address' amdvi.tape T 's/^\(T .* 1010 .*\) 12000 fff/\1 11000 fff/'
+mutate 'AMD-Vi: less permission' amdvi.tape T 's/^\(T .* 1ff8 2 0\) 3 /\1 2 /'
+mutate 'AMD-Vi: refused' amdvi.tape T 's/^\(T .* 1ff8 2 0\) 3 11000 fff/\1 0 0 0/'
+mutate 'AMD-Vi: page larger than the tables have it' amdvi.tape T 's/^\(T .* 1ff8 2 0 3\) 11000 fff/\1 0 1fffff/'
+mutate 'AMD-Vi: message' amdvi.tape I 's/ok fee03000 4031/ok fee03000 4032/'
+mutate 'AMD-Vi: message refused' amdvi.tape I 's/ok fee03000 4031/fault 0 0/'
+mutate 'AMD-Vi: message of another requester' amdvi.tape I 's/^I ffff fee00000 31/I 10 fee00000 31/;ta;b;:a;s/ 1 ok / 0 ok /'
+mutate 'AMD-Vi: bytes of a log' amdvi.tape m 's/^m 5000 1000000001002020/m 5000 1000000001000020/'
+mutate 'AMD-Vi: bytes not written' amdvi.tape m '/^m 8000/i m 9000 01000000'
+mutate 'AMD-Vi: bytes written that are not recorded' amdvi.tape m '/^m 8000/d'
+mutate 'AMD-Vi: interrupt of the engine' amdvi.tape S 's/^S fee02000 4041/S fee02000 4042/'
+mutate 'AMD-Vi: interrupt that is not recorded' amdvi.tape S '/^S/d'
 mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
 mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
 mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
