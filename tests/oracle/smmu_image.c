@@ -108,7 +108,8 @@ bool si_put(struct si_image *image, uint64_t pa, uint64_t word, enum si_kind kin
 		return false;
 	if (!(image->taken[w / 8] >> (w % 8) & 1)) {
 		image->taken[w / 8] |= (uint8_t)(1U << (w % 8));
-		image->slot[image->n++] = (struct si_slot){ .word = (uint32_t)w, .kind = kind };
+		image->slot[image->n++] =
+			(struct si_slot){ .word = (uint32_t)w, .kind = (uint8_t)kind };
 	}
 	image->mem.words[w] = word;
 	return true;
