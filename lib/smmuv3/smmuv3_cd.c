@@ -128,7 +128,8 @@ static bool is_legal(const struct smmu *s, const struct smmu_ste *ste, const uin
 		return false;
 	if (endian != 0 && !both_off && !(cd[0] & CD0_ENDI) != (endian == 2))
 		return false;
-	return (idr0 & IDR0_ASID16) || bits_get(cd[0], CD0_ASID) <= 0xff;
+	/* where there are no ASIDs, nothing is said of theirs */
+	return one_half || (idr0 & IDR0_ASID16) || bits_get(cd[0], CD0_ASID) <= 0xff;
 }
 
 /* ---- the tables ---- */

@@ -150,6 +150,27 @@ static void cds_are_legal(void **state)
 	}
 }
 
+/* 5.4 ASID: StreamWorld EL2 has none, unless E2H is set. */
+static void asids_of_el2(void **state)
+{
+	static const uint64_t off[6] = { IDR0_ASID16 };
+
+	for (unsigned e2h = 0; e2h < 2; e2h++) {
+		open_cd(off, NULL);
+		sm_write(&r, SMMU_CR0, 4, 0);
+		sm_run(&r);
+		sm_write(&r, SMMU_CR2, 4, e2h);
+		sm_write(&r, SMMU_CR0, 4, CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN);
+		sm_run(&r);
+		sm_put_ste(&r, SID, SM_STE0(STE_CONFIG_S1) | sm_cd(&r, 0x105, root, 0),
+			   SM_PUT(STE1_STRW, STRW_EL2), 0, 0);
+		assert_int_equal(
+			guest_dma(guest_device(&r.g, SID), IOVA, VIOMMU_READ).answer.reason,
+			e2h ? C_BAD_CD : 0);
+		sm_close(&r);
+	}
+}
+
 /* ---- 3.9: substreams ---- */
 
 #define FMT(value)   SM_PUT(STE0_S1FMT, value)
@@ -365,8 +386,10 @@ static void dirty(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(cds_are_legal),
+					    cmocka_unit_test(asids_of_el2),
 					    cmocka_unit_test(substreams_are_found),
-					    cmocka_unit_test(halves), cmocka_unit_test(overrides),
+					    cmocka_unit_test(halves),
+					    cmocka_unit_test(overrides),
 					    cmocka_unit_test(dirty) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
