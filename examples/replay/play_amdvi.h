@@ -6,6 +6,7 @@
 #include <libvirtiommu/amdvi.h>
 #include <libvirtiommu/irq.h>
 
+#include "history.h"
 #include "player.h"
 #include "table.h"
 
@@ -21,6 +22,8 @@ struct amdvi_source {
 struct amdvi_play {
 	struct viommu *iommu;
 	struct amdvi_source *sources;
+	struct history history;
+	uint64_t head; /* of the command buffer, before an event */
 	/* Messages of the engine's own during this event; more are counted only. */
 	struct {
 		uint64_t address;
@@ -35,5 +38,11 @@ void amdvi_free_sources(struct player *player);
 /* play_amdvi_effects.c: m and S lines. */
 void amdvi_settle_written(struct player *player, const struct tape_line *event);
 void amdvi_settle_sent(struct player *player, const struct tape_line *event);
+/* play_amdvi_watch.c: follows the guest's invalidations, around each register write. */
+void amdvi_watch_before(struct player *player);
+void amdvi_watch_after(struct player *player, const struct tape_line *write);
+void amdvi_forget_all(struct player *player);
+/* The domain of a requester, as its entry says now. */
+uint32_t amdvi_domain(const struct player *player, uint32_t rid);
 
 #endif

@@ -93,6 +93,7 @@ struct amdvi {
 	/* The thread that owns the registers. */
 	struct ring_commands commands; /* CmdRun says whether they are executed */
 	struct completion wait;	       /* of the COMPLETION_WAIT at the head */
+	bool unsynced;		       /* something was invalidated, and nobody has waited for it */
 	struct deferred deferred;      /* no status bit: the VMM is told */
 
 	_Atomic uint32_t timed_out; /* devices whose time-out is not logged yet */

@@ -9,6 +9,7 @@
 
 void amdvi_forget(struct amdvi *v, bool mode)
 {
+	v->unsynced = true;
 	notify_forget(&v->unit, true, mode);
 }
 
@@ -33,6 +34,7 @@ void amdvi_invalidate_device(struct amdvi *v, uint32_t id)
 	amdvi_invalidate_interrupts(v, id);
 	if (!device)
 		return;
+	v->unsynced = true;
 	unit_forget_device(device, true);
 	notify_device_changed(&v->unit, device);
 	device_put(device);
@@ -58,6 +60,7 @@ static void flush(struct amdvi *v, const struct domain_match *which, uint64_t fi
 	uint32_t pasid = which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id;
 	bool all = first == 0 && last == UINT64_MAX;
 
+	v->unsynced = true;
 	unit_pay(&v->unit, all ? domains_flush(&v->unit.domains, which)
 			       : domains_flush_range(&v->unit.domains, which, first, last, leaf));
 	probe_invalidation(&v->unit, all ? COUNT_DOMAINS : COUNT_RANGES, NULL, which->group, pasid,

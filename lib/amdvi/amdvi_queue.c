@@ -105,6 +105,7 @@ static enum ring_executed wait_for_all(struct amdvi *v, const uint64_t *word)
 		return RING_WAITING;
 	log_time_outs(v);
 	v->wait = (struct completion){ .epoch = 0 };
+	v->unsynced = false;
 	if ((word[0] & AMD_WAIT_S) && !mem_store(v->unit.vm, address, &word[1], 1))
 		return error(v, AMD_COMMAND_HARDWARE_ERROR, address);
 	if (word[0] & AMD_WAIT_I)
@@ -271,6 +272,8 @@ static enum ring_executed run_commands(struct amdvi *v)
 	regs_put(&v->regs, AMD_CMD_HEAD, ring_register(&v->commands.ring, v->commands.head));
 	if (executed == RING_ERROR)
 		regs_clear_bits(&v->regs, AMD_STATUS, AMD_ST_CMD_RUN);
+	if (v->unsynced) /* nobody has waited for it, but channels shall notice */
+		epoch_start(&v->unit.epoch);
 	return executed;
 }
 

@@ -235,6 +235,25 @@ static void test_part_of_a_page(void **state)
 	ar_close(&r);
 }
 
+/* Nobody has waited for it, but channels notice: a guest that polls the head sees what it says. */
+static void test_without_a_wait(void **state)
+{
+	struct viommu_channel *channel;
+
+	(void)state;
+	open_rig(0, 0);
+	channel = guest_channel(&r.g, device, VIOMMU_NO_PASID);
+	assert_int_equal(guest_channel_dma(channel, VIOMMU_NO_PASID, IOVA, VIOMMU_READ).f.gpa,
+			 TARGET);
+	ar_map(&r, root, LEVELS, IOVA, OTHER, 1, AR_RW);
+	ar_command(&r, AR_PAGES(DOMAIN), IOVA);
+	assert_int_equal(ar_kick(&r), OK);
+	assert_int_equal(ar_read(&r, AMD_CMD_HEAD, 8), 16);
+	assert_int_equal(guest_channel_dma(channel, VIOMMU_NO_PASID, IOVA, VIOMMU_READ).f.gpa,
+			 OTHER);
+	ar_close(&r);
+}
+
 /* ---- COMPLETION_WAIT (2.4.1) ---- */
 
 /* S stores 64 bits; I sets ComWaitInt, and the message goes out only with the enable, once until it is cleared. */
@@ -430,12 +449,12 @@ static void test_timeout(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_legal),	 cmocka_unit_test(test_no_iotlb),
-		cmocka_unit_test(test_effects),	 cmocka_unit_test(test_part_of_a_page),
-		cmocka_unit_test(test_wait),	 cmocka_unit_test(test_hardware_errors),
-		cmocka_unit_test(test_pointers), cmocka_unit_test(test_start_and_wrap),
-		cmocka_unit_test(test_budget),	 cmocka_unit_test(test_iotlb),
-		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_legal),		cmocka_unit_test(test_no_iotlb),
+		cmocka_unit_test(test_effects),		cmocka_unit_test(test_part_of_a_page),
+		cmocka_unit_test(test_without_a_wait),	cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_hardware_errors), cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_start_and_wrap),	cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_iotlb),		cmocka_unit_test(test_timeout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

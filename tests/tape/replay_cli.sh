@@ -86,6 +86,12 @@ M: 7, mismatches 0
 m: 3, mismatches 0
 S: 1, mismatches 0
 37 lines, 0 mismatches, 0 deviations: as recorded' amdvi.tape
+expect amdvi-lazy 0 'T: 4, mismatches 0
+I: 3, mismatches 0
+m: 1, mismatches 0
+deviation cached-by-us (T I): 2
+deviation cached-by-recorder (T): 1
+23 lines, 0 mismatches, 3 deviations: as recorded' amdvi-lazy.tape
 expect 'several files' 1 'all 3 files: 171 lines, 1 mismatches, 12 deviations: DIFFERENT' legacy.tape stale.tape legacy.tape
 
 # ---- one line altered is one mismatch ----
@@ -146,6 +152,7 @@ mutate 'AMD-Vi: bytes not written' amdvi.tape m '/^m 8000/i m 9000 01000000'
 mutate 'AMD-Vi: bytes written that are not recorded' amdvi.tape m '/^m 8000/d'
 mutate 'AMD-Vi: interrupt of the engine' amdvi.tape S 's/^S fee02000 4041/S fee02000 4042/'
 mutate 'AMD-Vi: interrupt that is not recorded' amdvi.tape S '/^S/d'
+mutate 'AMD-Vi: an entry that was invalidated' amdvi-lazy.tape I 's/ok fee03000 4033/ok fee03000 4032/'
 mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
 mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
 mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
