@@ -26,6 +26,11 @@ static uint64_t word_of(const uint8_t *data)
 	return word;
 }
 
+static bool has_process(const struct tape_line *event)
+{
+	return event->kind == TAPE_T && event->pasid != VIOMMU_NO_PASID;
+}
+
 /* A fault record of the recorder's: PV is always 1, and reads have the type of writes. The rest has to be right. */
 static bool record_deviates(struct player *p, const struct tape_line *event,
 			    const struct tape_line *e, const uint8_t *now)
@@ -34,11 +39,11 @@ static bool record_deviates(struct player *p, const struct tape_line *event,
 	uint64_t ours = word_of(now);
 	uint64_t differs = theirs ^ ours;
 
-	if (event->kind != TAPE_T || e->bytes != RECORD_BYTES ||
+	if ((event->kind != TAPE_T && event->kind != TAPE_MSI) || e->bytes != RECORD_BYTES ||
 	    memcmp(e->data + 8, now + 8, RECORD_BYTES - 8) != 0 ||
 	    (differs & ~(RECORD_PV | RECORD_TTYP)))
 		return false;
-	if ((differs & RECORD_PV) && !((theirs & RECORD_PV) && event->pasid == VIOMMU_NO_PASID))
+	if ((differs & RECORD_PV) && !((theirs & RECORD_PV) && !has_process(event)))
 		return false;
 	if ((differs & RECORD_TTYP) &&
 	    ((theirs & RECORD_TTYP) != TTYP(3) || (ours & RECORD_TTYP) != TTYP(2) ||

@@ -120,7 +120,9 @@ void rv_start(struct riscv_rig *r, uint32_t fctl, enum riscv_mode mode)
 
 void rv_put_as(struct riscv_rig *r, uint64_t gpa, uint64_t word, bool big_endian)
 {
-	guest_put64(&r->g, gpa, big_endian ? __builtin_bswap64(word) : word);
+	/* devices may be reading it */
+	__atomic_store_n((uint64_t *)guest_at(&r->g, gpa),
+			 big_endian ? htobe64(word) : htole64(word), __ATOMIC_RELEASE);
 }
 
 void rv_put(struct riscv_rig *r, uint64_t gpa, uint64_t word)

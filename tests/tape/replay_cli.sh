@@ -57,6 +57,17 @@ GW: 13, mismatches 0
 GRD: 6, mismatches 0
 GI: 5, mismatches 0
 GL: 6, mismatches 0' its.tape
+expect riscv 0 'R: 12, mismatches 0
+W: 14, mismatches 0
+X: 2, mismatches 0
+T: 7, mismatches 0
+MSI: 3, mismatches 0
+m: 6, mismatches 0
+S: 2, mismatches 0
+WSI: 1, mismatches 0
+deviation pv-always (m): 4
+deviation ttyp-of-reads (m): 2
+56 lines, 0 mismatches, 6 deviations: as recorded' riscv.tape
 expect virtio 0 'P: 3, mismatches 0
 X: 5, mismatches 0
 F: 1, mismatches 0
@@ -156,6 +167,21 @@ mutate 'AMD-Vi: an entry that was invalidated' amdvi-lazy.tape I 's/ok fee03000 
 mutate 'queue address that is neither' legacy.tape R 's/^R 90 8 0/R 90 8 2000/'
 mutate 'cached without an earlier answer' lazy.tape T '0,/^T 10 ffffffff 40 2 0 3/{/^T 10 ffffffff 40 2 0 3/d};s/^T 10 ffffffff 10c0 2 0 3 11000 fff/T 10 ffffffff 10c0 2 0 3 14000 fff/'
 mutate 'reason that no legacy reason stands for' lazy.tape R 's/^R 22c 4 80000005/R 22c 4 80000007/'
+
+mutate 'RISC-V: register' riscv.tape R 's/^R 20 4 2/R 20 4 1/'
+mutate 'RISC-V: address' riscv.tape T 's/^\(T 8 .* 5010 .*\) 90000000 fff/\1 90002000 fff/'
+mutate 'RISC-V: permission' riscv.tape T 's/^\(T 8 .* 5020 1 0\) 1 /\1 3 /'
+mutate 'RISC-V: page' riscv.tape T 's/^\(T 8 .* 5010 .*\) fff$/\1 1fff/'
+mutate 'RISC-V: cause of a fault' riscv.tape m 's/^m 80003020 0f/m 80003020 0d/'
+mutate 'RISC-V: type of a read' riscv.tape m 's/^\(m 80003000 0d0000000d\)/m 80003000 0d00000005/;ta;b;:a;n;ba'
+mutate 'RISC-V: data of a fence' riscv.tape m 's/^m 80007000 77/m 80007000 78/'
+mutate 'RISC-V: fence that is not recorded' riscv.tape m '/^m 80007000/d'
+mutate 'RISC-V: interrupt in memory' riscv.tape m 's/^m 8000d000 0002/m 8000d000 0004/'
+mutate 'RISC-V: message' riscv.tape S '0,/^S/s/^S 0 0/S 0 1/'
+mutate 'RISC-V: message that is not recorded' riscv.tape S '0,/^S/{/^S/d}'
+mutate 'RISC-V: wire' riscv.tape WSI 's/^WSI 1 1/WSI 2 1/'
+mutate 'RISC-V: wire that is not recorded' riscv.tape WSI '/^WSI/d'
+mutate 'RISC-V: interrupt file' riscv.tape MSI 's/^MSI 9 21000 4 7 ok/MSI 9 21000 4 7 fault/'
 
 mutate 'ITS register' its.tape GR 's/^GR 90 4 60/GR 90 4 80/'
 mutate 'LPI at another redistributor' its.tape GL '0,/^GL 0 2000 1/s/^GL 0 2000 1/GL 1 2000 1/'
