@@ -88,7 +88,7 @@ VIOMMU_API int viommu_free(struct viommu *iommu);
 VIOMMU_API struct viommu_vm *viommu_get_vm(const struct viommu *iommu);
 
 /**
- * What an IOMMU is: "vtd", "smmuv3", "virtio", "its", "lpis".
+ * What an IOMMU is: "vtd", "smmuv3", "riscv", "virtio", "its", "lpis".
  *
  * Any thread, any time.
  * @param iommu  the IOMMU

@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include <libvirtiommu/observe.h>
+
 #include "riscv_rig.h"
 
 #define DEVICE 0x10U
@@ -153,12 +155,26 @@ static void test_off(void **state)
 	rv_close(&r);
 }
 
+/* 3.2: every cause is in words. */
+static void test_texts(void **state)
+{
+	unsigned texts = 0;
+
+	(void)state;
+	open_rig(0, 0);
+	for (unsigned cause = 0; cause < 511; cause++)
+		texts += viommu_reason_text(r.g.iommu, cause) != viommu_reason_text(r.g.iommu, 511);
+	assert_int_equal(texts, 11 + 19 + 1); /* and 0 */
+	rv_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_types),	     cmocka_unit_test(test_dtf),
 		cmocka_unit_test(test_quiet),	     cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_memory_fault), cmocka_unit_test(test_off),
+		cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
