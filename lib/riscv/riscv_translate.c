@@ -37,8 +37,8 @@ struct attempt {
 	bool quiet;
 	struct mem_place *place;
 	/* out */
-	struct pt_walk first; /* if there is a first stage */
-	struct riscv_second second;
+	struct pt_walk *first; /* config NULL: there is no first stage */
+	struct riscv_second *second;
 	struct translation found;
 	unsigned cause;
 	uint64_t iotval2;
@@ -74,7 +74,7 @@ static enum pt_end walk_first(const struct attempt *a, struct pt_walk *w)
 /* Why a first-stage walk refused. */
 static enum riscv_end first_refused(struct attempt *a, enum pt_end end)
 {
-	const struct pt_walk *w = &a->first;
+	const struct pt_walk *w = a->first;
 	uint64_t implicit = RISCV_IOTVAL2_IMPLICIT;
 
 	switch (end) {
@@ -95,7 +95,7 @@ static enum riscv_end first_refused(struct attempt *a, enum pt_end end)
 
 static enum riscv_end first_stage(struct attempt *a)
 {
-	struct pt_walk *w = &a->first;
+	struct pt_walk *w = a->first;
 	struct table_place start;
 	enum pt_end end;
 
@@ -126,8 +126,8 @@ static enum riscv_end first_stage(struct attempt *a)
 /* Two stages make one answer: the smaller block, and what both permit. */
 static void combine(struct attempt *a, uint64_t gpa)
 {
-	const struct translation *below = &a->second.found;
-	unsigned leaf = a->first.config ? a->found.leaf_lg2 : below->leaf_lg2;
+	const struct translation *below = &a->second->found;
+	unsigned leaf = a->first->config ? a->found.leaf_lg2 : below->leaf_lg2;
 	unsigned lg2 = a->found.size_lg2 < below->size_lg2 ? a->found.size_lg2 : below->size_lg2;
 
 	a->found.iova = a->q->iova & ~bits_low(lg2);
@@ -144,17 +144,17 @@ static enum riscv_end second_stage(struct attempt *a)
 	uint64_t gpa = a->found.gpa | (a->q->iova & bits_low(a->found.size_lg2));
 	enum riscv_end end;
 
-	a->second = (struct riscv_second){ .context = a->c,
-					   .query = a->q,
-					   .place = a->place,
-					   .gpa = gpa,
-					   .need = a->need,
-					   .dirty = (uint8_t)(a->dirty & a->found.perm),
-					   .quiet = a->quiet };
-	end = riscv_second(a->v, &a->second);
+	*a->second = (struct riscv_second){ .context = a->c,
+					    .query = a->q,
+					    .place = a->place,
+					    .gpa = gpa,
+					    .need = a->need,
+					    .dirty = (uint8_t)(a->dirty & a->found.perm),
+					    .quiet = a->quiet };
+	end = riscv_second(a->v, a->second);
 	if (end == RISCV_REFUSED) {
-		a->cause = a->second.cause;
-		a->iotval2 = a->second.iotval2;
+		a->cause = a->second->cause;
+		a->iotval2 = a->second->iotval2;
 	}
 	if (end == RISCV_THERE)
 		combine(a, gpa);
@@ -165,8 +165,8 @@ static enum riscv_end both_stages(struct attempt *a)
 {
 	enum riscv_end end = RISCV_THERE;
 
-	a->first.config = NULL;
-	a->second.file = false;
+	a->first->config = NULL;
+	a->second->file = false;
 	riscv_identity(&a->found, a->q->iova);
 	if (a->c->key.stage1.page_lg2)
 		end = first_stage(a);
@@ -239,23 +239,27 @@ static enum riscv_end attempt_translation(struct attempt *a)
 static void keep(struct attempt *a)
 {
 	struct query *q = a->q;
-	const struct pt_walk *w = a->c->key.stage1.page_lg2 ? &a->first : &a->second.walk;
+	const struct pt_walk *w = a->c->key.stage1.page_lg2 ? a->first : &a->second->walk;
 
 	if (a->quiet) {
 		unit_note_piece(&a->v->unit, &q->found);
 		return;
 	}
-	if (a->second.file)
+	if (a->second->file)
 		q->cacheable = false;
 	unit_fill(&a->v->unit, q);
-	if (!a->second.file)
+	if (!a->second->file)
 		unit_table_fill(&a->v->unit, q, w);
 }
 
 static int through_tables(struct riscv *v, struct query *q, const struct context *c)
 {
 	struct mem_place place = MEM_NOWHERE;
-	struct attempt a = { .v = v, .q = q, .c = c, .place = &place };
+	struct riscv_second second;
+	struct pt_walk first;
+	struct attempt a = {
+		.v = v, .q = q, .c = c, .place = &place, .first = &first, .second = &second
+	};
 	enum riscv_end end = q->type == VIOMMU_AT_TRANSLATION ? attempt_translation(&a)
 							      : attempt(&a, q->access, false);
 
@@ -263,7 +267,7 @@ static int through_tables(struct riscv *v, struct query *q, const struct context
 		return riscv_fault(v, q, a.cause, a.iotval2);
 	if (end == RISCV_MRIF) {
 		q->cacheable = false;
-		q->found = a.second.found;
+		q->found = second.found;
 		return VIOMMU_INTERRUPT;
 	}
 	q->found = a.found;
