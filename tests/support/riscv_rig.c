@@ -13,7 +13,7 @@
 static void on_msi(void *opaque, uint64_t address, uint32_t data)
 {
 	struct riscv_rig *r = opaque;
-	unsigned n = r->g.count[GUEST_ON_MSI]++;
+	unsigned n = __atomic_fetch_add(&r->g.count[GUEST_ON_MSI], 1, __ATOMIC_RELAXED);
 
 	if (n < GUEST_LOG)
 		r->g.msi[n] = (struct guest_msi){ address, data };
@@ -30,7 +30,7 @@ static void on_work(void *opaque)
 {
 	struct riscv_rig *r = opaque;
 
-	r->g.count[GUEST_ON_WORK]++;
+	__atomic_fetch_add(&r->g.count[GUEST_ON_WORK], 1, __ATOMIC_RELAXED);
 }
 
 static void on_message(void *opaque, const char *text)
