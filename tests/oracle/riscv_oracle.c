@@ -703,18 +703,21 @@ void ro_record(const struct ro_unit *u, const struct ro_request *q, const struct
 	record[3] = a->iotval2;
 }
 
-bool ro_deliver(struct ro_unit *u, const struct ro_answer *a, uint64_t address, uint32_t data)
+enum ro_delivered ro_deliver(struct ro_unit *u, const struct ro_answer *a, uint64_t address,
+			     uint32_t data)
 {
-	uint64_t pa = a->mrif + data / 64 * 16, pending;
 	bool be_page = bit(address, 2);
+	uint64_t pa, pending;
 
 	if (field(address, 11, 3) || (be_page && !cap(u, RO_CAP_END)))
-		return false;
+		return RO_IGNORED;
 	if (be_page)
 		data = __builtin_bswap32(data);
+	if (data >> 11)
+		return RO_IGNORED;
 	pa = a->mrif + data / 64 * 16;
-	if (data >> 11 || !load(u, pa, 8, false, &pending))
-		return false;
+	if (!load(u, pa, 8, false, &pending))
+		return RO_MRIF_FAULT;
 	store(u, pa, 8, false, pending | UINT64_C(1) << data % 64);
-	return true;
+	return RO_NOTICE;
 }

@@ -85,8 +85,10 @@ struct ro_answer ro_translate(struct ro_unit *unit, const struct ro_request *req
 void ro_record(const struct ro_unit *unit, const struct ro_request *request,
 	       const struct ro_answer *answer, uint64_t record[4]);
 
-/* A write of 4 bytes to an interrupt file in an MRIF page: whether there is a notice. */
-bool ro_deliver(struct ro_unit *unit, const struct ro_answer *answer, uint64_t address,
-		uint32_t data);
+/* A write of 4 bytes to an interrupt file in an MRIF page: it is ignored, there is a notice, or its memory cannot be accessed
+ * (cause 264). */
+enum ro_delivered { RO_IGNORED, RO_NOTICE, RO_MRIF_FAULT };
+enum ro_delivered ro_deliver(struct ro_unit *unit, const struct ro_answer *answer, uint64_t address,
+			     uint32_t data);
 
 #endif

@@ -713,6 +713,7 @@ static void deliver(unsigned device, const struct ro_answer *a)
 	uint64_t address =
 		(current.iova & ~UINT64_C(0xfff)) | (one_in(4) ? pick(0x400) * 4 : pick(2) * 4);
 	struct viommu_msi got;
+	enum ro_delivered expected;
 	bool notice, same;
 	int result;
 
@@ -720,8 +721,19 @@ static void deliver(unsigned device, const struct ro_answer *a)
 		return;
 	if ((address & 4) && one_in(2))
 		data = __builtin_bswap32(data);
-	notice = ro_deliver(&m.o, a, address, data);
+	expected = ro_deliver(&m.o, a, address, data);
+	notice = expected == RO_NOTICE;
 	result = viommu_remap_msi(m.iommu, m.id[device], address, data, 0, &got);
+	if (expected == RO_MRIF_FAULT) {
+		check_eq("refused", result, VIOMMU_FAULT);
+		check_eq("its cause", got.reason, 264);
+		total.causes[264]++;
+		m.head = (uint32_t)get(R_FQT, 4); /* recorded, unless DTF is set */
+		set(R_FQH, 4, m.head);
+		check_memory(a, &same);
+		check_that("memory", same);
+		return;
+	}
 	check_eq("delivered", result, VIOMMU_OK);
 	check_eq("notice", got.flags & VIOMMU_MSI_NOTIFY, notice ? VIOMMU_MSI_NOTIFY : 0);
 	if (notice) {
