@@ -338,3 +338,99 @@ struct ao_answer ao_translate(const struct ao_unit *u, const struct ao_request *
 	}
 	return a;
 }
+
+/* ---- interrupts (2.2.5) ---- */
+
+#define I (1U << 19)
+
+static struct ao_interrupt abort_with(const struct ao_message *m, unsigned code, uint32_t flags,
+				      uint64_t address, bool shown)
+{
+	return (struct ao_interrupt){
+		.result = AO_REFUSED,
+		.event = shown,
+		.word = { m->id | (uint64_t)code << 60 | (uint64_t)flags << 32, address },
+		.sure = { 0xffff | UINT64_C(0xf) << 60 | (uint64_t)(I | PR | PE | RZ) << 32,
+			  code == TABLE_HARDWARE ? ~UINT64_C(15) : ~UINT64_C(3) }
+	};
+}
+
+static struct ao_interrupt as_it_came(void)
+{
+	return (struct ao_interrupt){ .result = AO_DONE, .unchanged = true };
+}
+
+/* What an entry makes of a message; w[1]: of those with 128 bits. */
+static struct ao_interrupt apply(const struct ao_unit *u, const struct ao_message *m,
+				 const uint64_t w[2], bool wide, bool shown)
+{
+	bool bad = BITS_OF(w[0], 4, 2) >= 2 || BIT_OF(w[0], 7);
+
+	shown = shown && !BIT_OF(w[0], 1);
+	if (!BIT_OF(w[0], 0))
+		return abort_with(m, PAGE_FAULT, I, m->address, shown);
+	/* of the wide form 63:32 of the first word are the host's, and so is the root of the guest form */
+	bad = bad || (wide ? BITS_OF(w[1], 11, 8) || BITS_OF(w[1], 55, 52) : BITS_OF(w[0], 31, 24));
+	if (bad)
+		return abort_with(m, PAGE_FAULT, I | PR | RZ, m->address, shown);
+	return (struct ao_interrupt){
+		.result = AO_DONE,
+		.vector = (unsigned)(wide ? BITS_OF(w[1], 7, 0) : BITS_OF(w[0], 23, 16)),
+		.delivery = (unsigned)BITS_OF(w[0], 4, 2),
+		.logical = BIT_OF(w[0], 6),
+		.destination = (uint32_t)(!wide			   ? BITS_OF(w[0], 15, 8)
+					  : BIT_OF(u->control, 50) ? BITS_OF(w[1], 63, 56) << 24 |
+									     BITS_OF(w[0], 31, 8)
+								   : BITS_OF(w[0], 15, 8)),
+		.level = BIT_OF(m->data, 15),
+		.hint = BIT_OF(m->address, 3)
+	};
+}
+
+struct ao_interrupt ao_remap(const struct ao_unit *u, const struct ao_message *m)
+{
+	static const uint8_t pass[8] = { [4] = 58, [5] = 56, [7] = 57 };
+	unsigned type = m->data >> 8 & 7;
+	bool wide = BIT_OF(u->control, 17);
+	uint64_t d[4], w[2] = { 0, 0 }, at;
+	uint64_t *word;
+	unsigned length;
+
+	if (m->id >= 128)
+		return abort_with(m, ILLEGAL_DTE, I, m->address, true);
+	for (unsigned i = 0; i < 4; i++)
+		d[i] = *word_at(u, u->devices + m->id * 32 + i * 8);
+	if (!BIT_OF(d[2], 0))
+		return as_it_came();
+	if (BITS_OF(d[2], 53, 52) || BITS_OF(d[3], 14, 0))
+		return abort_with(m, ILLEGAL_DTE, I | RZ, m->address, true);
+	if (type == 2)
+		return as_it_came();
+	if (type > 1)
+		return pass[type] && BIT_OF(d[2], pass[type]) && !BIT_OF(m->address, 2)
+			       ? as_it_came()
+			       : abort_with(m, 0, 0, 0, false);
+	switch (BITS_OF(d[2], 61, 60)) {
+	case 0:
+		return abort_with(m, 0, 0, 0, false);
+	case 1:
+		return as_it_came();
+	case 3:
+		return abort_with(m, ILLEGAL_DTE, I | RZ, m->address, true);
+	}
+	length = (unsigned)BITS_OF(d[2], 4, 1);
+	if (length > 11)
+		return abort_with(m, ILLEGAL_DTE, I, m->address, true);
+	if ((m->data & 0x7ff) >> length)
+		return abort_with(m, PAGE_FAULT, I, m->address, !BIT_OF(d[2], 5));
+	at = (d[2] & UINT64_C(0x000fffffffffffc0)) + (m->data & 0x7ff) * (wide ? 16U : 4U);
+	for (unsigned i = 0; i < (wide ? 2U : 1U); i++) {
+		word = word_at(u, (at & ~UINT64_C(7)) + i * 8);
+		if (!word)
+			return abort_with(m, TABLE_HARDWARE, I, at, true);
+		w[i] = *word;
+	}
+	if (!wide)
+		w[0] = at & 4 ? w[0] >> 32 : w[0] & UINT32_MAX;
+	return apply(u, m, w, wide, !BIT_OF(d[2], 5));
+}

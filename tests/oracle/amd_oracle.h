@@ -43,4 +43,26 @@ struct ao_answer {
 
 struct ao_answer ao_translate(const struct ao_unit *u, const struct ao_request *q);
 
+/* ---- interrupts (2.2.5) ---- */
+
+struct ao_message {
+	uint32_t id; /* of who sends it */
+	uint64_t address;
+	uint32_t data;
+};
+
+struct ao_interrupt {
+	enum ao_result result;
+	bool unchanged; /* it is delivered as it came */
+	uint32_t destination;
+	unsigned vector, delivery;
+	bool logical, level, hint;
+	bool event;
+	uint64_t word[2];
+	uint64_t sure[2];
+};
+
+/* Of entries that are not in guest form. */
+struct ao_interrupt ao_remap(const struct ao_unit *u, const struct ao_message *m);
+
 #endif
