@@ -254,11 +254,12 @@ static enum ring_executed run_queue(struct smmu *s)
 	if (!(regs_get(&s->regs, SMMU_CR0) & CR0_CMDQEN) || smmu_gerror_active(s, GERROR_CMDQ))
 		return RING_DONE;
 	tail = position_of(s, SMMU_CMDQ_PROD);
-	if (tail == s->commands.head && !s->commands.held)
+	if (tail == s->commands.head && !s->commands.held && LIKELY(!s->unit.nestings))
 		return RING_DONE;
 	executed = ring_run(&s->unit, &s->commands, tail, execute);
-	if (s->unit.nestings) {
-		notify_settled(&s->unit); /* also of what no SYNC follows */
+	if (s->unit.nestings) { /* what no SYNC follows is handed over, too */
+		if (!notify_settled(&s->unit) && executed == RING_DONE)
+			executed = RING_WAITING;
 		if (host_refused(s))
 			executed = error(s, CERROR_ILL);
 	}

@@ -67,6 +67,15 @@ int smmu_report(struct viommu *u, struct viommu_device *device, const uint64_t *
 
 /* ---- commands ---- */
 
+/* An STE is read again, and installed if it is another one; what the host has read of its context descriptors goes, too. */
+static void forget_structures(struct smmu *s, const uint64_t *word, unsigned lg2)
+{
+	uint32_t mask = (uint32_t)bits_low(lg2);
+	uint32_t sid = (uint32_t)bits_get(word[0], CMD_SID);
+
+	nesting_each_command(&s->unit, sid & ~mask, sid | mask, CMD_CFGI_CD_ALL);
+}
+
 void smmu_hand_over(struct smmu *s, unsigned op, const uint64_t *word)
 {
 	/* what removes entries of a second stage removes those that hang on it; the host has another one */
@@ -92,11 +101,17 @@ void smmu_hand_over(struct smmu *s, unsigned op, const uint64_t *word)
 	case CMD_NSNH_ALL:
 		nesting_command(&s->unit, word);
 		return;
+	case CMD_CFGI_STE: /* 4.3.1: with all that hangs on it */
+		forget_structures(s, word, 0);
+		return;
+	case CMD_CFGI_RANGE:
+		forget_structures(s, word, (unsigned)bits_get(word[1], CMD_CFGI_RANGE_OF) + 1);
+		return;
 	case CMD_S12_VMALL:
 	case CMD_S2_IPA:
 		nesting_command(&s->unit, everything);
 		return;
-	default: /* the STE is read again; EL2 is not nested */
+	default: /* EL2 is not nested */
 		return;
 	}
 }

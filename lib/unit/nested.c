@@ -31,7 +31,7 @@ struct nested {
 	struct viommu_nested_stage stage; /* with VIOMMU_MODE_TRANSLATE; bytes 0: none */
 	uint32_t count;
 	struct viommu_nested_range range[RANGES];
-	uint32_t position[RANGES]; /* of the command that a range comes from */
+	struct command_origin origin[RANGES]; /* the command that a range comes from */
 };
 
 struct viommu_nesting {
@@ -43,7 +43,7 @@ struct viommu_nesting {
 	struct nested *due;
 	uint32_t count;
 	uint64_t command[COMMANDS][2];
-	uint32_t position[COMMANDS];
+	struct command_origin origin[COMMANDS];
 };
 
 static_assert(sizeof(struct viommu_nested_stage) == 40, "layout is frozen");
@@ -51,41 +51,50 @@ static_assert(sizeof(struct viommu_nested_range) == 24, "layout is frozen");
 
 /* ---- what was not taken ---- */
 
-/* Rings only turn when their commands are done, and this is asked before: the first is the one nearest to the head. */
-static void refused(struct viommu *u, uint32_t position)
+/* The first of the commands counts, whoever is asked first: the ring executes all from there again. */
+static void refused(struct viommu *u, const struct command_origin *from)
 {
-	if (u->refused_at == COMMAND_NONE)
-		u->refused_at = position;
+	if (u->refused.at == COMMAND_NONE || from->order < u->refused.order)
+		u->refused = *from;
 }
 
 bool nesting_refused(struct viommu *u, uint32_t *position)
 {
-	if (u->refused_at == COMMAND_NONE)
+	if (u->refused.at == COMMAND_NONE)
 		return false;
-	*position = u->refused_at;
-	u->refused_at = COMMAND_NONE;
+	*position = u->refused.at;
+	u->refused.at = COMMAND_NONE;
 	return true;
 }
 
 void nesting_gathered(const struct viommu *u, uint32_t *position)
 {
-	const struct viommu_nesting *n = u->nestings;
+	const struct command_origin *first = NULL;
 
-	while (n && !n->count)
-		n = n->next;
-	if (n && n->position[0] != COMMAND_NONE)
-		*position = n->position[0];
+	for (const struct viommu_nesting *n = u->nestings; n; n = n->next) {
+		for (unsigned i = 0; i < n->count; i++) {
+			const struct command_origin *from = &n->origin[i];
+
+			if (from->at == COMMAND_NONE)
+				continue;
+			if (!first || from->order < first->order)
+				first = from;
+			break;
+		}
+	}
+	if (first)
+		*position = first->at;
 }
 
 void nesting_forget_positions(struct viommu *u)
 {
-	u->refused_at = COMMAND_NONE;
+	u->refused.at = COMMAND_NONE;
 	for (struct viommu_nesting *n = u->nestings; n; n = n->next) {
 		for (unsigned i = 0; i < n->count; i++)
-			n->position[i] = COMMAND_NONE;
+			n->origin[i].at = COMMAND_NONE;
 		for (struct nested *x = n->due; x; x = x->next_due) {
 			for (unsigned i = 0; i < x->count; i++)
-				x->position[i] = COMMAND_NONE;
+				x->origin[i].at = COMMAND_NONE;
 		}
 	}
 }
@@ -133,6 +142,16 @@ static void look(struct nested *x)
 	}
 }
 
+/* Whether all that was not taken comes from commands, which are executed again. */
+static bool comes_again(const struct command_origin *origin, uint32_t from, uint32_t count)
+{
+	for (uint32_t i = from; i < count; i++) {
+		if (origin[i].at == COMMAND_NONE)
+			return false;
+	}
+	return true;
+}
+
 static void hand_over_ranges(struct nested *x)
 {
 	struct viommu_nesting *n = x->nesting;
@@ -146,11 +165,10 @@ static void hand_over_ranges(struct nested *x)
 				     count);
 	if (taken >= count)
 		return;
-	taken = (uint32_t)bits_clamp_index(taken, RANGES);
-	if (x->position[taken] == COMMAND_NONE)
+	if (x->origin[bits_clamp_index(taken, RANGES)].at != COMMAND_NONE)
+		refused(n->iommu, &x->origin[bits_clamp_index(taken, RANGES)]);
+	if (!comes_again(x->origin, taken, count))
 		tell_mode(x, VIOMMU_MODE_BLOCK);
-	else
-		refused(n->iommu, x->position[taken]);
 }
 
 static void hand_over_commands(struct viommu_nesting *n)
@@ -165,13 +183,12 @@ static void hand_over_commands(struct viommu_nesting *n)
 				     n->command, count);
 	if (taken >= count)
 		return;
-	taken = (uint32_t)bits_clamp_index(taken, COMMANDS);
-	if (n->position[taken] != COMMAND_NONE) {
-		refused(n->iommu, n->position[taken]);
-		return;
+	if (n->origin[bits_clamp_index(taken, COMMANDS)].at != COMMAND_NONE)
+		refused(n->iommu, &n->origin[bits_clamp_index(taken, COMMANDS)]);
+	if (!comes_again(n->origin, taken, count)) {
+		for (struct nested *x = n->first; x; x = x->next)
+			tell_mode(x, VIOMMU_MODE_BLOCK);
 	}
-	for (struct nested *x = n->first; x; x = x->next)
-		tell_mode(x, VIOMMU_MODE_BLOCK);
 }
 
 /* Tables first: what is installed anew has nothing to forget. */
@@ -202,7 +219,7 @@ static void add_command(struct viommu_nesting *n, const uint64_t word[2])
 {
 	if (n->count == COMMANDS)
 		hand_over_commands(n);
-	n->position[n->count] = n->iommu->command;
+	n->origin[n->count] = n->iommu->command;
 	memcpy(n->command[n->count++], word, sizeof(n->command[0]));
 }
 
@@ -213,6 +230,17 @@ static void make_due(struct nested *x)
 	x->due = true;
 	x->next_due = x->nesting->due;
 	x->nesting->due = x;
+}
+
+/* Of all that was gathered, and what comes now: the first command; none, if any of it comes from none. */
+static struct command_origin first_origin(const struct nested *x)
+{
+	const struct command_origin *now = &x->nesting->iommu->command;
+
+	if (!x->count || now->at == COMMAND_NONE)
+		return *now;
+	return comes_again(x->origin, 0, x->count) ? x->origin[0]
+						   : (struct command_origin){ .at = COMMAND_NONE };
 }
 
 static void gather(struct nested *x, uint64_t first, uint64_t last)
@@ -227,11 +255,11 @@ static void gather(struct nested *x, uint64_t first, uint64_t last)
 	}
 	if (all ||
 	    x->count == RANGES) { /* what was gathered is part of it, and the first of it counts */
-		x->position[0] = x->count ? x->position[0] : u->command;
+		x->origin[0] = first_origin(x);
 		x->count = 0;
 		r = (struct viommu_nested_range){ .pages = UINT64_MAX };
 	} else {
-		x->position[x->count] = u->command;
+		x->origin[x->count] = u->command;
 	}
 	x->range[x->count++] = r;
 	make_due(x);
@@ -246,7 +274,8 @@ static void forget_all(struct nested *x)
 	struct viommu_nesting *n = x->nesting;
 
 	x->anew = true;
-	if (!n->count || memcmp(n->command[n->count - 1], forget_everything, 16) != 0)
+	if (!n->count || n->origin[n->count - 1].at != COMMAND_NONE ||
+	    memcmp(n->command[n->count - 1], forget_everything, 16) != 0)
 		add_command(n, forget_everything);
 }
 
@@ -260,7 +289,7 @@ static void unmap(void *opaque, struct viommu_device *device, uint32_t pasid, ui
 			continue;
 		if (first == 0 && last == UINT64_MAX) { /* contexts may be others, too */
 			x->stale = true;
-			if (u->command == COMMAND_NONE && x->stage.type == VIOMMU_NESTED_SMMUV3)
+			if (u->command.at == COMMAND_NONE && x->stage.type == VIOMMU_NESTED_SMMUV3)
 				forget_all(x);
 		}
 		gather(x, first, last);
@@ -290,6 +319,21 @@ void nesting_device_command(struct viommu_device *device, const uint64_t word[2]
 {
 	if (device->nested)
 		add_command(device->nested->nesting, word);
+}
+
+void nesting_each_command(struct viommu *u, uint32_t first, uint32_t last, uint64_t op)
+{
+	for (struct viommu_nesting *n = u->nestings; n; n = n->next) {
+		for (struct nested *x = n->first; x; x = x->next) {
+			const uint32_t id =
+				atomic_load_explicit(&x->device->id, memory_order_relaxed);
+			const uint64_t word[2] = { op | (uint64_t)id << 32 };
+
+			unit_pay(u, 1);
+			if (x->stage.bytes && id >= first && id <= last)
+				add_command(n, word);
+		}
+	}
 }
 
 /* ---- life ---- */
@@ -438,7 +482,9 @@ int viommu_nesting_remove(struct viommu_nesting *n, struct viommu_device *device
 
 int viommu_report_event(struct viommu_device *device, const uint64_t *record, uint32_t words)
 {
+	struct epoch_section *section;
 	struct viommu *u;
+	int result;
 
 	if (!device || !record)
 		return VIOMMU_EINVAL;
@@ -447,5 +493,9 @@ int viommu_report_event(struct viommu_device *device, const uint64_t *record, ui
 		return VIOMMU_ENOTSUP;
 	if (atomic_load_explicit(&device->id, memory_order_relaxed) == VIOMMU_NO_ID)
 		return VIOMMU_EINVAL;
-	return u->engine->report(u, device, record, words);
+	section = epoch_visit(&u->epoch); /* as a translation that leaves a record */
+	result = u->engine->report(u, device, record, words);
+	if (epoch_visit_end(&u->epoch, section))
+		unit_work(u);
+	return result;
 }

@@ -18,6 +18,9 @@
 void nesting_command(struct viommu *u, const uint64_t word[2]);
 void nesting_device_command(struct viommu_device *device, const uint64_t word[2]);
 
+/* One with the id of each device of these that nests in its upper half. */
+void nesting_each_command(struct viommu *u, uint32_t first, uint32_t last, uint64_t op);
+
 /* After listeners have settled: whether the host did not take something, and the position of the first command that it
  * came from, at which the ring is to stop. It is forgotten. */
 bool nesting_refused(struct viommu *u, uint32_t *position);

@@ -112,9 +112,10 @@ static inline enum ring_executed ring_step(struct viommu *u, struct ring_command
 	bool there = c->held || ring_fetch(u, c, place);
 	enum ring_executed executed;
 
-	u->command = c->head;
+	u->command.at = c->head;
+	u->command.order++;
 	executed = execute(u, there ? c->word : NULL);
-	u->command = COMMAND_NONE;
+	u->command.at = COMMAND_NONE;
 	if (executed == RING_WAITING) {
 		c->held = there;
 		return executed;

@@ -193,8 +193,8 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 		return result;
 	u->engine = engine;
 	u->vm = vm;
-	u->command = COMMAND_NONE;
-	u->refused_at = COMMAND_NONE;
+	u->command.at = COMMAND_NONE;
+	u->refused.at = COMMAND_NONE;
 	atomic_init(&u->generation, 1);
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);

@@ -116,6 +116,13 @@ struct outstanding {
 
 #define COMMAND_NONE UINT32_MAX
 
+/* Where something comes from: the position of a command in its ring, or COMMAND_NONE; and the how manyth it is that was
+ * executed. */
+struct command_origin {
+	uint64_t order;
+	uint32_t at;
+};
+
 /* What is told to every device, one after the other, over as many calls as it takes. */
 struct sweep {
 	bool on;
@@ -161,9 +168,9 @@ struct viommu {
 	bool pasids;		 /* a device may use domains with PASIDs that it does not without */
 	uint32_t steps;		 /* that the call may still take: unit_pay() */
 	uint32_t looks;		 /* at sections, to be paid for with the next ones */
-	uint32_t command;	 /* position of the one that is executed, or COMMAND_NONE */
-	uint32_t refused_at; /* the same of the first that a host has refused: nesting_refused() */
-	bool told_leaf;	     /* what is told of a range leaves its upper tables as they were */
+	struct command_origin command; /* that is executed */
+	struct command_origin refused; /* the first that a host has refused: nesting_refused() */
+	bool told_leaf; /* what is told of a range leaves its upper tables as they were */
 	struct viommu_nesting *nestings;
 	_Atomic uint32_t owing; /* devices in DEVICES_OWED */
 	_Atomic uint32_t listener_count;

@@ -206,6 +206,56 @@ static void test_refused_in_a_batch(void **state)
 	close_all();
 }
 
+/* 4.3.1: an STE goes with all that hangs on it, also if it is the same. */
+static void test_structures_go(void **state)
+{
+	uint32_t before;
+
+	open_all();
+	before = nested.hwpt;
+	sm_do(&r, SM_CFGI_STE(SID), 0);
+	assert_int_equal(fake.entries, 1);
+	expect_command(0, CMD_CFGI_CD_ALL | bits_put(CMD_SID, SID), 0);
+	sm_do(&r, SM_CFGI_STE(EMULATED), 0);
+	assert_int_equal(fake.entries, 1);
+	sm_do(&r, CMD_CFGI_RANGE, CMD_CFGI_ALL);
+	assert_int_equal(fake.entries, 2);
+	expect_command(1, CMD_CFGI_CD_ALL | bits_put(CMD_SID, SID), 0);
+	assert_int_equal(nested.hwpt, before);
+	close_all();
+}
+
+/* A command is gathered, and not handed over for want of steps; then everything is to be forgotten by nobody's command. The host
+ * takes neither: the one comes again, the other would not. */
+static void test_refused_with_and_without_command(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits), .steps = 1 };
+	struct viommu_smmuv3_config config;
+
+	fake_reset(true);
+	fitted(&config);
+	config.limits = &limits;
+	sm_open(&r, &config);
+	device = guest_device(&r.g, SID);
+	root = guest_table(&r.g);
+	assert_int_equal(nest_open(&h, &fake_calls, FAKE_IOMMUFD, FAKE_DEV_ID, FAKE_IOAS, r.g.iommu,
+				   VIOMMU_NESTED_SMMUV3),
+			 0);
+	assert_int_equal(nest_add(&h, &nested, device, FAKE_DEVICE, FAKE_DEV_ID), 0);
+	sm_start(&r);
+	sm_stage1(&r, SID, 5, root);
+	sm_do(&r, SM_CFGI_STE(SID), 0);
+	assert_int_not_equal(fake.attached[0], h.parent);
+	fake.entries = 0;
+	fake.take = 0;
+	sm_command(&r, CMD_NSNH_ALL, 0);
+	sm_ring(&r);
+	viommu_flush(r.g.iommu);
+	sm_run(&r);
+	assert_int_equal(fake.attached[0], 0);
+	close_all();
+}
+
 /* No SYNC: what was gathered is handed over when the queue rests, and CONS does not pass it before. */
 static void test_without_sync(void **state)
 {
@@ -347,6 +397,8 @@ int main(void)
 		cmocka_unit_test(test_commands),
 		cmocka_unit_test(test_more_than_a_batch),
 		cmocka_unit_test(test_refused_in_a_batch),
+		cmocka_unit_test(test_structures_go),
+		cmocka_unit_test(test_refused_with_and_without_command),
 		cmocka_unit_test(test_without_sync),
 		cmocka_unit_test(test_everything_by_the_vmm),
 		cmocka_unit_test(test_events),

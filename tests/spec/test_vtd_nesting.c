@@ -384,6 +384,41 @@ static void test_not_taken(void **state)
 	stop();
 }
 
+/* Two requesters, of whom the host is told in another order than the commands came: the first command counts. */
+static void test_two_not_taken(void **state)
+{
+	uint64_t head;
+
+	start();
+	first_stage(UNIT_RID2, UNIT_DID2, u->fs, 0);
+	invalidate_pasids(UNIT_DID);
+	assert_int_equal(viommu_nesting_add(nesting, u->dev2, NONE), VIOMMU_OK);
+	for (unsigned swapped = 0; swapped < 2; swapped++) {
+		host.take = 0;
+		forget_calls();
+		head = u->g.tail;
+		guest_submit(&u->g, Q_PIOTLB(VTD_PIOTLB_PASID, swapped ? UNIT_DID2 : UNIT_DID, 0),
+			     0, 0, 0);
+		guest_submit(&u->g, Q_PIOTLB(VTD_PIOTLB_PASID, swapped ? UNIT_DID : UNIT_DID2, 0),
+			     0, 0, 0);
+		guest_submit_wait(&u->g);
+		guest_ring(&u->g);
+		row_name = "the queue stops at the first";
+		row_equal(host.calls, 2);
+		row_equal(fsts(u) & VTD_FSTS_IQE, VTD_FSTS_IQE);
+		row_equal(guest_read64(&u->g, VTD_IQH), head);
+		row_name = "both are asked for again";
+		host.take = UINT32_MAX;
+		forget_calls();
+		guest_write32(&u->g, VTD_FSTS, (uint32_t)VTD_FSTS_IQE);
+		guest_ring(&u->g);
+		row_equal(guest_waited(&u->g), true);
+		row_equal(host.calls, 2);
+	}
+	viommu_nesting_remove(nesting, u->dev2, NONE);
+	stop();
+}
+
 /* Without a wait descriptor, too: the head is what such a guest looks at. */
 static void test_not_taken_without_wait(void **state)
 {
@@ -590,6 +625,7 @@ int main(void)
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_too_many_ranges),
 		cmocka_unit_test(test_not_taken),
+		cmocka_unit_test(test_two_not_taken),
 		cmocka_unit_test(test_not_taken_without_wait),
 		cmocka_unit_test(test_not_taken_without_command),
 		cmocka_unit_test(test_steps),
