@@ -449,12 +449,10 @@ static bool locate_pc(struct way *w, uint32_t pid, uint64_t pc[2])
 
 static bool matches(const struct way *w, uint64_t gpa)
 {
-	uint64_t bits = (UINT64_C(1) << (gpa_width(w->u) - 12)) - 1;
-
 	if (!cap(w->u, RO_CAP_MSI_FLAT) || field(w->dc[4], 63, 60) != 1)
 		return false;
 	/* a GPA that is wider than any is none of an interrupt file */
-	return (((gpa >> 12) ^ w->dc[6]) & ~w->dc[5] & bits) == 0;
+	return (((gpa >> 12) ^ w->dc[6]) & ~w->dc[5] & ((UINT64_C(1) << 52) - 1)) == 0;
 }
 
 static uint64_t extract(uint64_t value, uint64_t mask)
