@@ -249,13 +249,7 @@ int viommu_tce_get_windows(struct viommu *u, uint32_t number, struct viommu_tce_
 
 static uint32_t mode(struct viommu *u, struct viommu_device *device)
 {
-	const struct tce_pe *pe =
-		tce_pe_of(tce_of(u), atomic_load_explicit(&device->id, memory_order_relaxed));
-
-	if (!pe)
-		return VIOMMU_MODE_BLOCK;
-	return atomic_load_explicit(&pe->bypass, memory_order_acquire) ? VIOMMU_MODE_BYPASS
-								       : VIOMMU_MODE_TRANSLATE;
+	return tce_mode_of(tce_pe_of(tce_of(u), tce_id(tce_device_of(device))));
 }
 
 /* LoPAR: created windows go, the default ones come back, entries are 0. */

@@ -168,8 +168,9 @@ struct tce_job {
 	uint64_t at;	/* those before, from index on, are done */
 	uint32_t piece; /* being told */
 	/* The device at tce.at. */
-	uint64_t told; /* entries; or where to go on */
-	bool unmapped; /* it knows that everything may have changed */
+	uint32_t serial; /* its own; that at tce.at is another if it was freed */
+	uint64_t told;	 /* entries; or where to go on */
+	bool unmapped;	 /* it knows that everything may have changed */
 	/* TCE_TELLING_DEVICES */
 	uint64_t first; /* the range that is told as unmapped */
 	uint64_t last;
@@ -310,6 +311,15 @@ static inline struct tce_pe *tce_pe_of(const struct tce *t, uint32_t id)
 static inline uint32_t tce_id(const struct tce_device *d)
 {
 	return atomic_load_explicit(&d->device.id, memory_order_relaxed);
+}
+
+/* How devices of a PE, or of none, are treated. */
+static inline uint32_t tce_mode_of(const struct tce_pe *pe)
+{
+	if (!pe)
+		return VIOMMU_MODE_BLOCK;
+	return atomic_load_explicit(&pe->bypass, memory_order_acquire) ? VIOMMU_MODE_BYPASS
+								       : VIOMMU_MODE_TRANSLATE;
 }
 
 /* The window of a LIOBN, present or not; NULL: the partition does not have it. */

@@ -6,7 +6,7 @@
  * stored in pieces of at most TCE_COUNT_MAX, each all or nothing: first there is room, then they are stored, then devices are told; a
  * listener that refuses one has the piece put back as it was. Only taking away may need more than one piece, and cannot fail.
  *
- * The device that the job is at may be freed by another thread: the job goes on with the next.
+ * The device that the job is at may be freed by another thread: the job goes on with the next, from the beginning.
  */
 
 #include "tce_engine.h"
@@ -34,11 +34,11 @@ static void walk(struct tce *t)
 	pthread_mutex_lock(&t->unit.devices_lock);
 	t->at = (struct tce_device *)(void *)t->unit.all_devices;
 	pthread_mutex_unlock(&t->unit.devices_lock);
-	t->job.told = 0;
-	t->job.unmapped = false;
+	t->job.serial = 0; /* nobody's */
 }
 
-/* The device the job is at, in use until pass_by(); NULL: there are no more. */
+/* The device the job is at, in use until pass_by(); NULL: there are no more. What another one was told is not what it
+ * knows. */
 static struct tce_device *come_to(struct tce *t)
 {
 	struct tce_device *d;
@@ -48,6 +48,11 @@ static struct tce_device *come_to(struct tce *t)
 	if (d)
 		atomic_fetch_add(&d->device.users, 1);
 	pthread_mutex_unlock(&t->unit.devices_lock);
+	if (d && d->device.serial != t->job.serial) {
+		t->job.serial = d->device.serial;
+		t->job.told = 0;
+		t->job.unmapped = false;
+	}
 	return d;
 }
 
@@ -57,8 +62,6 @@ static void pass_by(struct tce *t, struct tce_device *d, bool next)
 		pthread_mutex_lock(&t->unit.devices_lock);
 		t->at = (struct tce_device *)(void *)d->device.next_of_all;
 		pthread_mutex_unlock(&t->unit.devices_lock);
-		t->job.told = 0;
-		t->job.unmapped = false;
 	}
 	device_put(&d->device);
 }
@@ -452,20 +455,22 @@ static bool tell_windows(struct tce *t, struct tce_device *d, uint32_t owner)
 static bool tell_device(struct tce *t, struct tce_device *d)
 {
 	struct tce_job *job = &t->job;
-	const struct tce_pe *pe = tce_pe_of(t, tce_id(d));
+	const struct tce_pe *pe;
 	uint32_t mode;
 
 	if (!job->unmapped && (!unit_pay(&t->unit, 1) || !unmap(t, d, job->first, job->last)))
 		return false;
 	if (!job->mode)
 		return true;
-	mode = t->unit.engine->mode(&t->unit, &d->device);
+	/* once, and not before callbacks, in which its id may change */
+	pe = tce_pe_of(t, tce_id(d));
+	mode = tce_mode_of(pe);
 	if (!job->unmapped) {
 		notify_device_mode(&t->unit, &d->device, mode);
 		job->piece = 0;
 	}
 	job->unmapped = true;
-	if (mode != VIOMMU_MODE_TRANSLATE || !notify_wants_map(&t->unit, &d->device))
+	if (!pe || mode != VIOMMU_MODE_TRANSLATE || !notify_wants_map(&t->unit, &d->device))
 		return true;
 	return tell_windows(t, d, atomic_load_explicit(&pe->owner, memory_order_relaxed));
 }

@@ -549,6 +549,222 @@ static void test_devices_come_and_go(void **state)
 	}
 }
 
+/* ---- devices that go while they are told, and that get other ids ---- */
+
+enum { MEMBERS = 3, PIECE = 8 };
+
+/* Devices of one PE, and pages that they were told of as mapped. */
+static struct {
+	struct viommu_device *device[MEMBERS];
+	uint8_t mapped[MEMBERS][64];
+	uint32_t mode[MEMBERS];
+	unsigned refuse; /* the nth mapping from now on; 0: none */
+	bool moves;	 /* the next unmap gives the first one another id: */
+	uint32_t id;
+} members;
+
+static unsigned member(const struct viommu_device *device)
+{
+	unsigned i = 0;
+
+	while (i < MEMBERS && members.device[i] != device)
+		i++;
+	return i;
+}
+
+static void member_unmap(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t first,
+			 uint64_t last)
+{
+	unsigned m = member(device);
+
+	(void)opaque;
+	(void)pasid;
+	if (m == MEMBERS)
+		return;
+	for (uint64_t page = first / PAGE; page < 64 && page <= last / PAGE; page++)
+		members.mapped[m][page] = 0;
+	if (m == 0 && members.moves) {
+		members.moves = false;
+		check_eq("another id", viommu_device_set_id(device, members.id), VIOMMU_OK);
+	}
+}
+
+static int member_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		      const struct viommu_fragment *f)
+{
+	unsigned m = member(device);
+
+	(void)opaque;
+	(void)pasid;
+	if (m == MEMBERS)
+		return VIOMMU_OK;
+	if (members.refuse && --members.refuse == 0)
+		return VIOMMU_ENOMEM;
+	check_eq("not mapped yet", members.mapped[m][iova / PAGE], 0);
+	members.mapped[m][iova / PAGE] = (uint8_t)(f->perm & 3);
+	return VIOMMU_OK;
+}
+
+static void member_mode(void *opaque, struct viommu_device *device, uint32_t mode)
+{
+	unsigned m = member(device);
+
+	(void)opaque;
+	if (m < MEMBERS)
+		members.mode[m] = mode;
+}
+
+static void check_member(const char *row, unsigned m)
+{
+	for (uint64_t page = 0; page < 2 * PIECE; page++)
+		check_eq(row, members.mapped[m][page], tr_entry(r, LIOBN, page * PAGE) & 3);
+}
+
+static struct viommu_listener *open_members(uint32_t steps)
+{
+	static struct viommu_limits limits;
+	static const struct viommu_listener_config listener = { .size = sizeof(listener),
+								.unmap = member_unmap,
+								.mode = member_mode,
+								.map = member_map };
+	const struct viommu_tce_config config = { .limits = &limits, .function_bits = 8 };
+	uint64_t list[PIECE];
+	struct viommu_listener *l;
+
+	limits = (struct viommu_limits){ .size = sizeof(limits),
+					 .tlb_entries = 320,
+					 .contexts = 64,
+					 .domains = 64,
+					 .steps = steps };
+	r = tr_open(&config, PAGES);
+	memset(&members, 0, sizeof(members));
+	for (unsigned i = 0; i < MEMBERS; i++)
+		members.device[i] = guest_device(&r->g, TR_PLAIN << 8 | (i + 1));
+	check_eq("listen", viommu_listener_new(r->g.iommu, NULL, &listener, &l), VIOMMU_OK);
+	tr_told(r);
+	for (unsigned i = 0; i < PIECE; i++)
+		list[i] = i % 2 ? 0 : (RAM + i * PAGE) | RW;
+	tr_list(r, RAM, list, PIECE);
+	tr_indirect(r, LIOBN, 0, RAM, PIECE);
+	check_eq("told", tr_told(r), true);
+	for (unsigned i = 0; i < MEMBERS; i++)
+		check_member("before", i);
+	return l;
+}
+
+/* What a job is at, when a device goes. */
+static void tell_gone(void)
+{
+	tr_stuff(r, LIOBN, 0, 0, PIECE);
+}
+
+static void tell_changed(void)
+{
+	tr_stuff(r, LIOBN, 0, (RAM + PIECE * PAGE) | 1, PIECE);
+}
+
+/* The last device refuses: two know of it already. */
+static void tell_undone(void)
+{
+	members.refuse = MEMBERS * PIECE - 1;
+	tell_changed();
+}
+
+static void tell_devices(void)
+{
+	static unsigned char saved[65536];
+	uint64_t bytes = sizeof(saved);
+	int result;
+
+	check_eq("save", viommu_save(r->g.iommu, saved, &bytes), VIOMMU_OK);
+	result = viommu_restore(r->g.iommu, saved, bytes);
+	check_that("restore", result == VIOMMU_OK || result == VIOMMU_PENDING);
+	r->result = VIOMMU_OK;
+}
+
+static const struct {
+	const char *name;
+	void (*begin)(void);
+} tellings[] = {
+	{ "what has gone", tell_gone },
+	{ "what has come", tell_changed },
+	{ "undone", tell_undone },
+	{ "all of a device", tell_devices },
+};
+
+/* One device goes after so many runs. True: the job was still under way. */
+static bool lose_member(unsigned telling, unsigned victim, unsigned runs)
+{
+	const char *name = tellings[telling].name;
+	struct viommu_listener *l = open_members(1);
+	struct viommu_device *device = members.device[victim];
+	bool going = true;
+
+	tellings[telling].begin();
+	while (runs-- && going)
+		going = viommu_run(r->g.iommu) == VIOMMU_PENDING;
+	members.device[victim] = NULL;
+	guest_drop_one(&r->g, device, NULL);
+	check_eq(name, tr_told(r), true);
+	for (unsigned i = 0; i < MEMBERS; i++) {
+		if (i == victim)
+			continue;
+		check_member(name, i);
+		check_eq(name, members.mode[i], VIOMMU_MODE_TRANSLATE);
+	}
+	viommu_listener_free(l);
+	tr_close(r);
+	return going;
+}
+
+/* The device that the job is at is freed between any two steps: those after it are told of everything nevertheless. */
+static void test_told_device_goes(void **state)
+{
+	(void)state;
+	for (unsigned t = 0; t < sizeof(tellings) / sizeof(tellings[0]); t++) {
+		for (unsigned victim = 0; victim < MEMBERS; victim++) {
+			unsigned runs = 0;
+
+			while (lose_member(t, victim, runs))
+				runs++;
+			check_that(tellings[t].name, runs > MEMBERS * PIECE / 2);
+		}
+	}
+}
+
+/* While it is told that everything may have changed, a device comes to a PE, or leaves it. */
+static void test_id_changes_in_callback(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t from, to, mode;
+	} rows[] = {
+		{ "it comes", TR_PES << 8, TR_PLAIN << 8 | 9, VIOMMU_MODE_TRANSLATE },
+		{ "it leaves", TR_PLAIN << 8 | 1, TR_PES << 8, VIOMMU_MODE_BLOCK },
+		{ "it has none", TR_PLAIN << 8 | 1, VIOMMU_NO_ID, VIOMMU_MODE_BLOCK },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct viommu_listener *l = open_members(0);
+
+		check_eq(rows[i].name, viommu_device_set_id(members.device[0], rows[i].from),
+			 VIOMMU_OK);
+		tr_told(r);
+		tell_changed();
+		tr_told(r);
+		members.moves = true;
+		members.id = rows[i].to;
+		tell_devices();
+		check_eq(rows[i].name, members.moves, false);
+		check_eq(rows[i].name, tr_told(r), true);
+		check_eq(rows[i].name, members.mode[0], rows[i].mode);
+		check_member(rows[i].name, 1);
+		viommu_listener_free(l);
+		tr_close(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -565,6 +781,8 @@ int main(void)
 		cmocka_unit_test(test_refused_in_steps),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_devices_come_and_go),
+		cmocka_unit_test(test_told_device_goes),
+		cmocka_unit_test(test_id_changes_in_callback),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
