@@ -431,7 +431,7 @@ VIOMMU_API int viommu_flush(struct viommu *iommu);
  * @param buffer  receives the state; NULL with capacity 0 asks for the size
  * @param bytes   in: capacity; out: bytes needed
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ENOSPC (bytes is set, also when only the size was asked for;
- * what is in the buffer then is no state), VIOMMU_EBUSY (as viommu_reg_write())
+ * what is in the buffer then is no state), VIOMMU_EBUSY (as viommu_reg_write(); or something is half done: tce.h)
  */
 VIOMMU_API int viommu_save(struct viommu *iommu, void *buffer, uint64_t *bytes);
 

@@ -79,8 +79,8 @@ struct viommu_listener_config {
  * @param config    copied
  * @param listener  receives the handle
  * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE, VIOMMU_ENOMEM, VIOMMU_EBUSY (another thread's call is
- * under way; or config has map, and from inside a callback while listeners are being told of mappings, one
- * after the other)
+ * under way; or config has map, while listeners are being told of mappings, one after the other: from inside a
+ * callback, or, with TCE tables, until viommu_run() has told them)
  */
 VIOMMU_API int viommu_listener_new(struct viommu *iommu, struct viommu_device *device,
 				   const struct viommu_listener_config *config,

@@ -19,7 +19,11 @@
  *
  * A saved state has windows and their entries. It restores where the PEs are configured as they were, and, unless
  * VIOMMU_TCE_ANY_ADDRESS is set, where the memory that valid entries lead to is there. Calls that are pending are not part of
- * it: they have been carried out, and whoever restores it gives the virtual CPUs the status that the VMM has. */
+ * it: they have been carried out, and whoever restores it gives the virtual CPUs the status that the VMM has. Therefore
+ * viommu_save() carries out the rest of one that is under way, whatever limits.steps is; if it cannot, because more
+ * device-TLB invalidations are outstanding than limits.outstanding, or it is longer than 2^32 steps, it answers VIOMMU_EBUSY:
+ * there is no state until viommu_run() has gone on. A listener with map that comes while others are being told is refused
+ * with VIOMMU_EBUSY likewise, after limits.steps. */
 #ifndef LIBVIRTIOMMU_TCE_H
 #define LIBVIRTIOMMU_TCE_H
 

@@ -86,6 +86,8 @@ int state_end(struct state_writer *state, uint64_t *bytes)
 	state_put64(state, total);
 	close_record(state);
 	*bytes = state->bytes;
+	if (state->busy)
+		return VIOMMU_EBUSY;
 	return state->bytes <= state->capacity ? VIOMMU_OK : VIOMMU_ENOSPC;
 }
 

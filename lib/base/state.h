@@ -18,10 +18,11 @@ struct state_writer {
 	uint64_t capacity;
 	uint64_t bytes;	 /* needed so far, also beyond the capacity */
 	uint64_t record; /* where the open record's length is */
+	bool busy;	 /* there is no state now: something is half done */
 };
 
 void state_begin(struct state_writer *state, const char *engine, void *buffer, uint64_t capacity);
-/* VIOMMU_OK or VIOMMU_ENOSPC; *bytes: what is needed. */
+/* VIOMMU_OK, VIOMMU_ENOSPC or VIOMMU_EBUSY; *bytes: what is needed. */
 int state_end(struct state_writer *state, uint64_t *bytes);
 
 void state_record(struct state_writer *state, const char *name);

@@ -311,6 +311,12 @@ static void device_gone(struct viommu *u, struct viommu_device *device)
 		atomic_fetch_sub(&t->caching, 1);
 }
 
+/* As far as there are steps: who comes too early is refused, see mapping(). */
+static void finish(struct viommu *u)
+{
+	tce_advance(tce_of(u));
+}
+
 static bool mapping(const struct viommu *u)
 {
 	const struct tce_job *job = &((const struct tce *)u)->job; /* unit is the first member */
@@ -346,7 +352,7 @@ const struct engine tce_engine = {
 	.reset = reset,
 	.save = tce_save,
 	.restore = tce_restore,
-	.finish = tce_finish_job,
+	.finish = finish,
 	.mapping = mapping,
 	.free = free_unit,
 	.device_bytes = sizeof(struct tce_device),
@@ -450,6 +456,7 @@ int viommu_tce_new(struct viommu_vm *vm, const struct viommu_tce_config *given, 
 	if (!result) {
 		t->config = config;
 		t->memory = (struct mem_place)MEM_NOWHERE;
+		epoch_scan_add(&t->unit.epoch, &t->scan);
 		result = init_store(t);
 		if (result)
 			free_unit(&t->unit);

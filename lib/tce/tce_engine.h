@@ -204,6 +204,11 @@ struct tce {
 	struct tce_use *use;	  /* by PE, as it was when it was gathered */
 	struct tce_use anybody;
 	struct tce_use everybody;
+	struct epoch_scan scan; /* gathers them */
+	bool gathering;		/* not all sections have been looked at yet */
+	uint64_t since;		/* they hold for calls of this epoch and older ones */
+	bool asked;		/* ... and since asked() said no */
+	bool ask;		/* the same of the next time */
 	uint64_t list[TCE_COUNT_MAX];
 	uint64_t old[TCE_COUNT_MAX];
 
@@ -380,8 +385,8 @@ static inline bool tce_advance(struct tce *t)
 	return !t->job.phase || tce_go_on(t);
 }
 
-/* Regardless of steps. */
-void tce_finish_job(struct viommu *u);
+/* Regardless of limits.steps. False: what waits for a device's answer stays, and what needs 2^32 steps. */
+bool tce_finish_job(struct tce *t);
 /* Entries that are valid may lead to such an address. */
 bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift);
 

@@ -540,14 +540,14 @@ bool tce_go_on(struct tce *t)
 	return true;
 }
 
-void tce_finish_job(struct viommu *u)
+bool tce_finish_job(struct tce *t)
 {
-	struct tce *t = tce_of(u);
+	bool done;
 
-	/* What waits for a device's answer stays. */
-	u->steps = UINT32_MAX;
-	tce_advance(t);
-	u->steps = u->limits.steps;
+	t->unit.steps = UINT32_MAX;
+	done = tce_advance(t);
+	t->unit.steps = t->unit.limits.steps;
+	return done;
 }
 
 /* ---- calls ---- */

@@ -90,7 +90,10 @@ void tce_save(struct viommu *u, struct state_writer *state)
 {
 	struct tce *t = tce_of(u);
 
-	tce_finish_job(u);
+	if (!tce_finish_job(t)) {
+		state->busy = true;
+		return;
+	}
 	state_record(state, "pes ");
 	for (uint32_t i = 0; i < t->config.pes; i++) {
 		if (tce_is_there(&t->pe[i]))

@@ -4,7 +4,7 @@
  *
  * Sections that were open then, and invalidations that devices have not answered, hold it back, if they are of devices
  * that have used windows of this PE; what is nobody's in particular holds back everything. Who uses what is gathered once for all
- * calls that are pending. A reset or a restored state concerns all, and calls that come after it wait for it.
+ * calls that are pending; with many sections that takes several calls, and what is asked for meanwhile waits for the next time. A reset or a restored state concerns all, and calls that come after it wait for it.
  */
 
 #include "probe.h"
@@ -52,18 +52,52 @@ static void see_outstanding(void *opaque, struct viommu_device *device, uint64_t
 	note(opaque, used, (struct tce_use){ UINT64_MAX, token });
 }
 
-static void gather(struct tce *t)
-{
-	const struct epoch_filter filter = { see_section, t };
+#define PES_OF_A_STEP	64U
+#define NOTES_OF_A_STEP 4U
 
+static void begin(struct tce *t)
+{
+	t->gathering = true;
+	t->since = atomic_load(&t->unit.epoch.now);
+	t->asked = t->ask;
+	t->ask = false;
 	t->anybody = none;
 	t->everybody = none;
+	unit_pay(&t->unit, t->config.pes / PES_OF_A_STEP);
 	for (uint32_t i = 0; i < t->config.pes; i++)
 		t->use[i] = none;
+	epoch_scan_begin(&t->unit.epoch, &t->scan);
+}
+
+/* In pieces, between which devices may use more: not what had been taken away when it began. False: steps ran out. */
+static bool gather(struct tce *t)
+{
+	const struct epoch_filter filter = { see_section, t };
+	enum epoch_answer answer;
+
+	if (!t->gathering)
+		begin(t);
+	answer = unit_scan(&t->unit, &t->scan, &filter);
+	if (answer == EPOCH_UNKNOWN)
+		return false;
+	t->gathering = false;
 	/* membarrier has failed: they may be anybody's, and of any age */
-	if (!epoch_passed_for(&t->unit.epoch, UINT64_MAX, &t->unit.self, &filter))
+	if (answer == EPOCH_HELD)
 		lower(&t->anybody, &(struct tce_use){ 0, UINT64_MAX });
+	unit_pay(&t->unit, atomic_load(&t->unit.outstanding_count) / NOTES_OF_A_STEP);
 	devices_each_outstanding(&t->unit, see_outstanding, t);
+	return true;
+}
+
+/* Whether what was gathered is from after asking to be told when somebody who held back such an epoch is gone. If not,
+ * that is asked for, and to be gathered once more. */
+static bool asked(struct tce *t, uint64_t epoch)
+{
+	if (t->asked && epoch <= t->since && epoch_asks(&t->unit.epoch))
+		return true;
+	epoch_ask(&t->unit.epoch);
+	t->ask = true;
+	return false;
 }
 
 static bool holds_back(const struct tce_use *use, const struct tce_pending *p)
@@ -76,6 +110,8 @@ static bool in_use(const struct tce *t, const struct tce_pending *p)
 {
 	if (!p->completion.epoch)
 		return false;
+	if (p->completion.epoch > t->since)
+		return true;
 	if (holds_back(&t->anybody, p))
 		return true;
 	return holds_back(p->scope == TCE_PE ? &t->use[p->owner] : &t->everybody, p);
@@ -96,12 +132,14 @@ static bool nobody_uses(struct tce *t, const struct tce_pending *p)
 
 	if (LIKELY(completion_passed(u, &p->completion)))
 		return true;
-	gather(t);
-	if (!in_use(t, p))
-		return true;
-	epoch_ask(&u->epoch);
-	gather(t);
-	return !in_use(t, p);
+	while (gather(t)) {
+		if (!in_use(t, p))
+			return true;
+		if (asked(t, p->completion.epoch))
+			return false;
+	}
+	unit_work(u);
+	return false;
 }
 
 static void report(struct tce *t, const struct tce_pending *p)
@@ -152,7 +190,6 @@ static void complete_some(struct tce *t)
 {
 	uint32_t left = 0;
 
-	gather(t);
 	if (!in_use(t, &t->quiet))
 		t->quiet.completion.epoch = 0;
 	if (t->quiet.completion.epoch)
@@ -174,19 +211,41 @@ static bool anything_pending(const struct tce *t)
 	return t->pending_count || t->quiet.completion.epoch;
 }
 
+/* The youngest of what is pending. */
+static uint64_t last_epoch(const struct tce *t)
+{
+	uint64_t last = t->quiet.completion.epoch;
+
+	/* at most TCE_PENDING_MAX steps; one that has taken nothing away has none */
+	for (uint32_t i = 0; i < t->pending_count; i++) {
+		if (t->pending[i].completion.epoch > last)
+			last = t->pending[i].completion.epoch;
+	}
+	return last;
+}
+
+/* What is complete now. False: not everything, and the host will be told. */
+static bool complete_pending(struct tce *t)
+{
+	while (anything_pending(t)) {
+		if (!gather(t)) {
+			unit_work(&t->unit);
+			return false;
+		}
+		complete_some(t);
+		if (anything_pending(t) && asked(t, last_epoch(t)))
+			return false;
+	}
+	return true;
+}
+
 int tce_complete(struct tce *t, bool done)
 {
 	struct viommu *u = &t->unit;
 
 	if (anything_pending(t) && !notify_settled(u))
 		return VIOMMU_PENDING;
-	if (anything_pending(t))
-		complete_some(t);
-	if (anything_pending(t)) {
-		epoch_ask(&u->epoch);
-		complete_some(t);
-	}
-	if (anything_pending(t))
+	if (!complete_pending(t))
 		return VIOMMU_PENDING;
 	epoch_done(&u->epoch);
 	return done ? VIOMMU_OK : VIOMMU_PENDING;

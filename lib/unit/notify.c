@@ -512,6 +512,11 @@ static int arrive(struct viommu *u, struct viommu_device *device,
 	return listener ? VIOMMU_OK : VIOMMU_ENOMEM;
 }
 
+static bool is_mapping(const struct viommu *u)
+{
+	return u->mapping || (u->engine->mapping && u->engine->mapping(u));
+}
+
 int listener_new(struct viommu *u, struct viommu_device *device,
 		 const struct viommu_listener_config *config, bool (*settle)(void *opaque),
 		 void (*tick)(void *opaque, uint64_t now), struct viommu_listener **out)
@@ -522,14 +527,10 @@ int listener_new(struct viommu *u, struct viommu_device *device,
 		return VIOMMU_EBUSY;
 	if (u->engine->finish)
 		u->engine->finish(u);
-	result = arrive(u, device, config, settle, tick, false, out);
+	result = config->map && is_mapping(u) ? VIOMMU_EBUSY
+					      : arrive(u, device, config, settle, tick, false, out);
 	unit_end(u);
 	return result;
-}
-
-static bool is_mapping(const struct viommu *u)
-{
-	return u->mapping || (u->engine->mapping && u->engine->mapping(u));
 }
 
 int viommu_listener_new(struct viommu *u, struct viommu_device *device,

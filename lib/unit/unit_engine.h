@@ -73,8 +73,8 @@ struct engine {
 	void (*save)(struct viommu *u, struct state_writer *state);
 	/* VIOMMU_OK (nothing is pending), VIOMMU_PENDING, VIOMMU_ESTATE (nothing has changed). */
 	int (*restore)(struct viommu *u, struct state_reader *state);
-	/* Ends what is under way of what listeners are told in steps, regardless of steps: before
-	 * one more begins to listen. May be NULL. */
+	/* Ends what is under way of what listeners are told in steps, as far as it can: before one more begins to listen.
+	 * May be NULL. */
 	void (*finish)(struct viommu *u);
 	/* Listeners are being told of mappings one by one: one who comes now would hear of some of
 	 * them only. May be NULL. */

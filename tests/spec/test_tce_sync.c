@@ -765,6 +765,130 @@ static void test_id_changes_in_callback(void **state)
 	}
 }
 
+/* A call that waits for a device before it can take away the rest: there is no state of it, and whoever would be told of
+ * mappings comes later. */
+static void test_half_done(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 320,
+					      .contexts = 64,
+					      .domains = 64,
+					      .outstanding = 2 };
+	const struct viommu_tce_config config = { .limits = &limits };
+	const struct viommu_listener_config listener = {
+		.size = sizeof(listener), .opaque = &heard, .unmap = on_unmap, .map = on_map
+	};
+	static unsigned char saved[65536];
+	uint64_t bytes = 0;
+	struct viommu_listener *l;
+
+	(void)state;
+	r = tr_open(&config, PAGES);
+	for (unsigned i = 0; i < 4; i++)
+		check_eq("put", tr_put(r, LIOBN, 2 * i * PAGE, RAM | RW), 0);
+	r->g.invalidate_result = VIOMMU_PENDING;
+	r->g.count[GUEST_ON_INVALIDATE] = 0;
+	check_eq("stuff", tr_stuff(r, LIOBN, 0, 0, 8), 0);
+	check_eq("stuff", r->result, VIOMMU_PENDING);
+	check_eq("size", viommu_save(r->g.iommu, NULL, &bytes), VIOMMU_EBUSY);
+	bytes = sizeof(saved);
+	check_eq("save", viommu_save(r->g.iommu, saved, &bytes), VIOMMU_EBUSY);
+	check_eq("listen", viommu_listener_new(r->g.iommu, NULL, &listener, &l), VIOMMU_EBUSY);
+	for (unsigned i = 0; i < 4; i++) {
+		check_eq("answer",
+			 viommu_invalidation_done(r->device[TR_PLAIN],
+						  r->g.invalidation[i].what.token, VIOMMU_OK),
+			 VIOMMU_OK);
+		viommu_run(r->g.iommu);
+	}
+	check_eq("told", tr_told(r), true);
+	bytes = sizeof(saved);
+	check_eq("save", viommu_save(r->g.iommu, saved, &bytes), VIOMMU_OK);
+	check_eq("listen", viommu_listener_new(r->g.iommu, NULL, &listener, &l), VIOMMU_OK);
+	viommu_listener_free(l);
+	tr_close(r);
+}
+
+/* One that comes while another is told in steps does not wait for the end of that. */
+static void test_listener_comes_in_steps(void **state)
+{
+	struct viommu_listener *first = open_members(1), *l;
+	const struct viommu_listener_config listener = { .size = sizeof(listener),
+							 .opaque = &heard,
+							 .map = on_map };
+	unsigned refused = 0;
+
+	(void)state;
+	tell_changed();
+	check_eq("under way", r->result, VIOMMU_PENDING);
+	while (viommu_listener_new(r->g.iommu, r->device[TR_BRIDGE], &listener, &l) == VIOMMU_EBUSY)
+		refused++;
+	/* each of them is a step */
+	check_that("refused", refused > MEMBERS * PIECE / 2 && refused < 1000);
+	check_eq("told", tr_told(r), true);
+	check_member("all of it", 0);
+	viommu_listener_free(l);
+	viommu_listener_free(first);
+	tr_close(r);
+}
+
+/* ---- many sections ---- */
+
+enum { CROWD = 400 };
+
+/* A call looks at as many sections as it has steps for, and no more. What is left over is looked at by viommu_run(). */
+static void test_many_sections(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 320,
+					      .contexts = 64,
+					      .domains = 64,
+					      .channels = CROWD + 64,
+					      .steps = 16 };
+	const struct viommu_tce_config config = { .limits = &limits };
+	static struct viommu_channel *crowd[CROWD];
+
+	(void)state;
+	for (unsigned own = 0; own < 2; own++) {
+		unsigned runs = 0;
+
+		r = tr_open(&config, PAGES);
+		tr_put(r, LIOBN, 0x3000, RAM | RW);
+		tr_put(r, TR_LIOBN(TR_BRIDGE), 0x3000, RAM | RW);
+		check_eq("told", tr_told(r), true);
+		for (unsigned i = 0; i < CROWD; i++) {
+			check_eq("channel",
+				 viommu_channel_new(r->device[TR_BRIDGE], VIOMMU_NO_PASID,
+						    &crowd[i]),
+				 VIOMMU_OK);
+			check_eq("enter", viommu_enter(crowd[i]), VIOMMU_OK);
+			guest_channel_dma(crowd[i], VIOMMU_NO_PASID, 0x3000, 1);
+		}
+		if (own)
+			use(TR_PLAIN, 0x3000);
+		check_eq("put", tr_put(r, LIOBN, 0x3000, 0), 0);
+		check_eq("not all are looked at", r->result, VIOMMU_PENDING);
+		check_that("it says so", r->g.count[GUEST_ON_WORK] > 0);
+		while (!r->completions && runs < 100) {
+			viommu_run(r->g.iommu);
+			runs++;
+		}
+		check_that("in pieces", runs > 2);
+		check_eq("its own device's holds it back", r->completions, !own);
+		if (own)
+			let_go(TR_PLAIN);
+		for (runs = 0; !r->completions && runs < 100; runs++)
+			viommu_run(r->g.iommu);
+		check_eq("complete, with strangers' open", r->completions, 1);
+		for (unsigned i = 0; i < CROWD; i++) {
+			viommu_leave(crowd[i]);
+			viommu_channel_free(crowd[i]);
+		}
+		check_eq("nothing is left", viommu_run(r->g.iommu), VIOMMU_OK);
+		tr_close(r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -783,6 +907,9 @@ int main(void)
 		cmocka_unit_test(test_devices_come_and_go),
 		cmocka_unit_test(test_told_device_goes),
 		cmocka_unit_test(test_id_changes_in_callback),
+		cmocka_unit_test(test_half_done),
+		cmocka_unit_test(test_listener_comes_in_steps),
+		cmocka_unit_test(test_many_sections),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
