@@ -230,6 +230,7 @@ int smmu_walk(struct smmu *s, struct query *q, const struct context *c, unsigned
 			     .iova = iova,
 			     .observer = q->observer,
 			     .place = &place };
+	bool seen = smmu_has_seen(s, SMMU_SEEN_GLOBAL); /* by now: others may note it, too */
 	enum pt_end end = PT_TOO_WIDE;
 
 	q->reason = 0;
@@ -245,8 +246,11 @@ int smmu_walk(struct smmu *s, struct query *q, const struct context *c, unsigned
 	}
 	if (end != PT_OK)
 		return q->reason ? VIOMMU_FAULT : refused(q, c, &w, end);
-	if (UNLIKELY(w.found.global))
+	/* the first one is read again once it has been noted: invalidations of before were told to its ASID only */
+	if (UNLIKELY(w.found.global && !seen)) {
 		smmu_note(s, SMMU_SEEN_GLOBAL);
+		return smmu_walk(s, q, c, access);
+	}
 	q->found = w.found;
 	q->found.perm = smmu_fold(c, w.found.perm);
 	if (c->key.flags & SMMU_KEY_SPLIT)

@@ -25,13 +25,14 @@ struct through {
 	const struct context *context;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
+	bool seen_global;   /* before anything was read */
 	bool out_of_budget; /* inside a page: visit->next says where to go on */
 };
 
 /* The first global page is read again once that has been noted, as those of the caches are. */
 static bool is_new_global(struct through *t, const struct translation *page)
 {
-	if (!page->global || smmu_has_seen(t->smmu, SMMU_SEEN_GLOBAL))
+	if (!page->global || t->seen_global)
 		return false;
 	smmu_note(t->smmu, SMMU_SEEN_GLOBAL);
 	t->out_of_budget = true;
@@ -108,6 +109,7 @@ static enum pt_visit_end visit_one(struct smmu *s, struct pt_visit *visit, const
 	struct through t = { .smmu = s,
 			     .visit = visit,
 			     .context = c,
+			     .seen_global = smmu_has_seen(s, SMMU_SEEN_GLOBAL),
 			     .page = visit->page,
 			     .opaque = visit->opaque };
 	enum pt_visit_end end;

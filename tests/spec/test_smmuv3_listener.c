@@ -133,6 +133,53 @@ static void global_pages_of_a_shadow(void **state)
 	close_all();
 }
 
+static uint64_t leaf;
+
+/* Memory is behind callbacks here: no SYNC writes to it. */
+static int invalidate(unsigned asid)
+{
+	sm_command(&r, SM_ASID(CMD_NH_VA, 0, asid), IOVA);
+	sm_command(&r, CMD_SYNC, 0);
+	return sm_ring(&r);
+}
+
+/* Behind the first reading of the page: it changes, and is invalidated with the ASID of the other stream. */
+static void invalidate_behind(void *opaque, uint64_t gpa, void *bytes, uint32_t count)
+{
+	(void)opaque;
+	(void)bytes;
+	if (!leaf || leaf < gpa || leaf - gpa >= count)
+		return;
+	leaf = 0;
+	sm_map(&r, root[B], IOVA, TARGET + GUEST_PAGE, SM_S1_RW & ~BIT(11));
+	assert_int_equal(invalidate(5), VIOMMU_PENDING);
+}
+
+/* The first global page of all, taken away while it is read, before anyone knows that it is global. */
+static void the_first_global_page(void **state)
+{
+	sm_open_memory(&r, NULL, GUEST_CALLBACKS);
+	sm_start(&r);
+	for (unsigned n = 0; n < STREAMS; n++) {
+		root[n] = guest_alloc(&r.g, 1);
+		sm_map(&r, root[n], IOVA, TARGET, SM_S1_RW);
+		sm_stage1(&r, 1 + n, 5 + n, root[n]);
+	}
+	listen();
+	sm_map(&r, root[B], IOVA, TARGET, SM_S1_RW & ~BIT(11));
+	assert_int_equal(invalidate(6), VIOMMU_OK);
+	told[B].calls = 0;
+	leaf = sm_entry(&r, root[B], IOVA, 3);
+	r.g.alter = invalidate_behind;
+	assert_int_equal(guest_dma(device[B], IOVA, VIOMMU_READ).f.gpa, TARGET + GUEST_PAGE);
+	r.g.alter = NULL;
+	assert_int_equal(leaf, 0);
+	assert_int_equal(sm_run(&r), VIOMMU_OK);
+	assert_int_equal(sm_read(&r, SMMU_CMDQ_CONS, 4), r.prod);
+	assert_int_equal(guest_dma(device[B], IOVA, VIOMMU_READ).f.gpa, TARGET + GUEST_PAGE);
+	close_all();
+}
+
 /* 4.4.6: an intermediate address is that of the devices, as long as there is nothing on it. */
 static void pages_of_stage2(void **state)
 {
@@ -207,6 +254,7 @@ int main(void)
 		cmocka_unit_test(pages_of_an_asid),	    cmocka_unit_test(global_pages),
 		cmocka_unit_test(global_pages_of_a_shadow), cmocka_unit_test(pages_of_stage2),
 		cmocka_unit_test(contexts_and_modes),	    cmocka_unit_test(replay_through_both),
+		cmocka_unit_test(the_first_global_page),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
