@@ -98,7 +98,9 @@ static bool consistent(const struct riscv *v, const struct loaded *l)
 		return false;
 	if (v->cap & RISCV_CAP_DBG && (value_of(v, l, RISCV_TR_REQ_CTL) & RISCV_TR_GO))
 		return false;
-	return ring_consistent(v, l, RISCV_CQB, RISCV_CQCSR) &&
+	/* commands are executed by whoever turns their queue off: it is never busy */
+	return !(value_of(v, l, RISCV_CQCSR) & RISCV_CSR_BUSY) &&
+	       ring_consistent(v, l, RISCV_CQB, RISCV_CQCSR) &&
 	       ring_consistent(v, l, RISCV_FQB, RISCV_FQCSR) &&
 	       ring_consistent(v, l, RISCV_PQB, RISCV_PQCSR);
 }

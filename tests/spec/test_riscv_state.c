@@ -184,6 +184,8 @@ static void test_inconsistent(void **state)
 		{ "fqt beyond the queue", RISCV_FQT, 1U << RV_LG2 },
 		{ "pqh beyond the queue", RISCV_PQH, 1U << RV_LG2 },
 		{ "on, but not enabled", RISCV_CQCSR, RISCV_CSR_ON },
+		{ "a command queue that is busy", RISCV_CQCSR,
+		  RISCV_CSR_EN | RISCV_CSR_ON | RISCV_CSR_BUSY },
 		{ "enabled, but not on", RISCV_FQCSR, RISCV_CSR_EN },
 		{ "tr_req_ctl.Go", RISCV_TR_REQ_CTL, RISCV_TR_GO },
 		{ "ipsr", RISCV_IPSR, 0x10 },
