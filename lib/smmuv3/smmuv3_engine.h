@@ -75,6 +75,10 @@ extern const struct smmu_queue_at smmu_eventq, smmu_priq;
 
 enum smmu_recorded { SMMU_RECORDED, SMMU_FULL, SMMU_DROPPED };
 
+/* Tokens of stalled transactions: the number of it, and its STAG. */
+#define SMMU_STAG_BITS	16U
+#define SMMU_STALLS_MAX BIT(63 - SMMU_STAG_BITS)
+
 /* A transaction that waits for software (3.12.2). */
 struct smmu_stall {
 	struct smmu_device *device; /* NULL: free */
@@ -110,7 +114,7 @@ struct smmu {
 	unsigned cerror;	  /* what an executed command says is wrong */
 	bool unsynced;		  /* invalidations that no SYNC covers yet */
 	struct completion sync;	  /* of the SYNC at the head */
-	struct deferred deferred; /* CR0ACK.SMMUEN and ATSCHK, GBPA.Update */
+	struct deferred deferred; /* bits of CR0ACK and IRQ_CTRLACK, GBPA.Update */
 	bool terminate;		  /* stalled transactions are to end: SMMUEN was cleared */
 
 	_Atomic uint32_t timed_out; /* a device did not answer an ATC_INV in time */

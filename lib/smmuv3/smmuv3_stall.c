@@ -9,8 +9,6 @@
 
 #include "smmuv3_engine.h"
 
-#define STAG_BITS 16U
-
 int smmu_stalls_init(struct smmu *s)
 {
 	s->stall_max = (uint32_t)bits_get(smmu_idr(s, 5), IDR5_STALL_MAX);
@@ -42,7 +40,7 @@ static uint32_t take(struct smmu *s, struct smmu_device *device)
 		return 0;
 	stall = &s->stalls[place - 1];
 	*stall = (struct smmu_stall){ .device = device,
-				      .token = ++s->stall_count << STAG_BITS | (place - 1),
+				      .token = ++s->stall_count << SMMU_STAG_BITS | (place - 1),
 				      .next = device->stalls };
 	if (device->stalls)
 		s->stalls[device->stalls - 1].previous = place;
@@ -244,25 +242,28 @@ static struct smmu_device *next_waiting(struct smmu *s)
 	return device;
 }
 
-/* Those who wait now: who asks again and has to wait again is in the other list. */
-static void begin_to_wake(struct smmu *s)
+/* Those who wait now: who asks again and has to wait again is in the other list. False: nobody is to be told. */
+static bool begin_to_wake(struct smmu *s)
 {
+	bool any;
+
 	pthread_mutex_lock(&s->stall_lock);
-	if (!s->waking) {
+	if (!s->waking && atomic_load(&s->wake)) {
 		s->waking = s->waiting;
 		s->waiting = NULL;
 		atomic_store(&s->wake, false);
 	}
+	any = s->waking != NULL;
 	pthread_mutex_unlock(&s->stall_lock);
+	return any;
 }
 
 bool smmu_stalls_wake(struct smmu *s)
 {
 	struct smmu_device *device;
 
-	if (!atomic_load(&s->wake) && !s->waking)
+	if (!begin_to_wake(s))
 		return true;
-	begin_to_wake(s);
 	for (;;) {
 		if (!unit_pay(&s->unit, 1)) {
 			unit_work(&s->unit);
