@@ -111,17 +111,22 @@ static void latch(struct smmu *s, uint64_t cr0)
 			      memory_order_release);
 }
 
-/* 6.3.9: what changes how requests are translated is acknowledged when those of before have ended, the rest at once. */
 #define CR0_TRANSLATION (CR0_SMMUEN | CR0_ATSCHK)
+#define CR0_RECORDS	(CR0_EVENTQEN | CR0_PRIQEN)
 
-static void acknowledge(struct smmu *s, uint64_t cr0, uint64_t changed)
+/* 6.3.9, 6.3.18: bits of @slow are acknowledged when requests of before have ended. So is it that one of @sinks is off, since
+ * they may be writing to it; commands are executed by this thread. The rest is acknowledged at once. */
+static void acknowledge(struct smmu *s, uint32_t ack, uint64_t value, uint64_t old, uint64_t slow,
+			uint64_t sinks)
 {
-	uint64_t later = changed & CR0_TRANSLATION;
-	uint64_t ack = regs_get(&s->regs, SMMU_CR0ACK) & CR0_TRANSLATION;
+	uint64_t going_off = ~value | deferred_of(&s->deferred, ack).clear;
+	uint64_t changed = value ^ old;
+	uint64_t later = changed & (slow | (sinks & going_off));
+	uint64_t now = changed & ~later;
 
-	regs_put(&s->regs, SMMU_CR0ACK, ack | (cr0 & ~CR0_TRANSLATION));
+	regs_put(&s->regs, ack, (regs_get(&s->regs, ack) & ~now) | (value & now));
 	if (later)
-		deferred_bits(&s->deferred, &s->regs, SMMU_CR0ACK, later & cr0, later & ~cr0);
+		deferred_bits(&s->deferred, &s->regs, ack, later & value, later & ~value);
 }
 
 static void write_cr0(void *engine, const struct regs_write *w)
@@ -137,9 +142,10 @@ static void write_cr0(void *engine, const struct regs_write *w)
 		s->terminate = true;
 	if (changed & cr0 & CR0_CMDQEN)
 		smmu_queue_start(s);
-	if (changed & (CR0_EVENTQEN | CR0_PRIQEN))
-		smmu_queues_reset(s, changed);
-	acknowledge(s, cr0, changed);
+	/* one that was not off yet goes on where it is: records may be on their way to it */
+	if (changed & cr0 & CR0_RECORDS)
+		smmu_queues_reset(s, changed & cr0 & ~deferred_of(&s->deferred, SMMU_CR0ACK).clear);
+	acknowledge(s, SMMU_CR0ACK, cr0, w->old, CR0_TRANSLATION, CR0_RECORDS);
 }
 
 /* 6.3.11: each half of CR1 has a guard of its own. Nothing depends on it. */
@@ -179,8 +185,8 @@ static void write_irq_ctrl(void *engine, const struct regs_write *w)
 {
 	struct smmu *s = engine;
 
-	(void)w;
-	regs_put(&s->regs, SMMU_IRQ_CTRLACK, regs_get(&s->regs, SMMU_IRQ_CTRL));
+	acknowledge(s, SMMU_IRQ_CTRLACK, regs_get(&s->regs, SMMU_IRQ_CTRL), w->old, 0,
+		    IRQ_GERROR | IRQ_EVENTQ | IRQ_PRIQ);
 }
 
 /* With event_lock held: there may be room for events, or errors that held them back are acknowledged. */

@@ -91,6 +91,8 @@ static uint64_t value_of(const struct smmu *s, const struct loaded *l, uint32_t 
 	return 0;
 }
 
+#define ACK_LATER (CR0_SMMUEN | CR0_ATSCHK | CR0_EVENTQEN | CR0_PRIQEN)
+
 /* Whether the parts agree: what is acknowledged, what is on its way, and what the registers say. */
 static bool consistent(const struct smmu *s, const struct loaded *l)
 {
@@ -99,17 +101,18 @@ static bool consistent(const struct smmu *s, const struct loaded *l)
 	uint64_t later = l->ack_set | l->ack_clear;
 	uint64_t gbpa = value_of(s, l, SMMU_GBPA);
 
+	if (l->stall_count >= SMMU_STALLS_MAX)
+		return false;
 	if ((l->gbpa & ~GBPA_FIELDS) || (l->gbpa_clear & ~GBPA_UPDATE) || l->timed_out > 1)
 		return false;
-	if ((l->ack_set & l->ack_clear) || (later & ~(CR0_SMMUEN | CR0_ATSCHK)))
+	if ((l->ack_set & l->ack_clear) || (later & ~ACK_LATER))
 		return false;
 	if (((cr0 ^ ack) & ~later) || (cr0 & l->ack_clear) || (l->ack_set & ~cr0) ||
 	    (ack & l->ack_set) || (l->ack_clear & ~ack))
 		return false;
 	if ((gbpa & GBPA_UPDATE) != l->gbpa_clear || (gbpa & GBPA_FIELDS) != l->gbpa)
 		return false;
-	return value_of(s, l, SMMU_IRQ_CTRL) == value_of(s, l, SMMU_IRQ_CTRLACK) &&
-	       !(value_of(s, l, SMMU_GATOS_CTRL) & ATOS_RUN);
+	return !(value_of(s, l, SMMU_GATOS_CTRL) & ATOS_RUN);
 }
 
 static void latch(struct smmu *s)
@@ -138,6 +141,16 @@ void smmu_begin_anew(struct smmu *s)
 	notify_forget(&s->unit, true, true);
 }
 
+/* What IRQ_CTRLACK does not say yet is on its way. */
+static void take_irq_ack(struct smmu *s)
+{
+	uint64_t irq = regs_get(&s->regs, SMMU_IRQ_CTRL);
+	uint64_t ack = regs_get(&s->regs, SMMU_IRQ_CTRLACK);
+
+	if (irq != ack)
+		deferred_bits(&s->deferred, &s->regs, SMMU_IRQ_CTRLACK, irq & ~ack, ack & ~irq);
+}
+
 static void take(struct smmu *s, const struct loaded *l)
 {
 	pthread_mutex_lock(&s->event_lock);
@@ -148,6 +161,7 @@ static void take(struct smmu *s, const struct loaded *l)
 		deferred_bits(&s->deferred, &s->regs, SMMU_CR0ACK, l->ack_set, l->ack_clear);
 	if (l->gbpa_clear)
 		deferred_bits(&s->deferred, &s->regs, SMMU_GBPA, 0, l->gbpa_clear);
+	take_irq_ack(s);
 	atomic_store(&s->timed_out, l->timed_out);
 	pthread_mutex_lock(&s->stall_lock);
 	if (l->stall_count > s->stall_count)

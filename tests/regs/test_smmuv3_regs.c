@@ -114,7 +114,10 @@ static void guard_until_acknowledged(void **state)
 	channel = guest_channel(&r.g, device, VIOMMU_NO_PASID);
 	assert_int_equal(viommu_enter(channel), VIOMMU_OK);
 	assert_int_equal(sm_write(&r, SMMU_CR0, 4, 0), VIOMMU_PENDING);
-	assert_int_equal(sm_read(&r, SMMU_CR0ACK, 4), CR0_SMMUEN);
+	/* commands are executed by this thread; events may be on their way */
+	assert_int_equal(sm_read(&r, SMMU_CR0ACK, 4), CR0_SMMUEN | CR0_EVENTQEN);
+	sm_write(&r, SMMU_EVENTQ_BASE, 8, 0);
+	assert_int_equal(sm_read(&r, SMMU_EVENTQ_BASE, 8), r.eventq | SM_QUEUE_LG2);
 	sm_write(&r, SMMU_STRTAB_BASE_CFG, 4, 9);
 	assert_int_equal(sm_read(&r, SMMU_STRTAB_BASE_CFG, 4), SM_STREAMS_LG2);
 	assert_int_equal(viommu_leave(channel), VIOMMU_OK);

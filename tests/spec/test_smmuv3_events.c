@@ -406,12 +406,106 @@ static void messages(void **state)
 	sm_close(&r);
 }
 
+/* ---- 6.3.9, 6.3.18: a queue or an interrupt is acknowledged to be off when nobody writes to it any more ---- */
+
+static const struct off_row {
+	const char *name;
+	enum guest_event in; /* the first of it is what is on its way */
+	uint32_t offset;
+	uint32_t ack;
+	uint64_t off;
+	uint64_t prod; /* register of the queue whose record it is */
+	bool page;
+	bool again; /* on again, before it was off */
+} off_rows[] = {
+	{ "CR0ACK.EVENTQEN", GUEST_ON_WRITE, SMMU_CR0, SMMU_CR0ACK, CR0_EVENTQEN, SMMU_EVENTQ_PROD,
+	  false, false },
+	{ "CR0ACK.PRIQEN", GUEST_ON_WRITE, SMMU_CR0, SMMU_CR0ACK, CR0_PRIQEN, SMMU_PRIQ_PROD, true,
+	  false },
+	{ "IRQ_CTRLACK", GUEST_ON_MSI, SMMU_IRQ_CTRL, SMMU_IRQ_CTRLACK, IRQ_EVENTQ,
+	  SMMU_EVENTQ_PROD, false, false },
+	{ "CR0ACK.EVENTQEN, on again", GUEST_ON_WRITE, SMMU_CR0, SMMU_CR0ACK, CR0_EVENTQEN,
+	  SMMU_EVENTQ_PROD, false, true },
+	{ "CR0ACK.PRIQEN, on again", GUEST_ON_WRITE, SMMU_CR0, SMMU_CR0ACK, CR0_PRIQEN,
+	  SMMU_PRIQ_PROD, true, true },
+};
+
+static const struct off_row *off_row;
+static unsigned off_count;
+
+static void switch_off(void *opaque, enum guest_event event)
+{
+	const struct off_row *row = off_row;
+	uint64_t now;
+
+	(void)opaque;
+	if (event != row->in || off_count++)
+		return;
+	now = sm_read(&r, row->offset, 4);
+	check_eq(row->name, sm_write(&r, row->offset, 4, now & ~row->off), VIOMMU_PENDING);
+	check_eq(row->name, sm_read(&r, row->ack, 4), now);
+	sm_write(&r, SMMU_EVENTQ_BASE, 8, 0); /* guarded */
+	sm_write(&r, SMMU_PRIQ_BASE, 8, 0);
+	if (row->again)
+		sm_write(&r, row->offset, 4, now);
+}
+
+static void one_record(const struct off_row *row, struct viommu_device *device)
+{
+	const struct viommu_page_request page = {
+		.address = 0x5000, .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ, .last = 1
+	};
+
+	if (row->page)
+		assert_true(viommu_request_page(device, &page) >= 0);
+	else
+		refuse_once(device, IOVA);
+}
+
+static void off_is_acknowledged_last(void **state)
+{
+	struct viommu_smmuv3_config config;
+
+	sm_everything(&config);
+	for (unsigned i = 0; i < ARRAY_COUNT(off_rows); i++) {
+		const struct off_row *row = &off_rows[i];
+		struct viommu_device *device;
+		uint64_t on;
+
+		sm_open_memory(&r, &config, GUEST_CALLBACKS);
+		sm_write(&r, SMMU_EVENTQ_IRQ, 8, 0x8090040);
+		sm_start_with(&r, CR0_PRIQEN);
+		root1 = guest_alloc(&r.g, 1);
+		sm_put_ste(&r, 8, SM_STE0(STE_CONFIG_S1) | sm_cd(&r, 5, root1, 0),
+			   SM_PUT(STE1_EATS, 1), 0, 0);
+		device = guest_device(&r.g, 8);
+		on = sm_read(&r, row->ack, 4);
+		off_row = row;
+		off_count = 0;
+		r.g.hook = switch_off;
+		one_record(row, device);
+		r.g.hook = NULL;
+		assert_int_equal(sm_run(&r), VIOMMU_OK);
+		assert_true(off_count > 0);
+		check_eq(row->name, sm_read(&r, row->ack, 4), row->again ? on : on & ~row->off);
+		check_eq(row->name, sm_read(&r, row->prod, 4), 1);
+		one_record(row, device);
+		check_eq(row->name, sm_read(&r, row->prod, 4),
+			 row->again || row->offset == SMMU_IRQ_CTRL ? 2 : 1);
+		sm_close(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fields),   cmocka_unit_test(fault_configuration),
-		cmocka_unit_test(overflow), cmocka_unit_test(disabled_and_aborted),
-		cmocka_unit_test(merging),  cmocka_unit_test(messages),
+		cmocka_unit_test(fields),
+		cmocka_unit_test(fault_configuration),
+		cmocka_unit_test(overflow),
+		cmocka_unit_test(disabled_and_aborted),
+		cmocka_unit_test(merging),
+		cmocka_unit_test(messages),
+		cmocka_unit_test(off_is_acknowledged_last),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

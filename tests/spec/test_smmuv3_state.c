@@ -139,6 +139,74 @@ static void other_configurations_refuse(void **state)
 	sm_close(&r);
 }
 
+/* Queues and interrupts that are not off yet. */
+static void queues_that_are_being_turned_off(void **state)
+{
+	const uint64_t on = CR0_SMMUEN | CR0_EVENTQEN | CR0_CMDQEN | CR0_PRIQEN;
+	struct viommu_channel *channel;
+
+	open_all();
+	sm_write(&r, SMMU_CR0, 4, on);
+	channel = guest_channel(&r.g, guest_device(&r.g, SID), VIOMMU_NO_PASID);
+	assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+	assert_int_equal(sm_write(&r, SMMU_CR0, 4, CR0_SMMUEN | CR0_CMDQEN), VIOMMU_PENDING);
+	assert_int_equal(sm_write(&r, SMMU_IRQ_CTRL, 4, IRQ_GERROR), VIOMMU_PENDING);
+	assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+	assert_int_equal(sm_read(&r, SMMU_CR0ACK, 4), on);
+	assert_int_equal(sm_read(&r, SMMU_IRQ_CTRLACK, 4), IRQ_GERROR | IRQ_EVENTQ | IRQ_PRIQ);
+	travel();
+	assert_int_equal(sm_read(&r, SMMU_CR0ACK, 4), CR0_SMMUEN | CR0_CMDQEN);
+	assert_int_equal(sm_read(&r, SMMU_IRQ_CTRLACK, 4), IRQ_GERROR);
+	sm_close(&r);
+}
+
+/* ---- states that no SMMU has saved ---- */
+
+/* Writes what is at an offset of the record "unit", and the sum of all. */
+static void put_in_unit(uint64_t bytes, unsigned offset, uint64_t value)
+{
+	uint64_t sum = 0, at = 0;
+
+	while (memcmp(saved + at, "unit", 4) != 0)
+		assert_true(++at + 4 < bytes);
+	memcpy(saved + at + 8 + offset, &value, 8);
+	for (uint64_t i = 0; i < bytes - 16; i++)
+		sum = (sum << 1 | sum >> 63) + saved[i];
+	memcpy(saved + bytes - 8, &sum, 8);
+}
+
+static void inconsistent(void **state)
+{
+	static const struct {
+		const char *name;
+		unsigned offset;
+		uint64_t value;
+		int result;
+	} values[] = {
+		{ "the number of a token, the last one", 32, BIT(47) - 1, VIOMMU_OK },
+		{ "the number of a token, too large", 32, BIT(47), VIOMMU_ESTATE },
+		{ "the number of a token, wraps", 32, UINT64_MAX, VIOMMU_ESTATE },
+		{ "GBPA", 0, BIT(63), VIOMMU_ESTATE },
+		{ "CR0ACK, on and off", 8, CR0_EVENTQEN, VIOMMU_ESTATE },
+		{ "CR0ACK, off, but wanted", 16, CR0_EVENTQEN, VIOMMU_ESTATE },
+		{ "CR0ACK, a bit that is never late", 16, CR0_CMDQEN, VIOMMU_ESTATE },
+		{ "GBPA.Update", 24, GBPA_UPDATE, VIOMMU_ESTATE },
+	};
+
+	for (unsigned i = 0; i < ARRAY_COUNT(values); i++) {
+		uint64_t bytes = sizeof(saved);
+		int result;
+
+		open_all();
+		assert_int_equal(viommu_save(r.g.iommu, saved, &bytes), VIOMMU_OK);
+		put_in_unit(bytes, values[i].offset, values[i].value);
+		result = viommu_restore(r.g.iommu, saved, bytes);
+		check_eq(values[i].name, result == VIOMMU_PENDING ? sm_run(&r) : result,
+			 values[i].result);
+		sm_close(&r);
+	}
+}
+
 /* ---- explanations ---- */
 
 struct seen {
@@ -206,6 +274,8 @@ int main(void)
 		cmocka_unit_test(an_error),
 		cmocka_unit_test(stalls),
 		cmocka_unit_test(other_configurations_refuse),
+		cmocka_unit_test(queues_that_are_being_turned_off),
+		cmocka_unit_test(inconsistent),
 		cmocka_unit_test(explanations),
 		cmocka_unit_test(interrupt_messages),
 	};
