@@ -69,7 +69,7 @@ static int reset(struct viommu *u)
 	regs_reset(&v->regs);
 	v->msi = (struct amdvi_msi){ .enabled = false };
 	for (unsigned log = 0; log < AMDVI_LOGS; log++)
-		ring_records_reset(&v->log[log]);
+		amdvi_log_restart(v, log);
 	pthread_mutex_unlock(&v->log_lock);
 	amdvi_forget_unanswered(v);
 	atomic_store(&v->nests, false);

@@ -76,6 +76,16 @@ struct amdvi_irte_cache {
 
 enum amdvi_log { AMDVI_LOG_EVENT, AMDVI_LOG_PPR, AMDVI_LOG_GA, AMDVI_LOGS };
 
+/* A log takes entries while its Run bit is set, and it is not closed. What closes it leaves the bit for the last
+ * writer: 0 says that the log is not written any more. */
+struct amdvi_log_state {
+	struct ring ring; /* since Run rose: the base register does not count until it has fallen */
+	struct ring_records records;
+	uint32_t
+		writers; /* calls that have an entry, until all of it is shown; whatever its generation */
+	bool closed; /* switched off, or overflowed */
+};
+
 struct amdvi {
 	struct viommu unit;
 	uint64_t efr;
@@ -104,7 +114,7 @@ struct amdvi {
 
 	/* Guards STATUS, the logs' registers, and: */
 	pthread_mutex_t log_lock;
-	struct ring_records log[AMDVI_LOGS];
+	struct amdvi_log_state log[AMDVI_LOGS];
 	struct amdvi_msi msi;
 };
 
@@ -167,8 +177,15 @@ uint32_t amdvi_misc0(const struct amdvi *v);
 uint32_t amdvi_misc1(const struct amdvi *v);
 
 /* ---- amdvi_log.c ---- */
-/* A log's ring as its base register says. False: its length is reserved. */
+/* A log's ring as its base register says, with log_lock held. False: its length is reserved. */
 bool amdvi_log_ring(const struct amdvi *v, enum amdvi_log log, struct ring *ring);
+/* All of these with log_lock held. The log begins to take entries, or goes on if it has not stopped yet; not while its
+ * overflow bit is set, nor with a reserved length. */
+void amdvi_log_open(struct amdvi *v, enum amdvi_log log);
+/* It takes no more, and stops when nobody writes to it. */
+void amdvi_log_close(struct amdvi *v, enum amdvi_log log);
+/* All of its registers are other ones. */
+void amdvi_log_restart(struct amdvi *v, enum amdvi_log log);
 /* Leaves an entry, from any thread. False: the log does not run, or it is full. */
 bool amdvi_log_put(struct amdvi *v, enum amdvi_log log, const uint64_t *word);
 /* STATUS.ComWaitInt */

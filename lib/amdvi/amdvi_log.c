@@ -126,35 +126,139 @@ static void show_ga_tail(struct amdvi *v)
 	}
 }
 
-/* The entry is in the log, or lost: then the log stops until software has started it anew. */
-static void tell(struct amdvi *v, enum amdvi_log log, bool logged)
+/* The last one out shows that nobody writes any more. */
+static void stop_unused(struct amdvi *v, enum amdvi_log log)
+{
+	if (v->log[log].closed && !v->log[log].writers)
+		regs_clear_bits(&v->regs, AMD_STATUS, amdvi_logs[log].run);
+}
+
+static struct amdvi_message overflow(struct amdvi *v, enum amdvi_log log)
 {
 	const struct amdvi_log_row *row = &amdvi_logs[log];
+
+	v->log[log].closed = true;
+	return raise(v, log, row->overflow, row->interrupt_enable);
+}
+
+/* An entry that is being written. */
+struct entry {
+	struct ring ring;
+	struct ring_place place;
+	uint32_t tail; /* stays as it is while there are writers */
+};
+
+static bool reserve(struct amdvi *v, enum amdvi_log log, struct entry *e)
+{
+	const struct amdvi_log_row *row = &amdvi_logs[log];
+	struct amdvi_log_state *l = &v->log[log];
 	struct amdvi_message message = { .due = false };
+	bool ok = false;
+	uint32_t head;
 
 	pthread_mutex_lock(&v->log_lock);
-	if (logged) {
-		message = raise(v, log, row->interrupt, row->interrupt_enable);
-	} else if (regs_get(&v->regs, AMD_STATUS) & row->run) {
-		regs_clear_bits(&v->regs, AMD_STATUS, row->run);
-		message = raise(v, log, row->overflow, row->interrupt_enable);
+	if ((regs_get(&v->regs, AMD_STATUS) & row->run) && !l->closed) {
+		e->ring = l->ring;
+		ok = ring_position(&l->ring, regs_get(&v->regs, row->head), &head) &&
+		     ring_position(&l->ring, regs_get(&v->regs, row->tail), &e->tail) &&
+		     ring_reserve(&l->records, &l->ring, head, e->tail, &e->place);
+		if (ok)
+			l->writers++;
+		else
+			message = overflow(v, log);
+		stop_unused(v, log);
 	}
 	pthread_mutex_unlock(&v->log_lock);
 	send(v, &message);
+	return ok;
+}
+
+/* What has become of the tail. Nothing is shown of an entry of before amdvi_log_restart(). */
+static enum ring_published publish(struct amdvi *v, enum amdvi_log log, struct entry *e,
+				   bool written)
+{
+	struct ring_records *records = &v->log[log].records;
+	enum ring_published published;
+
+	pthread_mutex_lock(&v->log_lock);
+	published = ring_publish(records, &e->ring, &e->place, written, &e->tail);
+	if (published != RING_BUSY)
+		regs_put(&v->regs, amdvi_logs[log].tail, ring_register(&e->ring, e->tail));
+	pthread_mutex_unlock(&v->log_lock);
+	return published;
+}
+
+/* The entry is in the log, or lost: then the log stops until software has started it anew. */
+static bool leave(struct amdvi *v, enum amdvi_log log, const struct entry *e, bool logged)
+{
+	const struct amdvi_log_row *row = &amdvi_logs[log];
+	struct amdvi_log_state *l = &v->log[log];
+	struct amdvi_message message = { .due = false };
+	bool ours;
+
+	pthread_mutex_lock(&v->log_lock);
+	ours = e->place.generation == l->records.generation;
+	if (ours)
+		message = logged ? raise(v, log, row->interrupt, row->interrupt_enable)
+				 : overflow(v, log);
+	l->writers--;
+	stop_unused(v, log);
+	pthread_mutex_unlock(&v->log_lock);
+	send(v, &message);
+	return ours && logged;
 }
 
 bool amdvi_log_put(struct amdvi *v, enum amdvi_log log, const uint64_t *word)
 {
-	const struct amdvi_log_row *row = &amdvi_logs[log];
-	const struct ring_registers at = { &v->regs, &v->log_lock, row->head, row->tail };
-	struct ring ring;
+	struct entry e;
 	bool logged;
 
-	if (!(regs_get(&v->regs, AMD_STATUS) & row->run) || !amdvi_log_ring(v, log, &ring))
+	if (!reserve(v, log, &e))
 		return false;
-	logged = ring_record(&v->unit, &v->log[log], &ring, &at, word);
+	logged = ring_write(&v->unit, &e.ring, &e.place, word);
+	logged = publish(v, log, &e, logged) != RING_LOST && logged;
 	if (logged && log == AMDVI_LOG_GA)
 		show_ga_tail(v);
-	tell(v, log, logged);
-	return logged;
+	return leave(v, log, &e, logged);
+}
+
+/* ---- on and off; with log_lock held ---- */
+
+void amdvi_log_open(struct amdvi *v, enum amdvi_log log)
+{
+	const struct amdvi_log_row *row = &amdvi_logs[log];
+	struct amdvi_log_state *l = &v->log[log];
+	uint64_t status = regs_get(&v->regs, AMD_STATUS);
+
+	if (status & row->overflow)
+		return;
+	if (status & row->run) { /* entries are on their way to the ring, which is the same */
+		l->closed = false;
+		return;
+	}
+	if (!amdvi_log_ring(v, log, &l->ring))
+		return;
+	ring_records_reset(&l->records);
+	l->closed = false;
+	regs_set_bits(&v->regs, AMD_STATUS, row->run);
+}
+
+void amdvi_log_close(struct amdvi *v, enum amdvi_log log)
+{
+	v->log[log].closed = true;
+	stop_unused(v, log);
+}
+
+void amdvi_log_restart(struct amdvi *v, enum amdvi_log log)
+{
+	const struct amdvi_log_row *row = &amdvi_logs[log];
+	struct amdvi_log_state *l = &v->log[log];
+	uint64_t status = regs_get(&v->regs, AMD_STATUS);
+	uint64_t control = amdvi_control(v);
+
+	ring_records_reset(&l->records);
+	l->closed = true;
+	regs_clear_bits(&v->regs, AMD_STATUS, row->run);
+	if ((status & row->run) && (control & AMD_CTRL_IOMMU_EN) && (control & row->enable))
+		amdvi_log_open(v, log);
 }

@@ -22,18 +22,13 @@ static bool enabled(uint64_t control, uint64_t bit)
 /* A log that is enabled runs, unless it has overflowed and software has not seen to it. */
 static void switch_log(struct amdvi *v, enum amdvi_log log, uint64_t before, uint64_t now)
 {
-	const struct amdvi_log_row *row = &amdvi_logs[log];
-	struct ring ring;
+	uint64_t enable = amdvi_logs[log].enable;
 
 	pthread_mutex_lock(&v->log_lock);
-	if (!enabled(now, row->enable)) {
-		regs_clear_bits(&v->regs, AMD_STATUS, row->run);
-	} else if (!enabled(before, row->enable)) {
-		ring_records_reset(&v->log[log]);
-		if (amdvi_log_ring(v, log, &ring) &&
-		    !(regs_get(&v->regs, AMD_STATUS) & row->overflow))
-			regs_set_bits(&v->regs, AMD_STATUS, row->run);
-	}
+	if (!enabled(now, enable))
+		amdvi_log_close(v, log);
+	else if (!enabled(before, enable))
+		amdvi_log_open(v, log);
 	pthread_mutex_unlock(&v->log_lock);
 }
 
@@ -148,7 +143,6 @@ static void write_log_base(void *engine, const struct regs_write *w)
 
 	if (refused(v, w, amdvi_logs[log].run))
 		return;
-	ring_records_reset(&v->log[log]);
 	regs_put(&v->regs, amdvi_logs[log].head, 0);
 	regs_put(&v->regs, amdvi_logs[log].tail, 0);
 }

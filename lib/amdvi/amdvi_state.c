@@ -62,18 +62,15 @@ static uint64_t value_of(const struct amdvi *v, const uint64_t *value, uint32_t 
 	return value[v->regs.at[offset / 4] - 1];
 }
 
-/* Nothing runs that is not enabled. */
+/* Commands do not run unless they are enabled. Logs may: they were still written to, and stop in
+ * amdvi_log_restart(). */
 static bool consistent(const struct amdvi *v, const uint64_t *value)
 {
 	uint64_t control = value_of(v, value, AMD_CONTROL);
 	uint64_t status = value_of(v, value, AMD_STATUS);
-	uint64_t enabled = control & AMD_CTRL_CMD_BUF_EN ? AMD_ST_CMD_RUN : 0;
 
-	for (unsigned log = 0; log < AMDVI_LOGS; log++)
-		enabled |= control & amdvi_logs[log].enable ? amdvi_logs[log].run : 0;
-	if (!(control & AMD_CTRL_IOMMU_EN))
-		enabled = 0;
-	return !(status & AMD_ST_RUN & ~enabled);
+	return !(status & AMD_ST_CMD_RUN) ||
+	       ((control & AMD_CTRL_IOMMU_EN) && (control & AMD_CTRL_CMD_BUF_EN));
 }
 
 static void take(struct amdvi *v, const uint64_t *value, const struct amdvi_msi *msi)
@@ -84,7 +81,7 @@ static void take(struct amdvi *v, const uint64_t *value, const struct amdvi_msi 
 	regs_take(&v->regs, value);
 	v->msi = *msi;
 	for (unsigned log = 0; log < AMDVI_LOGS; log++)
-		ring_records_reset(&v->log[log]);
+		amdvi_log_restart(v, log);
 	runs = regs_get(&v->regs, AMD_STATUS) & AMD_ST_CMD_RUN;
 	pthread_mutex_unlock(&v->log_lock);
 	amdvi_forget_unanswered(v);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * test_amdvi_logs.c - AMD-Vi event log, page request log and the IOMMU's own interrupts (48882, 2.5, 2.6, 3.2.5,
- * 3.4.15): overflow, re-arming, messages.
+ * 3.4.15): overflow, re-arming, messages, and what happens while an entry is being written.
  */
 #include "check.h"
 
@@ -16,16 +16,22 @@
 static struct amdvi_rig r;
 static struct viommu_device *device;
 
-static void open_rig(uint64_t control)
+static void open_in(enum guest_memory memory, uint64_t control)
 {
 	const struct viommu_amdvi_msi msi = {
 		.size = sizeof(msi), .enabled = 1, .address = UINT64_C(0x1fee01000), .data = 0x40
 	};
 
-	ar_open(&r, &(struct amdvi_rig_config){ .efr = AR_EFR_ALL, .control = control });
+	ar_open(&r, &(struct amdvi_rig_config){
+			    .memory = memory, .efr = AR_EFR_ALL, .control = control });
 	assert_int_equal(viommu_amdvi_set_msi(r.g.iommu, &msi), OK);
 	ar_dte(&r, ID, AMD_DTE_V | AMD_DTE_PPR, DOMAIN, 0);
 	device = guest_device(&r.g, ID);
+}
+
+static void open_rig(uint64_t control)
+{
+	open_in(GUEST_REGION, control);
 }
 
 static uint64_t status(void)
@@ -120,6 +126,165 @@ static void test_pointers(void **state)
 	ar_write(&r, AMD_EVT_BASE, 8, r.log[0] | UINT64_C(9) << 56);
 	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 0);
 	ar_close(&r);
+}
+
+/* ---- while an entry is being written ---- */
+
+#define RUN	 AMD_ST_EVT_RUN
+#define OVERFLOW AMD_ST_EVT_OVERFLOW
+
+static uint64_t other_log;
+
+static void event_log(bool on)
+{
+	ar_write(&r, AMD_CONTROL, 8, on ? r.control : r.control & ~AMD_CTRL_EVENT_LOG_EN);
+}
+
+/* EvtRun falls when nobody writes any more; until then the base cannot be changed, and nothing new is logged. */
+static void switch_off(void)
+{
+	event_log(false);
+	assert_int_equal(status() & RUN, RUN);
+	ar_write(&r, AMD_EVT_BASE, 8, other_log | UINT64_C(9) << 56);
+	assert_int_equal(ar_read(&r, AMD_EVT_BASE, 8), r.log[0] | UINT64_C(8) << 56);
+	faults(1);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 0);
+}
+
+static void after_off(void)
+{
+	assert_int_equal(status() & (RUN | OVERFLOW), 0);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 16);
+	assert_true(guest_get64(&r.g, r.log[0]));
+	/* now another base */
+	ar_write(&r, AMD_EVT_BASE, 8, other_log | UINT64_C(9) << 56);
+	event_log(true);
+	assert_int_equal(status() & RUN, RUN);
+	faults(2);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 32);
+	assert_true(guest_get64(&r.g, other_log + 16));
+	assert_int_equal(guest_get64(&r.g, r.log[0] + 16), 0);
+}
+
+/* On again before it has stopped: it goes on, and entries do not share a place. */
+static void switch_off_and_on(void)
+{
+	event_log(false);
+	event_log(true);
+	assert_int_equal(status() & RUN, RUN);
+	faults(1);
+}
+
+static void after_off_and_on(void)
+{
+	assert_int_equal(status() & (RUN | OVERFLOW), RUN);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 32);
+	assert_int_equal(ar_take_events(&r), 2);
+}
+
+/* An overflow stops the log no earlier, either. */
+static void overflow(void)
+{
+	faults(ENTRIES);
+	assert_int_equal(status() & (RUN | OVERFLOW), RUN | OVERFLOW);
+	event_log(false);
+	event_log(true);
+	faults(1);
+	assert_int_equal(status() & (RUN | OVERFLOW), RUN | OVERFLOW);
+}
+
+static void after_overflow(void)
+{
+	assert_int_equal(status() & (RUN | OVERFLOW), OVERFLOW);
+	assert_int_equal(ar_take_events(&r), ENTRIES - 1);
+	event_log(false);
+	ar_write(&r, AMD_STATUS, 8, OVERFLOW);
+	event_log(true);
+	faults(1);
+	assert_int_equal(ar_take_events(&r), 1);
+}
+
+/* The entry of before a reset is none of the log that is programmed then. */
+static void start_anew(void)
+{
+	assert_int_equal(viommu_reset(r.g.iommu), VIOMMU_PENDING);
+	r.log[0] = other_log;
+	ar_start(&r);
+}
+
+static void after_start(void)
+{
+	assert_int_equal(status() & (RUN | OVERFLOW | AMD_ST_EVT_INT), RUN);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 0);
+	faults(1);
+	assert_int_equal(ar_read(&r, AMD_EVT_TAIL, 8), 16);
+}
+
+static void fail_anew(void)
+{
+	start_anew();
+	r.g.fail_in = 1;
+}
+
+static uint8_t saved[65536];
+static uint64_t saved_bytes;
+
+/* A state of then: the log does not run where it is restored, since nobody writes there. */
+static void save_off(void)
+{
+	event_log(false);
+	saved_bytes = sizeof(saved);
+	assert_int_equal(viommu_save(r.g.iommu, saved, &saved_bytes), OK);
+}
+
+static void after_restore(void)
+{
+	assert_int_equal(viommu_restore(r.g.iommu, saved, saved_bytes), VIOMMU_PENDING);
+	assert_int_equal(viommu_run(r.g.iommu), OK);
+	assert_int_equal(status() & (RUN | AMD_ST_CMD_RUN), AMD_ST_CMD_RUN);
+	event_log(true);
+	assert_int_equal(status() & RUN, RUN);
+}
+
+static void (*meanwhile)(void);
+
+static void on_write(void *opaque, enum guest_event event)
+{
+	void (*now)(void) = meanwhile;
+
+	(void)opaque;
+	if (event != GUEST_ON_WRITE || !now)
+		return;
+	meanwhile = NULL;
+	now();
+}
+
+static void test_being_written(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*meanwhile)(void);
+		void (*after)(void);
+	} rows[] = {
+		{ "off", switch_off, after_off },
+		{ "off and on", switch_off_and_on, after_off_and_on },
+		{ "overflow", overflow, after_overflow },
+		{ "reset", start_anew, after_start },
+		{ "reset, and the entry is lost", fail_anew, after_start },
+		{ "saved", save_off, after_restore },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		open_in(GUEST_CALLBACKS, 0);
+		other_log = guest_alloc(&r.g, 2);
+		r.g.hook = on_write;
+		meanwhile = rows[i].meanwhile;
+		faults(1);
+		check_that(rows[i].name, !meanwhile);
+		rows[i].after();
+		ar_close(&r);
+	}
 }
 
 /* ---- messages ---- */
@@ -310,6 +475,7 @@ int main(void)
 		cmocka_unit_test(test_overflow),
 		cmocka_unit_test(test_unwritable),
 		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_being_written),
 		cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_msi_registers),
 		cmocka_unit_test(test_page_requests),
