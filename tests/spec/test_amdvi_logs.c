@@ -362,6 +362,27 @@ static int ask(uint32_t pasid, unsigned access, uint32_t last)
 	return viommu_request_page(device, &request);
 }
 
+/* PprRun, too, falls when nobody writes any more. */
+static void ppr_off(void)
+{
+	ar_write(&r, AMD_CONTROL, 8, r.control & ~AMD_CTRL_PPR_LOG_EN);
+	assert_int_equal(status() & AMD_ST_PPR_RUN, AMD_ST_PPR_RUN);
+	assert_int_equal(ask(VIOMMU_NO_PASID, VIOMMU_READ, 0), NO);
+}
+
+static void test_page_request_being_written(void **state)
+{
+	(void)state;
+	open_in(GUEST_CALLBACKS, PPR);
+	r.g.hook = on_write;
+	meanwhile = ppr_off;
+	assert_int_equal(ask(VIOMMU_NO_PASID, VIOMMU_READ, 0), OK);
+	assert_null(meanwhile);
+	assert_int_equal(status() & (AMD_ST_PPR_RUN | AMD_ST_PPR_OVERFLOW), 0);
+	assert_int_equal(ar_read(&r, AMD_PPR_TAIL, 8), 16);
+	ar_close(&r);
+}
+
 static void test_page_requests(void **state)
 {
 	static const struct {
@@ -479,6 +500,7 @@ int main(void)
 		cmocka_unit_test(test_extended),
 		cmocka_unit_test(test_msi_registers),
 		cmocka_unit_test(test_page_requests),
+		cmocka_unit_test(test_page_request_being_written),
 		cmocka_unit_test(test_page_responses),
 		cmocka_unit_test(test_page_request_refused),
 		cmocka_unit_test(test_page_request_overflow),

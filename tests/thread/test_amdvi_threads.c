@@ -2,7 +2,8 @@
 /*
  * test_amdvi_threads.c - AMD-Vi with several threads: no translation and no interrupt that started after an invalidation
  * was complete is the old one (obligation 12), whatever the invalidation was; and a guest interrupt log that several
- * threads write to (2.7): every entry once, in memory before the tail says so.
+ * threads write to (2.7): every entry once, in memory before the tail says so; and an event log that is switched off and
+ * moved beside them: nobody writes to it from when EvtRun is 0.
  */
 #include "check.h"
 
@@ -348,10 +349,90 @@ static void test_ga_log(void **state)
 	ar_close(&r);
 }
 
+/* ---- the event log, switched off and moved ---- */
+
+static void *fault(void *opaque)
+{
+	const struct viommu_request request = {
+		.first = IOVA, .last = IOVA, .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ
+	};
+
+	(void)opaque;
+	while (!atomic_load(&stop)) {
+		struct viommu_answer answer;
+		struct viommu_fragment f;
+
+		if (viommu_device_translate(device, &request, &f, 1, &answer) != VIOMMU_FAULT)
+			atomic_fetch_add(&failures, 1);
+	}
+	return NULL;
+}
+
+static uint64_t log_status(void)
+{
+	return ar_read(&r, AMD_STATUS, 8);
+}
+
+/* Entries that are in a log from one on; those that are not are 0. */
+static unsigned entries(uint64_t log, unsigned first, unsigned end)
+{
+	unsigned count = 0;
+
+	for (unsigned i = first; i < end; i++)
+		count += guest_get64(&r.g, log + i * 16) != 0;
+	return count;
+}
+
+static void log_round(uint64_t log, unsigned lg2)
+{
+	unsigned tail;
+
+	ar_write(&r, AMD_STATUS, 8, AMD_ST_EVT_OVERFLOW);
+	ar_write(&r, AMD_EVT_BASE, 8, log | (uint64_t)lg2 << 56);
+	ar_write(&r, AMD_CONTROL, 8, r.control | AMD_CTRL_EVENT_LOG_EN);
+	assert_int_equal(ar_read(&r, AMD_EVT_BASE, 8), log | (uint64_t)lg2 << 56);
+	while (!ar_read(&r, AMD_EVT_TAIL, 8))
+		sched_yield();
+	ar_write(&r, AMD_CONTROL, 8, r.control);
+	while (log_status() & AMD_ST_EVT_RUN)
+		sched_yield();
+	tail = (unsigned)ar_read(&r, AMD_EVT_TAIL, 8) / 16;
+	assert_in_range(tail, 1, (1U << lg2) - 1);
+	assert_int_equal(entries(log, 0, tail), tail);
+	assert_int_equal(entries(log, tail, 1U << lg2), 0);
+	memset(guest_at(&r.g, log), 0, UINT64_C(16) << lg2);
+}
+
+static void test_moved_log(void **state)
+{
+	unsigned rounds = scaled(200);
+	pthread_t thread[WRITERS];
+	uint64_t wide;
+
+	(void)state;
+	open_rig(0);
+	wide = guest_alloc(&r.g, 2);
+	ar_dte(&r, ID, AMD_DTE_V, DOMAIN, 0);
+	atomic_store(&stop, false);
+	for (unsigned t = 0; t < WRITERS; t++)
+		assert_int_equal(pthread_create(&thread[t], NULL, fault, NULL), 0);
+	for (unsigned n = 0; n < rounds; n++) {
+		log_round(n & 1 ? wide : r.log[0], n & 1 ? 9 : 8);
+		/* it has not been written since it was left */
+		assert_int_equal(n & 1 ? entries(r.log[0], 0, 256) : entries(wide, 0, 512), 0);
+	}
+	atomic_store(&stop, true);
+	for (unsigned t = 0; t < WRITERS; t++)
+		pthread_join(thread[t], NULL);
+	assert_int_equal(atomic_load(&failures), 0);
+	ar_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(test_stale),
-					    cmocka_unit_test(test_ga_log) };
+					    cmocka_unit_test(test_ga_log),
+					    cmocka_unit_test(test_moved_log) };
 
 	watchdog();
 	return cmocka_run_group_tests(tests, NULL, NULL);
