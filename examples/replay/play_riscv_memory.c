@@ -35,12 +35,14 @@ static bool has_process(const struct tape_line *event)
 static bool record_deviates(struct player *p, const struct tape_line *event,
 			    const struct tape_line *e, const uint8_t *now)
 {
-	uint64_t theirs = word_of(e->data);
-	uint64_t ours = word_of(now);
-	uint64_t differs = theirs ^ ours;
+	uint64_t theirs, ours, differs;
 
-	if ((event->kind != TAPE_T && event->kind != TAPE_MSI) || e->bytes != RECORD_BYTES ||
-	    memcmp(e->data + 8, now + 8, RECORD_BYTES - 8) != 0 ||
+	if ((event->kind != TAPE_T && event->kind != TAPE_MSI) || e->bytes != RECORD_BYTES)
+		return false;
+	theirs = word_of(e->data);
+	ours = word_of(now);
+	differs = theirs ^ ours;
+	if (memcmp(e->data + 8, now + 8, RECORD_BYTES - 8) != 0 ||
 	    (differs & ~(RECORD_PV | RECORD_TTYP)))
 		return false;
 	if ((differs & RECORD_PV) && !((theirs & RECORD_PV) && !has_process(event)))
