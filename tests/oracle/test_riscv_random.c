@@ -173,6 +173,8 @@ static bool open_unit(void)
 					 : i == 1 ? 0x8000
 						  : 0x1000000) |
 			  1U << (5 * i);
+		for (unsigned j = 0; j < i; j++) /* each its own */
+			m.id[i] += m.id[i] == m.id[j];
 		device.id = m.id[i];
 		check_eq("device", viommu_device_new(m.iommu, &device, &m.device[i]), VIOMMU_OK);
 		check_eq("channel", viommu_channel_new(m.device[i], VIOMMU_NO_PASID, &m.channel[i]),
