@@ -97,6 +97,27 @@ static uint64_t host_leaf(unsigned level)
 	       (((UINT64_C(1) << (lg2 - 1)) - 1) & ~UINT64_C(0xfff));
 }
 
+/* How many entries of a table of this level make the page; 1 also where its size is none of this level. */
+static uint64_t page_slots(uint64_t entry, unsigned level)
+{
+	unsigned zero = 12, shift = 12 + 9 * (level - 1);
+
+	while (entry >> zero & 1)
+		zero++;
+	return zero + 1 > shift && zero + 1 < shift + 9 ? UINT64_C(1) << (zero + 1 - shift) : 1;
+}
+
+/* Of a page that several entries make, each says the same (2.2.3): whoever has read one knows the page. */
+static void put_leaf(uint64_t table, unsigned level, uint64_t at, uint64_t entry)
+{
+	uint64_t slots = (entry & 1) && (entry >> 9 & 7) == 7 ? page_slots(entry, level) : 1;
+	uint64_t first;
+
+	first = (at - table) / 8 & ~(slots - 1);
+	for (uint64_t i = 0; i < slots; i++)
+		put(table + (first + i) * 8, entry);
+}
+
 static void map_host(uint64_t table, unsigned mode, uint64_t iova)
 {
 	unsigned level = mode;
@@ -106,10 +127,13 @@ static void map_host(uint64_t table, unsigned mode, uint64_t iova)
 		uint64_t entry = guest_get64(&w.r.g, at);
 		unsigned down = (unsigned)(entry >> 9 & 7);
 
-		if (!(entry & 1) || down == 0 || down >= level) {
+		if ((entry & 1) && (down == 0 || down == 7))
+			return;
+		if (!(entry & 1) || down >= level) {
 			if (level == 1 || one_in(5)) {
-				put(at, one_in(15) ? host_leaf(level) & ~UINT64_C(1)
-						   : host_leaf(level));
+				put_leaf(table, level, at,
+					 one_in(15) ? host_leaf(level) & ~UINT64_C(1)
+						    : host_leaf(level));
 				return;
 			}
 			down = level - 1;
@@ -442,8 +466,11 @@ static void edit(void)
 {
 	uint64_t at = w.entry[below(w.entries)];
 	uint64_t entry = guest_get64(&w.r.g, at);
+
 	static const uint8_t bit[] = { 0, 0, 61, 62, 1, 2, 20, 21, 63 };
 
+	if ((entry >> 9 & 7) == 7) /* the others would have to change, too */
+		return;
 	entry ^= UINT64_C(1) << bit[below(sizeof(bit))];
 	guest_put64(&w.r.g, at, entry);
 	w.oracle.ram[(at - AO_BASE) / 8] = entry;
