@@ -22,7 +22,7 @@
 enum { GSIS = 64, ENTRIES = 64, STEPS = 200, DEPTH = 2 };
 
 /* Functions that a call may enter for each step, and beside. */
-enum { WORK_EACH = 100, WORK_BASE = 1000 };
+enum { WORK_EACH = 100, WORK_BASE = 1500 };
 
 #define PAGE_BYTES UINT64_C(0x1000)
 #define STATUS	   UINT64_C(0x0)
