@@ -2,6 +2,7 @@
 /* amdvi_visit.c - every mapping of a context, in order: what requests without a trace would be answered. */
 
 #include "amdvi_engine.h"
+#include "pieces.h"
 #include "pt_amd_v1.h"
 #include "pt_x86.h"
 
@@ -45,59 +46,9 @@ static enum pt_visit_end visit_identity(struct amdvi *v, const struct context *c
 	return PT_VISIT_DONE;
 }
 
-/* ---- nested: each page of the guest tables goes through the host tables ---- */
-
-struct nested_visit {
-	struct pt_visit *visit;
-	const struct context *context;
-	int (*page)(void *opaque, const struct translation *page);
-	void *opaque;
-	bool out_of_budget; /* inside a page: visit->next says where to go on */
-};
-
-/* The piece of a page at iova that the host tables translate alike; false: nothing. */
-static bool nested_piece(const struct nested_visit *n, const struct translation *page,
-			 uint64_t iova, struct translation *t)
+static struct translation second(const struct pieces *p, uint64_t gpa)
 {
-	struct pt_walk w = { .vm = n->visit->walk.vm,
-			     .config = &n->context->key.stage2,
-			     .iova = page->gpa + (iova - page->iova),
-			     .found.size_lg2 = 12 };
-	enum pt_end end = pt_fits(w.config, w.iova) ? pt_amd_v1_peek(&w) : PT_TOO_WIDE;
-	unsigned lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
-
-	*t = (struct translation){ .iova = iova & ~bits_low(lg2),
-				   .gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
-					  ~bits_low(lg2),
-				   .size_lg2 = (uint8_t)lg2,
-				   .perm = page->perm & w.found.perm,
-				   .leaf_lg2 = page->leaf_lg2 };
-	return end == PT_OK && (t->perm & PERM_ALL);
-}
-
-static int nested_page(void *opaque, const struct translation *page)
-{
-	struct nested_visit *n = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
-
-	/* each step pays for itself, as those of the guest tables do; the next visit goes on here */
-	for (uint64_t iova = first;; iova++) {
-		struct translation t;
-
-		if (n->visit->budget > 0) {
-			n->visit->budget--;
-		} else if (iova != first) {
-			n->visit->next = iova;
-			n->out_of_budget = true;
-			return 1;
-		}
-		if (nested_piece(n, page, iova, &t) && n->page(n->opaque, &t))
-			return 1;
-		iova |= bits_low(t.size_lg2);
-		if (iova == end || iova >= n->visit->last)
-			return 0;
-	}
+	return pieces_walk(p, gpa, pt_amd_v1_peek);
 }
 
 /* One half of the canonical addresses. */
@@ -115,11 +66,13 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 	if (c->key.kind == AMDVI_V2) {
 		end = pt_x86_visit(visit);
 	} else {
-		struct nested_visit n = {
-			.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
-		};
+		struct pieces n = { .visit = visit,
+				    .config = &c->key.stage2,
+				    .second = second,
+				    .page = visit->page,
+				    .opaque = visit->opaque };
 
-		visit->page = nested_page;
+		visit->page = pieces_page;
 		visit->opaque = &n;
 		end = pt_x86_visit_on_amd_v1(visit);
 		visit->page = n.page;

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* riscv_visit.c - every mapping of a context, in order: what requests without a trace would be answered. */
 
+#include "pieces.h"
 #include "pt_riscv.h"
 #include "riscv_engine.h"
 
 /* Pages of a visit on their way through the second stage, and with the permission that requests have. */
 struct pages {
+	struct pieces pieces; /* first */
 	struct riscv *v;
 	const struct context *context;
-	struct pt_visit *visit;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
-	bool out_of_budget; /* inside a page: visit->next says where to go on */
 };
 
 static enum pt_visit_end visit_identity(struct pt_visit *visit)
@@ -32,8 +32,11 @@ static enum pt_visit_end visit_identity(struct pt_visit *visit)
 	}
 }
 
-static int report(struct pages *p, struct translation t)
+static int report(void *opaque, const struct translation *page)
 {
+	const struct pages *p = opaque;
+	struct translation t = *page;
+
 	t.perm = riscv_fold(p->context, t.perm);
 	if (riscv_beyond(p->v, t.gpa) || !(t.perm & PERM_USER))
 		return 0;
@@ -41,8 +44,9 @@ static int report(struct pages *p, struct translation t)
 }
 
 /* What is at an address of the guest's, and how much of it is alike. */
-static struct translation below(struct pages *p, uint64_t gpa)
+static struct translation below(const struct pieces *pieces, uint64_t gpa)
 {
+	const struct pages *p = (const struct pages *)pieces;
 	struct query q = { .access = VIOMMU_READ, .quiet = true };
 	struct mem_place place = MEM_NOWHERE;
 	struct riscv_second s = {
@@ -54,63 +58,24 @@ static struct translation below(struct pages *p, uint64_t gpa)
 	return (struct translation){ .iova = gpa & ~bits_low(12), .size_lg2 = 12 };
 }
 
-/* A page of the first stage. Each piece pays, as an entry does. */
-static int page_above(void *opaque, const struct translation *page)
-{
-	struct pages *p = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-	uint64_t first = page->iova > p->visit->next ? page->iova : p->visit->next;
-	uint64_t iova = first;
-
-	for (;; iova++) {
-		uint64_t gpa = page->gpa + (iova - page->iova);
-		struct translation t = *page;
-		struct translation s;
-
-		if (p->visit->budget > 0) {
-			p->visit->budget--;
-		} else if (iova != first) {
-			p->visit->next = iova;
-			p->out_of_budget = true;
-			return 1;
-		}
-		s = below(p, gpa);
-		t.size_lg2 = s.size_lg2 < page->size_lg2 ? s.size_lg2 : page->size_lg2;
-		t.iova = iova & ~bits_low(t.size_lg2);
-		t.gpa = (s.gpa | (gpa & bits_low(s.size_lg2))) & ~bits_low(t.size_lg2);
-		t.perm &= s.perm;
-		if (report(p, t))
-			return 1;
-		iova |= bits_low(t.size_lg2);
-		if (iova == end || iova >= p->visit->last)
-			return 0;
-	}
-}
-
-/* The only stage. */
-static int page_alone(void *opaque, const struct translation *page)
-{
-	return report(opaque, *page);
-}
-
 /* With virtual interrupt files in the way of a second stage, pages are looked at piece by piece. */
 static int page_second(void *opaque, const struct translation *page)
 {
 	struct pages *p = opaque;
 
 	if (!(p->context->key.flags & RISCV_KEY_MSI))
-		return report(p, *page);
-	return page_above(p, &(struct translation){ .iova = page->iova,
-						    .gpa = page->iova,
-						    .size_lg2 = page->size_lg2,
-						    .leaf_lg2 = page->leaf_lg2,
-						    .perm = page->perm });
+		return report(p, page);
+	return pieces_page(&p->pieces, &(struct translation){ .iova = page->iova,
+							      .gpa = page->iova,
+							      .size_lg2 = page->size_lg2,
+							      .leaf_lg2 = page->leaf_lg2,
+							      .perm = page->perm });
 }
 
 /* Addresses from @first to @last, of which the tables have the low bits. */
 static enum pt_visit_end visit_half(struct pages *p, uint64_t first, uint64_t last)
 {
-	struct pt_visit *visit = p->visit;
+	struct pt_visit *visit = p->pieces.visit;
 	uint64_t wanted = visit->last;
 	enum pt_visit_end end;
 
@@ -121,7 +86,7 @@ static enum pt_visit_end visit_half(struct pages *p, uint64_t first, uint64_t la
 	visit->last = wanted < last ? wanted : last;
 	end = p->context->key.kind == RISCV_NESTED ? pt_riscv_visit_above(visit)
 						   : pt_riscv_visit(visit);
-	if (p->out_of_budget)
+	if (p->pieces.out_of_budget)
 		end = PT_VISIT_BUDGET;
 	visit->last = wanted;
 	if (end == PT_VISIT_DONE && visit->next < wanted)
@@ -132,7 +97,7 @@ static enum pt_visit_end visit_half(struct pages *p, uint64_t first, uint64_t la
 static enum pt_visit_end visit_tables(struct pages *p)
 {
 	const struct domain_key *key = &p->context->key;
-	struct pt_visit *visit = p->visit;
+	struct pt_visit *visit = p->pieces.visit;
 	bool canonical = key->stage1.page_lg2 && !(key->flags & RISCV_KEY_SXL);
 	uint64_t limit;
 	enum pt_visit_end end;
@@ -148,18 +113,22 @@ static enum pt_visit_end visit_tables(struct pages *p)
 
 enum pt_visit_end riscv_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
 {
-	struct pages p = { .v = riscv_of(u),
+	struct pages p = { .pieces = { .visit = visit,
+				       .config = &c->key.stage2,
+				       .second = below,
+				       .page = report,
+				       .opaque = &p },
+			   .v = riscv_of(u),
 			   .context = c,
-			   .visit = visit,
 			   .page = visit->page,
 			   .opaque = visit->opaque };
 	enum pt_visit_end end;
 
 	if (c->key.kind == RISCV_PASS)
 		return visit_identity(visit);
-	visit->page = c->key.kind == RISCV_NESTED   ? page_above
+	visit->page = c->key.kind == RISCV_NESTED   ? pieces_page
 		      : c->key.kind == RISCV_SECOND ? page_second
-						    : page_alone;
+						    : report;
 	visit->opaque = &p;
 	end = visit_tables(&p);
 	visit->page = p.page;

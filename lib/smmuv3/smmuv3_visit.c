@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* smmuv3_visit.c - every mapping of a context, in order: what requests without a trace would be answered. */
 
+#include "pieces.h"
 #include "pt_arm64.h"
 #include "smmuv3_engine.h"
 
@@ -20,13 +21,13 @@ static enum pt_visit_end visit_identity(const struct smmu *s, struct pt_visit *v
 
 /* Pages with the permission that requests of the context have, and, nested, through stage 2. */
 struct through {
+	struct pieces pieces; /* of nested contexts */
 	struct smmu *smmu;
-	struct pt_visit *visit;
 	const struct context *context;
 	int (*page)(void *opaque, const struct translation *page);
 	void *opaque;
-	bool seen_global;   /* before anything was read */
-	bool out_of_budget; /* inside a page: visit->next says where to go on */
+	bool seen_global; /* before anything was read */
+	bool again;	  /* what is read next has been read too early */
 };
 
 /* The first global page is read again once that has been noted, as those of the caches are. */
@@ -35,12 +36,13 @@ static bool is_new_global(struct through *t, const struct translation *page)
 	if (!page->global || t->seen_global)
 		return false;
 	smmu_note(t->smmu, SMMU_SEEN_GLOBAL);
-	t->out_of_budget = true;
+	t->again = true;
 	return true;
 }
 
-static int folded(const struct through *t, const struct translation *page)
+static int folded(void *opaque, const struct translation *page)
 {
+	const struct through *t = opaque;
 	struct translation f = *page;
 
 	f.perm = smmu_fold(t->context, page->perm);
@@ -54,60 +56,26 @@ static int fold_page(void *opaque, const struct translation *page)
 	return folded(opaque, page);
 }
 
-/* What of a page of stage 1 is at an address. False: stage 2 does not have it; *t is as large as that is known. */
-static bool second(const struct through *n, const struct translation *page, uint64_t iova,
-		   struct translation *t)
+static struct translation second(const struct pieces *p, uint64_t gpa)
 {
-	struct pt_walk w = { .vm = n->visit->walk.vm,
-			     .config = &n->context->key.stage2,
-			     .iova = page->gpa + (iova - page->iova) };
-	enum pt_end end = PT_TOO_WIDE;
-	unsigned lg2;
-
-	w.found.size_lg2 = w.config->page_lg2;
-	if (pt_fits(w.config, w.iova))
-		end = pt_arm64_s2_peek(&w);
-	lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
-	*t = (struct translation){ .iova = iova & ~bits_low(lg2),
-				   .gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
-					  ~bits_low(lg2),
-				   .size_lg2 = (uint8_t)lg2,
-				   .perm = page->perm & w.found.perm,
-				   .leaf_lg2 = page->leaf_lg2 };
-	return end == PT_OK;
+	return pieces_walk(p, gpa, pt_arm64_s2_peek);
 }
 
 static int nested_page(void *opaque, const struct translation *page)
 {
-	struct through *n = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
+	struct through *t = opaque;
 
-	if (is_new_global(n, page))
-		return 1;
-	/* each step pays for itself, as those of stage 1 do; the next visit goes on here */
-	for (uint64_t iova = first;; iova++) {
-		struct translation t;
-
-		if (n->visit->budget > 0) {
-			n->visit->budget--;
-		} else if (iova != first) {
-			n->visit->next = iova;
-			n->out_of_budget = true;
-			return 1;
-		}
-		if (second(n, page, iova, &t) && folded(n, &t))
-			return 1;
-		iova |= bits_low(t.size_lg2);
-		if (iova >= end || iova >= n->visit->last)
-			return 0;
-	}
+	return is_new_global(t, page) ? 1 : pieces_page(&t->pieces, page);
 }
 
 static enum pt_visit_end visit_one(struct smmu *s, struct pt_visit *visit, const struct context *c)
 {
-	struct through t = { .smmu = s,
-			     .visit = visit,
+	struct through t = { .pieces = { .visit = visit,
+					 .config = &c->key.stage2,
+					 .second = second,
+					 .page = folded,
+					 .opaque = &t },
+			     .smmu = s,
 			     .context = c,
 			     .seen_global = smmu_has_seen(s, SMMU_SEEN_GLOBAL),
 			     .page = visit->page,
@@ -121,7 +89,7 @@ static enum pt_visit_end visit_one(struct smmu *s, struct pt_visit *visit, const
 					 : pt_arm64_s2_visit(visit);
 	visit->page = t.page;
 	visit->opaque = t.opaque;
-	return t.out_of_budget ? PT_VISIT_BUDGET : end;
+	return t.again || t.pieces.out_of_budget ? PT_VISIT_BUDGET : end;
 }
 
 /* What tables can have of [first, last], which is within them. */

@@ -2,6 +2,7 @@
 /* vtd_visit.c - every mapping of a context, in order: what requests without a trace would be
  * answered. */
 
+#include "pieces.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
 #include "vtd_engine.h"
@@ -36,51 +37,9 @@ static enum pt_visit_end visit_identity(struct vtd *v, struct pt_visit *visit)
 	return PT_VISIT_DONE;
 }
 
-/* A nested visit: each page of the first stage goes through the second. */
-struct nested_visit {
-	struct pt_visit *visit;
-	const struct context *context;
-	int (*page)(void *opaque, const struct translation *page);
-	void *opaque;
-	bool out_of_budget; /* inside a page: visit->next says where to go on */
-};
-
-static int nested_page(void *opaque, const struct translation *page)
+static struct translation second(const struct pieces *p, uint64_t gpa)
 {
-	struct nested_visit *n = opaque;
-	uint64_t end = page->iova | bits_low(page->size_lg2);
-
-	uint64_t first = page->iova > n->visit->next ? page->iova : n->visit->next;
-	uint64_t iova = first;
-
-	/* each step pays for itself, as those of the first stage do; the next visit goes on here */
-	for (;; iova++) {
-		struct pt_walk w = { .vm = n->visit->walk.vm, .config = &n->context->key.stage2 };
-		struct translation t = { .perm = page->perm, .leaf_lg2 = page->leaf_lg2 };
-		enum pt_end walked = PT_TOO_WIDE;
-
-		if (n->visit->budget > 0) {
-			n->visit->budget--;
-		} else if (iova != first) {
-			n->visit->next = iova;
-			n->out_of_budget = true;
-			return 1;
-		}
-		w.iova = page->gpa + (iova - page->iova);
-		w.found.size_lg2 = 12;
-		if (pt_fits(w.config, w.iova))
-			walked = pt_vtd_ss_peek(&w);
-		t.size_lg2 = w.found.size_lg2 < page->size_lg2 ? w.found.size_lg2 : page->size_lg2;
-		t.iova = iova & ~bits_low(t.size_lg2);
-		t.gpa = (w.found.gpa | (w.iova & bits_low(w.found.size_lg2))) &
-			~bits_low(t.size_lg2);
-		t.perm &= w.found.perm;
-		if (walked == PT_OK && (t.perm & PERM_ALL) && n->page(n->opaque, &t))
-			return 1;
-		iova |= bits_low(t.size_lg2);
-		if (iova == end || iova >= n->visit->last)
-			return 0;
-	}
+	return pieces_walk(p, gpa, pt_vtd_ss_peek);
 }
 
 /* One half of the canonical addresses. */
@@ -98,11 +57,13 @@ static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *vi
 	if (c->key.kind == VTD_FIRST) {
 		end = pt_x86_visit(visit);
 	} else {
-		struct nested_visit n = {
-			.visit = visit, .context = c, .page = visit->page, .opaque = visit->opaque
-		};
+		struct pieces n = { .visit = visit,
+				    .config = &c->key.stage2,
+				    .second = second,
+				    .page = visit->page,
+				    .opaque = visit->opaque };
 
-		visit->page = nested_page;
+		visit->page = pieces_page;
 		visit->opaque = &n;
 		end = pt_x86_visit_on_vtd_ss(visit);
 		visit->page = n.page;
