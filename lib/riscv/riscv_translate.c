@@ -161,6 +161,27 @@ static enum riscv_end second_stage(struct attempt *a)
 	return end;
 }
 
+/* What of a permission a completion grants: to execute only with reading, and only who asked for it. */
+static unsigned granted(const struct query *q, unsigned perm)
+{
+	unsigned access = (riscv_privileged(q) ? perm >> 3 : perm) &
+			  (VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC);
+
+	if (!(q->access & VIOMMU_WRITE)) /* "no write" */
+		access &= ~VIOMMU_WRITE;
+	if (!(q->access & VIOMMU_EXEC) || !(access & VIOMMU_READ))
+		access &= ~VIOMMU_EXEC;
+	return access;
+}
+
+/* A translation request that the first stage grants nothing ends there: its page fault is a completion without
+ * permissions, and the second stage is not asked (2.3.5). */
+static bool denied_by_first(const struct attempt *a)
+{
+	return a->q->type == VIOMMU_AT_TRANSLATION &&
+	       !granted(a->q, riscv_fold(a->c, a->found.perm));
+}
+
 static enum riscv_end both_stages(struct attempt *a)
 {
 	enum riscv_end end = RISCV_THERE;
@@ -170,6 +191,8 @@ static enum riscv_end both_stages(struct attempt *a)
 	riscv_identity(&a->found, a->q->iova);
 	if (a->c->key.stage1.page_lg2)
 		end = first_stage(a);
+	if (end == RISCV_THERE && denied_by_first(a))
+		return end;
 	if (end == RISCV_THERE && a->c->key.stage2.page_lg2)
 		end = second_stage(a);
 	if (end == RISCV_THERE && riscv_beyond(a->v, a->found.gpa))
@@ -194,19 +217,6 @@ static enum riscv_end attempt(struct attempt *a, unsigned access, bool quiet)
 }
 
 /* ---- translation requests (2.3.5) ---- */
-
-/* What of a permission a completion grants: to execute only with reading, and only who asked for it. */
-static unsigned granted(const struct query *q, unsigned perm)
-{
-	unsigned access = (riscv_privileged(q) ? perm >> 3 : perm) &
-			  (VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC);
-
-	if (!(q->access & VIOMMU_WRITE)) /* "no write" */
-		access &= ~VIOMMU_WRITE;
-	if (!(q->access & VIOMMU_EXEC) || !(access & VIOMMU_READ))
-		access &= ~VIOMMU_EXEC;
-	return access;
-}
 
 static int complete(struct query *q)
 {

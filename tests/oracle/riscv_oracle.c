@@ -589,16 +589,16 @@ static bool stages(struct way *w, struct ro_answer *a)
 
 	if (w->iosatp && !first_stage(w, q->iova, &first, &one))
 		return false;
+	if (q->type == RO_ATS && (one.user_denied || !one.r)) {
+		a->pa = one.pa;
+		return true;
+	}
 	if (matches(w, one.pa)) {
 		if (!msi_page(w, one.pa, a))
 			return false;
 		/* in an MRIF page it asks again, untranslated */
 		a->r = one.r && !one.user_denied;
 		a->w = one.w && a->r && !q->no_write;
-		return true;
-	}
-	if (q->type == RO_ATS && (one.user_denied || !one.r)) {
-		a->pa = one.pa;
 		return true;
 	}
 	two = (struct leaf){ .pa = one.pa, .size_lg2 = 64, .r = true, .w = true, .x = true };

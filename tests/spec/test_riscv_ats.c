@@ -123,6 +123,17 @@ static void test_outcomes(void **state)
 	assert_int_equal(d.answer.ats, VIOMMU_ATS_ABORT);
 	assert_int_equal(d.answer.reason, RISCV_FAULT_ACCESS_READ);
 	assert_int_equal(rv_take_faults(&r), 1);
+	/* the same of a page's second-stage table: not asked where the first stage has nothing to grant */
+	rv_map(&r, &second, 0x200000000, BIT(40), 1, RV_V);
+	rv_map(&r, &first, 0x6000, 0x200000000, 0, FULL & ~RV_U);
+	d = guest_ats(device, PROCESS, 0x6000, R_ | W_);
+	assert_int_equal(d.answer.ats, VIOMMU_ATS_SUCCESS);
+	assert_int_equal(d.f.perm, 0);
+	assert_int_equal(rv_take_faults(&r), 0);
+	rv_map(&r, &first, 0x6000, 0x200000000, 0, FULL);
+	d = guest_ats(device, PROCESS, 0x6000, R_ | W_);
+	assert_int_equal(d.answer.ats, VIOMMU_ATS_ABORT);
+	assert_int_equal(rv_take_faults(&r), 1);
 	d = guest_ats(guest_device(&r.g, DEVICE + 1), VIOMMU_NO_PASID, 0x5000, R_);
 	assert_int_equal(d.answer.ats, VIOMMU_ATS_UNSUPPORTED);
 	assert_int_equal(d.answer.reason, RISCV_FAULT_DDT_INVALID);
