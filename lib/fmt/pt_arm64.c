@@ -377,7 +377,7 @@ static bool start_level(unsigned page_lg2, unsigned start, unsigned *level)
 	if (page_lg2 != 12)
 		*level = start;
 	else if (start < ARRAY_COUNT(of_4k))
-		*level = of_4k[start];
+		*level = of_4k[bits_clamp_index(start, ARRAY_COUNT(of_4k))];
 	else
 		return false;
 	return page_lg2 == 12 || *level <= (page_lg2 == 14 ? 3U : 2U);

@@ -61,6 +61,7 @@ static enum ring_executed mapc(struct its *its, struct its_current *c)
 		}
 		if (its_target(its, icid) == cpu)
 			return RING_DONE;
+		icid = bits_wrap_index(icid, UINT64_C(1) << its->collection_bits);
 		atomic_store_explicit(&its->collection[icid], cpu + 1, memory_order_release);
 		c->phase = 1;
 	}
@@ -294,6 +295,7 @@ bool its_current_possible(const struct its *its, bool event, const struct its_cu
 	op = bits_get(c->word[0], ITS_0_OPCODE);
 	if (!known(its, op))
 		return false;
+	op = bits_clamp_index(op, ARRAY_COUNT(commands));
 	if (commands[op].settles)
 		return c->phase == 1 && event && c->from < places &&
 		       (c->to < places || c->to == ITS_NOBODY);

@@ -122,9 +122,15 @@ void its_drop_collections(struct its *its);
 /* 0, or the reason: the device, and the word of an event, which is not checked to be valid. */
 _Atomic uint64_t *its_event(const struct its *its, uint64_t device, uint64_t event,
 			    unsigned *reason);
+/* The word of a device, whose number the caller has checked. */
+static inline _Atomic uint64_t *its_device_word(const struct its *its, uint32_t device)
+{
+	return &its->device[bits_wrap_index(device, UINT64_C(1) << its->device_bits)];
+}
+
 static inline uint64_t its_device(const struct its *its, uint32_t device)
 {
-	return atomic_load_explicit(&its->device[device], memory_order_relaxed);
+	return atomic_load_explicit(its_device_word(its, device), memory_order_relaxed);
 }
 /* The redistributor of a collection, or ITS_NOBODY. */
 static inline uint32_t its_target(const struct its *its, uint64_t icid)

@@ -142,7 +142,7 @@ static void take(struct its *its, uint32_t first, uint32_t device, unsigned bits
 
 static void publish(struct its *its, uint32_t first, uint32_t device, unsigned bits)
 {
-	atomic_store_explicit(&its->device[device],
+	atomic_store_explicit(its_device_word(its, device),
 			      bits | bits_put(DEVICE_BLOCK, first) |
 				      bits_put(DEVICE_INCARNATION, ++its->incarnations),
 			      memory_order_release);
@@ -237,7 +237,7 @@ void its_unmap_device(struct its *its, uint32_t device)
 
 	if (!word)
 		return;
-	atomic_store_explicit(&its->device[device], 0, memory_order_release);
+	atomic_store_explicit(its_device_word(its, device), 0, memory_order_release);
 	mark(its, first_of(word), count_of(word), false);
 	its->device_count--;
 }

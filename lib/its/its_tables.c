@@ -114,7 +114,7 @@ _Atomic uint64_t *its_event(const struct its *its, uint64_t device, uint64_t eve
 		*reason = VIOMMU_ITS_ERROR_DEVICE_OOR;
 		return NULL;
 	}
-	word = its_device(its, (uint32_t)bits_clamp_index(device, UINT64_C(1) << its->device_bits));
+	word = its_device(its, (uint32_t)device);
 	if (!word) {
 		*reason = VIOMMU_ITS_ERROR_UNMAPPED_DEVICE;
 		return NULL;

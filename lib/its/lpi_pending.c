@@ -137,6 +137,7 @@ unsigned lpi_deliver(struct lpis *l, uint32_t cpu, uint32_t intid)
 		return VIOMMU_ITS_REASON_LPI_OFF;
 	if (!lpi_in(latch, intid))
 		return VIOMMU_ITS_ERROR_PHYSICALID_OOR;
+	intid = (uint32_t)bits_clamp_index(intid, UINT64_C(1) << l->bits);
 	if (!set_pending(c, intid))
 		return 0;
 	byte = refresh(l, c, intid, IF_UNKNOWN, cpu);
@@ -158,8 +159,10 @@ void lpi_move(struct lpis *l, uint32_t from, uint32_t to, uint32_t intid)
 {
 	uint64_t latch = atomic_load_explicit(&lpi_cpu_at(l, to)->latch, memory_order_acquire);
 
-	if (from == to || !(latch & LPI_LATCH_ON) || !lpi_in(latch, intid) ||
-	    !clear_pending(lpi_cpu_at(l, from), intid))
+	if (from == to || !(latch & LPI_LATCH_ON) || !lpi_in(latch, intid))
+		return;
+	intid = (uint32_t)bits_clamp_index(intid, UINT64_C(1) << l->bits);
+	if (!clear_pending(lpi_cpu_at(l, from), intid))
 		return;
 	tell_gone(l, from, intid);
 	/* EnableLPIs of @to may have become 0 */

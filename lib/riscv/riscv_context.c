@@ -140,7 +140,8 @@ static int walk_directory(struct riscv *v, struct query *q, uint64_t ddtp, unsig
 	/* at most two */
 	for (unsigned i = levels - 1; i > 0; i--) {
 		if (!fetch(v, q, "device directory entry",
-			   table + index_of(q->id, &indices[extended][i]) * 8, &entry, 1))
+			   table + index_of(q->id, &indices[extended][bits_clamp_index(i, 3)]) * 8,
+			   &entry, 1))
 			return riscv_refuse(q, RISCV_FAULT_DDT_ACCESS, 0);
 		if (!(entry & RISCV_DIR_V))
 			return riscv_refuse(q, RISCV_FAULT_DDT_INVALID, 0);
@@ -165,7 +166,8 @@ int riscv_find_device(struct riscv *v, struct query *q, uint64_t dc[RISCV_DC_WOR
 
 	if (mode == RISCV_MODE_OFF)
 		return riscv_refuse(q, RISCV_FAULT_OFF, 0);
-	if (mode == RISCV_MODE_BARE || (levels < 3 && q->id >> indices[extended][levels].shift))
+	if (mode == RISCV_MODE_BARE ||
+	    (levels < 3 && q->id >> indices[extended][bits_clamp_index(levels, 3)].shift))
 		return riscv_refuse(q, RISCV_FAULT_TYPE, 0);
 	riscv_count(v, q, NULL, RISCV_EVENT_DDT_WALK);
 	return walk_directory(v, q, ddtp, levels, dc);

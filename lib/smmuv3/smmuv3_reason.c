@@ -24,5 +24,6 @@ const char *smmu_reason_text(uint32_t reason)
 		[F_PERMISSION] = "F_PERMISSION: the page does not permit the access",
 	};
 
-	return reason < ARRAY_COUNT(text) ? text[reason] : NULL;
+	return reason < ARRAY_COUNT(text) ? text[bits_clamp_index(reason, ARRAY_COUNT(text))]
+					  : NULL;
 }

@@ -225,7 +225,8 @@ int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, 
 	t = tce_of(u);
 	t->job.token = token;
 	count_own(u, COUNT_COMMANDS);
-	t->job.status = execute(t, &rows[call], arguments, nargs, results, nret);
+	t->job.status = execute(t, &rows[bits_clamp_index(call, ARRAY_COUNT(rows))], arguments,
+				nargs, results, nret);
 	if (t->job.status)
 		count_own(u, COUNT_COMMAND_ERRORS);
 	result = tce_answer(t);

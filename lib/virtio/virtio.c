@@ -89,6 +89,7 @@ static bool reg_peek(const struct viommu *u, uint64_t offset, uint32_t bytes, ui
 	if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || offset % bytes ||
 	    offset >= sizeof(space) || bytes > sizeof(space) - offset)
 		return true;
+	offset = bits_clamp_index(offset, sizeof(space));
 	put(space + VIRTIO_CONFIG_PAGE_SIZE_MASK, v->config.page_size_mask, 8);
 	put(space + VIRTIO_CONFIG_INPUT_FIRST, v->config.input_first, 8);
 	put(space + VIRTIO_CONFIG_INPUT_LAST, v->config.input_last, 8);
