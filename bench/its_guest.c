@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "counted_memory.h"
 #include "its_guest.h"
@@ -75,7 +76,7 @@ void its_queue_turn(struct its_guest *g, uint64_t turn)
 	its_queue_sync(g);
 }
 
-static void program(struct its_guest *g)
+static void program(struct its_guest *g, uint64_t events)
 {
 	memset(g->ram + 0x200000, 0xa1, 1 << 17);
 	for (uint64_t cpu = 0; cpu < ITS_CPUS; cpu++) {
@@ -93,9 +94,9 @@ static void program(struct its_guest *g)
 	for (uint64_t device = 0; device < ITS_DEVICES; device++)
 		mapd(g, device);
 	its_ring(g);
-	for (uint64_t k = 0; k < ITS_EVENTS; k++) {
+	for (uint64_t k = 0; k < events; k++) {
 		its_queue_mapti(g, k);
-		if (k % BATCH == BATCH - 1)
+		if (k % BATCH == BATCH - 1 || k == events - 1)
 			its_ring(g);
 	}
 }
@@ -131,6 +132,11 @@ static void add_routes(struct its_guest *g, uint32_t n)
 
 struct its_guest *its_guest_new(uint32_t routes)
 {
+	return its_guest_with(ITS_EVENTS, routes);
+}
+
+struct its_guest *its_guest_with(uint32_t events, uint32_t routes)
+{
 	struct its_guest *g = calloc(1, sizeof(*g));
 	struct viommu_vm_config vm = { .size = sizeof(vm),
 				       .opaque = &g->allocated,
@@ -142,15 +148,16 @@ struct its_guest *its_guest_new(uint32_t routes)
 	struct viommu_its_config its = { .size = sizeof(its), .events = 2 * ITS_EVENTS };
 	struct viommu_region region = { .size = sizeof(region), .bytes = RAM };
 
-	g->ram = aligned_alloc(1 << 16, RAM);
-	memset(g->ram, 0, RAM);
+	g->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (g->ram == MAP_FAILED)
+		its_unexpected("mmap", VIOMMU_ENOMEM);
 	region.host = g->ram;
 	its_expect_ok("viommu_vm_new", viommu_vm_new(&vm, &g->vm));
 	its_expect_ok("viommu_vm_add_region", viommu_vm_add_region(g->vm, &region));
 	its_expect_ok("viommu_lpis_new", viommu_lpis_new(g->vm, &lpis, &g->lpis));
 	its.lpis = g->lpis;
 	its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &its, &g->its));
-	program(g);
+	program(g, events);
 	if (routes)
 		add_routes(g, routes);
 	return g;
@@ -162,6 +169,6 @@ void its_guest_free(struct its_guest *g)
 	viommu_free(g->its);
 	viommu_free(g->lpis);
 	viommu_vm_free(g->vm);
-	free(g->ram);
+	munmap(g->ram, RAM);
 	free(g);
 }

@@ -32,6 +32,8 @@ struct its_guest {
 
 /* routes: so many of the events have one, the first of them; 0: no routes */
 struct its_guest *its_guest_new(uint32_t routes);
+/* The same, with so many events only, the first of them. */
+struct its_guest *its_guest_with(uint32_t events, uint32_t routes);
 void its_guest_free(struct its_guest *g);
 
 void its_expect_ok(const char *what, int result);
