@@ -12,6 +12,7 @@
 #include <libvirtiommu/base.h>
 
 #include "bits.h"
+#include "run.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -461,11 +462,7 @@ static void everything_seen(void **state)
 
 static int setup(void **state)
 {
-	const char *text = getenv("VIOMMU_SEED");
-
-	if (text)
-		seed = strtoull(text, NULL, 0);
-	print_message("VIOMMU_SEED=%llu\n", (unsigned long long)seed);
+	seed = run_seed(seed);
 	a64_rig_init(&rig);
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "bits.h"
+#include "run.h"
 
 static struct pt_rig rig;
 static char row[160];
@@ -172,10 +173,7 @@ static void one_visit(const struct pt_rig_format *f)
 
 static void visits_agree_with_walks(void **state)
 {
-	const char *given = getenv("VIOMMU_SEED");
-
-	seed = given ? strtoull(given, NULL, 0) : 1;
-	print_message("VIOMMU_SEED=0x%llx\n", (unsigned long long)seed);
+	seed = run_seed(1);
 	for (unsigned i = 0; i < pt_rig_format_count; i++) {
 		if (pt_rig_formats[i].nested) /* pages of the first stage only: pt_x86.h */
 			continue;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ioapic_rig.h"
+#include "run.h"
 
 static void note(struct rig *r, enum rig_event event, uint32_t pin, const struct viommu_msi *msi)
 {
@@ -140,19 +141,10 @@ void rig_resum(uint8_t *state, uint64_t bytes)
 
 uint64_t rig_seed(void)
 {
-	const char *given = getenv("VIOMMU_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : 0;
-
-	if (!seed)
-		seed = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) | 1;
-	print_message("VIOMMU_SEED=0x%llx\n", (unsigned long long)seed);
-	return seed;
+	return run_seed(RUN_ANY_SEED);
 }
 
 unsigned rig_scaled(unsigned count)
 {
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	unsigned long result = count * (scale ? strtoul(scale, NULL, 0) : 100) / 100;
-
-	return result ? (unsigned)result : 1;
+	return (unsigned)run_scaled(count);
 }

@@ -11,7 +11,7 @@
 
 #include "amd_oracle.h"
 #include "amdvi_rig.h"
-#include "vtd_run.h"
+#include "run.h"
 
 enum { IMAGES = 1000, COLD = 50, WARM = 60, ADDRESSES = 10, TREES = 3, MAX_FAILURES = 6 };
 
@@ -509,7 +509,7 @@ static void one_image(void)
 
 static void test_random(void **state)
 {
-	uint64_t seed = run_seed();
+	uint64_t seed = run_seed(1);
 	uint64_t images = run_scaled(IMAGES);
 
 	w.oracle.ram = malloc(AO_WORDS * 8);

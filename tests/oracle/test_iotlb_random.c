@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "vhost_iotlb.h"
+#include "run.h"
 
 enum { UNITS = 96, MOST = 64, MOST_MISSES = 8, FRAGMENTS = 6, READERS = 2, OPERATIONS = 1200000 };
 
@@ -409,14 +410,11 @@ static void random_operations(void **state)
 		{ "half of the space", 0, UINT64_MAX / 2 / UNITS, 50, MOST_MISSES },
 	};
 	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
-	const char *seed = getenv("VIOMMU_SEED");
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	uint64_t first = seed ? strtoull(seed, NULL, 0) : 1;
-	uint64_t count = OPERATIONS / ROWS * (scale ? strtoull(scale, NULL, 0) : 100) / 100;
+	uint64_t first = run_seed(1);
+	uint64_t count = run_scaled(OPERATIONS / ROWS);
 
-	print_message("VIOMMU_SEED=%llu\n", (unsigned long long)first);
 	for (unsigned i = 0; i < ROWS; i++)
-		run_row(&rows[i], first + i, count ? count : 1);
+		run_row(&rows[i], first + i, count);
 }
 
 int main(void)

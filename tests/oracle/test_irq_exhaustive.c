@@ -8,7 +8,7 @@
 
 #include "check.h"
 #include "irq_rig.h"
-#include "vtd_run.h"
+#include "run.h"
 
 #define REMAPPABLE UINT32_C(0xfee00010)
 #define S_MAX	   15U

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "tce_rig.h"
-#include "vtd_run.h"
+#include "run.h"
 
 enum { SEQUENCES = 2000, CALLS = 120, ENTRIES = 2048, STATE = 1 << 20, RAM_PAGES = 64 };
 
@@ -541,7 +541,7 @@ static void sequence(uint64_t number)
 
 static void test_random(void **unused)
 {
-	uint64_t first = run_seed();
+	uint64_t first = run_seed(1);
 	uint64_t count = run_scaled(SEQUENCES);
 
 	(void)unused;

@@ -12,7 +12,7 @@
 
 #include "trace.h"
 #include "virtio_world.h"
-#include "vtd_run.h"
+#include "run.h"
 
 enum { WORLDS = 400, REQUESTS = 3000, RANGES = 600, FRAGMENTS = 24, STATE = 65536 };
 
@@ -350,7 +350,7 @@ static void step(struct virtio_world *w)
 static void test_random(void **nothing)
 {
 	uint64_t worlds = run_scaled(WORLDS);
-	uint64_t seed = run_seed();
+	uint64_t seed = run_seed(1);
 
 	for (uint64_t i = 0; i < worlds; i++) {
 		static char name[64];

@@ -6,7 +6,7 @@
  * every word of the tables afterwards (accessed and dirty).
  */
 #include "vtd_rig.h"
-#include "vtd_run.h"
+#include "run.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -492,7 +492,7 @@ static void check_coverage(const struct world *w)
 static void random_tables(void **state)
 {
 	struct world w = { .image = vt_image_new(VT_WORDS) };
-	struct vt_rng seeds = { run_seed() };
+	struct vt_rng seeds = { run_seed(1) };
 	uint64_t images = run_scaled(IMAGES);
 
 	assert_non_null(w.image);

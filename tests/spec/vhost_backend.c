@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "vhost_backend.h"
+#include "run.h"
 
 static struct backend backends[3];
 
@@ -234,11 +235,6 @@ unsigned choose(unsigned n)
 
 unsigned random_rounds(unsigned rounds)
 {
-	const char *seed = getenv("VIOMMU_SEED");
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-
-	random_state = seed ? strtoull(seed, NULL, 0) : 1;
-	print_message("VIOMMU_SEED=%ju\n", (uintmax_t)random_state);
-	random_state = random_state * 2 + 1;
-	return rounds * (scale ? (unsigned)atoi(scale) : 100U) / 100;
+	random_state = run_seed(1) * 2 + 1;
+	return (unsigned)run_scaled(rounds);
 }

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "epoch.h"
+#include "run.h"
 
 enum { ROUNDS = 4000, PATIENCE = 200 };
 
@@ -118,8 +119,7 @@ static bool passed(struct duel *d, uint64_t target)
 /* How many changes were held back: how often the two met. */
 static uint64_t once(bool membarrier, enum kind kind)
 {
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	unsigned long percent = scale ? strtoul(scale, NULL, 0) : 100;
+	uint64_t percent = run_percent(100);
 	uint32_t rounds = (uint32_t)(percent < 100 ? ROUNDS * percent / 100 : ROUNDS);
 	struct duel *d = &duel;
 	unsigned held[EPOCH_BUCKETS];

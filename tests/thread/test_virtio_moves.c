@@ -23,6 +23,7 @@
 #include <stdatomic.h>
 
 #include "virtio_spec.h"
+#include "run.h"
 
 #define PAGE	UINT64_C(0x1000)
 #define IOVA	UINT64_C(0x7000)
@@ -242,24 +243,15 @@ static struct viommu_device *add(struct stress *s, uint32_t id)
 	return device;
 }
 
-static uint64_t steps(void)
-{
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-
-	return 100000 * (scale ? strtoull(scale, NULL, 0) : 1);
-}
-
 static void answers_of_a_moment(void **state)
 {
 	struct viommu_vm_config vm = { .size = sizeof(vm), .hash_key = { 1, 2 } };
 	struct viommu_virtio_config config = { .size = sizeof(config), .domains = 8 };
-	const char *seed = getenv("VIOMMU_SEED");
-	struct stress s = { .versions = steps(), .target = DENIED };
+	struct stress s = { .versions = 1000 * run_percent(100), .target = DENIED };
 	struct viommu_device *other;
 	pthread_t thread[2];
 
-	s.random = seed ? strtoull(seed, NULL, 0) : 1;
-	print_message("VIOMMU_SEED=%llu\n", (unsigned long long)s.random);
+	s.random = run_seed(1);
 	s.history = calloc(s.versions + 2, sizeof(*s.history));
 	s.history[0] = DENIED;
 	assert_int_equal(viommu_vm_new(&vm, &s.vm), VIOMMU_OK);

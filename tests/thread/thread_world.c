@@ -17,14 +17,13 @@
 #include <unistd.h>
 
 #include "thread_world.h"
+#include "run.h"
 
 #define RAM_BYTES (UINT64_C(64) << 20)
 
 unsigned scaled(unsigned count)
 {
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	unsigned long percent = scale ? strtoul(scale, NULL, 0) : 100;
-	unsigned long result = count * percent / 100;
+	uint64_t result = count * run_percent(100) / 100;
 
 #ifdef __SANITIZE_THREAD__
 	result /= 4;
@@ -62,13 +61,7 @@ void watchdog(void)
 
 uint64_t world_seed(void)
 {
-	const char *given = getenv("VIOMMU_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : 0;
-
-	if (!seed)
-		seed = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) | 1;
-	print_message("VIOMMU_SEED=0x%llx\n", (unsigned long long)seed);
-	return seed;
+	return run_seed(RUN_ANY_SEED);
 }
 
 /* ---- failures ---- */

@@ -12,6 +12,7 @@
 
 #include "bits.h"
 #include "range_check.h"
+#include "run.h"
 
 #define TOP UINT64_MAX
 
@@ -757,19 +758,6 @@ static void run_step(struct run *r, unsigned pattern)
 	}
 }
 
-static unsigned scaled(unsigned count)
-{
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-
-	if (scale)
-		return (unsigned)((uint64_t)count * strtoul(scale, NULL, 0) / 100);
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__) || !defined(__OPTIMIZE__)
-	return count / 10;
-#else
-	return count;
-#endif
-}
-
 static void run_all(struct run *r, uint64_t seed, unsigned steps)
 {
 	unsigned pattern[2] = { 0, 3 };
@@ -801,23 +789,14 @@ static void run_all(struct run *r, uint64_t seed, unsigned steps)
 	close_world(&r->w);
 }
 
-static uint64_t first_seed(void)
-{
-	const char *given = getenv("VIOMMU_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : 0x5eed;
-
-	print_message("VIOMMU_SEED=0x%llx\n", (unsigned long long)seed);
-	return seed | 1;
-}
-
 static void random_operations(void **state)
 {
 	static struct run r;
-	uint64_t seed = first_seed();
+	uint64_t seed = run_seed(0x5eed) | 1;
 
 	(void)state;
 	for (unsigned i = 0; i < 32; i++)
-		run_all(&r, seed + (uint64_t)i * 2, scaled(65536));
+		run_all(&r, seed + (uint64_t)i * 2, (unsigned)run_scaled(65536));
 }
 
 int main(void)

@@ -15,6 +15,7 @@
 
 #include "bits.h"
 #include "guest.h"
+#include "run.h"
 
 #define IOVA   UINT64_C(0x40000000)
 #define LARGE  (IOVA + 0x200000) /* a page of 2 MiB, to gpa 0: across the border of the region */
@@ -65,26 +66,6 @@ static uint64_t next(struct pair *p)
 	p->random ^= p->random >> 7;
 	p->random ^= p->random << 17;
 	return p->random >> 8;
-}
-
-static uint64_t seed_of_run(void)
-{
-	const char *given = getenv("VIOMMU_SEED");
-	uint64_t seed = given ? strtoull(given, NULL, 0) : 0;
-
-	if (!seed)
-		seed = (uint64_t)getpid() * UINT64_C(0x9e3779b97f4a7c15) | 1;
-	print_message("VIOMMU_SEED=0x%llx\n", (unsigned long long)seed);
-	return seed;
-}
-
-static unsigned scaled(unsigned count)
-{
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	unsigned long percent = scale ? strtoul(scale, NULL, 0) : 100;
-	unsigned long result = count * percent / 100;
-
-	return result ? (unsigned)result : 1;
 }
 
 /* ---- the two guests ---- */
@@ -489,8 +470,8 @@ static void one_pair(enum kind kind, enum guest_memory memory, uint64_t seed, un
 
 static void random_lists(void **state)
 {
-	uint64_t seed = seed_of_run();
-	unsigned rounds = scaled(12);
+	uint64_t seed = run_seed(RUN_ANY_SEED);
+	unsigned rounds = (unsigned)run_scaled(12);
 
 	for (unsigned i = 0; i < rounds; i++) {
 		for (unsigned kind = 0; kind < KINDS; kind++) {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "vhost_message.h"
+#include "run.h"
 
 #if __has_include(<linux/vhost_types.h>)
 #include <linux/vhost_types.h>
@@ -459,13 +460,10 @@ static uint64_t any_word(uint64_t *s)
 
 static void round_trip(void **state)
 {
-	const char *given = getenv("VIOMMU_SEED");
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	uint64_t s = given ? strtoull(given, NULL, 0) : 1;
-	uint64_t count = 200000 * (scale ? strtoull(scale, NULL, 0) : 100) / 100;
+	uint64_t s = run_seed(1);
+	uint64_t count = run_scaled(200000);
 	uint64_t good = 0;
 
-	print_message("VIOMMU_SEED=%llu\n", (unsigned long long)s);
 	for (uint64_t i = 0; i < count; i++) {
 		uint32_t form = 1 + (uint32_t)(random_next(&s) % 3);
 		struct viommu_iotlb_msg m = {

@@ -8,6 +8,7 @@
 
 #include "machine.h"
 #include "vhost_sent.h"
+#include "run.h"
 
 #define SPACE 1024U
 
@@ -83,7 +84,6 @@ static unsigned check_same(const struct vhost_sent *sent, uint64_t base, const u
 
 static void any_order(void **state)
 {
-	const char *seed = getenv("VIOMMU_SEED");
 	struct viommu_vm_config config = { .size = sizeof(config) };
 	struct viommu_vm *vm;
 	bool full = false;
@@ -91,8 +91,7 @@ static void any_order(void **state)
 
 	(void)state;
 	assert_int_equal(viommu_vm_new(&config, &vm), VIOMMU_OK);
-	state_of_random = seed ? strtoull(seed, NULL, 0) | 1 : 1;
-	print_message("VIOMMU_SEED=%ju\n", (uintmax_t)state_of_random);
+	state_of_random = run_seed(1) | 1;
 	for (unsigned round = 0; round < 3 * 8; round++) {
 		uint64_t base = bases[round % 3];
 		bool there[SPACE] = { false };

@@ -7,6 +7,7 @@
 
 #include "bits.h"
 #include "walk.h"
+#include "run.h"
 
 /* Toy tables of four entries; an entry is kind (1:0), next level (4:2), permission (9:7), address. */
 #define KIND BITS(1, 0)
@@ -160,11 +161,7 @@ static void setup_random(void)
 
 static void random_tables(void **state)
 {
-	const char *given = getenv("VIOMMU_SEED");
-	unsigned seed = given ? (unsigned)strtoul(given, NULL, 0) : 1;
-
-	print_message("VIOMMU_SEED=%u\n", seed);
-	srand(seed);
+	srand((unsigned)run_seed(1));
 	for (unsigned i = 0; i < 1500; i++) {
 		uint64_t first = (uint64_t)rand() % SPACE;
 		uint64_t last = first + (uint64_t)rand() % (SPACE - first);
