@@ -51,63 +51,19 @@ static struct translation second(const struct pieces *p, uint64_t gpa)
 	return pieces_walk(p, gpa, pt_amd_v1_peek);
 }
 
-/* One half of the canonical addresses. */
-static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *visit, uint64_t first,
-				    uint64_t last)
-{
-	uint64_t wanted = visit->last;
-	enum pt_visit_end end;
-
-	if (visit->next < first)
-		visit->next = first;
-	if (visit->next > last || visit->next > wanted)
-		return PT_VISIT_DONE;
-	visit->last = wanted < last ? wanted : last;
-	if (c->key.kind == AMDVI_V2) {
-		end = pt_x86_visit(visit);
-	} else {
-		struct pieces n = { .visit = visit,
-				    .config = &c->key.stage2,
-				    .second = second,
-				    .page = visit->page,
-				    .opaque = visit->opaque };
-
-		visit->page = pieces_page;
-		visit->opaque = &n;
-		end = pt_x86_visit_on_amd_v1(visit);
-		visit->page = n.page;
-		visit->opaque = n.opaque;
-		if (n.out_of_budget)
-			end = PT_VISIT_BUDGET;
-	}
-	visit->last = wanted;
-	if (end == PT_VISIT_DONE && visit->next < wanted)
-		visit->next = last + 1;
-	return end;
-}
-
 static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *visit)
 {
-	enum pt_visit_end end;
-	uint64_t limit, wanted = visit->last;
+	struct pieces n = { .visit = visit, .config = &c->key.stage2, .second = second };
 
 	visit->walk.nested = &c->key.stage2;
 	if (c->key.kind == AMDVI_V1) {
 		visit->walk.config = &c->key.stage2;
-		limit = bits_low(c->key.stage2.in_bits);
-		if (visit->next > limit)
-			return PT_VISIT_DONE;
-		visit->last = wanted < limit ? wanted : limit;
-		end = pt_amd_v1_visit(visit);
-		visit->last = wanted;
-		return end;
+		return visit_part(visit, 0, bits_low(c->key.stage2.in_bits), pt_amd_v1_visit);
 	}
 	visit->walk.config = &c->key.stage1;
-	limit = bits_low(c->key.stage1.in_bits - 1U);
-	end = visit_half(c, visit, 0, limit);
-	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
-		end = visit_half(c, visit, ~limit, UINT64_MAX);
-	return end;
+	if (c->key.kind == AMDVI_V2)
+		return visit_canonical(visit, c->key.stage1.in_bits, pt_x86_visit);
+	return pieces_canonical(&n, c->key.stage1.in_bits, pt_x86_visit_on_amd_v1);
 }
 
 /* ---- pages with the permission that requests of the context have, without what is no memory ---- */

@@ -72,43 +72,20 @@ static int page_second(void *opaque, const struct translation *page)
 							      .perm = page->perm });
 }
 
-/* Addresses from @first to @last, of which the tables have the low bits. */
-static enum pt_visit_end visit_half(struct pages *p, uint64_t first, uint64_t last)
-{
-	struct pt_visit *visit = p->pieces.visit;
-	uint64_t wanted = visit->last;
-	enum pt_visit_end end;
-
-	if (visit->next < first)
-		visit->next = first;
-	if (visit->next > last || visit->next > wanted)
-		return PT_VISIT_DONE;
-	visit->last = wanted < last ? wanted : last;
-	end = p->context->key.kind == RISCV_NESTED ? pt_riscv_visit_above(visit)
-						   : pt_riscv_visit(visit);
-	if (p->pieces.out_of_budget)
-		end = PT_VISIT_BUDGET;
-	visit->last = wanted;
-	if (end == PT_VISIT_DONE && visit->next < wanted)
-		visit->next = last + 1;
-	return end;
-}
-
-static enum pt_visit_end visit_tables(struct pages *p)
+static enum pt_visit_end visit_tables(const struct pages *p)
 {
 	const struct domain_key *key = &p->context->key;
 	struct pt_visit *visit = p->pieces.visit;
-	bool canonical = key->stage1.page_lg2 && !(key->flags & RISCV_KEY_SXL);
-	uint64_t limit;
+	visit_tables_fn *tables = key->kind == RISCV_NESTED ? pt_riscv_visit_above : pt_riscv_visit;
 	enum pt_visit_end end;
 
 	visit->walk.config = key->stage1.page_lg2 ? &key->stage1 : &key->stage2;
 	visit->walk.nested = &key->stage2;
-	limit = bits_low(visit->walk.config->in_bits - (canonical ? 1U : 0U));
-	end = visit_half(p, 0, limit);
-	if (canonical && end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
-		end = visit_half(p, ~limit, UINT64_MAX);
-	return end;
+	if (key->stage1.page_lg2 && !(key->flags & RISCV_KEY_SXL))
+		end = visit_canonical(visit, key->stage1.in_bits, tables);
+	else
+		end = visit_part(visit, 0, bits_low(visit->walk.config->in_bits), tables);
+	return p->pieces.out_of_budget ? PT_VISIT_BUDGET : end;
 }
 
 enum pt_visit_end riscv_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)

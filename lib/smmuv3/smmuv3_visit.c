@@ -68,62 +68,53 @@ static int nested_page(void *opaque, const struct translation *page)
 	return is_new_global(t, page) ? 1 : pieces_page(&t->pieces, page);
 }
 
-static enum pt_visit_end visit_one(struct smmu *s, struct pt_visit *visit, const struct context *c)
+/* What tables can have of [first, last], which is within them. */
+static enum pt_visit_end visit_half(struct pt_visit *visit, const struct context *c,
+				    const struct pt_config *config, uint64_t first, uint64_t last)
+{
+	if (!config->page_lg2 || (config->flags & PT_ARM_E0PD && c->key.kind != SMMU_S2))
+		return PT_VISIT_DONE;
+	visit->walk.config = config;
+	return visit_part(visit, first, last,
+			  c->key.kind == SMMU_NESTED ? pt_arm64_s1_visit_on_s2
+			  : c->key.kind == SMMU_S1   ? pt_arm64_s1_visit
+						     : pt_arm64_s2_visit);
+}
+
+static enum pt_visit_end visit_tables(struct pt_visit *visit, const struct context *c)
+{
+	const struct domain_key *key = &c->key;
+	enum pt_visit_end end;
+
+	visit->walk.nested = &key->stage2;
+	if (key->kind == SMMU_S2)
+		return visit_half(visit, c, &key->stage2, 0, bits_low(key->stage2.in_bits));
+	end = visit_half(visit, c, &key->stage1, 0, bits_low(key->stage1.in_bits));
+	if (end != PT_VISIT_DONE || visit->last <= bits_low(key->stage1.in_bits))
+		return end;
+	return visit_half(visit, c, &key->upper, ~bits_low(key->upper.in_bits), UINT64_MAX);
+}
+
+enum pt_visit_end smmu_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
 {
 	struct through t = { .pieces = { .visit = visit,
 					 .config = &c->key.stage2,
 					 .second = second,
 					 .page = folded,
 					 .opaque = &t },
-			     .smmu = s,
+			     .smmu = smmu_of(u),
 			     .context = c,
-			     .seen_global = smmu_has_seen(s, SMMU_SEEN_GLOBAL),
+			     .seen_global = smmu_has_seen(smmu_of(u), SMMU_SEEN_GLOBAL),
 			     .page = visit->page,
 			     .opaque = visit->opaque };
 	enum pt_visit_end end;
 
+	if (c->key.kind == SMMU_PASS)
+		return visit_identity(smmu_of(u), visit);
 	visit->opaque = &t;
 	visit->page = c->key.kind == SMMU_NESTED ? nested_page : fold_page;
-	end = c->key.kind == SMMU_NESTED ? pt_arm64_s1_visit_on_s2(visit)
-	      : c->key.kind == SMMU_S1	 ? pt_arm64_s1_visit(visit)
-					 : pt_arm64_s2_visit(visit);
+	end = visit_tables(visit, c);
 	visit->page = t.page;
 	visit->opaque = t.opaque;
 	return t.again || t.pieces.out_of_budget ? PT_VISIT_BUDGET : end;
-}
-
-/* What tables can have of [first, last], which is within them. */
-static enum pt_visit_end visit_part(struct smmu *s, struct pt_visit *visit, const struct context *c,
-				    const struct pt_config *config, uint64_t first, uint64_t last)
-{
-	uint64_t wanted = visit->last;
-	enum pt_visit_end end;
-
-	if (visit->next < first)
-		visit->next = first;
-	if (visit->next > last || visit->next > wanted || !config->page_lg2 ||
-	    (config->flags & PT_ARM_E0PD && c->key.kind != SMMU_S2))
-		return PT_VISIT_DONE;
-	visit->walk.config = config;
-	visit->last = wanted < last ? wanted : last;
-	end = visit_one(s, visit, c);
-	visit->last = wanted;
-	return end;
-}
-
-enum pt_visit_end smmu_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
-{
-	enum pt_visit_end end;
-
-	if (c->key.kind == SMMU_PASS)
-		return visit_identity(smmu_of(u), visit);
-	visit->walk.nested = &c->key.stage2;
-	if (c->key.kind == SMMU_S2)
-		return visit_part(smmu_of(u), visit, c, &c->key.stage2, 0,
-				  bits_low(c->key.stage2.in_bits));
-	end = visit_part(smmu_of(u), visit, c, &c->key.stage1, 0, bits_low(c->key.stage1.in_bits));
-	if (end != PT_VISIT_DONE || visit->last <= bits_low(c->key.stage1.in_bits))
-		return end;
-	return visit_part(smmu_of(u), visit, c, &c->key.upper, ~bits_low(c->key.upper.in_bits),
-			  UINT64_MAX);
 }

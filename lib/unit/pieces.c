@@ -1,7 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* pieces.c - a visit of two stages: a page of the first is reported as the second has it, piece by piece. */
+/* pieces.c - visits of parts of the address space, and of two stages. */
 
 #include "pieces.h"
+
+enum pt_visit_end visit_part(struct pt_visit *visit, uint64_t first, uint64_t last,
+			     visit_tables_fn *tables)
+{
+	uint64_t wanted = visit->last;
+	enum pt_visit_end end;
+
+	if (visit->next < first)
+		visit->next = first;
+	if (visit->next > last || visit->next > wanted)
+		return PT_VISIT_DONE;
+	visit->last = wanted < last ? wanted : last;
+	end = tables(visit);
+	visit->last = wanted;
+	return end;
+}
+
+enum pt_visit_end visit_canonical(struct pt_visit *visit, unsigned bits, visit_tables_fn *tables)
+{
+	uint64_t half = bits_low(bits - 1U);
+	enum pt_visit_end end = visit_part(visit, 0, half, tables);
+
+	if (end != PT_VISIT_DONE || visit->last <= half)
+		return end;
+	return visit_part(visit, ~half, UINT64_MAX, tables);
+}
 
 struct translation pieces_walk(const struct pieces *p, uint64_t gpa,
 			       enum pt_end (*peek)(struct pt_walk *w))
@@ -53,4 +79,19 @@ int pieces_page(void *opaque, const struct translation *page)
 		if (iova >= end || iova >= p->visit->last)
 			return 0;
 	}
+}
+
+enum pt_visit_end pieces_canonical(struct pieces *p, unsigned bits, visit_tables_fn *tables)
+{
+	struct pt_visit *visit = p->visit;
+	enum pt_visit_end end;
+
+	p->page = visit->page;
+	p->opaque = visit->opaque;
+	visit->page = pieces_page;
+	visit->opaque = p;
+	end = visit_canonical(visit, bits, tables);
+	visit->page = p->page;
+	visit->opaque = p->opaque;
+	return p->out_of_budget ? PT_VISIT_BUDGET : end;
 }

@@ -42,41 +42,6 @@ static struct translation second(const struct pieces *p, uint64_t gpa)
 	return pieces_walk(p, gpa, pt_vtd_ss_peek);
 }
 
-/* One half of the canonical addresses. */
-static enum pt_visit_end visit_half(const struct context *c, struct pt_visit *visit, uint64_t first,
-				    uint64_t last)
-{
-	uint64_t wanted = visit->last;
-	enum pt_visit_end end;
-
-	if (visit->next < first)
-		visit->next = first;
-	if (visit->next > last || visit->next > wanted)
-		return PT_VISIT_DONE;
-	visit->last = wanted < last ? wanted : last;
-	if (c->key.kind == VTD_FIRST) {
-		end = pt_x86_visit(visit);
-	} else {
-		struct pieces n = { .visit = visit,
-				    .config = &c->key.stage2,
-				    .second = second,
-				    .page = visit->page,
-				    .opaque = visit->opaque };
-
-		visit->page = pieces_page;
-		visit->opaque = &n;
-		end = pt_x86_visit_on_vtd_ss(visit);
-		visit->page = n.page;
-		visit->opaque = n.opaque;
-		if (n.out_of_budget)
-			end = PT_VISIT_BUDGET;
-	}
-	visit->last = wanted;
-	if (end == PT_VISIT_DONE && visit->next < wanted)
-		visit->next = last + 1;
-	return end;
-}
-
 /* Pages of a visit with the permission that requests of the context have. */
 struct folded_visit {
 	struct vtd *vtd;
@@ -139,25 +104,17 @@ static int folded_page(void *opaque, const struct translation *page)
 
 static enum pt_visit_end visit_tables(const struct context *c, struct pt_visit *visit)
 {
-	enum pt_visit_end end;
-	uint64_t limit;
+	struct pieces n = { .visit = visit, .config = &c->key.stage2, .second = second };
 
 	visit->walk.nested = &c->key.stage2;
 	if (c->key.kind == VTD_SECOND) {
 		visit->walk.config = &c->key.stage2;
-		limit = bits_low(c->key.stage2.in_bits);
-		if (visit->next > limit)
-			return PT_VISIT_DONE;
-		if (visit->last > limit)
-			visit->last = limit;
-		return pt_vtd_ss_visit(visit);
+		return visit_part(visit, 0, bits_low(c->key.stage2.in_bits), pt_vtd_ss_visit);
 	}
 	visit->walk.config = &c->key.stage1;
-	limit = bits_low(c->key.stage1.in_bits - 1U);
-	end = visit_half(c, visit, 0, limit);
-	if (end == PT_VISIT_DONE && visit->next <= visit->last && visit->next > limit)
-		end = visit_half(c, visit, ~limit, UINT64_MAX);
-	return end;
+	if (c->key.kind == VTD_FIRST)
+		return visit_canonical(visit, c->key.stage1.in_bits, pt_x86_visit);
+	return pieces_canonical(&n, c->key.stage1.in_bits, pt_x86_visit_on_vtd_ss);
 }
 
 enum pt_visit_end vtd_visit(struct viommu *u, const struct context *c, struct pt_visit *visit)
