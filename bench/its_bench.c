@@ -9,7 +9,6 @@
  */
 #include <stdlib.h>
 
-#include "counted_memory.h"
 #include "its_guest.h"
 #include "shim.h"
 
@@ -71,8 +70,7 @@ static void run_latency(struct bench_state *state, void *world)
 /* Words of the event table that are used, each of them the address of the next one's. */
 static void *prepare_chase(const struct bench *row)
 {
-	uint64_t allocated = 0;
-	uintptr_t *events = counted_take(&allocated, ITS_EVENTS * sizeof(*events), sizeof(*events));
+	uintptr_t *events = malloc(ITS_EVENTS * sizeof(*events));
 
 	(void)row;
 	for (uint64_t k = 0; events && k < ITS_EVENTS; k++)
