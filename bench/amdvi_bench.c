@@ -25,7 +25,7 @@ static void section(const struct amdvi_guest *g, bool open)
 	int r = open ? viommu_enter(g->channel) : viommu_leave(g->channel);
 
 	if (r != VIOMMU_OK)
-		amdvi_unexpected("section", r);
+		unexpected("section", r);
 }
 
 static void run_order(struct bench_state *state, void *world)

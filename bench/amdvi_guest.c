@@ -22,18 +22,6 @@
 
 #define OP(n) ((uint64_t)(n) << 60)
 
-_Noreturn void amdvi_unexpected(const char *what, int result)
-{
-	fprintf(stderr, "%s: %s\n", what, viommu_strerror(result));
-	abort();
-}
-
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		amdvi_unexpected(what, result);
-}
-
 static void write_register(struct amdvi_guest *g, uint64_t offset, uint64_t value)
 {
 	expect_ok("viommu_reg_write", viommu_reg_write(g->iommu, offset, 8, value));
@@ -107,7 +95,7 @@ struct amdvi_guest *amdvi_guest_new(uint64_t pages, uint64_t stride)
 	uint64_t devices;
 
 	if (!g)
-		amdvi_unexpected("calloc", VIOMMU_ENOMEM);
+		unexpected("calloc", VIOMMU_ENOMEM);
 	guest_init(&g->guest, pages * GUEST_PAGE);
 	create(g, pages);
 	devices = guest_alloc(&g->guest, GUEST_PAGE);
@@ -151,7 +139,7 @@ static void finish(struct amdvi_guest *g)
 		r = viommu_run(g->iommu);
 	expect_ok("commands", r);
 	if (*status != g->ticket)
-		amdvi_unexpected("status", VIOMMU_PENDING);
+		unexpected("status", VIOMMU_PENDING);
 }
 
 void amdvi_guest_flush(struct amdvi_guest *g)

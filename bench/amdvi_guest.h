@@ -10,6 +10,7 @@
 #include <libvirtiommu/irq.h>
 #include <libvirtiommu/vm.h>
 
+#include "expect.h"
 #include "guest_tables.h"
 
 #define AMDVI_MESSAGES 32U
@@ -34,15 +35,13 @@ void amdvi_guest_free(struct amdvi_guest *g);
 void amdvi_guest_flush(struct amdvi_guest *g);
 void amdvi_guest_flush_interrupts(struct amdvi_guest *g);
 
-_Noreturn void amdvi_unexpected(const char *what, int result);
-
 static inline uint64_t amdvi_send(const struct amdvi_guest *g, uint32_t i)
 {
 	struct viommu_msi msi;
 	int r = viommu_remap_msi(g->iommu, i, 0xfee00000, i, 0, &msi);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		amdvi_unexpected("viommu_remap_msi", r);
+		unexpected("viommu_remap_msi", r);
 	return msi.data;
 }
 

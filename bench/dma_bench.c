@@ -30,12 +30,6 @@ static void discard(void *world)
 	vtd_world_free(world);
 }
 
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
-
 /* A translation, and a load at its host pointer. */
 static uint64_t by_hand(struct viommu_channel *channel, uint64_t iova)
 {
@@ -47,7 +41,7 @@ static uint64_t by_hand(struct viommu_channel *channel, uint64_t iova)
 	request.last = iova + 7;
 	r = viommu_translate(channel, &request, &fragment, 1, &answer);
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		vtd_unexpected("viommu_translate", r);
+		unexpected("viommu_translate", r);
 	return __atomic_load_n((uint64_t *)fragment.host, __ATOMIC_ACQUIRE);
 }
 
@@ -57,7 +51,7 @@ static uint64_t by_read(struct viommu_channel *channel, uint64_t iova)
 	int r = viommu_dma_read(channel, iova, &word, sizeof(word), 0, NULL);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		vtd_unexpected("viommu_dma_read", r);
+		unexpected("viommu_dma_read", r);
 	return word;
 }
 

@@ -126,7 +126,7 @@ static void run_lookup(struct bench_state *state, void *world)
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++) {
 			if (viommu_routes_lookup(w->routes, k, &change) != VIOMMU_OK)
-				irq_unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
+				unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
 			bench_use(change.msi.data);
 			k = (k + 1) % HOT;
 		}
@@ -143,7 +143,7 @@ static void run_set(struct bench_state *state, void *world)
 		uint64_t before = w->allocated;
 
 		if (viommu_routes_new(w->iommu, &config, &routes) != VIOMMU_OK)
-			irq_unexpected("viommu_routes_new", VIOMMU_ENOMEM);
+			unexpected("viommu_routes_new", VIOMMU_ENOMEM);
 		bench_start(state);
 		for (uint32_t i = 0; i < w->n; i++) {
 			struct viommu_route route = { .size = sizeof(route),
@@ -229,7 +229,7 @@ static void run_peer_remap(struct bench_state *state, void *world)
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++) {
 			if (!peer_remap(w, &w->message[k], &out))
-				irq_unexpected("peer", VIOMMU_FAULT);
+				unexpected("peer", VIOMMU_FAULT);
 			bench_use(out.data);
 			if (++k == w->n)
 				k = 0;

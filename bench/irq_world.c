@@ -44,18 +44,6 @@
 #define QUEUE_BYTES GUEST_PAGE
 #define DESCRIPTORS 32U
 
-_Noreturn void irq_unexpected(const char *what, int result)
-{
-	fprintf(stderr, "%s: %s\n", what, viommu_strerror(result));
-	abort();
-}
-
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		irq_unexpected(what, result);
-}
-
 static void *allocate(size_t count, size_t size)
 {
 	void *p = calloc(count, size);
@@ -235,5 +223,5 @@ void irq_ring(struct irq_world *w)
 	while (r == VIOMMU_PENDING)
 		r = viommu_run(w->iommu);
 	if (r != VIOMMU_OK || le32toh(__atomic_load_n(status, __ATOMIC_ACQUIRE)) != w->ticket)
-		irq_unexpected("invalidation", r);
+		unexpected("invalidation", r);
 }

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "expect.h"
 #include "guest_tables.h"
 
 #define IRQ_ENTRIES 65536U
@@ -60,8 +61,6 @@ void irq_ring(struct irq_world *w);
 
 /* --- the devices --- */
 
-_Noreturn void irq_unexpected(const char *what, int result);
-
 static inline uint64_t irq_send(const struct irq_world *w, uint64_t i)
 {
 	const struct irq_message *m = &w->message[i];
@@ -69,7 +68,7 @@ static inline uint64_t irq_send(const struct irq_world *w, uint64_t i)
 	int r = viommu_remap_msi(w->iommu, m->source, m->address, 0, 0, &msi);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		irq_unexpected("viommu_remap_msi", r);
+		unexpected("viommu_remap_msi", r);
 	return msi.data;
 }
 

@@ -246,10 +246,10 @@ static void run_memory(struct bench_state *state, void *world)
 		uint64_t one;
 
 		many.lpis = g->lpis;
-		its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &config, &its));
+		expect_ok("viommu_its_new", viommu_its_new(g->vm, &config, &its));
 		one = g->allocated - before;
 		viommu_free(its);
-		its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &many, &its));
+		expect_ok("viommu_its_new", viommu_its_new(g->vm, &many, &its));
 		bytes = g->allocated - before - one;
 		viommu_free(its);
 	}

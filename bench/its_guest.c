@@ -12,18 +12,6 @@
 #define BATCH 64U /* commands a write of CWRITER */
 #define QUEUE 0x100000U
 
-_Noreturn void its_unexpected(const char *what, int result)
-{
-	fprintf(stderr, "%s: %s\n", what, viommu_strerror(result));
-	abort();
-}
-
-void its_expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		its_unexpected(what, result);
-}
-
 /* --- the guest --- */
 
 void its_put(struct its_guest *g, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3)
@@ -40,7 +28,7 @@ static void write_reg(struct viommu *u, uint64_t offset, uint64_t value)
 
 	while (result == VIOMMU_PENDING)
 		result = viommu_run(u);
-	its_expect_ok("viommu_reg_write", result);
+	expect_ok("viommu_reg_write", result);
 }
 
 void its_ring(struct its_guest *g)
@@ -117,7 +105,7 @@ static void add_routes(struct its_guest *g, uint32_t n)
 		.size = sizeof(config), .gsis = n, .opaque = g, .changed = drain
 	};
 
-	its_expect_ok("viommu_routes_new", viommu_routes_new(g->its, &config, &g->routes));
+	expect_ok("viommu_routes_new", viommu_routes_new(g->its, &config, &g->routes));
 	for (uint32_t k = 0; k < n; k++) {
 		struct viommu_route route = { .size = sizeof(route),
 					      .gsi = k,
@@ -125,7 +113,7 @@ static void add_routes(struct its_guest *g, uint32_t n)
 					      .address = ITS_DOORBELL,
 					      .data = k % ITS_EACH };
 
-		its_expect_ok("viommu_routes_set", viommu_routes_set(g->routes, &route));
+		expect_ok("viommu_routes_set", viommu_routes_set(g->routes, &route));
 	}
 	drain(g);
 }
@@ -150,13 +138,13 @@ struct its_guest *its_guest_with(uint32_t events, uint32_t routes)
 
 	g->ram = mmap(NULL, RAM, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (g->ram == MAP_FAILED)
-		its_unexpected("mmap", VIOMMU_ENOMEM);
+		unexpected("mmap", VIOMMU_ENOMEM);
 	region.host = g->ram;
-	its_expect_ok("viommu_vm_new", viommu_vm_new(&vm, &g->vm));
-	its_expect_ok("viommu_vm_add_region", viommu_vm_add_region(g->vm, &region));
-	its_expect_ok("viommu_lpis_new", viommu_lpis_new(g->vm, &lpis, &g->lpis));
+	expect_ok("viommu_vm_new", viommu_vm_new(&vm, &g->vm));
+	expect_ok("viommu_vm_add_region", viommu_vm_add_region(g->vm, &region));
+	expect_ok("viommu_lpis_new", viommu_lpis_new(g->vm, &lpis, &g->lpis));
 	its.lpis = g->lpis;
-	its_expect_ok("viommu_its_new", viommu_its_new(g->vm, &its, &g->its));
+	expect_ok("viommu_its_new", viommu_its_new(g->vm, &its, &g->its));
 	program(g, events);
 	if (routes)
 		add_routes(g, routes);

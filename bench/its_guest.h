@@ -12,6 +12,8 @@
 
 #include <stdint.h>
 
+#include "expect.h"
+
 #define ITS_DEVICES 32U
 #define ITS_EACH    2048U
 #define ITS_EVENTS  (ITS_DEVICES * ITS_EACH)
@@ -36,9 +38,6 @@ struct its_guest *its_guest_new(uint32_t routes);
 struct its_guest *its_guest_with(uint32_t events, uint32_t routes);
 void its_guest_free(struct its_guest *g);
 
-void its_expect_ok(const char *what, int result);
-_Noreturn void its_unexpected(const char *what, int result);
-
 /* --- the guest's driver: events are numbered through, device by device --- */
 
 void its_put(struct its_guest *g, uint64_t w0, uint64_t w1, uint64_t w2, uint64_t w3);
@@ -60,7 +59,7 @@ static inline uint64_t its_send(const struct its_guest *g, uint64_t k, uint32_t 
 				 (uint32_t)(k % ITS_EACH), flags, &msi);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		its_unexpected("viommu_remap_msi", r);
+		unexpected("viommu_remap_msi", r);
 	return (uint64_t)msi.intid << 32 | msi.cpu;
 }
 

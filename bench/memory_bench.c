@@ -20,12 +20,6 @@ struct memory_world {
 	uint64_t allocated; /* bytes that the library has, now */
 };
 
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
-
 /* 0 TLB entries: the default */
 static struct viommu *create_iommu(struct memory_world *w, uint32_t tlb_entries)
 {

@@ -25,7 +25,7 @@ static void section(const struct riscv_world *w, bool open)
 	int r = open ? viommu_enter(w->channel) : viommu_leave(w->channel);
 
 	if (r != VIOMMU_OK)
-		vtd_unexpected("section", r);
+		unexpected("section", r);
 }
 
 static void run_order(struct bench_state *state, void *world)

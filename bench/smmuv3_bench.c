@@ -37,7 +37,7 @@ static void section(const struct smmuv3_world *w, bool open)
 	int r = open ? viommu_enter(w->channel) : viommu_leave(w->channel);
 
 	if (r != VIOMMU_OK)
-		vtd_unexpected("section", r);
+		unexpected("section", r);
 }
 
 static void run_order(struct bench_state *state, void *world)

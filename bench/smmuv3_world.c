@@ -44,12 +44,6 @@
 #define QUEUE_LG2 8U
 #define QUEUE	  (1U << QUEUE_LG2)
 
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
-
 static void add_region(struct smmuv3_world *w, uint64_t gpa, void *host, uint64_t bytes)
 {
 	const struct viommu_region region = {

@@ -92,7 +92,7 @@ static void enter(struct viommu_channel *channel)
 	int r = viommu_enter(channel);
 
 	if (r != VIOMMU_OK)
-		vtd_unexpected("viommu_enter", r);
+		unexpected("viommu_enter", r);
 }
 
 static void leave(struct viommu_channel *channel)
@@ -100,7 +100,7 @@ static void leave(struct viommu_channel *channel)
 	int r = viommu_leave(channel);
 
 	if (r != VIOMMU_OK)
-		vtd_unexpected("viommu_leave", r);
+		unexpected("viommu_leave", r);
 }
 
 /* The next address is known only when the answer is. */
@@ -237,7 +237,7 @@ static void run_batch(struct bench_state *state, void *world)
 		r = viommu_translate_list(w->channel[0], requests, BATCH, fragments, BATCH, answers,
 					  &done);
 		if (r != VIOMMU_OK)
-			vtd_unexpected("viommu_translate_list", r);
+			unexpected("viommu_translate_list", r);
 		bench_use(fragments[BATCH - 1].gpa);
 	}
 	leave(w->channel[0]);
@@ -257,7 +257,7 @@ static void run_sg(struct bench_state *state, void *world)
 		request.last = w->pages.base + SG_BYTES - 1;
 		r = viommu_translate(w->channel[0], &request, fragments, SG_PAGES, &answer);
 		if (r != VIOMMU_OK)
-			vtd_unexpected("viommu_translate", r);
+			unexpected("viommu_translate", r);
 		bench_use(fragments[SG_PAGES - 1].gpa);
 	}
 }
@@ -278,7 +278,7 @@ static void ring(struct bench_state *state, struct vtd_world *w)
 		r = viommu_run(w->iommu);
 	bench_stop(state);
 	if (r != VIOMMU_OK || !vtd_completed(w))
-		vtd_unexpected("invalidation", r);
+		unexpected("invalidation", r);
 }
 
 /* As a driver does it: pages are used, then invalidated. Then they are cached again: n stays n. */
@@ -340,7 +340,7 @@ static void unmap_if_due(struct unmapper *u)
 		r = viommu_run(u->w->iommu);
 	}
 	if (r < 0)
-		vtd_unexpected("invalidation", r);
+		unexpected("invalidation", r);
 	u->pending = r == VIOMMU_PENDING;
 }
 

@@ -43,18 +43,6 @@
 #define QUEUE_PAGES_LG2 2U
 #define QUEUE_BYTES	(GUEST_PAGE << QUEUE_PAGES_LG2)
 
-_Noreturn void vtd_unexpected(const char *what, int result)
-{
-	fprintf(stderr, "%s: %s\n", what, viommu_strerror(result));
-	abort();
-}
-
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
-
 static void *allocate(size_t count, size_t size)
 {
 	void *p = calloc(count, size);

@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "expect.h"
 #include "guest_tables.h"
 
 enum vtd_paging { VTD_SS3, VTD_SS4, VTD_FS4, VTD_NESTED44 };
@@ -65,8 +66,6 @@ void vtd_finish(struct vtd_world *w);
 
 /* --- the devices: one read of the page at `iova`, answered with its gpa --- */
 
-_Noreturn void vtd_unexpected(const char *what, int result);
-
 static inline struct viommu_request vtd_read(uint64_t iova)
 {
 	return (struct viommu_request){ .first = iova,
@@ -84,7 +83,7 @@ static inline uint64_t vtd_ask(struct viommu_channel *channel, uint64_t iova)
 	int r = viommu_translate(channel, &request, &fragment, 1, &answer);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		vtd_unexpected("viommu_translate", r);
+		unexpected("viommu_translate", r);
 	return fragment.gpa;
 }
 
@@ -96,7 +95,7 @@ static inline uint64_t vtd_ask_device(struct viommu_device *device, uint64_t iov
 	int r = viommu_device_translate(device, &request, &fragment, 1, &answer);
 
 	if (__builtin_expect(r != VIOMMU_OK, 0))
-		vtd_unexpected("viommu_device_translate", r);
+		unexpected("viommu_device_translate", r);
 	return fragment.gpa;
 }
 

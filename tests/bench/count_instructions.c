@@ -29,6 +29,7 @@
 #include "irq_world.h"
 #include "its_guest.h"
 #include "riscv_world.h"
+#include "shim.h"
 #include "smmuv3_world.h"
 #include "tce_guest.h"
 #include "virtio_guest.h"
@@ -42,11 +43,6 @@
 static inline void count(void)
 {
 	CALLGRIND_TOGGLE_COLLECT;
-}
-
-static inline void use(uint64_t value)
-{
-	__asm__ volatile("" : : "r"(value));
 }
 
 /* --- worlds --- */
@@ -150,12 +146,6 @@ static void discard_irq(void *world)
 
 /* --- operations. Each does its own n, rounded up to whole turns. --- */
 
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
-
 static uint64_t ask_to_write(struct viommu_channel *channel, uint64_t iova)
 {
 	struct viommu_request request = vtd_read(iova);
@@ -174,7 +164,7 @@ static void channel_hit(void *world, uint32_t n)
 	expect_ok("viommu_enter", viommu_enter(w->channel[0]));
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask(w->channel[0], w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask(w->channel[0], w->pages.iova[i % GUEST_HOT]));
 	count();
 	expect_ok("viommu_leave", viommu_leave(w->channel[0]));
 }
@@ -186,7 +176,7 @@ static void channel_hit_write(void *world, uint32_t n)
 	expect_ok("viommu_enter", viommu_enter(w->channel[0]));
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(ask_to_write(w->channel[0], w->pages.iova[i % GUEST_HOT]));
+		bench_use(ask_to_write(w->channel[0], w->pages.iova[i % GUEST_HOT]));
 	count();
 	expect_ok("viommu_leave", viommu_leave(w->channel[0]));
 }
@@ -197,7 +187,7 @@ static void device_hit(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask_device(w->device[0], w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask_device(w->device[0], w->pages.iova[i % GUEST_HOT]));
 	count();
 }
 
@@ -212,7 +202,7 @@ static void miss(void *world, uint32_t n)
 		expect_ok("viommu_enter", viommu_enter(w->channel[0]));
 		count();
 		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
-			use(vtd_ask(w->channel[0], w->pages.iova[i]));
+			bench_use(vtd_ask(w->channel[0], w->pages.iova[i]));
 		count();
 		expect_ok("viommu_leave", viommu_leave(w->channel[0]));
 	}
@@ -231,7 +221,7 @@ static void ring(struct vtd_world *w)
 	count();
 	expect_ok("invalidation", r);
 	if (!vtd_completed(w))
-		vtd_unexpected("status", VIOMMU_PENDING);
+		unexpected("status", VIOMMU_PENDING);
 }
 
 /* 64 pages that are cached. */
@@ -241,7 +231,7 @@ static void invalidate_page(void *world, uint32_t n)
 
 	for (uint32_t done = 0; done < n; done += 64) {
 		for (uint32_t i = 0; i < 64; i++)
-			use(vtd_ask_device(w->device[0], w->pages.iova[i]));
+			bench_use(vtd_ask_device(w->device[0], w->pages.iova[i]));
 		for (uint32_t i = 0; i < 64; i++)
 			vtd_queue_page(w, 1, w->pages.iova[i]);
 		ring(w);
@@ -255,7 +245,7 @@ static void invalidate_domain(void *world, uint32_t n)
 
 	for (uint32_t done = 0; done < n; done += GUEST_DOMAINS) {
 		for (uint32_t i = 0; i < GUEST_DOMAINS; i++)
-			use(vtd_ask_device(w->device[i], w->pages.iova[i]));
+			bench_use(vtd_ask_device(w->device[i], w->pages.iova[i]));
 		for (uint32_t i = 0; i < GUEST_DOMAINS; i++)
 			vtd_queue_domain(w, (uint16_t)(i + 1));
 		ring(w);
@@ -291,7 +281,7 @@ static void riscv_channel_hit(void *world, uint32_t n)
 	expect_ok("viommu_enter", viommu_enter(w->channel));
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
 	count();
 	expect_ok("viommu_leave", viommu_leave(w->channel));
 }
@@ -302,7 +292,7 @@ static void riscv_device_hit(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
 	count();
 }
 
@@ -316,7 +306,7 @@ static void riscv_miss(void *world, uint32_t n)
 		expect_ok("viommu_enter", viommu_enter(w->channel));
 		count();
 		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
-			use(vtd_ask(w->channel, w->pages.iova[i]));
+			bench_use(vtd_ask(w->channel, w->pages.iova[i]));
 		count();
 		expect_ok("viommu_leave", viommu_leave(w->channel));
 	}
@@ -328,7 +318,7 @@ static void riscv_invalidate_page(void *world, uint32_t n)
 
 	for (uint32_t done = 0; done < n; done += 64) {
 		for (uint32_t i = 0; i < 64; i++) {
-			use(vtd_ask_device(w->device, w->pages.iova[i]));
+			bench_use(vtd_ask_device(w->device, w->pages.iova[i]));
 			riscv_queue_page(w, w->pages.iova[i]);
 		}
 		count();
@@ -376,7 +366,7 @@ static void smmuv3_channel_hit(void *world, uint32_t n)
 	expect_ok("viommu_enter", viommu_enter(w->channel));
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask(w->channel, w->pages.iova[i % GUEST_HOT]));
 	count();
 	expect_ok("viommu_leave", viommu_leave(w->channel));
 }
@@ -387,7 +377,7 @@ static void smmuv3_device_hit(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask_device(w->device, w->pages.iova[i % GUEST_HOT]));
 	count();
 }
 
@@ -401,7 +391,7 @@ static void smmuv3_miss(void *world, uint32_t n)
 		expect_ok("viommu_enter", viommu_enter(w->channel));
 		count();
 		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
-			use(vtd_ask(w->channel, w->pages.iova[i]));
+			bench_use(vtd_ask(w->channel, w->pages.iova[i]));
 		count();
 		expect_ok("viommu_leave", viommu_leave(w->channel));
 	}
@@ -411,7 +401,7 @@ static void smmuv3_invalidate(struct smmuv3_world *w, uint32_t n, unsigned how)
 {
 	for (uint32_t done = 0; done < n; done += 64) {
 		for (uint32_t i = 0; i < 64; i++) {
-			use(vtd_ask_device(w->device, w->pages.iova[i]));
+			bench_use(vtd_ask_device(w->device, w->pages.iova[i]));
 			if (how == 0)
 				smmuv3_queue_page(w, w->pages.iova[i]);
 			else if (how == 1)
@@ -449,7 +439,7 @@ static void enter_leave(void *world, uint32_t n)
 		int entered = viommu_enter(w->channel[0]), left = viommu_leave(w->channel[0]);
 
 		if (entered || left)
-			vtd_unexpected("section", entered ? entered : left);
+			unexpected("section", entered ? entered : left);
 	}
 	count();
 }
@@ -464,8 +454,8 @@ static void read_words(struct vtd_world *w, uint32_t n)
 					sizeof(word), 0, NULL);
 
 		if (r)
-			vtd_unexpected("viommu_dma_read", r);
-		use(word);
+			unexpected("viommu_dma_read", r);
+		bench_use(word);
 	}
 	count();
 }
@@ -495,7 +485,7 @@ static void device_enter_leave(void *world, uint32_t n)
 		int left = viommu_device_leave(&section);
 
 		if (entered || left)
-			vtd_unexpected("section", entered ? entered : left);
+			unexpected("section", entered ? entered : left);
 	}
 	count();
 }
@@ -506,16 +496,16 @@ static void check_sections(struct vtd_world *w, uint32_t n, uint32_t open)
 	struct viommu_section *section = calloc(open, sizeof(*section));
 
 	if (!section)
-		vtd_unexpected("calloc", VIOMMU_ENOMEM);
+		unexpected("calloc", VIOMMU_ENOMEM);
 	for (uint32_t i = 0; i < open; i++)
 		expect_ok("viommu_device_enter", viommu_device_enter(w->device[0], &section[i]));
 	vtd_queue_domain(w, 1);
 	vtd_queue_wait(w);
 	if (vtd_ring(w) != VIOMMU_PENDING)
-		vtd_unexpected("vtd_ring", VIOMMU_OK);
+		unexpected("vtd_ring", VIOMMU_OK);
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use((uint64_t)viommu_run(w->iommu));
+		bench_use((uint64_t)viommu_run(w->iommu));
 	count();
 	for (uint32_t i = 0; i < open; i++)
 		expect_ok("viommu_device_leave", viommu_device_leave(&section[i]));
@@ -539,7 +529,7 @@ static void irq_hit(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(irq_send(w, i % MESSAGES));
+		bench_use(irq_send(w, i % MESSAGES));
 	count();
 }
 
@@ -553,7 +543,7 @@ static void irq_miss(void *world, uint32_t n)
 		irq_ring(w);
 		count();
 		for (uint32_t i = 0; i < MESSAGES; i++)
-			use(irq_send(w, i));
+			bench_use(irq_send(w, i));
 		count();
 	}
 }
@@ -566,8 +556,8 @@ static void route_lookup(void *world, uint32_t n)
 	count();
 	for (uint32_t i = 0; i < n; i++) {
 		if (viommu_routes_lookup(w->routes, i % MESSAGES, &change) != VIOMMU_OK)
-			irq_unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
-		use(change.msi.data);
+			unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
+		bench_use(change.msi.data);
 	}
 	count();
 }
@@ -576,7 +566,7 @@ static void its_hit(void *world, uint32_t n)
 {
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(its_send(world, i % MESSAGES, VIOMMU_MSI_RESOLVE));
+		bench_use(its_send(world, i % MESSAGES, VIOMMU_MSI_RESOLVE));
 	count();
 }
 
@@ -739,7 +729,7 @@ static void tce_miss(void *world, uint32_t n)
 
 		if (viommu_translate(w->channel, &r, &fragment, 1, &answer))
 			abort();
-		use(fragment.gpa);
+		bench_use(fragment.gpa);
 	}
 	count();
 }
@@ -760,7 +750,7 @@ static void tce_channel_hit(void *world, uint32_t n)
 
 		if (viommu_translate(w->channel, &r, &fragment, 1, &answer))
 			abort();
-		use(fragment.gpa);
+		bench_use(fragment.gpa);
 	}
 	count();
 }
@@ -774,7 +764,7 @@ static void amdvi_channel_hit(void *world, uint32_t n)
 	expect_ok("viommu_enter", viommu_enter(g->channel));
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask(g->channel, g->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask(g->channel, g->pages.iova[i % GUEST_HOT]));
 	count();
 	expect_ok("viommu_leave", viommu_leave(g->channel));
 }
@@ -785,7 +775,7 @@ static void amdvi_device_hit(void *world, uint32_t n)
 
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(vtd_ask_device(g->device, g->pages.iova[i % GUEST_HOT]));
+		bench_use(vtd_ask_device(g->device, g->pages.iova[i % GUEST_HOT]));
 	count();
 }
 
@@ -798,7 +788,7 @@ static void amdvi_miss(void *world, uint32_t n)
 		expect_ok("viommu_enter", viommu_enter(g->channel));
 		count();
 		for (uint32_t i = 0; i < GUEST_SCATTERED; i++)
-			use(vtd_ask(g->channel, g->pages.iova[i]));
+			bench_use(vtd_ask(g->channel, g->pages.iova[i]));
 		count();
 		expect_ok("viommu_leave", viommu_leave(g->channel));
 	}
@@ -808,7 +798,7 @@ static void amdvi_irq_hit(void *world, uint32_t n)
 {
 	count();
 	for (uint32_t i = 0; i < n; i++)
-		use(amdvi_send(world, i % MESSAGES));
+		bench_use(amdvi_send(world, i % MESSAGES));
 	count();
 }
 
@@ -818,7 +808,7 @@ static void amdvi_irq_miss(void *world, uint32_t n)
 		amdvi_guest_flush_interrupts(world);
 		count();
 		for (uint32_t i = 0; i < MESSAGES; i++)
-			use(amdvi_send(world, i));
+			bench_use(amdvi_send(world, i));
 		count();
 	}
 }

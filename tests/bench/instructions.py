@@ -15,16 +15,15 @@ the compiler, so only the build that the table names is compared; others are pri
 import argparse
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
+
+import under_valgrind
+from under_valgrind import SKIPPED, Skip
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TABLE = os.path.join(HERE, "instructions.txt")
 DRIVER = os.path.join(HERE, "../../build/release/tests/bench/count_instructions")
 TOLERANCE = 5.0
-SKIPPED = 77
 
 HEAD = """\
 # SPDX-License-Identifier: BSD-3-Clause
@@ -32,10 +31,6 @@ HEAD = """\
 # percent more it may take before ctest bench/instructions fails. Operations: count_instructions.c.
 # After a change that is meant: tests/bench/instructions.py --update
 """
-
-
-class Skip(Exception):
-    """Cannot be done here; the text says why."""
 
 
 # --- callgrind ---
@@ -65,20 +60,12 @@ def each(counts):
 
 def measure(driver, only=()):
     """(build, {operation: instructions of one})."""
-    if not shutil.which("valgrind"):
-        raise Skip("valgrind is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        out = os.path.join(folder, "out")
-        command = ["valgrind", "-q", "--tool=callgrind", "--collect-atstart=no", "--combine-dumps=yes",
-                   "--callgrind-out-file=" + out, driver, *only]
-        run = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        if run.returncode:
-            sys.exit(f"{' '.join(command)}: status {run.returncode}\n{run.stdout}")
-        with open(out) as file:
-            counts = each(parse_dumps(file.read()))
+    options = ["-q", "--tool=callgrind", "--collect-atstart=no", "--combine-dumps=yes"]
+    text, dumps = under_valgrind.run(options, "--callgrind-out-file=", [driver, *only])
+    counts = each(parse_dumps(dumps.decode()))
     if not counts:
-        raise Skip("nothing was counted: " + run.stdout.strip())
-    return re.search(r"^build: (.*)$", run.stdout, re.M)[1], counts
+        raise Skip("nothing was counted: " + text.strip())
+    return re.search(r"^build: (.*)$", text, re.M)[1], counts
 
 
 # --- the table ---

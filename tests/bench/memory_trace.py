@@ -14,21 +14,16 @@ figures are medians of single operations.
 import argparse
 import os
 import re
-import shutil
-import subprocess
 import sys
-import tempfile
 from statistics import median
 from typing import NamedTuple
 
+import under_valgrind
+from under_valgrind import SKIPPED, Skip
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 DRIVER = os.path.join(HERE, "../../build/release/tests/bench/trace_memory")
-SKIPPED = 77
 LINE, PAGE = 64, 4096
-
-
-class Skip(Exception):
-    """Cannot be done here; the text says why."""
 
 
 class Range(NamedTuple):
@@ -148,16 +143,8 @@ def verdict(measured):
 
 
 def run(driver):
-    if not shutil.which("valgrind"):
-        raise Skip("valgrind is not installed")
-    with tempfile.TemporaryDirectory() as folder:
-        log = os.path.join(folder, "trace")
-        command = ["valgrind", "--tool=lackey", "--trace-mem=yes", "--log-file=" + log, driver]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        if done.returncode:
-            sys.exit(f"{' '.join(command)}: status {done.returncode}\n{done.stderr}")
-        with open(log, "rb") as file:
-            return parse_program(done.stdout), file.read()
+    text, trace = under_valgrind.run(["--tool=lackey", "--trace-mem=yes"], "--log-file=", [driver])
+    return parse_program(text), trace
 
 
 def main():

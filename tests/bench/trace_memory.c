@@ -21,6 +21,7 @@
 #include "its_guest.h"
 #include "micro_tlb.h"
 #include "riscv_world.h"
+#include "shim.h"
 #include "smmuv3_world.h"
 #include "tce_guest.h"
 #include "vhost_iotlb.h"
@@ -38,17 +39,6 @@ static struct {
 
 /* What nobody may write to: see the last rows. */
 static _Alignas(64) volatile uint64_t shared;
-
-static inline void use(uint64_t value)
-{
-	__asm__ volatile("" : : "r"(value));
-}
-
-static void expect_ok(const char *what, int result)
-{
-	if (result != VIOMMU_OK)
-		vtd_unexpected(what, result);
-}
 
 /* What a reader may write besides its stack. */
 struct own {
@@ -141,14 +131,14 @@ static void channel_hit(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	use(vtd_ask(w->channel[0], w->pages.iova[i]));
+	bench_use(vtd_ask(w->channel[0], w->pages.iova[i]));
 }
 
 static void device_hit(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	use(vtd_ask_device(w->device[0], w->pages.iova[i]));
+	bench_use(vtd_ask_device(w->device[0], w->pages.iova[i]));
 }
 
 static void dma_read(void *world, uint32_t i)
@@ -158,7 +148,7 @@ static void dma_read(void *world, uint32_t i)
 
 	expect_ok("viommu_dma_read",
 		  viommu_dma_read(w->channel[0], w->pages.iova[i], &word, sizeof(word), 0, NULL));
-	use(word);
+	bench_use(word);
 }
 
 static void enter_leave(void *world, uint32_t i)
@@ -201,24 +191,24 @@ static void flush_at_first(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	if (i == 0)
-		flush(w, 0);
-	if (i == 0)
-		use(vtd_ask(w->channel[0], w->pages.base + (TURNS - 1) * w->pages.stride));
+	if (i)
+		return;
+	flush(w, 0);
+	bench_use(vtd_ask(w->channel[0], w->pages.base + (TURNS - 1) * w->pages.stride));
 }
 
 static void page_in_order(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	use(vtd_ask(w->channel[0], w->pages.base + i % (TURNS - 1) * w->pages.stride));
+	bench_use(vtd_ask(w->channel[0], w->pages.base + i % (TURNS - 1) * w->pages.stride));
 }
 
 static void queue_page(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	use(vtd_ask_device(w->device[0], w->pages.iova[i]));
+	bench_use(vtd_ask_device(w->device[0], w->pages.iova[i]));
 	vtd_queue_page(w, 1, w->pages.iova[i]);
 	vtd_queue_wait(w);
 }
@@ -227,7 +217,7 @@ static void queue_domain(void *world, uint32_t i)
 {
 	struct vtd_world *w = world;
 
-	use(vtd_ask_device(w->device[i], w->pages.iova[i]));
+	bench_use(vtd_ask_device(w->device[i], w->pages.iova[i]));
 	vtd_queue_domain(w, (uint16_t)(i + 1));
 	vtd_queue_wait(w);
 }
@@ -238,7 +228,7 @@ static void ring(void *world, uint32_t i)
 
 	expect_ok("invalidation", vtd_ring(w));
 	if (!vtd_completed(w))
-		vtd_unexpected("status", VIOMMU_PENDING);
+		unexpected("status", VIOMMU_PENDING);
 }
 
 /* --- hits of the other engines --- */
@@ -248,14 +238,14 @@ static void ring(void *world, uint32_t i)
 	{                                                                                          \
 		struct type *w = world;                                                            \
                                                                                                    \
-		use(vtd_ask(w->channel, w->pages.iova[i]));                                        \
+		bench_use(vtd_ask(w->channel, w->pages.iova[i]));                                  \
 	}                                                                                          \
                                                                                                    \
 	static void engine##_device_hit(void *world, uint32_t i)                                   \
 	{                                                                                          \
 		struct type *w = world;                                                            \
                                                                                                    \
-		use(vtd_ask_device(w->device, w->pages.iova[i]));                                  \
+		bench_use(vtd_ask_device(w->device, w->pages.iova[i]));                            \
 	}                                                                                          \
                                                                                                    \
 	static struct own own_##engine(void *world)                                                \
@@ -271,7 +261,7 @@ static void tce_channel_hit(void *world, uint32_t i)
 {
 	struct tce_world *w = world;
 
-	use(vtd_ask(w->channel, i * TCE_PAGE));
+	bench_use(vtd_ask(w->channel, i * TCE_PAGE));
 }
 
 static struct own own_tce(void *world)
@@ -283,7 +273,7 @@ static struct own own_tce(void *world)
 
 static void irq_hit(void *world, uint32_t i)
 {
-	use(irq_send(world, i));
+	bench_use(irq_send(world, i));
 }
 
 static void flush_messages(void *world, uint32_t i)
@@ -306,7 +296,7 @@ static void ring_messages(void *world, uint32_t i)
 
 static void amdvi_irq_hit(void *world, uint32_t i)
 {
-	use(amdvi_send(world, i));
+	bench_use(amdvi_send(world, i));
 }
 
 static void route_lookup(void *world, uint32_t i)
@@ -315,18 +305,18 @@ static void route_lookup(void *world, uint32_t i)
 	struct viommu_route_change change;
 
 	if (viommu_routes_lookup(w->routes, i, &change) != VIOMMU_OK)
-		irq_unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
-	use(change.msi.data);
+		unexpected("viommu_routes_lookup", VIOMMU_ENOENT);
+	bench_use(change.msi.data);
 }
 
 static void its_hit(void *world, uint32_t i)
 {
-	use(its_send(world, i, VIOMMU_MSI_RESOLVE));
+	bench_use(its_send(world, i, VIOMMU_MSI_RESOLVE));
 }
 
 static void its_deliver(void *world, uint32_t i)
 {
-	use(its_send(world, i, 0));
+	bench_use(its_send(world, i, 0));
 }
 
 /* --- a device IOTLB --- */
@@ -364,7 +354,7 @@ static void iotlb_lookup(void *world, uint32_t i)
 	expect_ok("viommu_iotlb_lookup",
 		  viommu_iotlb_lookup(w->reader, IOTLB_PAGE(i), IOTLB_PAGE(i), VIOMMU_READ,
 				      &fragment, 1, &answer));
-	use((uintptr_t)fragment.host);
+	bench_use((uintptr_t)fragment.host);
 }
 
 static void iotlb_range(void *world, uint32_t i)
@@ -374,7 +364,7 @@ static void iotlb_range(void *world, uint32_t i)
 
 	expect_ok("viommu_iotlb_get_range",
 		  viommu_iotlb_get_range(w->reader, IOTLB_PAGE(i), VIOMMU_READ, &range));
-	use((uintptr_t)range.host);
+	bench_use((uintptr_t)range.host);
 }
 
 static struct own own_reader(void *world)
