@@ -61,8 +61,8 @@ static enum ring_executed mapc(struct its *its, struct its_current *c)
 		}
 		if (its_target(its, icid) == cpu)
 			return RING_DONE;
-		icid = bits_wrap_index(icid, UINT64_C(1) << its->collection_bits);
-		atomic_store_explicit(&its->collection[icid], cpu + 1, memory_order_release);
+		atomic_store_explicit(its_collection_word(its, icid), cpu + 1,
+				      memory_order_release);
 		c->phase = 1;
 	}
 	return its_tell_target(its, c, false, icid);

@@ -132,13 +132,15 @@ static inline uint64_t its_device(const struct its *its, uint32_t device)
 {
 	return atomic_load_explicit(its_device_word(its, device), memory_order_relaxed);
 }
+/* The word of a collection, whose number the caller has checked. */
+static inline _Atomic uint32_t *its_collection_word(const struct its *its, uint64_t icid)
+{
+	return &its->collection[bits_wrap_index(icid, UINT64_C(1) << its->collection_bits)];
+}
 /* The redistributor of a collection, or ITS_NOBODY. */
 static inline uint32_t its_target(const struct its *its, uint64_t icid)
 {
-	return atomic_load_explicit(
-		       &its->collection[bits_wrap_index(icid, UINT64_C(1) << its->collection_bits)],
-		       memory_order_acquire) -
-	       1;
+	return atomic_load_explicit(its_collection_word(its, icid), memory_order_acquire) - 1;
 }
 /* The redistributor that an RDbase names, or ITS_NOBODY. */
 uint32_t its_rdbase(const struct its *its, uint64_t field);

@@ -142,19 +142,16 @@ int viommu_its_save_tables(struct viommu *u)
 
 /* ---- restore ---- */
 
+#define ICIDS (KVM_CTE_ICID + 1)
+
 /* ICIDs that the collection table has, mapped or not. */
 struct seen {
-	uint64_t word[65536 / 64];
+	uint64_t word[ICIDS / 64];
 };
 
-static bool has(const struct its *its, const struct seen *seen, uint64_t icid)
+static bool has(const struct seen *seen, uint64_t icid)
 {
-	uint64_t icids = UINT64_C(1) << its->collection_bits;
-
-	if (icid >= icids)
-		return false;
-	icid = bits_wrap_index(icid, icids);
-	return seen->word[icid / 64] & BIT(icid % 64);
+	return seen->word[icid % ICIDS / 64] & BIT(icid % 64);
 }
 
 static int restore_collection(struct its *its, struct seen *seen, uint64_t entry)
@@ -163,14 +160,13 @@ static int restore_collection(struct its *its, struct seen *seen, uint64_t entry
 	uint64_t target = bits_get(entry, KVM_CTE_RDBASE);
 	bool failed = false;
 
-	if (!its_collection_in_range(its, icid, &failed) || has(its, seen, icid))
+	if (!its_collection_in_range(its, icid, &failed) || has(seen, icid))
 		return VIOMMU_ESTATE;
 	if (target != KVM_CTE_UNMAPPED && target >= its->lpis->cpus)
 		return VIOMMU_ESTATE;
-	icid = bits_wrap_index(icid, UINT64_C(1) << its->collection_bits);
-	seen->word[icid / 64] |= BIT(icid % 64);
+	seen->word[icid % ICIDS / 64] |= BIT(icid % 64);
 	if (target != KVM_CTE_UNMAPPED)
-		atomic_store_explicit(&its->collection[icid], (uint32_t)target + 1,
+		atomic_store_explicit(its_collection_word(its, icid), (uint32_t)target + 1,
 				      memory_order_release);
 	return VIOMMU_OK;
 }
@@ -213,8 +209,7 @@ static int restore_events(struct its *its, const struct seen *seen, uint32_t dev
 			continue;
 		}
 		if (!lpi_exists(its->lpis, bits_get(entry, KVM_ITE_INTID)) ||
-		    at + next >= device_events(word) ||
-		    !has(its, seen, bits_get(entry, KVM_ITE_ICID)))
+		    at + next >= device_events(word) || !has(seen, bits_get(entry, KVM_ITE_ICID)))
 			return VIOMMU_ESTATE;
 		atomic_store_explicit(
 			&its->event[bits_get(word, DEVICE_BLOCK) * ITS_BLOCK + at],

@@ -198,7 +198,7 @@ static bool each_collection(struct its *its, struct state_reader *state, bool ta
 			return false;
 		next = (uint64_t)icid + 1;
 		if (take)
-			atomic_store_explicit(&its->collection[icid], cpu + 1,
+			atomic_store_explicit(its_collection_word(its, icid), cpu + 1,
 					      memory_order_release);
 	}
 	return true;

@@ -124,6 +124,13 @@ struct index {
 static const struct index indices[2][3] = { { { 0, 7 }, { 7, 9 }, { 16, 8 } },
 					    { { 0, 6 }, { 6, 9 }, { 15, 9 } } };
 
+static const struct index *index_at(const struct riscv *v, unsigned level)
+{
+	bool extended = v->cap & RISCV_CAP_MSI_FLAT;
+
+	return &indices[extended][bits_clamp_index(level, ARRAY_COUNT(indices[0]))];
+}
+
 static uint64_t index_of(uint32_t id, const struct index *i)
 {
 	return id >> i->shift & bits_low(i->bits);
@@ -132,16 +139,14 @@ static uint64_t index_of(uint32_t id, const struct index *i)
 static int walk_directory(struct riscv *v, struct query *q, uint64_t ddtp, unsigned levels,
 			  uint64_t dc[RISCV_DC_WORDS])
 {
-	bool extended = v->cap & RISCV_CAP_MSI_FLAT;
-	unsigned words = extended ? 8 : 4;
+	unsigned words = v->cap & RISCV_CAP_MSI_FLAT ? 8 : 4;
 	uint64_t table = bits_get(ddtp, RISCV_DDTP_PPN) << 12;
 	uint64_t entry;
 
 	/* at most two */
 	for (unsigned i = levels - 1; i > 0; i--) {
 		if (!fetch(v, q, "device directory entry",
-			   table + index_of(q->id, &indices[extended][bits_clamp_index(i, 3)]) * 8,
-			   &entry, 1))
+			   table + index_of(q->id, index_at(v, i)) * 8, &entry, 1))
 			return riscv_refuse(q, RISCV_FAULT_DDT_ACCESS, 0);
 		if (!(entry & RISCV_DIR_V))
 			return riscv_refuse(q, RISCV_FAULT_DDT_INVALID, 0);
@@ -149,8 +154,8 @@ static int walk_directory(struct riscv *v, struct query *q, uint64_t ddtp, unsig
 			return riscv_refuse(q, RISCV_FAULT_DDT_CONFIG, 0);
 		table = bits_get(entry, RISCV_DIR_PPN) << 12;
 	}
-	if (!fetch(v, q, "device context",
-		   table + index_of(q->id, &indices[extended][0]) * words * 8, dc, words))
+	if (!fetch(v, q, "device context", table + index_of(q->id, index_at(v, 0)) * words * 8, dc,
+		   words))
 		return riscv_refuse(q, RISCV_FAULT_DDT_ACCESS, 0);
 	if (!(dc[RISCV_DC_TC] & RISCV_TC_V))
 		return riscv_refuse(q, RISCV_FAULT_DDT_INVALID, 0);
@@ -161,13 +166,11 @@ int riscv_find_device(struct riscv *v, struct query *q, uint64_t dc[RISCV_DC_WOR
 {
 	uint64_t ddtp = atomic_load_explicit(&v->ddtp, memory_order_acquire);
 	uint64_t mode = bits_get(ddtp, RISCV_DDTP_MODE);
-	bool extended = v->cap & RISCV_CAP_MSI_FLAT;
 	unsigned levels = (unsigned)mode - RISCV_MODE_BARE;
 
 	if (mode == RISCV_MODE_OFF)
 		return riscv_refuse(q, RISCV_FAULT_OFF, 0);
-	if (mode == RISCV_MODE_BARE ||
-	    (levels < 3 && q->id >> indices[extended][bits_clamp_index(levels, 3)].shift))
+	if (mode == RISCV_MODE_BARE || (levels < 3 && q->id >> index_at(v, levels)->shift))
 		return riscv_refuse(q, RISCV_FAULT_TYPE, 0);
 	riscv_count(v, q, NULL, RISCV_EVENT_DDT_WALK);
 	return walk_directory(v, q, ddtp, levels, dc);

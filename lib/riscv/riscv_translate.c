@@ -189,10 +189,11 @@ static enum riscv_end both_stages(struct attempt *a)
 	a->first->config = NULL;
 	a->second->file = false;
 	riscv_identity(&a->found, a->q->iova);
-	if (a->c->key.stage1.page_lg2)
+	if (a->c->key.stage1.page_lg2) {
 		end = first_stage(a);
-	if (end == RISCV_THERE && denied_by_first(a))
-		return end;
+		if (end == RISCV_THERE && denied_by_first(a))
+			return end;
+	}
 	if (end == RISCV_THERE && a->c->key.stage2.page_lg2)
 		end = second_stage(a);
 	if (end == RISCV_THERE && riscv_beyond(a->v, a->found.gpa))

@@ -23,8 +23,8 @@ struct pieces {
 	const struct pt_config *config; /* of the second stage */
 	/* What that has around a guest-physical address; without permission: nothing. */
 	struct translation (*second)(const struct pieces *p, uint64_t gpa);
-	int (*page)(void *opaque,
-		    const struct translation *piece); /* pieces_canonical() sets them */
+	/* For each piece: set by pieces_canonical(), or by who calls pieces_page() himself. */
+	int (*page)(void *opaque, const struct translation *piece);
 	void *opaque;
 	bool out_of_budget; /* inside a page: visit->next says where to go on */
 };
