@@ -7,24 +7,13 @@
 #include "arm64_rig.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <libvirtiommu/base.h>
 
 #include "bits.h"
 #include "run.h"
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define INSTRUMENTED 1
-#endif
-#endif
-#if defined(INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||      \
-	!defined(__OPTIMIZE__)
-enum { SLOW = 8 }; /* one of so many */
-#else
-enum { SLOW = 1 };
-#endif
+enum { SLOW = RUN_SLOW ? 8 : 1 }; /* one of so many */
 
 static struct a64_rig rig;
 static char row[200];

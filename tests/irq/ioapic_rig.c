@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* ioapic_rig.c - an I/O APIC whose callbacks are logged. */
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "ioapic_rig.h"
-#include "run.h"
 
 static void note(struct rig *r, enum rig_event event, uint32_t pin, const struct viommu_msi *msi)
 {
@@ -137,14 +134,4 @@ void rig_resum(uint8_t *state, uint64_t bytes)
 		total = (total << 1 | total >> 63) + state[i];
 	for (unsigned i = 0; i < 8; i++)
 		state[bytes - 8 + i] = (uint8_t)(total >> 8 * i);
-}
-
-uint64_t rig_seed(void)
-{
-	return run_seed(RUN_ANY_SEED);
-}
-
-unsigned rig_scaled(unsigned count)
-{
-	return (unsigned)run_scaled(count);
 }

@@ -71,11 +71,6 @@ uint64_t rig_save(struct viommu_ioapic *a, uint8_t *buffer);
 /* Replaces the state's sum after it was changed (state.h: record "end."). */
 void rig_resum(uint8_t *state, uint64_t bytes);
 
-/* VIOMMU_SEED, or something new; printed. */
-uint64_t rig_seed(void);
-/* @count scaled by VIOMMU_TEST_SCALE, per cent. */
-unsigned rig_scaled(unsigned count);
-
 static inline uint64_t rig_random(uint64_t *state)
 {
 	*state ^= *state << 13;

@@ -4,7 +4,6 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -18,27 +17,14 @@
 #include <unistd.h>
 
 #include "no_syscalls.h"
-
-unsigned scaled_count(unsigned count)
-{
-	const char *scale = getenv("VIOMMU_TEST_SCALE");
-	uint64_t percent = scale ? strtoul(scale, NULL, 0) : 100;
-	uint64_t result = count * percent / 100;
-
-	return result ? (unsigned)result : 1;
-}
+#include "run.h"
 
 void skip_if_instrumented(void)
 {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-	print_message("skipped: the sanitizer makes system calls of its own\n");
-	skip();
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-	print_message("skipped: the sanitizer makes system calls of its own\n");
-	skip();
-#endif
-#endif
+	if (RUN_SANITIZED) {
+		print_message("skipped: the sanitizer makes system calls of its own\n");
+		skip();
+	}
 }
 
 void *confined_share(size_t bytes)

@@ -6,9 +6,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* @count scaled by VIOMMU_TEST_SCALE (per cent). */
-unsigned scaled_count(unsigned count);
-
 /* Runs @body in a child, which it ends by confined_end(). Returns what waitpid() says of it. */
 int confined_run(void (*body)(void *shared), void *shared);
 _Noreturn void confined_end(void);

@@ -23,6 +23,7 @@
 
 #include "guest.h"
 #include "no_syscalls.h"
+#include "run.h"
 
 enum { OPERATIONS = 1000000, THREADS = 4, PAGES = 2048, RID = 0x0010, DOMAIN = 7, INTERRUPTS = 64 };
 
@@ -163,7 +164,7 @@ static void body_strict(void *shared)
 	static struct owner owner;
 
 	open_owner(&owner, shared);
-	owner.each = scaled_count(OPERATIONS);
+	owner.each = run_scaled_anywhere(OPERATIONS);
 	confine_strictly();
 	do_all(&owner, 0);
 	confined_end();
@@ -195,7 +196,7 @@ static void test_strict(void **state)
 
 	skip_if_instrumented();
 	expect_ended("one thread, SECCOMP_MODE_STRICT", confined_run(body_strict, done));
-	expect_done(done, scaled_count(OPERATIONS));
+	expect_done(done, run_scaled_anywhere(OPERATIONS));
 }
 
 /* ---- four threads ---- */
@@ -227,7 +228,7 @@ static void body_contending(void *shared)
 	static pthread_barrier_t ready, start;
 
 	open_owner(&owner, shared);
-	owner.each = scaled_count(OPERATIONS) / THREADS;
+	owner.each = run_scaled_anywhere(OPERATIONS) / THREADS;
 	pthread_barrier_init(&ready, NULL, THREADS);
 	pthread_barrier_init(&start, NULL, THREADS);
 	for (unsigned i = 0; i < THREADS; i++) {
@@ -251,7 +252,7 @@ static void test_contending(void **state)
 	skip_if_instrumented();
 	expect_ended("four threads, futex only", confined_run(body_contending, done));
 	assert_int_equal(done->ended, THREADS);
-	expect_done(done, scaled_count(OPERATIONS) / THREADS * THREADS);
+	expect_done(done, run_scaled_anywhere(OPERATIONS) / THREADS * THREADS);
 }
 
 /* ---- and the walls are there ---- */

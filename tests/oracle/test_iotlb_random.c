@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vhost_iotlb.h"
 #include "run.h"
+#include "vhost_iotlb.h"
 
 enum { UNITS = 96, MOST = 64, MOST_MISSES = 8, FRAGMENTS = 6, READERS = 2, OPERATIONS = 1200000 };
 

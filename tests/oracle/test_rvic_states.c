@@ -16,8 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rvic_engine.h"
 #include "run.h"
+#include "rvic_engine.h"
 
 #define CPUS   2U
 #define IRQS   3U

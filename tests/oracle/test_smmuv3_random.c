@@ -14,9 +14,9 @@
 
 #include <cmocka.h>
 
+#include "run.h"
 #include "smmu_edits.h"
 #include "smmu_rig.h"
-#include "run.h"
 
 enum { IMAGES = 2000, REQUESTS = 48, WARM_STEPS = 160, MAX_FAILURES = 8 };
 

@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tce_rig.h"
 #include "run.h"
+#include "tce_rig.h"
 
 enum { SEQUENCES = 2000, CALLS = 120, ENTRIES = 2048, STATE = 1 << 20, RAM_PAGES = 64 };
 

@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run.h"
 #include "trace.h"
 #include "virtio_world.h"
-#include "run.h"
 
 enum { WORLDS = 400, REQUESTS = 3000, RANGES = 600, FRAGMENTS = 24, STATE = 65536 };
 

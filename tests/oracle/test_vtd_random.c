@@ -5,8 +5,8 @@
  * Compared: result, address, permission, fault reason, fault record, ATS status, host pointer, and
  * every word of the tables afterwards (accessed and dirty).
  */
-#include "vtd_rig.h"
 #include "run.h"
+#include "vtd_rig.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,8 +4,8 @@
  * to themselves): every mapping once, in order, merged, with any budget, bounded by it, and without
  * a trace.
  */
-#include "vtd_rig.h"
 #include "run.h"
+#include "vtd_rig.h"
 
 #include <inttypes.h>
 #include <string.h>

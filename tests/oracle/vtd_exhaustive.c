@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vtd_exhaustive.c - the rows of vt_rows() against the oracle, cold and warm. */
+#include "run.h"
 #include "vtd_exhaustive.h"
 #include "vtd_rig.h"
-#include "run.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -4,11 +4,10 @@
  * with nothing changed; or accepted, and then exactly what they say (obligation 29).
  */
 
-#include <stdlib.h>
 #include <string.h>
 
-#include "vtd_unit.h"
 #include "run.h"
+#include "vtd_unit.h"
 
 #define MAX 65536U
 

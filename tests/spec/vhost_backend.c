@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 
-#include "vhost_backend.h"
 #include "run.h"
+#include "vhost_backend.h"
 
 static struct backend backends[3];
 

@@ -10,18 +10,6 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define INSTRUMENTED 1
-#endif
-#endif
-#if defined(INSTRUMENTED) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||      \
-	!defined(__OPTIMIZE__)
-#define DEFAULT_SCALE 10
-#else
-#define DEFAULT_SCALE 100
-#endif
-
 uint64_t run_percent(uint64_t otherwise)
 {
 	const char *scale = getenv("VIOMMU_TEST_SCALE");
@@ -29,11 +17,21 @@ uint64_t run_percent(uint64_t otherwise)
 	return scale ? strtoull(scale, NULL, 10) : otherwise;
 }
 
-uint64_t run_scaled(uint64_t count)
+static uint64_t scaled_by(uint64_t percent, uint64_t count)
 {
-	uint64_t scaled = count * run_percent(DEFAULT_SCALE) / 100;
+	uint64_t scaled = count * percent / 100;
 
 	return scaled ? scaled : 1;
+}
+
+uint64_t run_scaled(uint64_t count)
+{
+	return scaled_by(run_percent(RUN_SLOW ? 10 : 100), count);
+}
+
+uint64_t run_scaled_anywhere(uint64_t count)
+{
+	return scaled_by(run_percent(100), count);
 }
 
 uint64_t run_seed(uint64_t otherwise)

@@ -5,11 +5,29 @@
 
 #include <stdint.h>
 
+/* Whether a sanitizer is built in, and whether the build is slow, be it only for want of optimisation. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define RUN_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define RUN_SANITIZED 1
+#endif
+#endif
+#ifndef RUN_SANITIZED
+#define RUN_SANITIZED 0
+#endif
+#ifdef __OPTIMIZE__
+#define RUN_SLOW RUN_SANITIZED
+#else
+#define RUN_SLOW 1
+#endif
+
 /* VIOMMU_TEST_SCALE, per cent; @otherwise if it is not set. */
 uint64_t run_percent(uint64_t otherwise);
 
-/* @count scaled by it; a tenth under Valgrind, sanitizers and without optimisation if it is not set; at least 1. */
+/* @count scaled by it, at least 1. If it is not set: a tenth in a slow build; the second: all of it in any. */
 uint64_t run_scaled(uint64_t count);
+uint64_t run_scaled_anywhere(uint64_t count);
 
 /* The seed of this run, printed: VIOMMU_SEED, or @otherwise; RUN_ANY_SEED: another one each time. */
 #define RUN_ANY_SEED 0

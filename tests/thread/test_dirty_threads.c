@@ -19,6 +19,7 @@
 #include <libvirtiommu/dma.h>
 
 #include "bits.h"
+#include "run.h"
 #include "thread_world.h"
 
 #define RID   UINT16_C(0x10)
@@ -295,7 +296,7 @@ static void open_bed(bool membarrier, bool tiny, bool mine)
 static void migrations(bool membarrier, bool tiny, bool mine)
 {
 	uint64_t copied = 0;
-	uint64_t seed = world_seed();
+	uint64_t seed = run_seed(RUN_ANY_SEED);
 	struct pace pace;
 	unsigned n;
 

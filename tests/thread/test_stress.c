@@ -19,6 +19,7 @@
 
 #include <sched.h>
 
+#include "run.h"
 #include "stress_threads.h"
 
 /* ---- the device ---- */
@@ -318,7 +319,7 @@ static void run_stress(bool strict, unsigned how, unsigned rounds)
 	s.strict = strict;
 	if (!world_try_open(&s.w, &config))
 		return;
-	s.seed = world_seed();
+	s.seed = run_seed(RUN_ANY_SEED);
 	start(&s);
 	live(&s, rounds);
 	finish(&s);

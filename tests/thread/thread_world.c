@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <string.h>
 
@@ -16,14 +15,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "thread_world.h"
 #include "run.h"
+#include "thread_world.h"
 
 #define RAM_BYTES (UINT64_C(64) << 20)
 
 unsigned scaled(unsigned count)
 {
-	uint64_t result = count * run_percent(100) / 100;
+	uint64_t result = run_scaled_anywhere(count);
 
 #ifdef __SANITIZE_THREAD__
 	result /= 4;
@@ -57,11 +56,6 @@ bool pace_on(const struct pace *pace, unsigned done)
 void watchdog(void)
 {
 	alarm(280);
-}
-
-uint64_t world_seed(void)
-{
-	return run_seed(RUN_ANY_SEED);
 }
 
 /* ---- failures ---- */

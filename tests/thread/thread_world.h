@@ -145,7 +145,4 @@ static inline uint64_t world_random(uint64_t *state)
 	return *state;
 }
 
-/* The seed of this run, printed; from VIOMMU_SEED if that is set. */
-uint64_t world_seed(void);
-
 #endif

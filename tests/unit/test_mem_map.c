@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <unistd.h>
-
 #include "bits.h"
 #include "guest.h"
 #include "machine.h"

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vhost_message.h"
 #include "run.h"
+#include "vhost_message.h"
 
 #if __has_include(<linux/vhost_types.h>)
 #include <linux/vhost_types.h>

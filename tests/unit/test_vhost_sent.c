@@ -4,11 +4,10 @@
 #include "check.h"
 
 #include <stdbool.h>
-#include <stdlib.h>
 
 #include "machine.h"
-#include "vhost_sent.h"
 #include "run.h"
+#include "vhost_sent.h"
 
 #define SPACE 1024U
 
