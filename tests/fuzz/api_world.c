@@ -189,6 +189,12 @@ void api_vm_new(void)
 	check(viommu_vm_new(how == 2 ? NULL : &config, how == 3 ? NULL : &api.vm[n]));
 }
 
+void api_expect(uint64_t more)
+{
+	api.asked += more;
+	work_expect(api.steps + api.asked, WORK_EACH, WORK_BASE);
+}
+
 /* Those of a spoilt structure are others. */
 static void expect_steps_of(const struct viommu *unit)
 {
@@ -197,7 +203,7 @@ static void expect_steps_of(const struct viommu *unit)
 	CHECK(viommu_get_limits(unit, &limits) == VIOMMU_OK);
 	if (limits.steps > api.steps)
 		api.steps = limits.steps;
-	work_expect(api.steps, WORK_EACH, WORK_BASE);
+	api_expect(0);
 }
 
 void api_unit_new(void)

@@ -47,6 +47,7 @@ struct api_world {
 	unsigned fail_in; /* allocations until one fails; 0: none does */
 	uint64_t blocks;
 	uint64_t steps;	 /* the most that a call on any unit may take */
+	uint64_t asked;	 /* steps besides, of what calls under way ask for */
 	uint64_t budget; /* of steps, so that an input ends */
 	_Alignas(4096) uint8_t ram[PIECES * 0x4000];
 	void (*step)(void); /* anything */
@@ -73,6 +74,9 @@ void api_channel_new(void);
 void api_listener_new(void);
 /* Another size, or a bit somewhere; mostly neither. */
 void api_spoil(void *structure, uint32_t size);
+
+/* What calls may take from now on: steps, and so many more (or fewer) for what is asked. */
+void api_expect(uint64_t more);
 
 int api_mapped(void *opaque, uint64_t iova, const struct viommu_fragment *fragment);
 int api_explained(void *opaque, const struct viommu_step *step);

@@ -233,7 +233,8 @@ static void map(void)
 	unsigned n = (unsigned)how % MAPS;
 	struct viommu_mapping *map = &api.map[n];
 	uint64_t iova = take(how & 0x8000 ? 8 : 2);
-	uint32_t access = (uint32_t)(how >> 4 & 7);
+	uint32_t access = (uint32_t)(how >> 4 & 7), pasid = VIOMMU_NO_PASID;
+	uint64_t bytes;
 
 	if (how & 0x4000) {
 		check(viommu_dma_unmap(map, how & 8 ? map->bytes : take(1)));
@@ -243,12 +244,17 @@ static void map(void)
 		*map = (struct viommu_mapping){ .parts = api.parts[n],
 						.gpas = how & 0x2000 ? NULL : api.gpas[n],
 						.max = (uint32_t)how >> 2 & 3 };
+	if ((how & 0x1800) == 0x800)
+		pasid = (uint32_t)take(4);
+	bytes = take(2);
+	/* the caller's range has so many pages, and each may take a walk of two stages */
+	api_expect(2 * (bytes / 4096 + 2));
 	if (how & 0x1000)
-		check(viommu_dma_map(api.channel[how % WAYS_IN], iova, take(2), access, map));
+		check(viommu_dma_map(api.channel[how % WAYS_IN], iova, bytes, access, map));
 	else
-		check(viommu_device_dma_map(api.device[how % REQUESTERS],
-					    how & 0x800 ? (uint32_t)take(4) : VIOMMU_NO_PASID, iova,
-					    take(2), access, map));
+		check(viommu_device_dma_map(api.device[how % REQUESTERS], pasid, iova, bytes,
+					    access, map));
+	api_expect(-(2 * (bytes / 4096 + 2)));
 }
 
 static void device_section(void)
@@ -401,7 +407,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	api.step = step;
 	api.budget = 300;
 	api.steps = STEPS;
-	work_expect(api.steps, WORK_EACH, WORK_BASE);
+	api_expect(0);
 	while (input_left(&in) && api.budget)
 		step();
 	free_all();
