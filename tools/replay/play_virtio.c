@@ -275,8 +275,22 @@ static const struct line_row lines[] = {
 	{ TAPE_DROPPED, ROLE_EFFECT, virtio_parse_record, NULL, settled_with_e },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->virtio ? p->virtio->iommu : NULL;
+}
+
+static struct viommu_device *device_of(const struct player *p, uint32_t name)
+{
+	const struct endpoint *e = virtio_endpoint(p, name);
+
+	return e ? e->device : NULL;
+}
+
 const struct part part_virtio = { .headers = headers,
 				  .lines = lines,
 				  .line_count = sizeof(lines) / sizeof(lines[0]),
 				  .start = start,
-				  .stop = stop };
+				  .stop = stop,
+				  .iommu = iommu_of,
+				  .device = device_of };

@@ -285,8 +285,28 @@ static const struct line_row lines[] = {
 	{ TAPE_WB, ROLE_EFFECT, tce_parse_bypass, NULL, tce_settle_bypass },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->tce ? p->tce->iommu : NULL;
+}
+
+static struct viommu_device *device_of(const struct player *p, uint32_t name)
+{
+	const struct tce_play_pe *pe = tce_play_pe(p->tce, name);
+
+	return pe ? pe->device : NULL;
+}
+
+static uint32_t name_of(const struct player *p, uint32_t id)
+{
+	return id < p->tce->pes ? p->tce->pe[id].name : id;
+}
+
 const struct part part_tce = { .headers = headers,
 			       .lines = lines,
 			       .line_count = sizeof(lines) / sizeof(lines[0]),
 			       .start = start,
-			       .stop = stop };
+			       .stop = stop,
+			       .iommu = iommu_of,
+			       .device = device_of,
+			       .name = name_of };

@@ -320,8 +320,14 @@ static const struct line_row lines[] = {
 	{ TAPE_WSI, ROLE_EFFECT, parse_wire, NULL, settle_wires },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->riscv ? p->riscv->iommu : NULL;
+}
+
 const struct part part_riscv = { .headers = headers,
 				 .lines = lines,
 				 .line_count = sizeof(lines) / sizeof(lines[0]),
 				 .start = start,
-				 .stop = stop };
+				 .stop = stop,
+				 .iommu = iommu_of };

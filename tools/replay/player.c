@@ -17,6 +17,8 @@ void player_differ(struct player *p, enum tape_kind kind, uint64_t number, const
 		   const char *came)
 {
 	p->tally[kind].mismatches++;
+	if (p->mismatch)
+		p->mismatch(p->opaque, kind, number, expected, came);
 	if (p->verbose)
 		printf("%s:%" PRIu64 ": %s: expected %s, came %s\n", p->path, number,
 		       tape_kind_name(kind), expected, came);
@@ -200,6 +202,8 @@ void player_free(struct player *p)
 {
 	if (!p)
 		return;
+	while (p->made_count)
+		viommu_device_free(p->made[--p->made_count]);
 	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
 		if (p->engine->part[i]->stop)
 			p->engine->part[i]->stop(p);
@@ -208,6 +212,35 @@ void player_free(struct player *p)
 	guest_memory_fini(&p->memory);
 	effects_fini(&p->effects);
 	free(p);
+}
+
+struct viommu *player_iommu(const struct player *p, unsigned part)
+{
+	return part < PARTS_MAX && p->engine->part[part] ? p->engine->part[part]->iommu(p) : NULL;
+}
+
+struct viommu_device *player_device(struct player *p, uint32_t name, int *result)
+{
+	const struct viommu_device_config config = { .size = sizeof(config), .id = name };
+	struct viommu_device *device = NULL;
+	struct viommu *iommu = player_iommu(p, 0);
+
+	if (!iommu) {
+		*result = VIOMMU_ENOENT;
+		return NULL;
+	}
+	if (p->engine->part[0]->device) {
+		device = p->engine->part[0]->device(p, name);
+		*result = device ? VIOMMU_OK : VIOMMU_ENOENT;
+		return device;
+	}
+	*result = viommu_find_device(iommu, name, &device);
+	if (*result == VIOMMU_ENOENT && p->made_count < PLAYER_MADE) {
+		*result = viommu_device_new(iommu, &config, &device);
+		if (*result == VIOMMU_OK)
+			p->made[p->made_count++] = device;
+	}
+	return *result == VIOMMU_OK ? device : NULL;
 }
 
 int player_finish(struct viommu *iommu, int result)

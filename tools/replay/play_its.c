@@ -346,6 +346,13 @@ static const struct line_row lines[] = {
 	{ TAPE_GL, ROLE_EFFECT, parse_pending, NULL, settle_pending },
 };
 
-const struct part part_its = {
-	.lines = lines, .line_count = sizeof(lines) / sizeof(lines[0]), .start = start, .stop = stop
-};
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->its ? p->its->its : NULL;
+}
+
+const struct part part_its = { .lines = lines,
+			       .line_count = sizeof(lines) / sizeof(lines[0]),
+			       .start = start,
+			       .stop = stop,
+			       .iommu = iommu_of };

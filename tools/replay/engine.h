@@ -17,6 +17,8 @@
 #include "line.h"
 
 struct player;
+struct viommu;
+struct viommu_device;
 
 enum role {
 	ROLE_STATE,  /* is applied when it is read: M */
@@ -49,6 +51,12 @@ struct part {
 	/* Makes the engine; a result of the library. And frees what there is of it. NULL: there is none yet. */
 	int (*start)(struct player *player);
 	void (*stop)(struct player *player);
+	/* NULL: there is none (yet). */
+	struct viommu *(*iommu)(const struct player *player);
+	/* Who has this name on T lines; NULL: nobody. No such function: a device that has it as its id, or may have it. */
+	struct viommu_device *(*device)(const struct player *player, uint32_t name);
+	/* The name of the device of an id. NULL: the id. */
+	uint32_t (*name)(const struct player *player, uint32_t id);
 };
 
 #define PARTS_MAX 3U

@@ -23,6 +23,8 @@ struct tally {
 	uint64_t mismatches;
 };
 
+#define PLAYER_MADE 16U
+
 struct player {
 	const char *path;
 	bool verbose;
@@ -37,6 +39,12 @@ struct player {
 	uint64_t translations;
 	uint64_t nanoseconds; /* in translations */
 	bool exhausted;	      /* out of memory */
+	/* Told of each mismatch; NULL: nobody is. */
+	void (*mismatch)(void *opaque, enum tape_kind kind, uint64_t number, const char *expected,
+			 const char *came);
+	void *opaque;
+	struct viommu_device *made[PLAYER_MADE]; /* by player_device() */
+	unsigned made_count;
 	/* What the parts keep, each its own. NULL: not of this recording. */
 	struct vtd_play *vtd;
 	struct virtio_play *virtio;
@@ -61,6 +69,14 @@ bool player_end(const struct player *player);
 /* That the headers are those of the engine. False: words->error says what is wrong in line *number. */
 bool player_headers(const struct tape_header *header, const struct engine *engine,
 		    struct words *words, uint64_t *number);
+
+/* ---- for who looks at it between two lines ---- */
+
+/* The IOMMU; of part 1 the ITS, if there is one. NULL: there is none (yet). */
+struct viommu *player_iommu(const struct player *player, unsigned part);
+/* Who has this name on T lines; a new one if none has, and the engine can do without being told more. NULL: *result says
+ * why. To be asked when the last line has been played. */
+struct viommu_device *player_device(struct player *player, uint32_t name, int *result);
 
 /* ---- for the parts ---- */
 

@@ -173,8 +173,14 @@ static const struct line_row lines[] = {
 	{ TAPE_S, ROLE_EFFECT, line_message, NULL, amdvi_settle_sent },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->amdvi ? p->amdvi->iommu : NULL;
+}
+
 const struct part part_amdvi = { .headers = headers,
 				 .lines = lines,
 				 .line_count = sizeof(lines) / sizeof(lines[0]),
 				 .start = start,
-				 .stop = stop };
+				 .stop = stop,
+				 .iommu = iommu_of };

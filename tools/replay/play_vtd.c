@@ -146,8 +146,14 @@ static const struct line_row lines[] = {
 	{ TAPE_S, ROLE_EFFECT, line_message, NULL, vtd_settle_sent },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->vtd ? p->vtd->iommu : NULL;
+}
+
 const struct part part_vtd = { .headers = headers,
 			       .lines = lines,
 			       .line_count = sizeof(lines) / sizeof(lines[0]),
 			       .start = start,
-			       .stop = stop };
+			       .stop = stop,
+			       .iommu = iommu_of };

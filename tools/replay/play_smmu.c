@@ -158,8 +158,14 @@ static const struct line_row lines[] = {
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, smmu_settle_written },
 };
 
+static struct viommu *iommu_of(const struct player *p)
+{
+	return p->smmu ? p->smmu->iommu : NULL;
+}
+
 const struct part part_smmu = { .headers = headers,
 				.lines = lines,
 				.line_count = sizeof(lines) / sizeof(lines[0]),
 				.start = start,
-				.stop = stop };
+				.stop = stop,
+				.iommu = iommu_of };
