@@ -32,9 +32,7 @@ extern "C" {
 	SUITE(ref_call)                                                                            \
 	SUITE(ref_line)                                                                            \
 	SUITE(vtd)                                                                                 \
-	SUITE(riscv)                                                                               \
-	SUITE(amdvi)                                                                               \
-	SUITE(smmuv3)                                                                              \
+	SUITE(engines)                                                                             \
 	SUITE(dma)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(tce)                                                                                 \
