@@ -202,8 +202,9 @@ bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, u
 
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
 {
-	struct mem_place place = MEM_NOWHERE;
+	struct mem_place place;
 
+	mem_find(vm, gpa, &place);
 	return mem_load_near(vm, &place, gpa, word, words);
 }
 

@@ -101,10 +101,10 @@ struct engine {
 	 * NULL: the message is delivered as it came. */
 	int (*store_message)(struct viommu *u, struct query *q, uint32_t data, bool resolve,
 			     struct viommu_msi *msi);
-	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
-	 * remap_msi. May be NULL. */
-	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			     uint32_t flags, struct viommu_msi *msi);
+	/* All of viommu_remap_msi(): what needs no guest memory, and so no section, at once, and everything else
+	 * by msi_from_tables(). NULL: everything is. */
+	int (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+			    uint32_t flags, struct viommu_msi *msi);
 	/* Each requester has an interrupt table of its own, and indices are of that. */
 	bool own_tables;
 	void (*free)(struct viommu *u);

@@ -165,6 +165,9 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	v->ecap = config.ecap;
 	v->version = config.version;
 	v->haw = config.haw;
+	v->beyond = ~bits_low(v->haw);
+	v->known_addresses = bits_low((unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1);
+	v->known_domains = (uint32_t)bits_low((unsigned)(4 + 2 * bits_get(v->cap, VTD_CAP_ND)));
 	v->frcd = (uint32_t)bits_get(v->cap, VTD_CAP_FRO) * 16;
 	v->frcds = (uint32_t)bits_get(v->cap, VTD_CAP_NFR) + 1;
 	v->iva = (uint32_t)bits_get(v->ecap, VTD_ECAP_IRO) * 16;
