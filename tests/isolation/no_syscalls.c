@@ -62,7 +62,7 @@ int confined_run(void (*body)(void *shared), void *shared)
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		alarm(240);
+		alarm(scaled_count(240) < 240 ? 240 : scaled_count(240)); /* against hanging only */
 		body(shared);
 		_exit(99); /* it was to end itself */
 	}
