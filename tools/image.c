@@ -91,7 +91,7 @@ static int write_registers(struct session *s, const struct value *values, unsign
 		if (row->mask)
 			value &= row->mask;
 		result = viommu_reg_write(iommu, row->to, row->bytes, value);
-		if (player_finish(iommu, result) != VIOMMU_OK)
+		if (player_finish(s->player, iommu, result) != VIOMMU_OK)
 			return unusable(s->path, 0, "the registers cannot be like that");
 	}
 	return known ? STATUS_SAME

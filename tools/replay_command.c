@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libvirtiommu/record.h>
+
 #include "session.h"
 
 /* Of all files. */
@@ -178,10 +180,48 @@ static int report(struct report *r, struct totals *all, bool readable)
 	return t.mismatches ? STATUS_DIFFERENT : STATUS_SAME;
 }
 
+/* ---- recording what the engine does while it is played ---- */
+
+static void on_record(void *opaque, struct viommu *iommu, const char *text, uint64_t bytes)
+{
+	const struct session *s = opaque;
+
+	if (iommu == player_iommu(s->player, 0))
+		fwrite(text, 1, bytes, s->record);
+}
+
+/* From the first line that has an engine on. */
+static int start_record(struct session *s, const char *path)
+{
+	int result;
+
+	s->record = fopen(path, "w");
+	if (!s->record)
+		return unusable(path, 0, "cannot be written");
+	while (!player_iommu(s->player, 0)) {
+		int status = session_play(s, 1);
+
+		if (!status)
+			status = s->number ? session_step(s) : STATUS_UNUSABLE;
+		if (status)
+			return status;
+	}
+	result = viommu_record(s->player->vm, on_record, s);
+	return result ? unusable(path, 0, viommu_strerror(result)) : STATUS_SAME;
+}
+
+static int end_record(struct session *s)
+{
+	if (!s->record)
+		return STATUS_SAME;
+	viommu_record(s->player->vm, NULL, NULL);
+	return fclose(s->record) ? STATUS_UNUSABLE : STATUS_SAME;
+}
+
 #define MISMATCHES_LISTED 1000U
 
-static int replay_file(const char *path, bool verbose, struct json_object *files,
-		       struct totals *all)
+static int replay_file(const char *path, bool verbose, const char *record,
+		       struct json_object *files, struct totals *all)
 {
 	static struct session s;
 	struct report r = { .session = &s, .limit = MISMATCHES_LISTED };
@@ -195,21 +235,25 @@ static int replay_file(const char *path, bool verbose, struct json_object *files
 	}
 	if (!status && !files)
 		print_header(path, tape_header(s.tape));
+	if (!status && record)
+		status = start_record(&s, record);
 	if (!status) {
 		status = session_play(&s, LINE_END);
+		status = graver(status, end_record(&s));
 		status = graver(status, report(&r, all, status == STATUS_SAME));
 	}
 	session_close(&s);
 	return status;
 }
 
-static int replay_files(char **paths, int count, bool verbose, struct json_object *files)
+static int replay_files(char **paths, int count, bool verbose, const char *record,
+			struct json_object *files)
 {
 	struct totals all = { 0 };
 	int status = STATUS_SAME;
 
 	for (int i = 0; i < count; i++) {
-		status = graver(status, replay_file(paths[i], verbose, files, &all));
+		status = graver(status, replay_file(paths[i], verbose, record, files, &all));
 		if (i + 1 < count && !files)
 			printf("\n");
 	}
@@ -226,14 +270,18 @@ static int run(int argc, char **argv)
 {
 	static const struct option options[] = { { "verbose", no_argument, NULL, 'v' },
 						 { "json", no_argument, NULL, 'j' },
+						 { "record", required_argument, NULL, 'r' },
 						 { NULL, 0, NULL, 0 } };
 	struct json_object *json = NULL;
+	const char *record = NULL;
 	bool verbose = false;
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, "vj", options, NULL)) != -1) {
 		if (option == 'v')
 			verbose = true;
+		else if (option == 'r')
+			record = optarg;
 		else if (option != 'j')
 			return usage_error(&command_replay, "no such option");
 		else if (!json)
@@ -243,7 +291,9 @@ static int run(int argc, char **argv)
 		json_object_put(json);
 		return usage_error(&command_replay, "no file");
 	}
-	status = replay_files(argv + optind, argc - optind, verbose,
+	if (record && argc - optind != 1)
+		return usage_error(&command_replay, "--record is of one file");
+	status = replay_files(argv + optind, argc - optind, verbose, record,
 			      json ? json_put_array(json, "files") : NULL);
 	if (json)
 		json_finish(json);

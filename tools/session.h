@@ -3,6 +3,8 @@
 #ifndef SESSION_H
 #define SESSION_H
 
+#include <stdio.h>
+
 #include "player.h"
 #include "viommu.h"
 
@@ -16,6 +18,7 @@ struct session {
 	uint64_t number;   /* of the line that words has and that has not been played; 0: none */
 	uint64_t progress; /* when something was said last */
 	bool said;	   /* on a terminal: there is a line to be erased */
+	FILE *record;	   /* of the engine; NULL: it is not recorded */
 	const char *registers; /* not a tape: what the registers are (image.h) */
 };
 

@@ -12,6 +12,7 @@
 #include "walk.h"
 
 struct explanation;
+struct record_text;
 struct state_reader;
 struct state_writer;
 
@@ -141,7 +142,16 @@ struct engine {
 	/* viommu_report_event() of a device that has an id; from any thread. May be NULL. */
 	int (*report)(struct viommu *u, struct viommu_device *device, const uint64_t *record,
 		      uint32_t words);
+	/* Headers of a tape, and lines that come before its state; sets what is particular in u->record (recorder.h).
+	 * NULL: it cannot be recorded. */
+	void (*describe)(struct viommu *u, struct record_text *text);
 };
+
+/* Whether an IOMMU's engine is this one; one that is recorded has a copy (recorder.h). */
+static inline bool engine_is(const struct engine *engine, const struct engine *which)
+{
+	return engine == which || engine->name == which->name;
+}
 
 /* Whether what a requester's interrupts come to depends on it, by itself. */
 static inline bool engine_own_tables(const struct engine *engine)

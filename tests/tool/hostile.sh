@@ -3,7 +3,8 @@
 # hostile.sh VIOMMU [COUNT [SEED]] - tapes that were damaged: every subcommand ends by itself, with a status of its own.
 set -uo pipefail
 viommu=$(realpath "${1:?the tool}")
-count=${2:-$((${VIOMMU_TEST_SCALE:-1} * 3))}
+count=${2:-$((${VIOMMU_TEST_SCALE:-100} * 3 / 100))}
+[ "$count" -gt 0 ] || count=1
 seed=${3:-1}
 cd "$(dirname "$0")/../tape/data" || exit 1
 tmp=$(mktemp -d)

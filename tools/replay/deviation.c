@@ -69,4 +69,7 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_SMMU_BYPASS_ASKED] = { "bypass-as-asked", "T",
 					  "a stream in bypass is granted what was asked for, and no more",
 					  "IHI 0070 5.2 Config 4: no permission is checked" },
+	[DEVIATION_OVERLAPPED] = { "overlapped", "all",
+				   "answered while another call, or an invalidation, was under way",
+				   "both what was before and what comes after is right" },
 };

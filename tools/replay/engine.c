@@ -7,12 +7,12 @@
 #include "engine.h"
 
 static const struct engine engines[] = {
-	{ "vtd", { &part_vtd } },
-	{ "virtio", { &part_virtio } },
-	{ "smmuv3", { &part_smmu, &part_its } },
-	{ "amdvi", { &part_amdvi } },
-	{ "riscv", { &part_riscv } },
-	{ "tce", { &part_tce } },
+	{ "vtd", { &part_vtd, &part_common, &part_reset } },
+	{ "virtio", { &part_virtio, &part_common } },
+	{ "smmuv3", { &part_smmu, &part_its, &part_common, &part_reset } },
+	{ "amdvi", { &part_amdvi, &part_common, &part_reset } },
+	{ "riscv", { &part_riscv, &part_common } },
+	{ "tce", { &part_tce, &part_common } },
 };
 
 const struct engine *engine_find(const char *name)

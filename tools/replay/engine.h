@@ -59,7 +59,7 @@ struct part {
 	uint32_t (*name)(const struct player *player, uint32_t id);
 };
 
-#define PARTS_MAX 3U
+#define PARTS_MAX 4U
 
 struct engine {
 	const char *name;
@@ -79,5 +79,7 @@ extern const struct part part_smmu;
 extern const struct part part_its;
 extern const struct part part_tce;
 extern const struct part part_amdvi;
+extern const struct part part_common; /* play_common.c: what the library records of every engine */
+extern const struct part part_reset;  /* the same, where X is not the engine's own */
 
 #endif

@@ -52,6 +52,7 @@ void guest_memory_fini(struct guest_memory *m)
 		free(page);
 	}
 	free(m->log);
+	free(m->holes);
 	memset(m, 0, sizeof(*m));
 }
 
@@ -63,10 +64,46 @@ static size_t in_page(uint64_t gpa, size_t bytes)
 	return bytes < room ? bytes : room;
 }
 
+bool guest_hole(struct guest_memory *m, uint64_t gpa, uint64_t bytes, bool write)
+{
+	struct guest_hole *holes = realloc(m->holes, (m->hole_count + 1) * sizeof(*holes));
+
+	if (!holes)
+		return false;
+	m->holes = holes;
+	holes[m->hole_count++] = (struct guest_hole){ .gpa = gpa, .bytes = bytes, .write = write };
+	return true;
+}
+
+static bool overlaps(const struct guest_hole *h, uint64_t gpa, uint64_t bytes)
+{
+	return h->gpa < gpa + bytes && gpa < h->gpa + h->bytes;
+}
+
+static bool in_hole(const struct guest_memory *m, uint64_t gpa, uint64_t bytes, bool write)
+{
+	for (size_t i = 0; i < m->hole_count; i++) {
+		if (overlaps(&m->holes[i], gpa, bytes) && (write || !m->holes[i].write))
+			return true;
+	}
+	return false;
+}
+
+static void fill_holes(struct guest_memory *m, uint64_t gpa, uint64_t bytes)
+{
+	for (size_t i = 0; i < m->hole_count;) {
+		if (overlaps(&m->holes[i], gpa, bytes) && !m->holes[i].write)
+			m->holes[i] = m->holes[--m->hole_count];
+		else
+			i++;
+	}
+}
+
 bool guest_store(struct guest_memory *m, uint64_t gpa, const void *from, size_t bytes)
 {
 	const uint8_t *at = from;
 
+	fill_holes(m, gpa, bytes);
 	while (bytes > 0) {
 		struct guest_page *page = need_page(m, gpa / PAGE_BYTES);
 		size_t part = in_page(gpa, bytes);
@@ -136,15 +173,17 @@ static bool log_write(struct guest_memory *m, uint64_t gpa, uint32_t bytes)
 
 int guest_read_callback(void *opaque, uint64_t gpa, void *to, uint32_t bytes)
 {
-	guest_load(opaque, gpa, to, bytes);
-	return 0;
+	const struct guest_memory *m = opaque;
+
+	guest_load(m, gpa, to, bytes);
+	return in_hole(m, gpa, bytes, false) ? -1 : 0;
 }
 
 int guest_write_callback(void *opaque, uint64_t gpa, const void *from, uint32_t bytes)
 {
 	struct guest_memory *m = opaque;
 
-	if (bytes > GUEST_WRITE_MAX)
+	if (bytes > GUEST_WRITE_MAX || in_hole(m, gpa, bytes, true))
 		return -1;
 	if (log_write(m, gpa, bytes) && guest_store(m, gpa, from, bytes))
 		return 0;
@@ -158,6 +197,9 @@ int guest_cmpxchg_callback(void *opaque, uint64_t gpa, uint64_t *expected, uint6
 	struct guest_memory *m = opaque;
 	uint64_t found = guest_load64(m, gpa);
 	uint8_t raw[8];
+
+	if (in_hole(m, gpa, sizeof(raw), true))
+		return -1;
 
 	if (found != *expected) {
 		*expected = found;

@@ -18,6 +18,13 @@ struct guest_write {
 
 struct guest_page;
 
+/* Memory that cannot be accessed. */
+struct guest_hole {
+	uint64_t gpa;
+	uint64_t bytes;
+	bool write; /* it can only be read; otherwise neither */
+};
+
 /* Sparse: pages that nobody wrote read as zero. Zero it before the first use. */
 struct guest_memory {
 	struct guest_page *pages; /* by number */
@@ -25,10 +32,14 @@ struct guest_memory {
 	size_t logged;
 	size_t log_capacity;
 	bool exhausted; /* an allocation failed */
+	struct guest_hole *holes;
+	size_t hole_count;
 };
 
 void guest_memory_fini(struct guest_memory *memory);
 
+/* Accesses there fail, until the recording says what is there. */
+bool guest_hole(struct guest_memory *memory, uint64_t gpa, uint64_t bytes, bool write);
 /* What the recording says: not logged. */
 bool guest_store(struct guest_memory *memory, uint64_t gpa, const void *from, size_t bytes);
 void guest_load(const struct guest_memory *memory, uint64_t gpa, void *to, size_t bytes);

@@ -13,7 +13,8 @@ static const char *const names[TAPE_KINDS] = {
 	[TAPE_CR] = "CR",     [TAPE_CW] = "CW",	    [TAPE_Q] = "Q",	[TAPE_E] = "E",
 	[TAPE_DROPPED] = "e", [TAPE_WSI] = "WSI",   [TAPE_MSI] = "MSI", [TAPE_H] = "H",
 	[TAPE_RT] = "RT",     [TAPE_MEM] = "MEM",   [TAPE_WN] = "WN",	[TAPE_WG] = "WG",
-	[TAPE_WZ] = "WZ",     [TAPE_WB] = "WB",
+	[TAPE_WZ] = "WZ",     [TAPE_WB] = "WB",	    [TAPE_Z] = "Z",	[TAPE_N] = "N",
+	[TAPE_FL] = "FL",     [TAPE_PR] = "PR",	    [TAPE_MX] = "MX",
 };
 
 const char *tape_kind_name(enum tape_kind kind)
@@ -63,11 +64,11 @@ static bool translation(struct words *w, uint32_t requester_max, struct tape_lin
 {
 	if (!line_fields(w, 9) || !words_hex32(w, 1, requester_max, &l->rid) ||
 	    !words_hex32(w, 2, UINT32_MAX, &l->pasid) || !words_hex(w, 3, UINT64_MAX, &l->at) ||
-	    !words_hex32(w, 4, 3, &l->access) || !words_hex32(w, 5, 1, &l->index) ||
-	    !words_hex32(w, 6, 3, &l->perm) || !words_hex(w, 7, UINT64_MAX, &l->to) ||
+	    !words_hex32(w, 4, 0xf, &l->access) || !words_hex32(w, 5, 2, &l->index) ||
+	    !words_hex32(w, 6, 7, &l->perm) || !words_hex(w, 7, UINT64_MAX, &l->to) ||
 	    !words_hex(w, 8, UINT64_MAX, &l->mask))
 		return false;
-	if (l->access == 0)
+	if ((l->access & 7) == 0)
 		return words_fail(w, "a translation that neither reads nor writes");
 	if (l->pasid > 0xfffff && l->pasid != UINT32_MAX)
 		return words_fail(w, "PASID %x has more than 20 bits", l->pasid);

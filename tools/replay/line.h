@@ -44,6 +44,12 @@ enum tape_kind {
 	TAPE_WG,
 	TAPE_WZ,
 	TAPE_WB,
+	/* recorded by the library */
+	TAPE_Z,
+	TAPE_N,
+	TAPE_FL,
+	TAPE_PR,
+	TAPE_MX,
 	TAPE_KINDS,
 };
 

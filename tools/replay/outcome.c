@@ -15,8 +15,9 @@ struct viommu_request outcome_request(const struct tape_line *l)
 					.last = l->at,
 					.pasid = l->pasid,
 					.access = (uint16_t)l->access,
-					.type = l->index ? VIOMMU_AT_TRANSLATED
-							 : VIOMMU_AT_UNTRANSLATED };
+					.type = l->index == 0	? VIOMMU_AT_UNTRANSLATED
+						: l->index == 1 ? VIOMMU_AT_TRANSLATED
+								: VIOMMU_AT_TRANSLATION };
 }
 
 static uint64_t now_ns(void)
@@ -36,6 +37,8 @@ static struct outcome outcome_of(int result, const struct viommu_fragment *f,
 		return o;
 	o.reason = a->reason;
 	o.perm = result == VIOMMU_OK ? f->perm & (VIOMMU_READ | VIOMMU_WRITE) : 0;
+	if (result == VIOMMU_OK && f->perm == VIOMMU_EXEC)
+		o.perm = VIOMMU_EXEC;
 	if (o.perm == 0)
 		return o;
 	o.to = f->gpa;

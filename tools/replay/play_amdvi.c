@@ -27,13 +27,20 @@ static int start(struct player *p)
 	const struct viommu_host host = {
 		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = player_message
 	};
-	struct viommu_amdvi_config config = { .size = sizeof(config), .host = &host };
+	struct viommu_limits limits;
+	struct viommu_amdvi_config config = { .size = sizeof(config),
+					      .host = &host,
+					      .limits = player_limits(p, &limits) };
 
 	p->amdvi = calloc(1, sizeof(*p->amdvi));
 	if (!p->amdvi)
 		return VIOMMU_ENOMEM;
 	config.efr = player_header(p, "efr", 0, 0);
 	config.efr2 = player_header(p, "efr2", 0, 0);
+	config.capability = (uint32_t)player_header(p, "capability", 0, 0);
+	config.msi_event = (uint8_t)player_header(p, "msi_event", 0, 0);
+	config.msi_ppr = (uint8_t)player_header(p, "msi_ppr", 0, 0);
+	config.msi_ga = (uint8_t)player_header(p, "msi_ga", 0, 0);
 	return viommu_amdvi_new(p->vm, &config, &p->amdvi->iommu);
 }
 
@@ -69,7 +76,7 @@ static void register_write(struct player *p, const struct tape_line *l)
 	int result;
 
 	amdvi_watch_before(p);
-	result = player_finish(p->amdvi->iommu,
+	result = player_finish(p, p->amdvi->iommu,
 			       viommu_reg_write(p->amdvi->iommu, l->at, l->bytes, l->value));
 	amdvi_watch_after(p, l);
 	if (result != VIOMMU_OK)
@@ -119,7 +126,7 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, int result
 
 	if (result != VIOMMU_OK || !history_has(&p->amdvi->history, &answer))
 		return false;
-	player_finish(p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
+	player_finish(p, p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
 	result = ask(p, l, VIOMMU_MSI_RESOLVE, &now);
 	if (!agrees(l, result, &now))
 		return false;
@@ -157,11 +164,11 @@ static void interrupt_line(struct player *p, const struct tape_line *l)
 
 /* ---- rows ---- */
 
-static const struct header_row headers[] = { { "efr", "x", true },
-					     { "efr2", "x", false },
-					     { "registers", "x", false },
-					     { "ioapic", "x", false },
-					     { NULL, NULL, false } };
+static const struct header_row headers[] = {
+	{ "efr", "x", true },	   { "efr2", "x", false },	 { "registers", "x", false },
+	{ "ioapic", "x", false },  { "capability", "x", false }, { "msi_event", "x", false },
+	{ "msi_ppr", "x", false }, { "msi_ga", "x", false },	 { NULL, NULL, false }
+};
 
 static const struct line_row lines[] = {
 	{ TAPE_R, ROLE_EVENT, line_register, register_read, NULL },

@@ -176,7 +176,7 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, const stru
 
 	if (!was_answered(p, l, o))
 		return false;
-	player_finish(p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
+	player_finish(p, p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
 	*o = outcome_ask(p, s->channel, &request);
 	if (!agrees(o, want))
 		return false;

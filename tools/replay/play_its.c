@@ -199,7 +199,7 @@ static void register_write(struct player *p, const struct tape_line *l)
 		fill_level1(p, l->value);
 	acknowledge(p);
 	result = viommu_reg_write(p->its->its, l->at, l->bytes, l->value);
-	check_done(p, l, player_finish(p->its->its, result));
+	check_done(p, l, player_finish(p, p->its->its, result));
 }
 
 static void redistributor_write(struct player *p, const struct tape_line *l)
@@ -209,7 +209,7 @@ static void redistributor_write(struct player *p, const struct tape_line *l)
 
 	acknowledge(p);
 	result = viommu_reg_write(p->its->lpis, offset, l->bytes, l->value);
-	check_done(p, l, player_finish(p->its->lpis, result));
+	check_done(p, l, player_finish(p, p->its->lpis, result));
 }
 
 static void message(struct player *p, const struct tape_line *l)

@@ -36,12 +36,16 @@ static int start(struct player *p)
 					  .msi = on_msi,
 					  .line = on_line,
 					  .message = player_message };
+	struct viommu_limits limits;
 	const struct viommu_riscv_config config = {
 		.size = sizeof(config),
 		.capabilities = player_header(p, "capabilities", 0, 0),
 		.ddtp = player_header(p, "ddtp", 0, 0),
 		.vectors = (uint32_t)player_header(p, "vectors", 0, 0),
-		.host = &host
+		.counters = (uint32_t)player_header(p, "counters", 0, 0),
+		.qosid_bits = (uint32_t)player_header(p, "qosid_bits", 0, 0),
+		.host = &host,
+		.limits = player_limits(p, &limits),
 	};
 
 	p->riscv = calloc(1, sizeof(*p->riscv));
@@ -124,7 +128,7 @@ static void stop(struct player *p)
 
 static void reset(struct player *p, const struct tape_line *l)
 {
-	int result = player_finish(p->riscv->iommu, viommu_reset(p->riscv->iommu));
+	int result = player_finish(p, p->riscv->iommu, viommu_reset(p->riscv->iommu));
 
 	if (result != VIOMMU_OK)
 		player_differ(p, TAPE_X, l->number, "a reset", viommu_strerror(result));
@@ -146,7 +150,7 @@ static void register_read(struct player *p, const struct tape_line *l)
 
 static void register_write(struct player *p, const struct tape_line *l)
 {
-	int result = player_finish(p->riscv->iommu,
+	int result = player_finish(p, p->riscv->iommu,
 				   viommu_reg_write(p->riscv->iommu, l->at, l->bytes, l->value));
 
 	if (result != VIOMMU_OK)
@@ -304,8 +308,9 @@ static void settle_wires(struct player *p, const struct tape_line *event)
 /* ---- rows ---- */
 
 static const struct header_row headers[] = {
-	{ "registers", "x", false }, { "capabilities", "x", true }, { "variant", "w", false },
-	{ "ddtp", "x", false },	     { "vectors", "d", false },	    { NULL, NULL, false }
+	{ "registers", "x", false },  { "capabilities", "x", true }, { "variant", "w", false },
+	{ "ddtp", "x", false },	      { "vectors", "d", false },     { "counters", "x", false },
+	{ "qosid_bits", "x", false }, { NULL, NULL, false }
 };
 
 static const struct line_row lines[] = {

@@ -17,16 +17,19 @@
 static int new_engine(struct player *p)
 {
 	const uint32_t *id = p->smmu->id;
+	struct viommu_limits limits;
 	const struct viommu_host host = { .size = sizeof(host),
 					  .opaque = p,
 					  .message = player_message };
-	const struct viommu_smmuv3_config config = { .size = sizeof(config),
-						     .idr = { id[0], id[1], id[2], id[3], id[4],
-							      id[5] },
-						     .iidr = id[6],
-						     .aidr = id[7],
-						     .gbpa = 0x1000,
-						     .host = &host };
+	const struct viommu_smmuv3_config config = {
+		.size = sizeof(config),
+		.idr = { id[0], id[1], id[2], id[3], id[4], id[5] },
+		.iidr = id[6],
+		.aidr = id[7],
+		.gbpa = (uint32_t)player_header(p, "gbpa", 0, 0x1000),
+		.host = &host,
+		.limits = player_limits(p, &limits)
+	};
 
 	return viommu_smmuv3_new(p->vm, &config, &p->smmu->iommu);
 }
@@ -106,7 +109,7 @@ bool smmu_play_restore(struct player *p, void *state, uint64_t bytes)
 	int result = state ? viommu_restore(p->smmu->iommu, state, bytes) : VIOMMU_ENOMEM;
 
 	free(state);
-	return player_finish(p->smmu->iommu, result) == VIOMMU_OK;
+	return player_finish(p, p->smmu->iommu, result) == VIOMMU_OK;
 }
 
 /* ---- R and W ---- */
@@ -138,7 +141,7 @@ static void register_write(struct player *p, const struct tape_line *l)
 	if (!smmu_ready(p))
 		return;
 	smmu_watch_before(p);
-	result = player_finish(p->smmu->iommu,
+	result = player_finish(p, p->smmu->iommu,
 			       viommu_reg_write(p->smmu->iommu, l->at, l->bytes, l->value));
 	smmu_watch_after(p);
 	if (result != VIOMMU_OK)
@@ -148,7 +151,9 @@ static void register_write(struct player *p, const struct tape_line *l)
 
 /* ---- rows ---- */
 
-static const struct header_row headers[] = { { "registers", "x", false }, { NULL, NULL, false } };
+static const struct header_row headers[] = { { "registers", "x", false },
+					     { "gbpa", "x", false },
+					     { NULL, NULL, false } };
 
 static const struct line_row lines[] = {
 	{ TAPE_R, ROLE_EVENT, line_register, register_read, NULL },

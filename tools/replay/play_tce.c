@@ -252,7 +252,7 @@ static bool parse_reset(struct words *w, struct tape_line *l)
 /* Only what comes of it counts. */
 static void reset_line(struct player *p, const struct tape_line *l)
 {
-	int result = player_finish(p->tce->iommu, viommu_reset(p->tce->iommu));
+	int result = player_finish(p, p->tce->iommu, viommu_reset(p->tce->iommu));
 
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));

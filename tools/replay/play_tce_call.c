@@ -66,7 +66,7 @@ static int finish(struct player *p, int result, uint64_t *status)
 	if (result != VIOMMU_PENDING)
 		return result;
 	p->tce->complete = false;
-	result = player_finish(p->tce->iommu, result);
+	result = player_finish(p, p->tce->iommu, result);
 	*status = (uint64_t)p->tce->status;
 	return result == VIOMMU_OK && !p->tce->complete ? VIOMMU_PENDING : result;
 }

@@ -74,7 +74,7 @@ static void stop(struct player *p)
 /* Says so if a call was not served. */
 static void expect_served(struct player *p, const struct tape_line *l, int result)
 {
-	result = player_finish(p->virtio->iommu, result);
+	result = player_finish(p, p->virtio->iommu, result);
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));
 }

@@ -72,7 +72,7 @@ static int ask(struct player *p, const struct tape_line *l, uint8_t *reply, uint
 	result = viommu_virtio_request(p->virtio->iommu, &readable, 1, &writable, 1, 1, used);
 	if (result != VIOMMU_PENDING)
 		return result;
-	result = player_finish(p->virtio->iommu, result);
+	result = player_finish(p, p->virtio->iommu, result);
 	return result == VIOMMU_OK && !p->virtio->complete ? VIOMMU_PENDING : result;
 }
 

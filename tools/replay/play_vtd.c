@@ -33,8 +33,15 @@ static int new_engine(struct player *p)
 	const struct viommu_host host = {
 		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = player_message
 	};
+	struct viommu_limits limits;
 	const struct viommu_vtd_config config = {
-		.size = sizeof(config), .cap = p->vtd->cap, .ecap = p->vtd->ecap, .host = &host
+		.size = sizeof(config),
+		.cap = p->vtd->cap,
+		.ecap = p->vtd->ecap,
+		.version = (uint32_t)player_header(p, "version", 0, 0),
+		.haw = (uint32_t)player_header(p, "haw", 0, 0),
+		.host = &host,
+		.limits = player_limits(p, &limits),
 	};
 
 	return viommu_vtd_new(p->vm, &config, &p->vtd->iommu);
@@ -87,7 +94,7 @@ bool vtd_play_restore(struct player *p, void *state, uint64_t bytes)
 	int result = state ? viommu_restore(p->vtd->iommu, state, bytes) : VIOMMU_ENOMEM;
 
 	free(state);
-	return player_finish(p->vtd->iommu, result) == VIOMMU_OK;
+	return player_finish(p, p->vtd->iommu, result) == VIOMMU_OK;
 }
 
 bool vtd_drop_caches(struct player *p)
@@ -120,7 +127,7 @@ static void register_write(struct player *p, const struct tape_line *l)
 	int result;
 
 	watch_before(p);
-	result = player_finish(p->vtd->iommu,
+	result = player_finish(p, p->vtd->iommu,
 			       viommu_reg_write(p->vtd->iommu, l->at, l->bytes, l->value));
 	watch_after(p, l);
 	if (result != VIOMMU_OK)
@@ -130,10 +137,9 @@ static void register_write(struct player *p, const struct tape_line *l)
 
 /* ---- rows ---- */
 
-static const struct header_row headers[] = { { "cap", "x", true },
-					     { "ecap", "x", true },
-					     { "registers", "x", false },
-					     { "ioapic", "x", false },
+static const struct header_row headers[] = { { "cap", "x", true },	  { "ecap", "x", true },
+					     { "registers", "x", false }, { "ioapic", "x", false },
+					     { "version", "x", false },	  { "haw", "x", false },
 					     { NULL, NULL, false } };
 
 static const struct line_row lines[] = {

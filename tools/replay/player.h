@@ -39,6 +39,11 @@ struct player {
 	uint64_t translations;
 	uint64_t nanoseconds; /* in translations */
 	bool exhausted;	      /* out of memory */
+	/* The line is marked: it overlapped another event, or what was begun is not complete. Effects are compared with those of the next
+	 * event that is not. */
+	bool marked;
+	uint8_t *state; /* that Z lines are giving */
+	uint64_t state_bytes;
 	/* Told of each mismatch; NULL: nobody is. */
 	void (*mismatch)(void *opaque, enum tape_kind kind, uint64_t number, const char *expected,
 			 const char *came);
@@ -90,11 +95,15 @@ bool player_has_header(const struct player *player, const char *name);
 uint64_t player_header(const struct player *player, const char *name, unsigned i,
 		       uint64_t otherwise);
 
+/* The limits that a tape of the library gives; NULL: it gives none. */
+const struct viommu_limits *player_limits(const struct player *player,
+					  struct viommu_limits *limits);
+
 /* viommu_host.message, opaque is the player: on stderr. */
 void player_message(void *opaque, const char *text);
 
-/* Does what a call on an engine has left to do. */
-int player_finish(struct viommu *iommu, int result);
+/* Does what a call on an engine has left to do; of a line that is marked, the N lines behind it do. */
+int player_finish(const struct player *player, struct viommu *iommu, int result);
 
 /* Serves M lines. */
 void memory_line(struct player *player, const struct tape_line *line);
