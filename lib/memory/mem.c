@@ -230,7 +230,10 @@ bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words
 {
 	struct mem_place place;
 
-	mem_find(vm, gpa, &place);
+	if (is_recorded(vm))
+		place = (struct mem_place)MEM_NOWHERE;
+	else
+		mem_find(vm, gpa, &place);
 	return mem_load_near(vm, &place, gpa, word, words);
 }
 

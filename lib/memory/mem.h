@@ -195,7 +195,8 @@ static inline bool mem_load_soon(struct viommu_vm *vm, uint64_t gpa, uint64_t *w
 	uint64_t version = seq_read_begin(&vm->map_version);
 	unsigned char *host;
 
-	if (UNLIKELY(!mem_host_in_largest(vm, 0, gpa, words * sizeof(*word) - 1, &host) ||
+	if (UNLIKELY(vm->recorder || /* it sees what mem.c loads */
+		     !mem_host_in_largest(vm, 0, gpa, words * sizeof(*word) - 1, &host) ||
 		     !seq_read_valid(&vm->map_version, version)))
 		return mem_load(vm, gpa, word, words);
 	for (unsigned i = 0; i < words; i += 2) {
