@@ -149,7 +149,11 @@ struct seen {
 
 static bool has(const struct its *its, const struct seen *seen, uint64_t icid)
 {
-	icid = bits_wrap_index(icid, UINT64_C(1) << its->collection_bits);
+	uint64_t icids = UINT64_C(1) << its->collection_bits;
+
+	if (icid >= icids)
+		return false;
+	icid = bits_wrap_index(icid, icids);
 	return seen->word[icid / 64] & BIT(icid % 64);
 }
 

@@ -507,6 +507,7 @@ static const struct {
 	  VIOMMU_OK },
 	{ "DTE: one more, inside", ITS_RIG_DEVICES + 16, DTE(1, ITS_RIG_ITT(5), 5), VIOMMU_OK },
 	{ "ITE: no LPI", ITS_RIG_ITT(0), ITE(1, 100, 0), VIOMMU_ESTATE },
+	{ "ITE: ICID out of the table", ITS_RIG_ITT(0), ITE(1, 8192, 512), VIOMMU_ESTATE },
 	{ "ITE: INTID out of range", ITS_RIG_ITT(0), ITE(1, 65536, 0), VIOMMU_ESTATE },
 	{ "ITE: huge INTID", ITS_RIG_ITT(0), ITE(1, UINT32_MAX, 0), VIOMMU_ESTATE },
 	{ "ITE: next beyond the ITT", ITS_RIG_ITT(0), ITE(32, 8192, 0), VIOMMU_ESTATE },
