@@ -128,7 +128,7 @@ static void put(struct amdvi_guest *g, uint64_t w0, uint64_t w1)
 	g->tail = (g->tail + 16) % COMMAND_BYTES;
 }
 
-static void finish(struct amdvi_guest *g)
+void amdvi_guest_finish(struct amdvi_guest *g)
 {
 	const uint64_t *status = guest_at(&g->guest, g->status);
 	int r;
@@ -142,15 +142,20 @@ static void finish(struct amdvi_guest *g)
 		unexpected("status", VIOMMU_PENDING);
 }
 
+void amdvi_guest_queue_page(struct amdvi_guest *g, uint64_t iova)
+{
+	put(g, OP(3) | (uint64_t)1 << 32, iova);
+}
+
 void amdvi_guest_flush(struct amdvi_guest *g)
 {
 	put(g, OP(3) | (uint64_t)1 << 32, 0x7ffffffffffff003);
-	finish(g);
+	amdvi_guest_finish(g);
 }
 
 void amdvi_guest_flush_interrupts(struct amdvi_guest *g)
 {
 	for (uint32_t i = 0; i < AMDVI_MESSAGES; i++)
 		put(g, OP(5) | i, 0);
-	finish(g);
+	amdvi_guest_finish(g);
 }

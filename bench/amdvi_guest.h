@@ -35,6 +35,10 @@ void amdvi_guest_free(struct amdvi_guest *g);
 void amdvi_guest_flush(struct amdvi_guest *g);
 void amdvi_guest_flush_interrupts(struct amdvi_guest *g);
 
+/* Puts a command for one page of domain 1 into the buffer; has all of them carried out. */
+void amdvi_guest_queue_page(struct amdvi_guest *g, uint64_t iova);
+void amdvi_guest_finish(struct amdvi_guest *g);
+
 static inline uint64_t amdvi_send(const struct amdvi_guest *g, uint32_t i)
 {
 	struct viommu_msi msi;

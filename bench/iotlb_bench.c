@@ -13,8 +13,8 @@
 
 struct iotlb_world {
 	struct viommu_iotlb *iotlb;
-	struct viommu_iotlb_reader *reader;
-	struct iotlb_order *order;
+	struct viommu_iotlb_reader *reader, *second; /* of a queue each */
+	struct iotlb_order *order, *second_order;
 	uint64_t next; /* page to add */
 };
 
@@ -34,16 +34,21 @@ static void add(const struct iotlb_world *w, uint64_t first, uint64_t bytes)
 	       VIOMMU_OK, "viommu_iotlb_insert");
 }
 
-static uint64_t ask(const struct iotlb_world *w, uint64_t iova)
+static uint64_t ask_reader(struct viommu_iotlb_reader *reader, uint64_t iova)
 {
 	struct viommu_fragment fragment;
 	struct viommu_answer answer;
 
-	if (__builtin_expect(viommu_iotlb_lookup(w->reader, iova, iova, VIOMMU_READ, &fragment, 1,
+	if (__builtin_expect(viommu_iotlb_lookup(reader, iova, iova, VIOMMU_READ, &fragment, 1,
 						 &answer) != VIOMMU_OK,
 			     0))
 		expect(1, 0, "viommu_iotlb_lookup");
 	return (uintptr_t)fragment.host;
+}
+
+static uint64_t ask(const struct iotlb_world *w, uint64_t iova)
+{
+	return ask_reader(w->reader, iova);
 }
 
 /* ---- worlds ---- */
@@ -57,6 +62,7 @@ static struct iotlb_world *make(uint64_t ranges)
 		abort();
 	expect(viommu_iotlb_new(&config, &w->iotlb), VIOMMU_OK, "viommu_iotlb_new");
 	expect(viommu_iotlb_reader_new(w->iotlb, &w->reader), VIOMMU_OK, "reader");
+	expect(viommu_iotlb_reader_new(w->iotlb, &w->second), VIOMMU_OK, "reader");
 	return w;
 }
 
@@ -73,7 +79,9 @@ static void *prepare_ranges(const struct bench *row)
 		add(w, iotlb_first(at), iotlb_bytes(at));
 	free(next);
 	w->order = iotlb_order_new(row->n);
+	w->second_order = iotlb_order_new(row->n);
 	viommu_iotlb_enter(w->reader);
+	viommu_iotlb_enter(w->second);
 	return w;
 }
 
@@ -92,9 +100,12 @@ static void discard(void *world)
 	struct iotlb_world *w = world;
 
 	viommu_iotlb_leave(w->reader);
+	viommu_iotlb_leave(w->second);
 	viommu_iotlb_reader_free(w->reader);
+	viommu_iotlb_reader_free(w->second);
 	viommu_iotlb_free(w->iotlb);
 	free(w->order);
+	free(w->second_order);
 	free(w);
 }
 
@@ -107,6 +118,18 @@ static void run_lookup(struct bench_state *state, void *world)
 	while (bench_next_batch(state, 16))
 		for (unsigned i = 0; i < 16; i++)
 			bench_use(ask(w, iotlb_order_next(w->order)));
+}
+
+/* Each thread has its queue. */
+static void run_threads(struct bench_state *state, void *world)
+{
+	struct iotlb_world *w = world;
+	struct viommu_iotlb_reader *reader = state->thread ? w->second : w->reader;
+	struct iotlb_order *order = state->thread ? w->second_order : w->order;
+
+	while (bench_next_batch(state, 16))
+		for (unsigned i = 0; i < 16; i++)
+			bench_use(ask_reader(reader, iotlb_order_next(order)));
 }
 
 /* The next address is known only when the answer is. */
@@ -178,6 +201,8 @@ static void run_invalidate(struct bench_state *state, void *world)
 #define RANGES(run_, n_) .run = run_, .prepare = prepare_ranges, .discard = discard, .n = n_
 #define PAGES(run_)	 .run = run_, .prepare = prepare_pages, .discard = discard, .n = IOTLB_RANGES
 
+#define THREADS(count) .clock = BENCH_WALL, .threads = count
+
 static const struct bench rows[] = {
 	{ .name = "iotlb/lookup/16", RANGES(run_lookup, 16) },
 	{ .name = "iotlb/lookup/2048", RANGES(run_lookup, 2048) },
@@ -185,6 +210,8 @@ static const struct bench rows[] = {
 	{ .name = "iotlb/lookup/latency/16", RANGES(run_latency, 16) },
 	{ .name = "iotlb/lookup/ring", RANGES(run_ring, 16) },
 	{ .name = "iotlb/lookup/section", RANGES(run_section, 16) },
+	{ .name = "iotlb/threads/lookup/1", RANGES(run_threads, 16), THREADS(1) },
+	{ .name = "iotlb/threads/lookup/2", RANGES(run_threads, 16), THREADS(2) },
 	{ .name = "iotlb/insert", PAGES(run_insert) },
 	{ .name = "iotlb/invalidate", PAGES(run_invalidate), .clock = BENCH_STOPWATCH },
 };

@@ -16,6 +16,7 @@
 
 #define IOTLB_RANGES 2048U /* what vhost and vhost-user backends keep */
 #define IOTLB_BURST  64U   /* changes between two looks at the clock */
+#define IOTLB_QUEUES 2U	   /* threads that look up, at most */
 #define IOTLB_HOST   (UINT64_C(1) << 60)
 #define IOTLB_PAGES  (UINT64_C(1) << 55) /* pages that come and go, far from the rest */
 

@@ -12,7 +12,7 @@
 
 #define BURST 64U /* page invalidations between two looks at the clock */
 /*
- * No peer keeps half as many; not a multiple of 1024, after which glib_mutex would be full or
+ * No peer that has a cap keeps half as many; not a multiple of 1024, after which glib_mutex would be full or
  * empty.
  */
 #define MOST_KEPT 4608U

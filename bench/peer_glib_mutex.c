@@ -3,8 +3,8 @@
  * peer_glib_mutex.c - the structure of QEMU's VT-d IOTLB, from its public description; no line is
  * from there.
  *
- * A GHashTable with allocated keys {page number, requester, level, PASID} and allocated values,
- * probed once for each page size, 4 KiB, 2 MiB, 1 GiB. 1024 entries; when full, all are dropped.
+ * A GHashTable with allocated keys of 64 bits (page number, requester and level in one word) and allocated
+ * values, probed once for each page size, 4 KiB, 2 MiB, 1 GiB. 1024 entries; when full, all are dropped.
  * One mutex around everything. An invalidation looks at each entry. Contexts are cached, so a
  * miss walks the second stage only.
  */
@@ -18,17 +18,11 @@
 
 #define MAX_ENTRIES 1024
 #define LEVELS	    3 /* page sizes */
-#define NO_PASID    ((uint64_t)UINT32_MAX)
 #define CONTEXTS    256
 
-/*
- * Two words rather than four fields: kinder to the peer, since compilers like to compare
- * neighbouring fields as one word, which has to wait for the stores of a key that was just made.
- */
-struct key {
-	uint64_t gfn;	 /* iova >> 12 >> 9 * level */
-	uint64_t source; /* PASID << 32 | requester << 8 | level */
-};
+/* A key: level << 52 | requester << 36 | iova >> 12 >> 9 * level, of 48-bit addresses. */
+#define KEY_REQUESTER 36
+#define KEY_LEVEL     52
 
 struct value {
 	uint64_t gpa;
@@ -54,23 +48,20 @@ struct glib_mutex {
 
 static guint hash(gconstpointer p)
 {
-	const struct key *k = p;
-	uint64_t h = k->gfn * 0x9e3779b97f4a7c15U ^ k->source;
+	uint64_t key = *(const uint64_t *)p;
 
-	return (guint)(h ^ h >> 32);
+	return (guint)(key ^ key >> 32);
 }
 
 static gboolean equal(gconstpointer a, gconstpointer b)
 {
-	const struct key *x = a, *y = b;
-
-	return x->gfn == y->gfn && x->source == y->source;
+	return *(const uint64_t *)a == *(const uint64_t *)b;
 }
 
-static struct key make_key(uint16_t rid, uint64_t iova, unsigned level)
+static uint64_t make_key(uint16_t rid, uint64_t iova, unsigned level)
 {
-	return (struct key){ .gfn = iova >> (12 + 9 * level),
-			     .source = NO_PASID << 32 | (uint64_t)rid << 8 | level };
+	return (uint64_t)level << KEY_LEVEL | (uint64_t)rid << KEY_REQUESTER |
+	       iova >> (12 + 9 * level);
 }
 
 static void *create(const struct guest *guest, uint64_t root)
@@ -96,7 +87,7 @@ static void destroy(void *peer)
 static const struct value *find(struct glib_mutex *m, uint16_t rid, uint64_t iova)
 {
 	for (unsigned level = 0; level < LEVELS; level++) {
-		struct key key = make_key(rid, iova, level);
+		uint64_t key = make_key(rid, iova, level);
 		const struct value *v = g_hash_table_lookup(m->entries, &key);
 
 		if (v)
@@ -120,14 +111,14 @@ static const struct value *fill(struct glib_mutex *m, uint16_t rid, uint64_t iov
 {
 	const struct plain_context *context = find_context(m, rid);
 	struct plain_page page;
-	struct key *key;
 	struct value *value;
+	uint64_t *key;
 
 	if (!context || !plain_walk(m->guest, context, iova, &page))
 		return NULL;
 	if (g_hash_table_size(m->entries) >= MAX_ENTRIES)
 		g_hash_table_remove_all(m->entries);
-	key = g_new(struct key, 1);
+	key = g_new(uint64_t, 1);
 	*key = make_key(rid, iova, page.level);
 	value = g_new(struct value, 1);
 	*value = (struct value){ page.gpa, page.mask, iova & ~page.mask, page.permissions,

@@ -2,17 +2,21 @@
 /*
  * peer_iotlb.c - device IOTLBs as backends have them, written from descriptions; no line is theirs.
  *
- * sorted_list: DPDK. A list sorted by address, searched from its head, under a read lock; when the
- * pool of entries is empty, a random one makes room.
+ * sorted_list: DPDK. A list sorted by address, searched from its head; when the pool of entries is empty, a random
+ * one makes room.
  *
- * interval_tree: the kernel. A balanced search tree whose nodes know the highest last address below
- * them, under a mutex; the oldest entry makes room. Here the balance is that of a treap.
+ * interval_tree: Linux. A balanced search tree whose nodes know the highest last address below
+ * them; the oldest entry makes room. Here the balance is that of a treap.
+ *
+ * Both have a lock for each queue, which whoever looks up takes once for a burst, and whoever changes something takes
+ * all of: here it is a reader-writer lock, and a burst is 16 lookups.
  *
  * What the peers are spared: sections, guest-physical addresses, splitting, fragments, misses.
  */
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "iotlb_world.h"
 
@@ -26,12 +30,13 @@ struct range {
 	struct range **place; /* list, for a random choice: in all[] */
 };
 
+struct queue {
+	_Alignas(64) pthread_rwlock_t lock;
+};
+
 struct peer {
 	const struct peer_kind *kind;
-	union {
-		pthread_rwlock_t rwlock;
-		pthread_mutex_t mutex;
-	};
+	struct queue queue[IOTLB_QUEUES];
 	struct range head; /* of the list */
 	struct range *root;
 	struct range *oldest, *newest;
@@ -43,11 +48,23 @@ struct peer {
 
 struct peer_kind {
 	const char *name;
-	void (*init)(struct peer *p);
+	void (*init)(struct peer *p); /* may be NULL */
 	bool (*lookup)(struct peer *p, uint64_t iova, uint64_t *host);
 	void (*insert)(struct peer *p, uint64_t first, uint64_t last, uint64_t host);
 	void (*invalidate)(struct peer *p, uint64_t first, uint64_t last);
 };
+
+static void lock_all(struct peer *p)
+{
+	for (unsigned i = 0; i < IOTLB_QUEUES; i++)
+		pthread_rwlock_wrlock(&p->queue[i].lock);
+}
+
+static void unlock_all(struct peer *p)
+{
+	for (unsigned i = 0; i < IOTLB_QUEUES; i++)
+		pthread_rwlock_unlock(&p->queue[i].lock);
+}
 
 static struct range *take(struct peer *p, uint64_t first, uint64_t last, uint64_t host)
 {
@@ -70,7 +87,6 @@ static void give(struct peer *p, struct range *r)
 
 static void list_init(struct peer *p)
 {
-	pthread_rwlock_init(&p->rwlock, NULL);
 	p->head.a = p->head.b = &p->head;
 }
 
@@ -88,12 +104,10 @@ static bool list_lookup(struct peer *p, uint64_t iova, uint64_t *host)
 	const struct range *r;
 	bool found;
 
-	pthread_rwlock_rdlock(&p->rwlock);
 	r = list_seek(p, iova);
 	found = r != &p->head && r->first <= iova;
 	if (found)
 		*host = r->host + (iova - r->first);
-	pthread_rwlock_unlock(&p->rwlock);
 	return found;
 }
 
@@ -110,7 +124,6 @@ static void list_insert(struct peer *p, uint64_t first, uint64_t last, uint64_t 
 {
 	struct range *r, *behind;
 
-	pthread_rwlock_wrlock(&p->rwlock);
 	if (!p->unused)
 		list_remove(p, p->all[random_next(&p->seed) % p->count]);
 	behind = list_seek(p, first);
@@ -120,27 +133,19 @@ static void list_insert(struct peer *p, uint64_t first, uint64_t last, uint64_t 
 	r->b = behind;
 	r->a = behind->a;
 	r->a->b = behind->a = r;
-	pthread_rwlock_unlock(&p->rwlock);
 }
 
 static void list_invalidate(struct peer *p, uint64_t first, uint64_t last)
 {
 	struct range *r, *next;
 
-	pthread_rwlock_wrlock(&p->rwlock);
 	for (r = list_seek(p, first); r != &p->head && r->first <= last; r = next) {
 		next = r->b;
 		list_remove(p, r);
 	}
-	pthread_rwlock_unlock(&p->rwlock);
 }
 
 /* ---- an interval tree ---- */
-
-static void tree_init(struct peer *p)
-{
-	pthread_mutex_init(&p->mutex, NULL);
-}
 
 static void update(struct range *r)
 {
@@ -201,11 +206,9 @@ static bool tree_lookup(struct peer *p, uint64_t iova, uint64_t *host)
 {
 	const struct range *r;
 
-	pthread_mutex_lock(&p->mutex);
 	r = tree_find(p->root, iova, iova);
 	if (r)
 		*host = r->host + (iova - r->first);
-	pthread_mutex_unlock(&p->mutex);
 	return r;
 }
 
@@ -257,7 +260,6 @@ static void tree_insert(struct peer *p, uint64_t first, uint64_t last, uint64_t 
 {
 	struct range *r;
 
-	pthread_mutex_lock(&p->mutex);
 	if (!p->unused)
 		tree_remove(p, p->oldest);
 	r = take(p, first, last, host);
@@ -266,34 +268,33 @@ static void tree_insert(struct peer *p, uint64_t first, uint64_t last, uint64_t 
 	*r->place = r;
 	p->newest = r;
 	p->root = tree_put(p->root, r);
-	pthread_mutex_unlock(&p->mutex);
 }
 
 static void tree_invalidate(struct peer *p, uint64_t first, uint64_t last)
 {
 	struct range *r;
 
-	pthread_mutex_lock(&p->mutex);
 	while ((r = tree_find(p->root, first, last)))
 		tree_remove(p, r);
-	pthread_mutex_unlock(&p->mutex);
 }
 
 /* ---- worlds ---- */
 
 struct iotlb_peer_world {
 	struct peer *peer;
-	struct iotlb_order *order;
+	struct iotlb_order *order[IOTLB_QUEUES];
 	uint64_t next;
 };
 
 static struct iotlb_peer_world *make(const struct bench *row)
 {
 	struct iotlb_peer_world *w = calloc(1, sizeof(*w));
-	struct peer *p = calloc(1, sizeof(*p) + row->n * sizeof(p->pool[0]));
+	size_t bytes = sizeof(struct peer) + row->n * sizeof(struct range);
+	struct peer *p = aligned_alloc(64, (bytes + 63) / 64 * 64);
 
 	if (!w || !p)
 		abort();
+	memset(p, 0, bytes);
 	p->all = calloc(row->n, sizeof(p->all[0]));
 	if (!p->all)
 		abort();
@@ -303,14 +304,19 @@ static struct iotlb_peer_world *make(const struct bench *row)
 		p->pool[i].newer = p->unused;
 		p->unused = &p->pool[i];
 	}
-	p->kind->init(p);
+	for (unsigned i = 0; i < IOTLB_QUEUES; i++)
+		pthread_rwlock_init(&p->queue[i].lock, NULL);
+	if (p->kind->init)
+		p->kind->init(p);
 	w->peer = p;
 	return w;
 }
 
 static void insert(struct peer *p, uint64_t first, uint64_t bytes)
 {
+	lock_all(p);
 	p->kind->insert(p, first, first + bytes - 1, first + IOTLB_HOST);
+	unlock_all(p);
 }
 
 /* From the highest address down: the list is not searched for that. */
@@ -320,7 +326,8 @@ static void *prepare_ranges(const struct bench *row)
 
 	for (uint64_t i = row->n; i-- > 0;)
 		insert(w->peer, iotlb_first(i), iotlb_bytes(i));
-	w->order = iotlb_order_new(row->n);
+	for (unsigned i = 0; i < IOTLB_QUEUES; i++)
+		w->order[i] = iotlb_order_new(row->n);
 	return w;
 }
 
@@ -339,26 +346,33 @@ static void discard(void *world)
 
 	free(w->peer->all);
 	free(w->peer);
-	free(w->order);
+	for (unsigned i = 0; i < IOTLB_QUEUES; i++)
+		free(w->order[i]);
 	free(w);
 }
 
 /* ---- loops: those of iotlb_bench.c ---- */
 
+static void look_up(struct peer *p, struct iotlb_order *order)
+{
+	uint64_t iova = iotlb_order_next(order), host = 0;
+
+	if (!p->kind->lookup(p, iova, &host) || host != iova + IOTLB_HOST)
+		abort();
+	bench_use(host);
+}
+
 static void run_lookup(struct bench_state *state, void *world)
 {
 	struct iotlb_peer_world *w = world;
-	uint64_t host = 0;
+	struct queue *queue = &w->peer->queue[state->thread];
 
-	while (bench_next_batch(state, 16))
-		for (unsigned i = 0; i < 16; i++) {
-			uint64_t iova = iotlb_order_next(w->order);
-
-			if (!w->peer->kind->lookup(w->peer, iova, &host) ||
-			    host != iova + IOTLB_HOST)
-				abort();
-			bench_use(host);
-		}
+	while (bench_next_batch(state, 16)) {
+		pthread_rwlock_rdlock(&queue->lock);
+		for (unsigned i = 0; i < 16; i++)
+			look_up(w->peer, w->order[state->thread]);
+		pthread_rwlock_unlock(&queue->lock);
+	}
 }
 
 static void run_insert(struct bench_state *state, void *world)
@@ -377,8 +391,11 @@ static void run_invalidate(struct bench_state *state, void *world)
 
 	while (bench_next_batch(state, IOTLB_BURST)) {
 		bench_start(state);
-		for (uint64_t i = at; i < at + IOTLB_BURST; i++)
+		for (uint64_t i = at; i < at + IOTLB_BURST; i++) {
+			lock_all(w->peer);
 			w->peer->kind->invalidate(w->peer, iotlb_page(i), iotlb_page(i) + 4095);
+			unlock_all(w->peer);
+		}
 		bench_stop(state);
 		if (w->peer->count != w->peer->cap - IOTLB_BURST)
 			abort();
@@ -397,13 +414,15 @@ static const struct bench templates[] = {
 	{ .name = "lookup/16", RANGES(16) },
 	{ .name = "lookup/2048", RANGES(2048) },
 	{ .name = "lookup/100000", RANGES(100000) },
+	{ .name = "threads/lookup/1", RANGES(16), .clock = BENCH_WALL, .threads = 1 },
+	{ .name = "threads/lookup/2", RANGES(16), .clock = BENCH_WALL, .threads = 2 },
 	{ .name = "insert", PAGES(run_insert) },
 	{ .name = "invalidate", PAGES(run_invalidate), .clock = BENCH_STOPWATCH },
 };
 
 static const struct peer_kind kinds[] = {
 	{ "sorted_list", list_init, list_lookup, list_insert, list_invalidate },
-	{ "interval_tree", tree_init, tree_lookup, tree_insert, tree_invalidate },
+	{ "interval_tree", NULL, tree_lookup, tree_insert, tree_invalidate },
 };
 
 void bench_suite_peer_iotlb(void)

@@ -30,10 +30,9 @@ extern "C" {
 #define BENCH_SUITES(SUITE)                                                                        \
 	SUITE(ref_chase)                                                                           \
 	SUITE(ref_call)                                                                            \
+	SUITE(ref_line)                                                                            \
 	SUITE(vtd)                                                                                 \
-	SUITE(riscv)                                                                               \
-	SUITE(amdvi)                                                                               \
-	SUITE(smmuv3)                                                                              \
+	SUITE(engines)                                                                             \
 	SUITE(dma)                                                                                 \
 	SUITE(virtio)                                                                              \
 	SUITE(tce)                                                                                 \
@@ -43,7 +42,9 @@ extern "C" {
 	SUITE(memory)                                                                              \
 	SUITE(map)                                                                                 \
 	SUITE(iotlb)                                                                               \
+	SUITE(scale)                                                                               \
 	SUITE(peer_glib_mutex)                                                                     \
+	SUITE(peer_range_map)                                                                      \
 	SUITE(peer_sorted_list)                                                                    \
 	SUITE(peer_walk_always)                                                                    \
 	SUITE(peer_gtree)                                                                          \

@@ -398,6 +398,7 @@ static void run_enter_leave(struct bench_state *state, void *world)
 static const struct bench rows[] = {
 	{ .name = "vtd/hit/channel/latency", PLAIN(run_latency, dense, GUEST_HOT) },
 	{ .name = "vtd/hit/channel/throughput", PLAIN(run_order, dense, GUEST_HOT) },
+	{ .name = "vtd/hit/device", PLAIN(run_shared, dense, GUEST_HOT) },
 	{ .name = "vtd/hit/shared/1000", PLAIN(run_shared, dense, 1000) },
 	{ .name = "vtd/hit/shared/10000", PLAIN(run_shared, dense, 10000) },
 	{ .name = "vtd/hit/shared/100000", PLAIN(run_shared, dense, 100000) },

@@ -11,13 +11,16 @@
 #include <unistd.h>
 
 #define FEATURES	  (VU_F_PROTOCOL_FEATURES | VU_F_VERSION_1 | VU_F_ACCESS_PLATFORM)
-#define PROTOCOL_FEATURES (VU_PROTOCOL_REPLY_ACK | VU_PROTOCOL_BACKEND_REQ)
+#define PROTOCOL_FEATURES (VU_PROTOCOL_REPLY_ACK | VU_PROTOCOL_BACKEND_REQ | VU_PROTOCOL_IOTLB_RING)
 
 #define RING_MAX 32768U
 
 enum {
 	BURSTS = 16,	     /* before messages are looked for again */
 	MILLISECONDS = 1000, /* to wait for a message while no ring works */
+	SOCKET_ROUNDS =
+		32, /* with a ring of device IOTLB messages, the socket has its turn so rarely */
+	RING_MESSAGES = 256, /* in a row */
 };
 
 /* What becomes of a request. */
@@ -74,6 +77,14 @@ static enum outcome set_channel(struct vu_backend *b, struct vu_message *m)
 	b->device.space.channel = m->fd[0];
 	m->fds = 0;
 	return DONE;
+}
+
+/* Whatever the front end still waits for at its socket, it has asked for without a ring. */
+static enum outcome set_iotlb_ring(struct vu_backend *b, struct vu_message *m)
+{
+	if (!(b->protocol & VU_PROTOCOL_IOTLB_RING) || m->fds != 1 || b->device.space.owes)
+		return REFUSED_IT;
+	return iotlb_ring_attach(&b->device.space.ring, m->fd[0]) ? DONE : REFUSED_IT;
 }
 
 /* ---- rings ---- */
@@ -193,6 +204,10 @@ static enum outcome carry_out(struct vu_backend *b, struct vu_message *m)
 		return space_set_memory(&b->device.space, m) ? DONE : REFUSED_IT;
 	case VU_SET_BACKEND_REQ_FD:
 		return set_channel(b, m);
+	case VU_SET_IOTLB_RING:
+		return set_iotlb_ring(b, m);
+	case VU_KICK_IOTLB_RING:
+		return DONE;
 	case VU_SET_VRING_NUM:
 		return set_num(b, &m->state);
 	case VU_SET_VRING_BASE:
@@ -234,6 +249,38 @@ static bool serve_message(struct vu_backend *b, int milliseconds, bool *served)
 	return outcome != REFUSED_IT;
 }
 
+/* The same messages in shared memory. Whether the front end can be dealt with. */
+static bool serve_ring(struct vu_backend *b)
+{
+	struct iotlb_ring *ring = &b->device.space.ring;
+	struct vu_message m;
+
+	for (unsigned i = 0; ring->memory && i < RING_MESSAGES && !b->device.space.owes; i++) {
+		int r = iotlb_ring_next(ring, &m);
+		enum outcome outcome;
+
+		if (r <= 0)
+			return !r;
+		outcome = iotlb(b, &m);
+		b->owed_in_ring = outcome == LATER;
+		if (outcome != LATER)
+			iotlb_ring_done(ring, outcome == REFUSED_IT);
+	}
+	return true;
+}
+
+/* Nothing uses any more what an invalidation was about. */
+static bool answer_owed(struct vu_backend *b)
+{
+	if (b->manners.cheats)
+		return true;
+	if (!b->owed_in_ring)
+		return answer(b, VU_IOTLB_MSG, 0);
+	b->owed_in_ring = false;
+	iotlb_ring_done(&b->device.space.ring, false);
+	return true;
+}
+
 /* ---- life ---- */
 
 static bool is_running(const struct vu_device *d)
@@ -245,6 +292,21 @@ static bool is_running(const struct vu_device *d)
 	return false;
 }
 
+/* Sleeps only if nothing works, and nothing is in the ring. */
+static bool serve_socket(struct vu_backend *b, bool *served)
+{
+	struct iotlb_ring *ring = &b->device.space.ring;
+	int milliseconds = is_running(&b->device) ? 0 : MILLISECONDS;
+	bool good;
+
+	if (!milliseconds || !ring->memory)
+		return serve_message(b, milliseconds, served);
+	good = serve_message(b, iotlb_ring_idle(ring, true) ? milliseconds : 0, served);
+	if (ring->memory)
+		iotlb_ring_idle(ring, false);
+	return good;
+}
+
 /* Messages have their turn when the rings are empty, and every few bursts. */
 static bool round_of(struct vu_backend *b)
 {
@@ -252,11 +314,13 @@ static bool round_of(struct vu_backend *b)
 
 	if (!b->held)
 		device_poll(&b->device, BURSTS);
-	if (rude_poll(b) && !b->manners.cheats && !answer(b, VU_IOTLB_MSG, 0))
+	if ((rude_poll(b) && !answer_owed(b)) || !serve_ring(b))
 		return false;
+	if (b->device.space.ring.memory && is_running(&b->device) && ++b->rounds % SOCKET_ROUNDS)
+		return true;
 	/* An answer that is owed comes before those to later messages. */
 	while (served && !b->device.space.owes) {
-		if (!serve_message(b, is_running(&b->device) ? 0 : MILLISECONDS, &served))
+		if (!serve_socket(b, &served))
 			return false;
 	}
 	return true;

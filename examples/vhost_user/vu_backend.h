@@ -22,6 +22,8 @@ struct vu_backend {
 	struct vu_backend_manners manners;
 	uint8_t *held;	     /* what a rude one writes to */
 	uint64_t held_until; /* 0: has not been told to leave it */
+	bool owed_in_ring;   /* the answer that has to wait is to a message in the ring */
+	unsigned rounds;
 };
 
 /* Listens at a socket and serves front ends, `count` of them one after another (0: without end). */

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vu_link.h"
 
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,6 +13,9 @@
 
 #define ANSWER_MILLISECONDS  10000
 #define CONNECT_MILLISECONDS 20000
+#define COUNT_MILLISECONDS   100
+
+#define CHANNEL_LOOKS 1024U /* at the ring, for one at the channel, where nothing comes any more */
 
 #define OUTSTANDING_MAX 64U
 
@@ -25,11 +29,39 @@ static bool fail(struct vu_link *link, const char *what)
 
 /* ---- requests ---- */
 
+/* The backend has left if there is something to be read where it has nothing to say. */
+static bool is_quiet(struct vu_link *link)
+{
+	struct pollfd p = { .fd = link->socket, .events = POLLIN };
+
+	return poll(&p, 1, 0) == 0;
+}
+
+/* Nobody answers in a ring: the backend counts. */
+static bool take_count(struct vu_link *link)
+{
+	uint32_t refused = 0;
+	int r = 0;
+
+	for (int waited = 0; !r && waited < ANSWER_MILLISECONDS; waited += COUNT_MILLISECONDS) {
+		r = iotlb_ring_await(&link->ring, COUNT_MILLISECONDS, &refused);
+		if (!r && !is_quiet(link))
+			return fail(link, "the backend is gone");
+	}
+	if (r <= 0)
+		return fail(link, r ? "the backend's ring is nonsense" : "no answer in the ring");
+	link->refused += refused;
+	link->answered++;
+	return true;
+}
+
 /* One answer to a device IOTLB message: 0 is success. */
 static bool take_answer(struct vu_link *link)
 {
 	struct vu_message answer;
 
+	if (link->ring.memory)
+		return take_count(link);
 	if (vu_receive(link->socket, &answer, ANSWER_MILLISECONDS) != 1)
 		return fail(link, "no answer");
 	vu_drop_files(&answer);
@@ -123,8 +155,9 @@ static bool connect_to(struct vu_link *link, const char *path)
 }
 
 /* All protocol features are asked for before the features of the device are fixed. */
-static bool negotiate(struct vu_link *link, bool iommu)
+static bool negotiate(struct vu_link *link, enum vu_link_wants wants)
 {
+	bool iommu = wants != LINK_PLAIN;
 	uint64_t wanted = VU_F_VERSION_1 | VU_F_PROTOCOL_FEATURES;
 	uint64_t protocol = VU_PROTOCOL_REPLY_ACK;
 	uint64_t offered;
@@ -142,6 +175,7 @@ static bool negotiate(struct vu_link *link, bool iommu)
 		return false;
 	if (iommu && (protocol & ~offered))
 		return fail(link, "the backend has no channel, or no REPLY_ACK");
+	protocol |= wants == LINK_RING ? VU_PROTOCOL_IOTLB_RING : 0;
 	protocol &= offered;
 	if (!tell_number(link, VU_SET_PROTOCOL_FEATURES, protocol))
 		return false;
@@ -165,6 +199,17 @@ static bool open_channel(struct vu_link *link)
 	return done;
 }
 
+/* Without one, messages go through the sockets: that is what everybody understands. */
+static bool open_ring(struct vu_link *link)
+{
+	struct vu_message m = { .request = VU_SET_IOTLB_RING, .fds = 1 };
+
+	if (!(link->protocol & VU_PROTOCOL_IOTLB_RING) || !iotlb_ring_create(&link->ring))
+		return true;
+	m.fd[0] = link->ring.fd;
+	return tell(link, &m);
+}
+
 static bool send_memory(struct vu_link *link, const struct vu_ram *ram)
 {
 	struct vu_message m = { .request = VU_SET_MEM_TABLE,
@@ -177,13 +222,14 @@ static bool send_memory(struct vu_link *link, const struct vu_ram *ram)
 	return tell(link, &m);
 }
 
-bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram, bool iommu)
+bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram,
+	       enum vu_link_wants wants)
 {
 	struct vu_message owner = { .request = VU_SET_OWNER };
 
-	*link = (struct vu_link){ .socket = -1, .channel = -1 };
-	return connect_to(link, path) && negotiate(link, iommu) && tell(link, &owner) &&
-	       (!iommu || open_channel(link)) &&
+	*link = (struct vu_link){ .socket = -1, .channel = -1, .ring = { .fd = -1 } };
+	return connect_to(link, path) && negotiate(link, wants) && tell(link, &owner) &&
+	       (wants == LINK_PLAIN || (open_channel(link) && open_ring(link))) &&
 	       tell_number(link, VU_SET_FEATURES, link->features) && send_memory(link, ram);
 }
 
@@ -194,6 +240,7 @@ void link_close(struct vu_link *link)
 	if (link->channel >= 0)
 		close(link->channel);
 	link->socket = link->channel = -1;
+	iotlb_ring_close(&link->ring);
 }
 
 /* ---- rings ---- */
@@ -243,6 +290,17 @@ bool link_stop_ring(struct vu_link *link, unsigned index)
 
 /* ---- device IOTLB ---- */
 
+static bool send_iotlb(struct vu_link *link, const struct vu_message *message)
+{
+	struct vu_message kick = { .request = VU_KICK_IOTLB_RING };
+	bool asleep;
+
+	if (!link->ring.memory)
+		return vu_send(link->socket, message);
+	return iotlb_ring_tell(&link->ring, message, &asleep) &&
+	       (!asleep || vu_send(link->socket, &kick));
+}
+
 bool link_iotlb(struct vu_link *link, const struct viommu_iotlb_msg *message)
 {
 	struct vu_message m = { .request = VU_IOTLB_MSG, .flags = VU_NEED_REPLY };
@@ -253,16 +311,27 @@ bool link_iotlb(struct vu_link *link, const struct viommu_iotlb_msg *message)
 	if (link->broken ||
 	    viommu_iotlb_encode(message, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
 		return false;
-	if (!vu_send(link->socket, &m))
+	if (!send_iotlb(link, &m))
 		return fail(link, "the backend is gone");
 	link->outstanding++;
 	return true;
 }
 
+/* As vu_receive(). */
+static int receive_iotlb(struct vu_link *link, struct vu_message *message)
+{
+	int r;
+
+	if (!link->ring.memory)
+		return vu_receive(link->channel, message, 0);
+	r = iotlb_ring_take(&link->ring, message);
+	return r || ++link->looks % CHANNEL_LOOKS ? r : vu_receive(link->channel, message, 0);
+}
+
 bool link_next(struct vu_link *link, struct viommu_iotlb_msg *message)
 {
 	struct vu_message m;
-	int r = vu_receive(link->channel, &m, 0);
+	int r = receive_iotlb(link, &m);
 
 	if (r <= 0)
 		return r < 0 ? fail(link, "the backend closed its channel") : false;

@@ -6,7 +6,7 @@
 
 #include <libvirtiommu/vhost.h>
 
-#include "vu_message.h"
+#include "vu_iotlb_ring.h"
 #include "vu_ram.h"
 
 struct vu_link {
@@ -14,6 +14,9 @@ struct vu_link {
 	int channel; /* our end of the backend's request channel; -1: there is none */
 	uint64_t features;
 	uint64_t protocol;
+	struct iotlb_ring
+		ring;	/* for device IOTLB messages; without memory: they go through sockets */
+	unsigned looks; /* at the ring */
 	unsigned outstanding; /* device IOTLB messages since link_settle() */
 	unsigned answered;    /* of these, by the backend */
 	unsigned refused;     /* answered with an error */
@@ -29,8 +32,16 @@ struct vu_ring_setup {
 	int kick, call;
 };
 
+/* What a connection is to have. */
+enum vu_link_wants {
+	LINK_PLAIN,
+	LINK_IOMMU,
+	LINK_RING, /* an IOMMU, and a ring for its messages if the backend knows that */
+};
+
 /* Connects, waiting for the socket to appear; negotiates; hands over guest memory. */
-bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram, bool iommu);
+bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram,
+	       enum vu_link_wants wants);
 void link_close(struct vu_link *link);
 
 bool link_start_ring(struct vu_link *link, const struct vu_ring_setup *ring);

@@ -32,6 +32,9 @@ enum {
 	VU_SET_VRING_ENABLE = 18,
 	VU_SET_BACKEND_REQ_FD = 21,
 	VU_IOTLB_MSG = 22,
+	/* Our own: a file with a ring for VU_IOTLB_MSG, and that there is something in it (vu_iotlb_ring.h). */
+	VU_SET_IOTLB_RING = 0x10001,
+	VU_KICK_IOTLB_RING = 0x10002,
 };
 
 /* Requests of the backend, on its own channel. */
@@ -53,6 +56,7 @@ enum {
 #define VU_PROTOCOL_MQ		(UINT64_C(1) << 0)
 #define VU_PROTOCOL_REPLY_ACK	(UINT64_C(1) << 3)
 #define VU_PROTOCOL_BACKEND_REQ (UINT64_C(1) << 5)
+#define VU_PROTOCOL_IOTLB_RING	(UINT64_C(1) << 62) /* our own */
 
 /* SET_VRING_KICK, _CALL, _ERR: the ring's index, and that no file comes with it. */
 #define VU_VRING_INDEX 0xffU

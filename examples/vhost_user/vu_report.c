@@ -124,10 +124,14 @@ static double of_none(const struct vu_result *results, unsigned runs, unsigned m
 	return median_of(value, runs);
 }
 
-static const char *backend_name(const struct vu_options *options)
+/* The last mode has an IOMMU, and a ring if there can be one. */
+static const char *backend_name(const struct vu_result *results, const struct vu_options *options)
 {
-	return options->kind == KIND_TESTPMD ? "testpmd"
-	       : options->kind == KIND_OWN   ? "own"
+	bool ring = results[MODE_TIMED - 1].ring;
+
+	return options->kind == KIND_TESTPMD ? ring ? "testpmd with a ring" : "testpmd"
+	       : options->kind == KIND_OWN   ? ring ? "own with a ring" : "own"
+	       : ring			     ? "socket with a ring"
 					     : "socket";
 }
 
@@ -135,7 +139,7 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 {
 	printf("Backend %s, engine %s, frames of %u bytes, medians of %u runs of %.1f s, interleaved.\n"
 	       "us and counts are per packet; library = invalidation + miss, without messages.\n\n",
-	       backend_name(options), options->engine->name, options->frame_bytes, runs,
+	       backend_name(results, options), options->engine->name, options->frame_bytes, runs,
 	       options->seconds);
 	printf("| mode | packets/s | of none | IOMMU us | table us | invalidation us | miss us |"
 	       " message us | library %% | misses | updates | invalidations | flushes |\n"
@@ -158,13 +162,13 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 
 /* The backend's name says which IOMMU is before it. */
 static void json_run(FILE *f, const struct vu_result *r, const struct vu_result *none,
-		     const struct vu_options *options)
+		     const char *backend, const struct vu_options *options)
 {
 	fprintf(f,
 		"{ \"backend\": \"%s, %s\", \"mode\": \"%s\", \"of_none\": %.6f, \"seconds\": %.6f, "
 		"\"packets\": %" PRIu64,
-		backend_name(options), options->engine->name, mode_names[r->mode],
-		rate(r) / rate(none), r->seconds, r->packets);
+		backend, options->engine->name, mode_names[r->mode], rate(r) / rate(none),
+		r->seconds, r->packets);
 	for (unsigned i = 0; i < FIGURES; i++)
 		fprintf(f, ", \"%s\": %.6f", figures[i].name, figures[i].of(r));
 	fprintf(f, " }");
@@ -194,12 +198,13 @@ bool report_json(const char *path, const struct vu_result *results, unsigned run
 	fprintf(f,
 		"{\n  \"backend\": \"%s\", \"engine\": \"%s\", \"frame_bytes\": %u, \"rounds\": %u,\n"
 		"  \"medians\": {\n",
-		backend_name(options), options->engine->name, options->frame_bytes, runs);
+		backend_name(results, options), options->engine->name, options->frame_bytes, runs);
 	json_medians(f, results, runs);
 	fprintf(f, "\n  },\n  \"runs\": [\n");
 	for (unsigned i = 0; i < runs * MODE_TIMED; i++) {
 		fprintf(f, "%s    ", i ? ",\n" : "");
-		json_run(f, &results[i], &results[i - i % MODE_TIMED + MODE_NONE], options);
+		json_run(f, &results[i], &results[i - i % MODE_TIMED + MODE_NONE],
+			 backend_name(results, options), options);
 	}
 	fprintf(f, "\n  ]\n}\n");
 	return !fclose(f);
@@ -207,9 +212,10 @@ bool report_json(const char *path, const struct vu_result *results, unsigned run
 
 void report_line(const struct vu_result *r)
 {
-	printf("%-8s %s: %" PRIu64 " packets in %.2f s, %.0f a second, %" PRIu64 " lost, %" PRIu64
+	printf("%-8s %s%s: %" PRIu64 " packets in %.2f s, %.0f a second, %" PRIu64 " lost, %" PRIu64
 	       " wrong; a packet: %.3f us IOMMU, %.4f misses, %.4f updates, %.4f invalidations\n",
-	       mode_names[r->mode], r->good ? "good" : "BAD", r->packets, r->seconds, rate(r),
-	       r->lost, r->wrong, work_us(r), misses(r), updates(r), invalidations(r));
+	       mode_names[r->mode], r->good ? "good" : "BAD", r->ring ? ", ring" : "", r->packets,
+	       r->seconds, rate(r), r->lost, r->wrong, work_us(r), misses(r), updates(r),
+	       invalidations(r));
 	fflush(stdout);
 }

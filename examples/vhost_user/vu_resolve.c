@@ -95,8 +95,11 @@ static void tell_front_end(struct vu_space *s, uint16_t type, uint64_t iova, uin
 		.type = type, .iova = iova, .size = 1, .perm = (uint16_t)access
 	};
 
-	if (s->channel >= 0 &&
-	    !viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
+	if (viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
+		return;
+	if (s->ring.memory)
+		iotlb_ring_ask(&s->ring, &m);
+	else if (s->channel >= 0)
 		vu_offer(s->channel, &m);
 }
 
@@ -114,7 +117,7 @@ bool space_open(struct vu_space *s)
 {
 	struct viommu_iotlb_config config = { .size = sizeof(config), .opaque = s, .miss = miss };
 
-	*s = (struct vu_space){ .channel = -1 };
+	*s = (struct vu_space){ .channel = -1, .ring = { .fd = -1 } };
 	return !viommu_iotlb_new(&config, &s->iotlb) &&
 	       !viommu_iotlb_reader_new(s->iotlb, &s->reader);
 }
@@ -128,6 +131,7 @@ void space_close(struct vu_space *s)
 	unmap_all(s);
 	if (s->channel >= 0)
 		close(s->channel);
+	iotlb_ring_close(&s->ring);
 	*s = (struct vu_space){ .channel = -1 };
 }
 

@@ -6,7 +6,7 @@
 
 #include <libvirtiommu/vhost.h>
 
-#include "vu_message.h"
+#include "vu_iotlb_ring.h"
 
 /* A piece of the front end's guest memory, mapped here. */
 struct vu_mapped {
@@ -19,8 +19,9 @@ struct vu_mapped {
 struct vu_space {
 	struct vu_mapped mapped[VU_REGIONS];
 	unsigned count;
-	bool iommu;  /* addresses are I/O virtual: ask the device IOTLB */
-	int channel; /* to the front end; -1: none */
+	bool iommu;		/* addresses are I/O virtual: ask the device IOTLB */
+	int channel;		/* to the front end; -1: none */
+	struct iotlb_ring ring; /* the same, and back, if the front end wants that */
 	struct viommu_iotlb *iotlb;
 	struct viommu_iotlb_reader *reader;
 	struct viommu_iotlb_range range[2]; /* of the last buffer read, written; within a section */

@@ -41,11 +41,16 @@ static bool connect_engine(struct vu_session *s, enum vu_mode mode,
 	return engine_connect(&s->engine, &s->link, reach, ahead);
 }
 
+static enum vu_link_wants wants(const struct vu_session *s, const struct vu_options *options)
+{
+	return !s->iommu ? LINK_PLAIN : options->ring ? LINK_RING : LINK_IOMMU;
+}
+
 bool session_open(struct vu_session *s, const char *socket, enum vu_mode mode,
 		  const struct vu_options *options)
 {
 	memset(s, 0, sizeof(*s));
-	s->link.socket = s->link.channel = -1;
+	s->link.socket = s->link.channel = s->link.ring.fd = -1;
 	s->iommu = mode != MODE_NONE;
 	s->driver = (struct vu_driver){
 		.ram = &s->ram,
@@ -59,7 +64,7 @@ bool session_open(struct vu_session *s, const char *socket, enum vu_mode mode,
 	};
 	return ram_open(&s->ram, RAM_BYTES) &&
 	       (!s->iommu || engine_open(&s->engine, options->engine, &s->ram)) &&
-	       link_open(&s->link, socket, &s->ram, s->iommu) &&
+	       link_open(&s->link, socket, &s->ram, wants(s, options)) &&
 	       (!s->iommu || connect_engine(s, mode, options)) && driver_open(&s->driver);
 }
 
@@ -93,6 +98,7 @@ static void measure(struct vu_session *s, const struct vu_options *options, stru
 	r->lost = d->lost;
 	r->wrong = d->wrong;
 	r->refused = s->link.refused;
+	r->ring = s->link.ring.memory;
 	r->good = r->good && r->packets && !r->lost && !r->wrong && !r->refused && driver_stop(d);
 }
 

@@ -35,6 +35,7 @@ struct vu_options {
 	unsigned runs;
 	unsigned frame_bytes;
 	unsigned ahead;	 /* pages of read-ahead in batched mode */
+	bool ring;	 /* device IOTLB messages go through shared memory, if the backend can */
 	bool write_only; /* buffers for receiving are mapped without read permission */
 	bool gaps;	 /* an unmapped page between two mappings */
 	bool cheat;	 /* own backend: acknowledges before it lets go; the test has to notice */
@@ -60,6 +61,7 @@ struct vu_result {
 	double seconds;
 	uint64_t packets, lost, wrong;
 	uint64_t refused; /* messages that the backend refused */
+	bool ring;	  /* they went through shared memory */
 	struct vu_work work;
 	bool good;
 };

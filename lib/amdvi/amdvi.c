@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "recorder.h"
 #include "abi.h"
 #include "amdvi_engine.h"
 
@@ -99,6 +100,24 @@ static void free_unit(struct viommu *u)
 	vm_dealloc(vm, v, sizeof(*v));
 }
 
+static void describe(struct viommu *u, struct record_text *text)
+{
+	const struct amdvi *v = amdvi_of(u);
+
+	record_header(text, "efr", v->efr);
+	record_header(text, "efr2", v->efr2);
+	record_header(text, "capability", v->capability);
+	record_header(text, "registers", u->register_bytes);
+	for (unsigned i = 0; i < AMDVI_LOGS; i++) {
+		static const char *const names[AMDVI_LOGS] = { [AMDVI_LOG_EVENT] = "msi_event",
+							       [AMDVI_LOG_PPR] = "msi_ppr",
+							       [AMDVI_LOG_GA] = "msi_ga" };
+
+		record_header(text, names[i], v->message[i]);
+	}
+	u->record->sends = true;
+}
+
 static const struct engine amdvi_engine = {
 	.name = "amdvi",
 	.last_id = 0xffff, /* a requester id */
@@ -125,6 +144,7 @@ static const struct engine amdvi_engine = {
 	.by_domain = true,
 	.reason_text = amdvi_reason_text,
 	.mode = amdvi_mode,
+	.describe = describe,
 };
 
 /* ---- creation ---- */
@@ -213,7 +233,7 @@ int viommu_amdvi_new(struct viommu_vm *vm, const struct viommu_amdvi_config *giv
 
 static const struct amdvi *given_amdvi(const struct viommu *u)
 {
-	return u && u->engine == &amdvi_engine ? (const struct amdvi *)u : NULL;
+	return u && engine_is(u->engine, &amdvi_engine) ? (const struct amdvi *)u : NULL;
 }
 
 int viommu_amdvi_get_config(const struct viommu *u, struct viommu_amdvi_config *config)

@@ -10,6 +10,7 @@
 #include "completion.h"
 #include "regs.h"
 #include "ring.h"
+#include "seqlock.h"
 #include "unit.h"
 
 /* struct context.key.kind */
@@ -293,16 +294,48 @@ int amdvi_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 		    uint32_t flags, struct viommu_msi *msi);
 int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		      struct explanation *e, struct viommu_msi *msi);
-bool amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			uint32_t flags, struct viommu_msi *msi);
+int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		       uint32_t flags, struct viommu_msi *msi);
 
 /* ---- amdvi_irte_cache.c ---- */
 int amdvi_irte_cache_init(struct amdvi_irte_cache *cache, struct viommu_vm *vm);
 void amdvi_irte_cache_fini(struct amdvi_irte_cache *cache, struct viommu_vm *vm);
+
+#define AMDVI_IRTE_KEY_BITS 27U /* requester and index */
+
 /* What an entry that is read from now on is known by. */
-uint64_t amdvi_irte_cache_key(const struct amdvi_irte_cache *cache, uint32_t source,
-			      uint32_t index);
-bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, uint64_t key, uint64_t raw[2]);
+static inline uint64_t amdvi_irte_cache_key(const struct amdvi_irte_cache *cache, uint32_t source,
+					    uint32_t index)
+{
+	uint64_t count = atomic_load_explicit(&cache->source[source % AMDVI_IRTE_SOURCES],
+					      memory_order_acquire) +
+			 atomic_load_explicit(&cache->all, memory_order_acquire);
+
+	return (count + 1) << AMDVI_IRTE_KEY_BITS | (source & 0xffff) << 11 | index; /* never 0 */
+}
+
+static inline struct amdvi_irte_slot *amdvi_irte_slot_of(const struct amdvi_irte_cache *cache,
+							 uint64_t key)
+{
+	uint32_t hash = (uint32_t)(key & bits_low(AMDVI_IRTE_KEY_BITS)) * UINT32_C(0x9e3779b1);
+
+	static_assert(AMDVI_IRTE_SLOTS == 1U << 10, "ten bits of the hash");
+	return &cache->slot[hash >> 22];
+}
+
+static inline bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, uint64_t key,
+					 uint64_t raw[2])
+{
+	const struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
+	uint64_t version = seq_read_begin(&slot->version);
+
+	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+		return false;
+	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
+	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
+	return seq_read_valid(&slot->version, version);
+}
+
 void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2]);
 void amdvi_irte_cache_drop(struct amdvi_irte_cache *cache, uint32_t source);
 void amdvi_irte_cache_drop_all(struct amdvi_irte_cache *cache);

@@ -79,7 +79,7 @@ static int refuse(struct amdvi *v, const struct request *r, unsigned reason, str
 }
 
 /* The address and data that KVM and 32-bit APICs understand: destination 31:8 in address 63:40. */
-static void encode(struct viommu_msi *msi)
+ALWAYS_INLINE void encode(struct viommu_msi *msi)
 {
 	msi->address = AMD_WINDOW_FIRST | (uint64_t)(msi->destination & 0xff) << 12 |
 		       (uint64_t)(msi->destination & ~0xffU) << 32 |
@@ -88,7 +88,7 @@ static void encode(struct viommu_msi *msi)
 		    (uint32_t)msi->level << 15;
 }
 
-static uint32_t destination(const struct message *m, const uint64_t raw[2])
+ALWAYS_INLINE uint32_t destination(const struct message *m, const uint64_t raw[2])
 {
 	uint64_t low = bits_get(raw[0], AMD_IRTE_DEST_LO);
 
@@ -149,8 +149,8 @@ static unsigned check_entry(struct request *r, const uint64_t raw[2])
 	return entry_reserved(r, raw) ? AMDVI_R_IRQ_RSVD : 0;
 }
 
-static int remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
-		    struct viommu_msi *msi)
+ALWAYS_INLINE int remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
+			   struct viommu_msi *msi)
 {
 	*msi = (struct viommu_msi){
 		.destination = destination(m, raw),
@@ -336,23 +336,26 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 	return answer(v, &r, msi);
 }
 
-/* An entry is kept under all of the index. Of a message with another type than fixed that is none of a table. */
-bool amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			uint32_t flags, struct viommu_msi *msi)
+/* The entry of a message that is remapped, from the cache alone. It is kept under all of the index: of a message with
+ * another type than fixed that is none of a table. Whether the message is to be recorded or not changes nothing then. */
+ALWAYS_INLINE bool find_cached(const struct amdvi *v, const struct message *m, uint64_t raw[2])
 {
-	struct amdvi *v = amdvi_of(u);
+	return (m->control & AMD_CTRL_IOMMU_EN) && amdvi_in_window(m->address) &&
+	       m->source <= v->unit.engine->last_id &&
+	       amdvi_irte_cache_find(&v->irtes,
+				     amdvi_irte_cache_key(&v->irtes, m->source, m->index), raw) &&
+	       amdvi_control(v) == m->control && !(raw[0] & AMD_IRTE_GUEST);
+}
+
+int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		       uint32_t flags, struct viommu_msi *msi)
+{
+	const struct amdvi *v = amdvi_of(u);
 	const struct message m = { source, (uint32_t)bits_get(data, AMD_MSI_INDEX), address,
 				   amdvi_control(v), data };
 	uint64_t raw[2];
 
-	(void)flags; /* what is found here changes nothing either way */
-	if (!(m.control & AMD_CTRL_IOMMU_EN) || !amdvi_in_window(address) ||
-	    source > u->engine->last_id)
-		return false;
-	if (!amdvi_irte_cache_find(&v->irtes, amdvi_irte_cache_key(&v->irtes, source, m.index),
-				   raw) ||
-	    amdvi_control(v) != m.control || (raw[0] & AMD_IRTE_GUEST))
-		return false;
-	remapped(v, &m, raw, msi);
-	return true;
+	if (LIKELY(find_cached(v, &m, raw)))
+		return remapped(v, &m, raw, msi);
+	return msi_from_tables(u, source, address, data, flags, msi);
 }

@@ -8,9 +8,6 @@
  */
 
 #include "amdvi_engine.h"
-#include "seqlock.h"
-
-#define KEY_BITS 27U /* requester and index */
 
 int amdvi_irte_cache_init(struct amdvi_irte_cache *cache, struct viommu_vm *vm)
 {
@@ -24,38 +21,9 @@ void amdvi_irte_cache_fini(struct amdvi_irte_cache *cache, struct viommu_vm *vm)
 	vm_dealloc(vm, cache->slot, AMDVI_IRTE_SLOTS * sizeof(*cache->slot));
 }
 
-static struct amdvi_irte_slot *slot_of(const struct amdvi_irte_cache *cache, uint64_t key)
-{
-	uint32_t hash = (uint32_t)(key & bits_low(KEY_BITS)) * UINT32_C(0x9e3779b1);
-
-	return &cache->slot[hash >> 22];
-}
-static_assert(AMDVI_IRTE_SLOTS == 1U << 10, "ten bits of the hash");
-
-uint64_t amdvi_irte_cache_key(const struct amdvi_irte_cache *cache, uint32_t source, uint32_t index)
-{
-	uint64_t count = atomic_load_explicit(&cache->source[source % AMDVI_IRTE_SOURCES],
-					      memory_order_acquire) +
-			 atomic_load_explicit(&cache->all, memory_order_acquire);
-
-	return (count + 1) << KEY_BITS | (source & 0xffff) << 11 | index; /* never 0 */
-}
-
-bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, uint64_t key, uint64_t raw[2])
-{
-	const struct amdvi_irte_slot *slot = slot_of(cache, key);
-	uint64_t version = seq_read_begin(&slot->version);
-
-	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
-		return false;
-	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
-	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
-	return seq_read_valid(&slot->version, version);
-}
-
 void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2])
 {
-	struct amdvi_irte_slot *slot = slot_of(cache, key);
+	struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
 	uint64_t version;
 
 	if (!seq_try_lock(&slot->version, &version))

@@ -46,7 +46,7 @@ ALWAYS_INLINE uint8_t permits(uint64_t raw)
 ALWAYS_INLINE struct pt_item misplaced(struct pt_item item, unsigned level)
 {
 	item.kind = PT_TABLE;
-	item.next = (uint8_t)level;
+	item.next = level;
 	return item;
 }
 
@@ -58,20 +58,22 @@ ALWAYS_INLINE struct pt_item page(const struct pt_config *c, struct pt_item item
 		return item;
 	}
 	item.kind = PT_LEAF;
-	item.lg2 = (uint8_t)lg2;
+	item.lg2 = lg2;
 	item.addr = raw & V1_ADDR & ~bits_low(lg2);
 	if ((c->flags & PT_AMD_D) && !(raw & V1_D))
-		item.perm &= (uint8_t)~PERM_DIRTY;
+		item.perm &= ~(unsigned)PERM_DIRTY;
 	return item;
 }
 
-ALWAYS_INLINE struct pt_item v1_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item v1_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY };
 	unsigned next = (unsigned)bits_get(raw, V1_NEXT);
 	unsigned shift = 12 + 9 * level;
 	unsigned lg2;
 
+	(void)beyond; /* no bit of an address is reserved */
 	if (!(raw & V1_PR))
 		return item;
 	item.perm = permits(raw);
@@ -91,7 +93,7 @@ ALWAYS_INLINE struct pt_item v1_decode(const struct pt_config *c, uint64_t raw, 
 		return item;
 	}
 	item.kind = PT_TABLE;
-	item.next = (uint8_t)(next - 1);
+	item.next = (next - 1);
 	item.addr = raw & V1_ADDR;
 	return item;
 }
@@ -102,9 +104,9 @@ ALWAYS_INLINE uint64_t v1_touch(const struct pt_config *c, uint64_t raw, bool le
 	       (leaf && write && (c->flags & PT_AMD_D) ? V1_D : 0);
 }
 
-static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_observed_load(w, raw, "host table");
+	return pt_observed_load(w, s, raw, "host table");
 }
 
 static const struct pt_format v1_format = { .decode = v1_decode,

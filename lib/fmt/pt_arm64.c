@@ -100,17 +100,18 @@ ALWAYS_INLINE void set_block(const struct pt_config *c, struct pt_item *item, ui
 	unsigned lg2 = pt_shift(c, level);
 	unsigned more = neighbours_lg2(c, level);
 
-	item->lg2 = (uint8_t)lg2;
+	item->lg2 = lg2;
 	item->addr = address_of(c, raw, lg2);
 	if (UNLIKELY(raw & D_CONT) && more && !sets_access(c) && lg2 + more <= c->in_bits &&
 	    lg2 + more <= c->out_bits) {
-		item->lg2 = (uint8_t)(lg2 + more);
+		item->lg2 = (lg2 + more);
 		item->addr &= ~bits_low(item->lg2);
 	}
 }
 
 /* What both stages have in common: all but the permissions. Table, leaf, or why not. */
-ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				    unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY };
 
@@ -118,7 +119,7 @@ ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t raw, uns
 		return item;
 	if (level != 0 && (raw & D_TABLE)) {
 		item.kind = PT_TABLE;
-		item.next = (uint8_t)(level - 1);
+		item.next = (level - 1);
 		item.addr = address_of(c, raw, c->page_lg2);
 	} else if (level == 0 ? raw & D_TABLE : has_blocks(c, level)) {
 		item.kind = PT_LEAF;
@@ -126,7 +127,7 @@ ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t raw, uns
 	} else {
 		return item;
 	}
-	if (item.addr & ~bits_low(c->out_bits))
+	if (item.addr & beyond)
 		item.kind = PT_RESERVED;
 	else if (item.kind == PT_LEAF && !(raw & D_AF) && !(c->flags & (PT_ARM_HA | PT_ARM_AFFD)))
 		item.kind = PT_UNACCESSED;
@@ -184,17 +185,18 @@ ALWAYS_INLINE unsigned page_permits(const struct pt_config *c, uint64_t raw)
 	return perm;
 }
 
-ALWAYS_INLINE struct pt_item s1_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item s1_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
 {
-	struct pt_item item = decode(c, raw, level);
+	struct pt_item item = decode(c, beyond, raw, level);
 
 	if (item.kind == PT_TABLE) {
-		item.perm = (uint8_t)(table_permits(c, raw) | PERM_DIRTY);
+		item.perm = (table_permits(c, raw) | PERM_DIRTY);
 	} else if (item.kind == PT_LEAF) {
-		item.perm = (uint8_t)page_permits(c, raw);
+		item.perm = page_permits(c, raw);
 		item.global = !(raw & D_NG);
 		if (!(raw & D_AP_RO) || !(raw & D_DBM) || !sets_dirty(c))
-			item.perm |= (uint8_t)PERM_DIRTY;
+			item.perm |= PERM_DIRTY;
 	}
 	return item;
 }
@@ -249,9 +251,10 @@ ALWAYS_INLINE bool is_device(const struct pt_config *c, uint64_t raw)
 	return c->flags & PT_ARM_FWB ? attr < 5 || attr > 7 : attr < 4;
 }
 
-ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
 {
-	struct pt_item item = decode(c, raw, level);
+	struct pt_item item = decode(c, beyond, raw, level);
 	bool clean = !(raw & D_S2_WRITE) && (raw & D_DBM) && sets_dirty(c);
 	unsigned perm = 0;
 
@@ -266,7 +269,7 @@ ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t raw, 
 	perm |= s2_executes(c, raw);
 	if ((c->flags & PT_ARM_PTW) && is_device(c, raw))
 		perm = 0;
-	item.perm = (uint8_t)(perm | (clean ? 0 : PERM_DIRTY));
+	item.perm = (perm | (clean ? 0 : PERM_DIRTY));
 	return item;
 }
 
@@ -282,37 +285,39 @@ ALWAYS_INLINE uint64_t ordered(const struct pt_walk *w, uint64_t raw)
 	return UNLIKELY(w->config->flags & PT_ARM_BE) ? __builtin_bswap64(raw) : raw;
 }
 
-ALWAYS_INLINE enum pt_end load(struct pt_walk *w, uint64_t *raw)
+ALWAYS_INLINE enum pt_end load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = pt_plain_load(w, raw);
+	enum pt_end end = pt_plain_load(w, s, raw);
 
 	*raw = end == PT_OK ? ordered(w, *raw) : 0;
 	return end;
 }
 
-ALWAYS_INLINE enum pt_end update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+ALWAYS_INLINE enum pt_end update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				 uint64_t desired)
 {
-	return pt_plain_update(w, ordered(w, raw), ordered(w, desired));
+	return pt_plain_update(w, s, ordered(w, raw), ordered(w, desired));
 }
 
-static void observe(const struct pt_walk *w, const char *stage, const uint64_t *raw, bool ok)
+static void observe(const struct pt_walk *w, const struct pt_step *s, const char *stage,
+		    const uint64_t *raw, bool ok)
 {
-	w->observer->saw(w->observer->opaque, stage, w->level, w->at, raw, ok);
+	w->observer->saw(w->observer->opaque, stage, s->level, s->at, raw, ok);
 }
 
-static enum pt_end s1_observed_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end s1_observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = load(w, raw);
+	enum pt_end end = load(w, s, raw);
 
-	observe(w, "stage 1", raw, end == PT_OK);
+	observe(w, s, "stage 1", raw, end == PT_OK);
 	return end;
 }
 
-static enum pt_end s2_observed_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end s2_observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = load(w, raw);
+	enum pt_end end = load(w, s, raw);
 
-	observe(w, "stage 2", raw, end == PT_OK);
+	observe(w, s, "stage 2", raw, end == PT_OK);
 	return end;
 }
 
@@ -508,37 +513,38 @@ enum pt_visit_end pt_arm64_s2_visit(struct pt_visit *v)
 
 /* ---- stage 1 on stage 2 ---- */
 
-ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, uint64_t *raw,
+ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, struct pt_step *s, uint64_t *raw,
 				     enum pt_end (*stage)(struct pt_walk *))
 {
-	enum pt_end end = pt_nested_load(w, raw, stage);
+	enum pt_end end = pt_nested_load(w, s, raw, stage);
 
 	*raw = end == PT_OK ? ordered(w, *raw) : 0;
 	return end;
 }
 
-static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return load_below(w, raw, pt_arm64_s2_walk_for_table);
+	return load_below(w, s, raw, pt_arm64_s2_walk_for_table);
 }
 
-static enum pt_end nested_peek(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_peek(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return load_below(w, raw, pt_arm64_s2_peek_for_table);
+	return load_below(w, s, raw, pt_arm64_s2_peek_for_table);
 }
 
-static enum pt_end nested_observe(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_observe(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = load_below(w, raw, pt_arm64_s2_observe_for_table);
+	enum pt_end end = load_below(w, s, raw, pt_arm64_s2_observe_for_table);
 
 	if (end != PT_STAGE2_TABLE)
-		observe(w, "stage 1", raw, end == PT_OK);
+		observe(w, s, "stage 1", raw, end == PT_OK);
 	return end;
 }
 
-static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end nested_update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				 uint64_t desired)
 {
-	return pt_nested_update(w, ordered(w, raw), ordered(w, desired),
+	return pt_nested_update(w, s, ordered(w, raw), ordered(w, desired),
 				pt_arm64_s2_walk_for_table);
 }
 

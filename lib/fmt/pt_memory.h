@@ -6,24 +6,24 @@
 #include "mem.h"
 #include "walk.h"
 
-/* Loads the entry at w->at, which a walk that begins in a known table finds in host memory. */
-ALWAYS_INLINE enum pt_end pt_load_at(struct pt_walk *w, uint64_t *raw)
+/* Loads the entry at s->at, which a walk that begins in a known table finds in host memory. */
+ALWAYS_INLINE enum pt_end pt_load_at(struct pt_walk *w, const struct pt_step *s, uint64_t *raw)
 {
 	if (w->start) {
-		const void *host = w->start->host + (w->entry - w->start->table);
+		const void *host = w->start->host + (s->entry - w->start->table);
 
 		*raw = le64toh(__atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED));
 		return PT_OK;
 	}
-	if (w->place ? mem_load64_near(w->vm, w->place, w->at, raw) : mem_load64(w->vm, w->at, raw))
+	if (w->place ? mem_load64_near(w->vm, w->place, s->at, raw) : mem_load64(w->vm, s->at, raw))
 		return PT_OK;
 	return PT_LOAD_FAILED;
 }
 
-ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, uint64_t *raw)
+ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	w->at = w->entry;
-	return pt_load_at(w, raw);
+	s->at = s->entry;
+	return pt_load_at(w, s, raw);
 }
 
 ALWAYS_INLINE enum pt_end pt_swapped(enum mem_swap swapped)
@@ -39,39 +39,47 @@ ALWAYS_INLINE enum pt_end pt_swapped(enum mem_swap swapped)
 }
 
 /* Replaces the entry where it was loaded. */
-ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+ALWAYS_INLINE enum pt_end pt_plain_update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+					  uint64_t desired)
 {
 	if (w->unsnooped)
 		return PT_UNSNOOPED;
-	return pt_swapped(mem_swap64(w->vm, w->at, &raw, desired));
+	return pt_swapped(mem_swap64(w->vm, s->at, &raw, desired));
 }
 
 /* The same of entries of 4 bytes. */
-ALWAYS_INLINE enum pt_end pt_plain_load32(struct pt_walk *w, uint64_t *raw)
+ALWAYS_INLINE enum pt_end pt_load32_at(struct pt_walk *w, const struct pt_step *s, uint64_t *raw)
 {
-	w->at = w->entry;
 	if (w->start) {
-		const void *host = w->start->host + (w->entry - w->start->table);
+		const void *host = w->start->host + (s->entry - w->start->table);
 
 		*raw = le32toh(__atomic_load_n((const uint32_t *)host, __ATOMIC_RELAXED));
 		return PT_OK;
 	}
-	return mem_load32(w->vm, w->place, w->at, raw) ? PT_OK : PT_LOAD_FAILED;
+	return mem_load32(w->vm, w->place, s->at, raw) ? PT_OK : PT_LOAD_FAILED;
 }
 
-ALWAYS_INLINE enum pt_end pt_plain_update32(struct pt_walk *w, uint64_t raw, uint64_t desired)
+ALWAYS_INLINE enum pt_end pt_plain_load32(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
+{
+	s->at = s->entry;
+	return pt_load32_at(w, s, raw);
+}
+
+ALWAYS_INLINE enum pt_end pt_plain_update32(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+					    uint64_t desired)
 {
 	if (w->unsnooped)
 		return PT_UNSNOOPED;
-	return pt_swapped(mem_swap32(w->vm, w->at, &raw, (uint32_t)desired));
+	return pt_swapped(mem_swap32(w->vm, s->at, &raw, (uint32_t)desired));
 }
 
 /* The same load, reported to w->observer. */
-ALWAYS_INLINE enum pt_end pt_observed_load(struct pt_walk *w, uint64_t *raw, const char *stage)
+ALWAYS_INLINE enum pt_end pt_observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw,
+					   const char *stage)
 {
-	enum pt_end end = pt_plain_load(w, raw);
+	enum pt_end end = pt_plain_load(w, s, raw);
 
-	w->observer->saw(w->observer->opaque, stage, w->level, w->at, raw, end == PT_OK);
+	w->observer->saw(w->observer->opaque, stage, s->level, s->at, raw, end == PT_OK);
 	return end;
 }
 

@@ -35,38 +35,39 @@ ALWAYS_INLINE enum pt_end pt_walk_below(struct pt_walk *w, struct pt_walk *stage
 	return end;
 }
 
-ALWAYS_INLINE enum pt_end pt_find_entry(struct pt_walk *w, struct pt_walk *stage2,
+ALWAYS_INLINE enum pt_end pt_find_entry(struct pt_walk *w, struct pt_step *s,
+					struct pt_walk *stage2,
 					enum pt_end (*stage)(struct pt_walk *))
 {
 	enum pt_end end = pt_walk_below(w, stage2, stage);
 
-	w->at = end == PT_OK ? stage2->found.gpa | (w->entry & bits_low(stage2->found.size_lg2))
+	s->at = end == PT_OK ? stage2->found.gpa | (s->entry & bits_low(stage2->found.size_lg2))
 			     : stage2->at;
 	w->at_lg2 = stage2->found.size_lg2;
 	return end;
 }
 
-ALWAYS_INLINE enum pt_end pt_nested_load(struct pt_walk *w, uint64_t *raw,
+ALWAYS_INLINE enum pt_end pt_nested_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw,
 					 enum pt_end (*stage)(struct pt_walk *))
 {
-	struct pt_walk stage2 = pt_below(w, w->entry, VIOMMU_READ);
+	struct pt_walk stage2 = pt_below(w, s->entry, VIOMMU_READ);
 
 	if (w->start)
-		w->at = w->start->gpa + (w->entry - w->start->table);
-	else if (pt_find_entry(w, &stage2, stage) != PT_OK)
+		s->at = w->start->gpa + (s->entry - w->start->table);
+	else if (pt_find_entry(w, s, &stage2, stage) != PT_OK)
 		return PT_STAGE2_TABLE;
-	return pt_load_at(w, raw);
+	return pt_load_at(w, s, raw);
 }
 
 /* What is recorded in the table is a write, which the stage below must permit. */
-ALWAYS_INLINE enum pt_end pt_nested_update(struct pt_walk *w, uint64_t raw, uint64_t desired,
-					   enum pt_end (*stage)(struct pt_walk *))
+ALWAYS_INLINE enum pt_end pt_nested_update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+					   uint64_t desired, enum pt_end (*stage)(struct pt_walk *))
 {
-	struct pt_walk stage2 = pt_below(w, w->entry, VIOMMU_READ | VIOMMU_WRITE);
+	struct pt_walk stage2 = pt_below(w, s->entry, VIOMMU_READ | VIOMMU_WRITE);
 
-	if (pt_find_entry(w, &stage2, stage) != PT_OK)
+	if (pt_find_entry(w, s, &stage2, stage) != PT_OK)
 		return PT_STAGE2_TOUCH;
-	return pt_plain_update(w, raw, desired);
+	return pt_plain_update(w, s, raw, desired);
 }
 
 /* Sends the result of a walk, which ended so, through the stage below, and makes one answer of the two. */

@@ -80,18 +80,18 @@ ALWAYS_INLINE struct pt_item leaf(const struct pt_config *c, uint64_t raw, uint6
 			return item;
 		ppn &= ~NAPOT_BITS;
 		if (c->flags & PT_RISCV_AD)
-			item.own_lg2 = (uint8_t)lg2;
+			item.own_lg2 = lg2;
 		lg2 = NAPOT_LG2;
 	}
 	if ((ppn & bits_low(lg2 - 12)) || (!(raw & PTE_A) && !(c->flags & PT_RISCV_AD)))
 		return item;
 	item.kind = PT_LEAF;
 	item.addr = ppn << 12;
-	item.lg2 = (uint8_t)lg2;
-	item.perm = (uint8_t)permits(c, raw);
+	item.lg2 = lg2;
+	item.perm = permits(c, raw);
 	/* without AD a page that is not dirty cannot be written: nothing is to be recorded */
 	if ((raw & PTE_D) || !(c->flags & PT_RISCV_AD))
-		item.perm |= (uint8_t)PERM_DIRTY;
+		item.perm |= PERM_DIRTY;
 	return item;
 }
 
@@ -112,19 +112,23 @@ ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t raw, uns
 	if (level == 0)
 		return item;
 	item.kind = PT_TABLE;
-	item.next = (uint8_t)(level - 1);
+	item.next = (level - 1);
 	item.addr = bits_get(raw, field) << 12;
-	item.perm = (uint8_t)(PERM_ALL | PERM_DIRTY);
+	item.perm = (PERM_ALL | PERM_DIRTY);
 	return item;
 }
 
-ALWAYS_INLINE struct pt_item decode64(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item decode64(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				      unsigned level)
 {
+	(void)beyond; /* what lies there is not found */
 	return decode(c, raw, level, PTE_PPN, 9);
 }
 
-ALWAYS_INLINE struct pt_item decode32(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item decode32(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				      unsigned level)
 {
+	(void)beyond; /* what lies there is not found */
 	return decode(c, raw, level, PTE_PPN32, 10);
 }
 
@@ -138,88 +142,80 @@ ALWAYS_INLINE uint64_t touch(const struct pt_config *c, uint64_t raw, bool page,
 
 /* ---- access to the tables ---- */
 
-/* The entry at w->at. What lies beyond the physical addresses is not there. */
-ALWAYS_INLINE enum pt_end load_at(struct pt_walk *w, uint64_t *raw, uint16_t flags,
-				  unsigned out_bits, bool wide)
+/* The entry at s->at. What lies beyond the physical addresses is not there. */
+ALWAYS_INLINE enum pt_end load_at(struct pt_walk *w, const struct pt_step *s, uint64_t *raw,
+				  uint16_t flags, unsigned out_bits, bool wide)
 {
-	uint64_t entry = w->entry;
 	enum pt_end end;
 
-	if (w->at & ~bits_low(out_bits))
+	*raw = 0;
+	if (s->at & ~bits_low(out_bits))
 		return PT_LOAD_FAILED;
-	if (wide) {
-		end = pt_load_at(w, raw);
-	} else {
-		uint64_t at = w->at;
-
-		if (!w->start) /* entry and address are the same to what loads 4 bytes */
-			w->entry = at;
-		end = pt_plain_load32(w, raw);
-		w->entry = entry;
-		w->at = at;
-	}
+	end = wide ? pt_load_at(w, s, raw) : pt_load32_at(w, s, raw);
 	if (UNLIKELY(flags & PT_RISCV_BE))
 		*raw = wide ? __builtin_bswap64(*raw) : __builtin_bswap32((uint32_t)*raw);
 	return end;
 }
 
-ALWAYS_INLINE enum pt_end update_at(struct pt_walk *w, uint64_t raw, uint64_t desired, bool wide)
+ALWAYS_INLINE enum pt_end update_at(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				    uint64_t desired, bool wide)
 {
 	bool swap = w->config->flags & PT_RISCV_BE;
 
 	if (wide) {
 		raw = swap ? __builtin_bswap64(raw) : raw;
 		desired = swap ? __builtin_bswap64(desired) : desired;
-		return pt_swapped(mem_swap64(w->vm, w->at, &raw, desired));
+		return pt_swapped(mem_swap64(w->vm, s->at, &raw, desired));
 	}
 	raw = swap ? __builtin_bswap32((uint32_t)raw) : raw;
 	desired = swap ? __builtin_bswap32((uint32_t)desired) : desired;
-	return pt_swapped(mem_swap32(w->vm, w->at, &raw, (uint32_t)desired));
+	return pt_swapped(mem_swap32(w->vm, s->at, &raw, (uint32_t)desired));
 }
 
-ALWAYS_INLINE enum pt_end load_plain(struct pt_walk *w, uint64_t *raw, bool wide)
+ALWAYS_INLINE enum pt_end load_plain(struct pt_walk *w, struct pt_step *s, uint64_t *raw, bool wide)
 {
-	w->at = w->entry;
-	return load_at(w, raw, w->config->flags, w->config->out_bits, wide);
+	s->at = s->entry;
+	return load_at(w, s, raw, w->config->flags, w->config->out_bits, wide);
 }
 
-static enum pt_end load64(struct pt_walk *w, uint64_t *raw)
+static enum pt_end load64(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return load_plain(w, raw, true);
+	return load_plain(w, s, raw, true);
 }
 
-static enum pt_end load32(struct pt_walk *w, uint64_t *raw)
+static enum pt_end load32(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return load_plain(w, raw, false);
+	return load_plain(w, s, raw, false);
 }
 
-static enum pt_end update64(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end update64(struct pt_walk *w, struct pt_step *s, uint64_t raw, uint64_t desired)
 {
-	return update_at(w, raw, desired, true);
+	return update_at(w, s, raw, desired, true);
 }
 
-static enum pt_end update32(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end update32(struct pt_walk *w, struct pt_step *s, uint64_t raw, uint64_t desired)
 {
-	return update_at(w, raw, desired, false);
+	return update_at(w, s, raw, desired, false);
 }
 
-ALWAYS_INLINE enum pt_end tell(struct pt_walk *w, const uint64_t *raw, enum pt_end end)
+ALWAYS_INLINE enum pt_end tell(struct pt_walk *w, const struct pt_step *s, const uint64_t *raw,
+			       enum pt_end end)
 {
 	bool second = w->config->flags & PT_RISCV_STAGE2;
 
-	w->observer->saw(w->observer->opaque, second ? "second stage" : "first stage", w->level,
-			 w->at, raw, end == PT_OK);
+	w->observer->saw(w->observer->opaque, second ? "second stage" : "first stage", s->level,
+			 s->at, raw, end == PT_OK);
 	return end;
 }
 
-static enum pt_end observe64(struct pt_walk *w, uint64_t *raw)
+static enum pt_end observe64(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return tell(w, raw, load_plain(w, raw, true));
+	return tell(w, s, raw, load_plain(w, s, raw, true));
 }
 
-static enum pt_end observe32(struct pt_walk *w, uint64_t *raw)
+static enum pt_end observe32(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return tell(w, raw, load_plain(w, raw, false));
+	return tell(w, s, raw, load_plain(w, s, raw, false));
 }
 
 static const struct pt_format format64 = {
@@ -267,12 +263,12 @@ enum pt_visit_end pt_riscv_visit(struct pt_visit *v)
 /* ---- a first stage above a second ---- */
 
 /* Where an entry of the first stage is: an implicit access, a write if accessed or dirty is to be recorded. */
-ALWAYS_INLINE enum pt_end find_entry(struct pt_walk *w, unsigned need,
+ALWAYS_INLINE enum pt_end find_entry(struct pt_walk *w, struct pt_step *s, unsigned need,
 				     enum pt_end (*walk)(struct pt_walk *))
 {
 	struct pt_walk stage2 = { .vm = w->vm,
 				  .config = w->nested,
-				  .iova = w->entry,
+				  .iova = s->entry,
 				  .need = (uint8_t)need,
 				  .dirty = need & VIOMMU_WRITE,
 				  .place = w->place,
@@ -282,43 +278,46 @@ ALWAYS_INLINE enum pt_end find_entry(struct pt_walk *w, unsigned need,
 	w->stage2 = (uint8_t)end;
 	w->stage2_level = stage2.level;
 	w->stage2_perm = stage2.found.perm;
-	w->at = stage2.found.gpa | (w->entry & bits_low(stage2.found.size_lg2));
+	s->at = stage2.found.gpa | (s->entry & bits_low(stage2.found.size_lg2));
 	return end;
 }
 
-ALWAYS_INLINE enum pt_end load_above(struct pt_walk *w, uint64_t *raw, bool wide,
+ALWAYS_INLINE enum pt_end load_above(struct pt_walk *w, struct pt_step *s, uint64_t *raw, bool wide,
 				     enum pt_end (*walk)(struct pt_walk *))
 {
 	if (w->start)
-		w->at = w->start->gpa + (w->entry - w->start->table);
-	else if (find_entry(w, VIOMMU_READ, walk) != PT_OK)
+		s->at = w->start->gpa + (s->entry - w->start->table);
+	else if (find_entry(w, s, VIOMMU_READ, walk) != PT_OK)
 		return PT_STAGE2_TABLE;
-	return load_at(w, raw, w->config->flags, w->nested->out_bits, wide);
+	return load_at(w, s, raw, w->config->flags, w->nested->out_bits, wide);
 }
 
-ALWAYS_INLINE enum pt_end update_above(struct pt_walk *w, uint64_t raw, uint64_t desired, bool wide)
+ALWAYS_INLINE enum pt_end update_above(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				       uint64_t desired, bool wide)
 {
-	if (find_entry(w, VIOMMU_READ | VIOMMU_WRITE, pt_riscv_walk) != PT_OK)
+	if (find_entry(w, s, VIOMMU_READ | VIOMMU_WRITE, pt_riscv_walk) != PT_OK)
 		return PT_STAGE2_TOUCH;
-	return update_at(w, raw, desired, wide);
+	return update_at(w, s, raw, desired, wide);
 }
 
 #define ABOVE(wide)                                                                                \
-	static enum pt_end load##wide##_above(struct pt_walk *w, uint64_t *raw)                    \
+	static enum pt_end load##wide##_above(struct pt_walk *w, struct pt_step *s, uint64_t *raw) \
 	{                                                                                          \
-		return load_above(w, raw, wide == 64, pt_riscv_walk);                              \
+		return load_above(w, s, raw, wide == 64, pt_riscv_walk);                           \
 	}                                                                                          \
-	static enum pt_end peek##wide##_above(struct pt_walk *w, uint64_t *raw)                    \
+	static enum pt_end peek##wide##_above(struct pt_walk *w, struct pt_step *s, uint64_t *raw) \
 	{                                                                                          \
-		return load_above(w, raw, wide == 64, pt_riscv_peek);                              \
+		return load_above(w, s, raw, wide == 64, pt_riscv_peek);                           \
 	}                                                                                          \
-	static enum pt_end observe##wide##_above(struct pt_walk *w, uint64_t *raw)                 \
+	static enum pt_end observe##wide##_above(struct pt_walk *w, struct pt_step *s,             \
+						 uint64_t *raw)                                    \
 	{                                                                                          \
-		return tell(w, raw, load_above(w, raw, wide == 64, pt_riscv_observe));             \
+		return tell(w, s, raw, load_above(w, s, raw, wide == 64, pt_riscv_observe));       \
 	}                                                                                          \
-	static enum pt_end update##wide##_above(struct pt_walk *w, uint64_t raw, uint64_t desired) \
+	static enum pt_end update##wide##_above(struct pt_walk *w, struct pt_step *s,              \
+						uint64_t raw, uint64_t desired)                    \
 	{                                                                                          \
-		return update_above(w, raw, desired, wide == 64);                                  \
+		return update_above(w, s, raw, desired, wide == 64);                               \
 	}                                                                                          \
 	static const struct pt_memory memory##wide##_above = { .load = load##wide##_above,         \
 							       .update = update##wide##_above };   \

@@ -53,7 +53,8 @@ ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, 
 	return rsvd | (SS_ADDR & (BIT(12 + 9 * level) - 1));
 }
 
-ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY, .perm = PERM_DIRTY };
 	bool page = is_page(c, raw, level);
@@ -61,22 +62,22 @@ ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t raw, 
 
 	if (!access)
 		return item;
-	if ((raw & reserved_bits(c, level, page)) || (raw & SS_ADDR) >> c->out_bits) {
+	item.addr = raw & SS_ADDR;
+	if ((raw & reserved_bits(c, level, page)) || (item.addr & beyond)) {
 		item.kind = PT_RESERVED;
 		return item;
 	}
 	access |= VIOMMU_EXEC;
-	item.perm |= (uint8_t)(access | access << 3);
-	item.addr = raw & SS_ADDR;
+	item.perm |= (access | access << 3);
 	if (!page) {
 		item.kind = PT_TABLE;
-		item.next = (uint8_t)(level - 1);
+		item.next = (level - 1);
 		return item;
 	}
 	item.kind = PT_LEAF;
-	item.lg2 = (uint8_t)(12 + 9 * level);
+	item.lg2 = (12 + 9 * level);
 	if ((c->flags & PT_SS_AD) && !(raw & SS_D))
-		item.perm &= (uint8_t)~PERM_DIRTY;
+		item.perm &= ~(unsigned)PERM_DIRTY;
 	return item;
 }
 
@@ -87,9 +88,9 @@ ALWAYS_INLINE uint64_t ss_touch(const struct pt_config *c, uint64_t raw, bool le
 	return raw | SS_A | (leaf && write ? SS_D : 0);
 }
 
-static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_observed_load(w, raw, "second stage");
+	return pt_observed_load(w, s, raw, "second stage");
 }
 
 static const struct pt_format ss_format = {

@@ -37,7 +37,7 @@ static_assert(FS_P + FS_RW + FS_US + FS_PWT + FS_PCD + FS_A + FS_D + FS_PS + FS_
 
 ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
 {
-	uint64_t rsvd = FS_ADDR & ~(BIT(c->out_bits) - 1);
+	uint64_t rsvd = 0;
 
 	if (!(c->flags & (PT_X86_NXE | PT_X86_XD_IGN)))
 		rsvd |= FS_XD;
@@ -73,29 +73,30 @@ ALWAYS_INLINE unsigned permits(const struct pt_config *c, uint64_t raw)
 	return (raw & FS_US ? user : 0) | supervisor << 3;
 }
 
-ALWAYS_INLINE struct pt_item fs_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item fs_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY };
 	bool page = is_page(c, raw, level);
 
 	if (!(raw & FS_P))
 		return item;
-	if (raw & reserved_bits(c, level, page)) {
+	item.addr = raw & FS_ADDR;
+	if ((raw & reserved_bits(c, level, page)) || (item.addr & beyond)) {
 		item.kind = PT_RESERVED;
 		return item;
 	}
-	item.perm = (uint8_t)(permits(c, raw) | PERM_DIRTY);
-	item.addr = raw & FS_ADDR & (BIT(c->out_bits) - 1);
+	item.perm = (permits(c, raw) | PERM_DIRTY);
 	if (!page) {
 		item.kind = PT_TABLE;
-		item.next = (uint8_t)(level - 1);
+		item.next = (level - 1);
 		return item;
 	}
 	item.kind = PT_LEAF;
-	item.lg2 = (uint8_t)(12 + 9 * level);
+	item.lg2 = (12 + 9 * level);
 	item.addr &= ~bits_low(item.lg2);
 	if (!(raw & FS_D) && !(c->flags & PT_X86_STILL_D))
-		item.perm &= (uint8_t)~PERM_DIRTY;
+		item.perm &= ~(unsigned)PERM_DIRTY;
 	return item;
 }
 
@@ -117,58 +118,60 @@ ALWAYS_INLINE uint64_t fs_touch(const struct pt_config *c, uint64_t raw, bool le
 	return raw | (set & ~still) | (c->flags & PT_X86_EAFE ? FS_EA : 0);
 }
 
-static enum pt_end observed_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_observed_load(w, raw, "first stage");
+	return pt_observed_load(w, s, raw, "first stage");
 }
 
-static enum pt_end nested_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_nested_load(w, raw, pt_vtd_ss_walk);
+	return pt_nested_load(w, s, raw, pt_vtd_ss_walk);
 }
 
-static enum pt_end nested_peek(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_peek(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_nested_load(w, raw, pt_vtd_ss_peek);
+	return pt_nested_load(w, s, raw, pt_vtd_ss_peek);
 }
 
-static enum pt_end nested_observe(struct pt_walk *w, uint64_t *raw)
+static enum pt_end nested_observe(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = pt_nested_load(w, raw, pt_vtd_ss_observe);
+	enum pt_end end = pt_nested_load(w, s, raw, pt_vtd_ss_observe);
 
-	w->observer->saw(w->observer->opaque, "first stage", w->level, w->at, raw, end == PT_OK);
+	w->observer->saw(w->observer->opaque, "first stage", s->level, s->at, raw, end == PT_OK);
 	return end;
 }
 
 /* Accessed and dirty of a nested first stage are writes, which the second stage must permit
  * (3.8.1). */
-static enum pt_end nested_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end nested_update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				 uint64_t desired)
 {
-	return pt_nested_update(w, raw, desired, pt_vtd_ss_walk);
+	return pt_nested_update(w, s, raw, desired, pt_vtd_ss_walk);
 }
 
 /* The same on AMD-Vi host tables. */
-static enum pt_end hosted_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end hosted_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_nested_load(w, raw, pt_amd_v1_walk);
+	return pt_nested_load(w, s, raw, pt_amd_v1_walk);
 }
 
-static enum pt_end hosted_peek(struct pt_walk *w, uint64_t *raw)
+static enum pt_end hosted_peek(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	return pt_nested_load(w, raw, pt_amd_v1_peek);
+	return pt_nested_load(w, s, raw, pt_amd_v1_peek);
 }
 
-static enum pt_end hosted_observe(struct pt_walk *w, uint64_t *raw)
+static enum pt_end hosted_observe(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	enum pt_end end = pt_nested_load(w, raw, pt_amd_v1_observe);
+	enum pt_end end = pt_nested_load(w, s, raw, pt_amd_v1_observe);
 
-	w->observer->saw(w->observer->opaque, "guest table", w->level, w->at, raw, end == PT_OK);
+	w->observer->saw(w->observer->opaque, "guest table", s->level, s->at, raw, end == PT_OK);
 	return end;
 }
 
-static enum pt_end hosted_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end hosted_update(struct pt_walk *w, struct pt_step *s, uint64_t raw,
+				 uint64_t desired)
 {
-	return pt_nested_update(w, raw, desired, pt_amd_v1_walk);
+	return pt_nested_update(w, s, raw, desired, pt_amd_v1_walk);
 }
 
 static const struct pt_format fs_format = { .decode = fs_decode,

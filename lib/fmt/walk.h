@@ -27,18 +27,20 @@ enum pt_kind { PT_EMPTY, PT_TABLE, PT_LEAF, PT_RESERVED, PT_UNACCESSED };
 /* One entry, decoded. */
 struct pt_item {
 	uint64_t addr; /* of the next table, or of the page */
-	uint8_t kind;  /* enum pt_kind */
-	uint8_t next;  /* PT_TABLE: its level, below this one */
-	uint8_t lg2;   /* PT_LEAF: size of the page */
-	uint8_t perm;  /* PERM_*; PERM_DIRTY on every entry except a leaf that is not dirty yet */
+	unsigned kind; /* enum pt_kind */
+	unsigned next; /* PT_TABLE: its level, below this one */
+	unsigned lg2;  /* PT_LEAF: size of the page */
+	unsigned perm; /* PERM_*; PERM_DIRTY on every entry except a leaf that is not dirty yet */
 	bool global;   /* PT_LEAF: the page is the same for all of a group */
 	/* PT_LEAF: the page has several entries, alike but for accessed and dirty, which each of them records for
 	 * itself: what one of them maps, and no more is cached of it. 0: it is one entry, or nothing is recorded. */
-	uint8_t own_lg2;
+	unsigned own_lg2;
 };
 
 struct pt_format {
-	struct pt_item (*decode)(const struct pt_config *config, uint64_t raw, unsigned level);
+	/* @beyond: the bits of an address that are above config->out_bits */
+	struct pt_item (*decode)(const struct pt_config *config, uint64_t beyond, uint64_t raw,
+				 unsigned level);
 	/* The entry with accessed, and for a write to a page dirty, set; raw itself if nothing
 	 * changes. */
 	uint64_t (*touch)(const struct pt_config *config, uint64_t raw, bool leaf, bool write);
@@ -80,6 +82,7 @@ enum pt_end {
 	PT_STAGE2_TOUCH, /* nested: stage 2 does not let accessed or dirty be recorded, ditto */
 	PT_STAGE2_RESULT, /* nested: the address that stage 1 gave failed in stage 2, ditto */
 	PT_CHANGED,	  /* internal: an entry changed under our hands, decode it again */
+	PT_GOES_ON,	  /* internal: in the next table */
 };
 
 /* One walk: what is asked, and what came of it. */
@@ -110,12 +113,20 @@ struct pt_walk {
 	uint8_t at_lg2; /* nested: size of the page of stage 2 around at; 0: there is no stage 2 */
 };
 
+/* Where a walk is: at an entry of a table. */
+struct pt_step {
+	uint64_t table;
+	uint64_t entry; /* its address */
+	uint64_t at;	/* the same in guest-physical memory: after stage 2, if nested */
+	unsigned level;
+	unsigned perm; /* what the entries above permit */
+};
+
 struct pt_memory {
-	/* Reads the entry at w->entry. PT_OK or why not. */
-	enum pt_end (*load)(struct pt_walk *w, uint64_t *raw);
-	/* Replaces the entry at w->entry. PT_OK, PT_CHANGED, or why not. NULL: the walk leaves no
-	 * trace. */
-	enum pt_end (*update)(struct pt_walk *w, uint64_t raw, uint64_t desired);
+	/* Reads the entry at s->entry, and says where that is: s->at. PT_OK or why not. */
+	enum pt_end (*load)(struct pt_walk *w, struct pt_step *s, uint64_t *raw);
+	/* Replaces that entry. PT_OK, PT_CHANGED, or why not. NULL: the walk leaves no trace. */
+	enum pt_end (*update)(struct pt_walk *w, struct pt_step *s, uint64_t raw, uint64_t desired);
 };
 
 /* An entry that keeps changing while we record accessed or dirty in it is given up after so many
@@ -132,11 +143,15 @@ struct pt_observer {
 
 /* The page is found: is the access permitted, and has it left its trace? */
 ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct pt_memory *memory,
-				    struct pt_walk *w, struct pt_item item, uint64_t raw,
-				    unsigned perm)
+				    struct pt_walk *w, struct pt_step *s, struct pt_item item,
+				    uint64_t raw)
 {
-	w->found.size_lg2 = item.lg2;
-	w->found.leaf_lg2 = item.lg2;
+	unsigned perm = s->perm & item.perm;
+
+	w->table = s->table;
+	w->table_perm = (uint8_t)s->perm;
+	w->found.size_lg2 = (uint8_t)item.lg2;
+	w->found.leaf_lg2 = (uint8_t)item.lg2;
 	w->found.global = item.global;
 	w->found.iova = w->iova & ~bits_low(item.lg2);
 	w->found.gpa = item.addr;
@@ -153,7 +168,7 @@ ALWAYS_INLINE enum pt_end pt_arrive(const struct pt_format *format, const struct
 	uint64_t desired = format->touch(w->config, raw, true, dirty);
 
 	if (desired != raw) {
-		enum pt_end end = memory->update(w, raw, desired);
+		enum pt_end end = memory->update(w, s, raw, desired);
 
 		if (end != PT_OK)
 			return end;
@@ -191,6 +206,59 @@ ALWAYS_INLINE bool pt_denies(const struct pt_format *format, struct pt_walk *w, 
 	return true;
 }
 
+/* The entry of a table that the address leads to, which is not the top one. */
+ALWAYS_INLINE uint64_t pt_next_entry(const struct pt_config *c, uint64_t table, uint64_t iova,
+				     unsigned level)
+{
+	return table + ((iova >> pt_shift(c, level) & bits_low(c->index_lg2)) << c->entry_lg2);
+}
+
+/* The entry leads to another table: there, unless it cannot be left a trace in. */
+ALWAYS_INLINE enum pt_end pt_descend(const struct pt_format *format, const struct pt_memory *memory,
+				     const struct pt_config *c, struct pt_walk *w,
+				     struct pt_step *s, struct pt_item item, uint64_t raw)
+{
+	uint64_t desired = raw;
+
+	if (item.next >= s->level ||
+	    (format->skips && pt_skips_bits(c, w->iova, s->level, item.next)))
+		return PT_BAD_LEVEL;
+	if (memory->update && format->touch)
+		desired = format->touch(c, raw, false, false);
+	if (desired != raw) {
+		enum pt_end end = memory->update(w, s, raw, desired);
+
+		if (end != PT_OK)
+			return end;
+	}
+	s->perm &= item.perm;
+	s->table = item.addr;
+	s->level = item.next;
+	s->entry = pt_next_entry(c, s->table, w->iova, s->level);
+	return PT_GOES_ON;
+}
+
+/* One entry. */
+ALWAYS_INLINE enum pt_end pt_look(const struct pt_format *format, const struct pt_memory *memory,
+				  const struct pt_config *c, uint64_t beyond, struct pt_walk *w,
+				  struct pt_step *s)
+{
+	uint64_t raw;
+	struct pt_item item;
+	enum pt_end end = memory->load(w, s, &raw);
+
+	if (end != PT_OK)
+		return end;
+	item = format->decode(c, beyond, raw, s->level);
+	if (pt_denies(format, w, item, s->perm))
+		return PT_DENIED;
+	if (item.kind == PT_TABLE)
+		return pt_descend(format, memory, c, w, s, item, raw);
+	if (item.kind == PT_LEAF)
+		return pt_arrive(format, memory, w, s, item, raw);
+	return pt_refusal(item.kind);
+}
+
 /*
  * Translates w->iova. The caller has checked that it is within in_bits. At most top + 1 + PT_TRIES
  * loads: levels fall, and an entry is read again only if it changed while it was being updated.
@@ -200,62 +268,28 @@ ALWAYS_INLINE bool pt_denies(const struct pt_format *format, struct pt_walk *w, 
 ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
 				  struct pt_walk *w)
 {
-	struct pt_config config = *w->config; /* in registers: stores to w cannot change it */
-	const struct pt_config *c = &config;
-	uint64_t table = c->root;
-	unsigned level = c->top;
-	unsigned perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny;
+	struct pt_config config = *w->config;	      /* in registers, as is all of s: */
+	uint64_t beyond = ~bits_low(config.out_bits); /* stores to w cannot change it */
+	struct pt_step s = { .table = config.root,
+			     .level = config.top,
+			     .perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny };
 	unsigned tries = 0;
+	enum pt_end end;
 
 	pt_fix_geometry(format, &config);
 	if (w->start) {
-		table = w->start->table;
-		level = 0;
-		perm = w->start->perm;
+		s.table = w->start->table;
+		s.level = 0;
+		s.perm = w->start->perm;
 	}
-
-	for (;;) {
-		uint64_t raw;
-		struct pt_item item;
-		enum pt_end end;
-
-		w->level = (uint8_t)level;
-		w->entry = pt_entry_address(c, table, w->iova, level);
-		end = memory->load(w, &raw);
-		if (end != PT_OK)
-			return end;
-		item = format->decode(c, raw, level);
-		if (pt_denies(format, w, item, perm))
-			return PT_DENIED;
-		if (item.kind == PT_LEAF) {
-			w->table = table;
-			w->table_perm = (uint8_t)perm;
-			end = pt_arrive(format, memory, w, item, raw, perm & item.perm);
-			if (end != PT_CHANGED)
-				return end;
-		} else if (item.kind == PT_TABLE) {
-			uint64_t desired = raw;
-
-			if (item.next >= level ||
-			    (format->skips && pt_skips_bits(c, w->iova, level, item.next)))
-				return PT_BAD_LEVEL;
-			if (memory->update && format->touch)
-				desired = format->touch(c, raw, false, false);
-			end = desired == raw ? PT_OK : memory->update(w, raw, desired);
-			if (end == PT_OK) {
-				perm &= item.perm;
-				table = item.addr;
-				level = item.next;
-				continue;
-			}
-			if (end != PT_CHANGED)
-				return end;
-		} else {
-			return pt_refusal(item.kind);
-		}
-		if (++tries > PT_TRIES)
-			return PT_TOUCH_FAILED;
-	}
+	s.entry = pt_entry_address(&config, s.table, w->iova, s.level);
+	do
+		end = pt_look(format, memory, &config, beyond, w, &s);
+	while (end == PT_GOES_ON || (end == PT_CHANGED && tries++ < PT_TRIES));
+	w->level = (uint8_t)s.level;
+	w->entry = s.entry;
+	w->at = s.at;
+	return end == PT_CHANGED ? PT_TOUCH_FAILED : end;
 }
 
 /* One step of a visit: a page, or a hole of some size. */
@@ -280,6 +314,7 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 					 const struct pt_memory *memory, struct pt_visit *v)
 {
 	const struct pt_config *c = v->walk.config;
+	uint64_t beyond = ~bits_low(c->out_bits);
 	uint64_t table[PT_LEVELS];
 	uint8_t perm[PT_LEVELS];
 	unsigned level = c->top;
@@ -288,6 +323,7 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 	table[level] = c->root;
 	perm[level] = (uint8_t)((PERM_ALL | PERM_DIRTY) & ~(unsigned)v->walk.deny);
 	for (;;) {
+		struct pt_step step = { .table = table[level], .level = level };
 		struct pt_item item = { .kind = PT_EMPTY };
 		unsigned size_lg2 = pt_shift(c, level);
 		uint64_t raw;
@@ -296,24 +332,23 @@ ALWAYS_INLINE enum pt_visit_end pt_visit(const struct pt_format *format,
 			v->budget--;
 		else if (moved)
 			return PT_VISIT_BUDGET;
-		v->walk.level = (uint8_t)level;
 		v->walk.iova = v->next;
-		v->walk.entry = pt_entry_address(c, table[level], v->next, level);
-		if (memory->load(&v->walk, &raw) == PT_OK)
-			item = format->decode(c, raw, level);
+		step.entry = pt_entry_address(c, table[level], v->next, level);
+		if (memory->load(&v->walk, &step, &raw) == PT_OK)
+			item = format->decode(c, beyond, raw, level);
 		if (item.kind == PT_TABLE && item.next < level &&
 		    !(format->skips && pt_skips_bits(c, v->next, level, item.next))) {
 			table[item.next] = item.addr;
-			perm[item.next] = perm[level] & item.perm;
+			perm[item.next] = (uint8_t)(perm[level] & item.perm);
 			level = item.next;
 			continue;
 		}
 		if (item.kind == PT_LEAF) {
 			struct translation t = { .iova = v->next & ~bits_low(item.lg2),
 						 .gpa = item.addr,
-						 .size_lg2 = item.lg2,
-						 .perm = perm[level] & item.perm,
-						 .leaf_lg2 = item.lg2,
+						 .size_lg2 = (uint8_t)item.lg2,
+						 .perm = (uint8_t)(perm[level] & item.perm),
+						 .leaf_lg2 = (uint8_t)item.lg2,
 						 .global = item.global };
 
 			if (item.own_lg2)

@@ -167,7 +167,8 @@ static int take_config(struct viommu_its_config *config, const struct viommu_its
 		config->devices = 4096;
 	if (!config->events)
 		config->events = 262144;
-	if (!config->lpis || config->lpis->engine != &lpis_engine || config->lpis->vm != vm)
+	if (!config->lpis || !engine_is(config->lpis->engine, &lpis_engine) ||
+	    config->lpis->vm != vm)
 		return refuse(config, VIOMMU_EINVAL, "lpis: not from viommu_lpis_new() of this VM");
 	if (lpis_of(config->lpis)->flags & VIOMMU_LPIS_DIRECT)
 		return refuse(config, VIOMMU_EINVAL,
@@ -256,7 +257,7 @@ int viommu_its_get_config(const struct viommu *u, struct viommu_its_config *conf
 {
 	const struct its *its = (const struct its *)u; /* unit is the first member */
 
-	if (!u || u->engine != &its_engine)
+	if (!u || !engine_is(u->engine, &its_engine))
 		return VIOMMU_EINVAL;
 	return abi_give(config, &its->config, sizeof(its->config));
 }

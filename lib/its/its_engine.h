@@ -228,8 +228,8 @@ int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 		  uint32_t flags, struct viommu_msi *msi);
 int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		    struct explanation *e, struct viommu_msi *msi);
-bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		      uint32_t flags, struct viommu_msi *msi);
+int its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		     uint32_t flags, struct viommu_msi *msi);
 
 /* ---- its_state.c ---- */
 void its_save(struct viommu *u, struct state_writer *state);

@@ -127,7 +127,7 @@ int viommu_its_save_tables(struct viommu *u)
 {
 	int result;
 
-	if (!u || u->engine != &its_engine)
+	if (!u || !engine_is(u->engine, &its_engine))
 		return VIOMMU_EINVAL;
 	if (its_of(u)->lpis->flags & VIOMMU_LPIS_NO_GUEST_WRITES)
 		return VIOMMU_ENOTSUP;
@@ -305,7 +305,7 @@ int viommu_its_restore_tables(struct viommu *u)
 {
 	int result;
 
-	if (!u || u->engine != &its_engine)
+	if (!u || !engine_is(u->engine, &its_engine))
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;

@@ -275,7 +275,7 @@ int viommu_its_set_register(struct viommu *u, uint64_t offset, uint64_t value)
 {
 	int result;
 
-	if (!u || u->engine != &its_engine)
+	if (!u || !engine_is(u->engine, &its_engine))
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;

@@ -4,6 +4,7 @@
 
 #include "explain.h"
 #include "its_engine.h"
+#include "msi.h"
 
 /* A device was unmapped and its events given to another while we looked: so often in a row only if
  * the guest does nothing else, and at that moment it was not mapped. */
@@ -157,16 +158,27 @@ int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 	return its_remap_msi(u, source, address, data, VIOMMU_MSI_RESOLVE, msi);
 }
 
-bool its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		      uint32_t flags, struct viommu_msi *msi)
+static __attribute__((noinline)) int resolve_now(struct viommu *u, uint32_t source,
+						 uint64_t address, uint32_t data, uint32_t flags,
+						 struct viommu_msi *msi)
 {
 	const struct its *its = its_of(u);
 	struct found found;
 
-	/* What delivers is waited for: it needs a section. */
-	if (!(flags & VIOMMU_MSI_RESOLVE) || address != its->translater || !is_on(its))
-		return false;
+	if (address != its->translater || !is_on(its))
+		return msi_from_tables(u, source, address, data, flags, msi);
 	found = find(its, source, data);
 	*msi = (struct viommu_msi){ .index = data };
-	return !found.reason && !resolve(its, found.event, msi);
+	if (LIKELY(!found.reason) && LIKELY(!resolve(its, found.event, msi)))
+		return VIOMMU_OK;
+	return msi_from_tables(u, source, address, data, flags, msi);
+}
+
+int its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		     uint32_t flags, struct viommu_msi *msi)
+{
+	/* What delivers is waited for: it needs a section. */
+	if (!(flags & VIOMMU_MSI_RESOLVE))
+		return msi_from_tables(u, source, address, data, flags, msi);
+	return resolve_now(u, source, address, data, flags, msi);
 }

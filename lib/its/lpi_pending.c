@@ -262,7 +262,7 @@ bool lpi_reread(struct viommu *payer, struct lpis *l, uint32_t cpu, bool all, ui
 
 static int check(struct viommu *u, uint32_t cpu, uint32_t intid)
 {
-	if (!u || u->engine != &lpis_engine || cpu >= lpis_of(u)->cpus ||
+	if (!u || !engine_is(u->engine, &lpis_engine) || cpu >= lpis_of(u)->cpus ||
 	    !lpi_exists(lpis_of(u), intid))
 		return VIOMMU_EINVAL;
 	return VIOMMU_OK;

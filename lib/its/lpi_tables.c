@@ -48,7 +48,7 @@ int viommu_lpis_save_pending(struct viommu *u)
 	struct lpis *l;
 	bool ok = true;
 
-	if (!u || u->engine != &lpis_engine)
+	if (!u || !engine_is(u->engine, &lpis_engine))
 		return VIOMMU_EINVAL;
 	l = lpis_of(u);
 	if (l->flags & VIOMMU_LPIS_NO_GUEST_WRITES)

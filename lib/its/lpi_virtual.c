@@ -370,7 +370,7 @@ void vpe_set_doorbell(struct lpis *l, uint32_t vpe, uint32_t doorbell)
 
 static int check(struct viommu *u, uint32_t vpe, uint32_t intid, struct vpe **v)
 {
-	if (!u || u->engine != &lpis_engine)
+	if (!u || !engine_is(u->engine, &lpis_engine))
 		return VIOMMU_EINVAL;
 	if (!lpis_of(u)->vpes)
 		return VIOMMU_ENOTSUP;

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 struct mem_map;
+struct recorder;
 
 /* One who translates in a VM (unit.h), and the functions through which it is told. */
 struct vm_user;
@@ -41,6 +42,8 @@ struct viommu_vm {
 	struct vm_user *users;
 	pthread_cond_t moved;	 /* with lock: an IOMMU has work; of viommu_vm_wait() */
 	_Atomic uint32_t waiter; /* somebody is in it */
+	/* record.h; NULL: nobody records. It comes and goes while nothing else runs on the VM. */
+	struct recorder *recorder;
 };
 
 /* Zero-filled memory from the VM's allocator; NULL if it says no. @align: a power of two, at most

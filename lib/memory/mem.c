@@ -9,6 +9,7 @@
 #include "mem.h"
 #include "mem_map.h"
 #include "range.h"
+#include "record_tape.h"
 #include "seqlock.h"
 
 /* A gap is what lies between the ends of the regions around it. */
@@ -144,6 +145,24 @@ bool mem_load64(struct viommu_vm *vm, uint64_t gpa, uint64_t *word)
 	return mem_load64_near(vm, &place, gpa, word);
 }
 
+/* ---- recording: mem.h must not find the place again, so that every load comes here ---- */
+
+static __attribute__((noinline, cold)) bool record_load(struct viommu_vm *vm,
+							struct mem_place *place, uint64_t gpa,
+							const void *raw, uint32_t bytes)
+{
+	*place = (struct mem_place)MEM_NOWHERE;
+	record_access(vm, raw ? RECORD_READ : RECORD_UNREADABLE, gpa, raw, bytes);
+	return raw != NULL;
+}
+
+static __attribute__((noinline, cold)) bool record_store(struct viommu_vm *vm, uint64_t gpa,
+							 const void *raw, uint32_t bytes)
+{
+	record_access(vm, raw ? RECORD_WRITTEN : RECORD_UNWRITABLE, gpa, raw, bytes);
+	return raw != NULL;
+}
+
 bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word)
 {
 	const uint64_t *host;
@@ -154,8 +173,10 @@ bool mem_load64_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa,
 	if (LIKELY(host && place->last - gpa >= sizeof(*host) - 1))
 		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
 	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
-		return false;
+		return is_recorded(vm) && record_load(vm, place, gpa, NULL, sizeof(raw));
 	*word = le64toh(raw);
+	if (is_recorded(vm))
+		record_load(vm, place, gpa, &raw, sizeof(raw));
 	return true;
 }
 
@@ -172,8 +193,10 @@ bool mem_load32(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uin
 	if (LIKELY(host && place->last - gpa >= sizeof(*host) - 1))
 		raw = __atomic_load_n(host, __ATOMIC_RELAXED);
 	else if (!outside_read(vm, gpa, &raw, sizeof(raw)))
-		return false;
+		return is_recorded(vm) && record_load(vm, place, gpa, NULL, sizeof(raw));
 	*word = le32toh(raw);
+	if (is_recorded(vm))
+		record_load(vm, place, gpa, &raw, sizeof(raw));
 	return true;
 }
 
@@ -187,7 +210,8 @@ bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, u
 	if (place->last - gpa >= words * sizeof(*host) - 1)
 		host = mem_host(place, gpa, false);
 	if (UNLIKELY(!host) && !outside_read(vm, gpa, word, words * (uint32_t)sizeof(*word)))
-		return false;
+		return is_recorded(vm) &&
+		       record_load(vm, place, gpa, NULL, words * (uint32_t)sizeof(*word));
 	if (host && ((uintptr_t)host & 15) == 0 && words % 2 == 0) {
 		for (unsigned i = 0; i < words; i += 2)
 			mem_load_pair(&host[i], &word[i]);
@@ -195,6 +219,8 @@ bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, u
 		for (unsigned i = 0; host && i < words; i++)
 			word[i] = __atomic_load_n(&host[i], __ATOMIC_ACQUIRE);
 	}
+	if (is_recorded(vm))
+		record_load(vm, place, gpa, word, words * (uint32_t)sizeof(*word));
 	for (unsigned i = 0; i < words; i++)
 		word[i] = le64toh(word[i]);
 	return true;
@@ -202,8 +228,12 @@ bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, u
 
 bool mem_load(struct viommu_vm *vm, uint64_t gpa, uint64_t *word, unsigned words)
 {
-	struct mem_place place = MEM_NOWHERE;
+	struct mem_place place;
 
+	if (is_recorded(vm))
+		place = (struct mem_place)MEM_NOWHERE;
+	else
+		mem_find(vm, gpa, &place);
 	return mem_load_near(vm, &place, gpa, word, words);
 }
 
@@ -213,10 +243,14 @@ bool mem_store32(struct viommu_vm *vm, uint64_t gpa, uint32_t word)
 	uint32_t *host = host_of(vm, gpa, sizeof(*host), &region);
 	uint32_t raw = htole32(word);
 
-	if (!host)
-		return outside_write(vm, gpa, &raw, sizeof(raw));
-	__atomic_store_n(host, raw, __ATOMIC_RELEASE);
-	tell_dirty(vm, region, gpa, sizeof(raw));
+	if (host)
+		__atomic_store_n(host, raw, __ATOMIC_RELEASE);
+	else if (!outside_write(vm, gpa, &raw, sizeof(raw)))
+		return is_recorded(vm) && record_store(vm, gpa, NULL, sizeof(raw));
+	if (is_recorded(vm))
+		record_store(vm, gpa, &raw, sizeof(raw));
+	if (host)
+		tell_dirty(vm, region, gpa, sizeof(raw));
 	return true;
 }
 
@@ -230,11 +264,15 @@ bool mem_store(struct viommu_vm *vm, uint64_t gpa, const uint64_t *word, unsigne
 		return false;
 	for (unsigned i = 0; i < words; i++)
 		raw[i] = htole64(word[i]);
-	if (!host)
-		return outside_write(vm, gpa, raw, words * (uint32_t)sizeof(raw[0]));
-	for (unsigned i = 0; i < words; i++)
+	if (!host && !outside_write(vm, gpa, raw, words * (uint32_t)sizeof(raw[0])))
+		return is_recorded(vm) &&
+		       record_store(vm, gpa, NULL, words * (uint32_t)sizeof(raw[0]));
+	for (unsigned i = 0; host && i < words; i++)
 		__atomic_store_n(&host[i], raw[i], __ATOMIC_RELEASE);
-	tell_dirty(vm, region, gpa, words * sizeof(raw[0]));
+	if (is_recorded(vm))
+		record_store(vm, gpa, raw, words * (uint32_t)sizeof(raw[0]));
+	if (host)
+		tell_dirty(vm, region, gpa, words * sizeof(raw[0]));
 	return true;
 }
 
@@ -305,8 +343,8 @@ static bool swap_word(void *host, uint64_t *expected, uint64_t desired, uint32_t
 	return swapped;
 }
 
-enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
-		       uint32_t bytes)
+static enum mem_swap swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
+			  uint32_t bytes)
 {
 	void *region;
 	void *host = host_of(vm, gpa, bytes, &region);
@@ -317,6 +355,29 @@ enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, u
 		return MEM_CHANGED;
 	tell_dirty(vm, region, gpa, bytes);
 	return MEM_SWAPPED;
+}
+
+static __attribute__((noinline, cold)) void record_swap(struct viommu_vm *vm, enum mem_swap swapped,
+							uint64_t gpa, uint64_t found,
+							uint64_t desired, uint32_t bytes)
+{
+	uint64_t raw = htole64(swapped == MEM_SWAPPED ? desired : found);
+
+	if (swapped == MEM_FAILED)
+		record_store(vm, gpa, NULL, bytes);
+	else
+		record_access(vm, swapped == MEM_SWAPPED ? RECORD_WRITTEN : RECORD_READ, gpa, &raw,
+			      bytes);
+}
+
+enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
+		       uint32_t bytes)
+{
+	enum mem_swap swapped = swap(vm, gpa, expected, desired, bytes);
+
+	if (is_recorded(vm))
+		record_swap(vm, swapped, gpa, *expected, desired, bytes);
+	return swapped;
 }
 
 /* A naturally aligned piece, as large as the callbacks take it. */

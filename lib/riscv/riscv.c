@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "recorder.h"
 #include "abi.h"
 #include "riscv_engine.h"
 
@@ -69,6 +70,22 @@ static void free_unit(struct viommu *u)
 	vm_dealloc(vm, v, sizeof(*v));
 }
 
+static void describe(struct viommu *u, struct record_text *text)
+{
+	const struct riscv *v = riscv_of(u);
+
+	record_header(text, "registers", u->register_bytes);
+	record_header(text, "capabilities", v->cap);
+	record_header(text, "ddtp", v->config.ddtp);
+	record_word(text, "vectors");
+	record_decimal(text, v->config.vectors);
+	record_newline(text);
+	record_header(text, "counters", v->config.counters);
+	record_header(text, "qosid_bits", v->config.qosid_bits);
+	u->record->sends = true;
+	u->record->wires = true;
+}
+
 static const struct engine riscv_engine = {
 	.name = "riscv",
 	.last_id = 0xffffff,
@@ -89,6 +106,7 @@ static const struct engine riscv_engine = {
 	.by_domain = true,
 	.ats_apart = true,
 	.reason_text = riscv_reason_text,
+	.describe = describe,
 };
 
 static int take_config(struct viommu_riscv_config *config, const struct viommu_riscv_config *given)
@@ -176,7 +194,7 @@ int viommu_riscv_get_config(const struct viommu *u, struct viommu_riscv_config *
 {
 	struct viommu_riscv_config mine;
 
-	if (!u || u->engine != &riscv_engine)
+	if (!u || !engine_is(u->engine, &riscv_engine))
 		return VIOMMU_EINVAL;
 	mine = ((const struct riscv *)u)->config; /* unit is the first member */
 	return abi_give(config, &mine, sizeof(*config));

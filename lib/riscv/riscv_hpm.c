@@ -87,7 +87,8 @@ void riscv_hpm_changed(struct riscv *v)
 		on |= (uint32_t)counts(v, n) << n;
 	}
 	if (!on != !atomic_exchange(&v->hpm.on, on)) {
-		atomic_store(&v->unit.counted, on != 0);
+		v->unit.counts = on != 0;
+		atomic_store(&v->unit.counted, on != 0 || v->unit.record);
 		unit_forget(&v->unit, false); /* hits ask for contexts again */
 	}
 }

@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "recorder.h"
 #include "abi.h"
 #include "smmuv3_engine.h"
 
@@ -48,6 +49,23 @@ static void free_unit(struct viommu *u)
 	vm_dealloc(vm, s, sizeof(*s));
 }
 
+static void describe(struct viommu *u, struct record_text *text)
+{
+	const struct viommu_smmuv3_config *c = &smmu_of(u)->config;
+	const uint32_t id[] = { c->idr[0], c->idr[1], c->idr[2], c->idr[3],
+				c->idr[4], c->idr[5], c->iidr,	 c->aidr };
+
+	record_header(text, "registers", u->register_bytes);
+	record_header(text, "gbpa", c->gbpa);
+	for (unsigned i = 0; i < ARRAY_COUNT(id); i++) { /* 6.3.1 and further: from 0 on */
+		record_word(text, "R");
+		record_hex(text, i * sizeof(id[0]));
+		record_decimal(text, sizeof(id[0]));
+		record_hex(text, id[i]);
+		record_newline(text);
+	}
+}
+
 static const struct engine smmu_engine = {
 	.name = "smmuv3",
 	.last_id = UINT32_MAX - 1, /* VIOMMU_NO_ID is none */
@@ -71,6 +89,7 @@ static const struct engine smmu_engine = {
 	.reason_text = smmu_reason_text,
 	.nest = smmu_nest,
 	.report = smmu_report,
+	.describe = describe,
 };
 
 static bool is_default(const struct viommu_smmuv3_config *config)
@@ -170,7 +189,7 @@ int viommu_smmuv3_get_config(const struct viommu *u, struct viommu_smmuv3_config
 {
 	const struct smmu *s = (const struct smmu *)u; /* unit is the first member */
 
-	if (!u || u->engine != &smmu_engine)
+	if (!u || !engine_is(u->engine, &smmu_engine))
 		return VIOMMU_EINVAL;
 	return abi_give(config, &s->config, sizeof(*config));
 }

@@ -222,7 +222,7 @@ int viommu_tce_get_windows(struct viommu *u, uint32_t number, struct viommu_tce_
 	const struct tce_window *w;
 	struct tce *t;
 
-	if (!u || u->engine != &tce_engine || !windows || !count)
+	if (!u || !engine_is(u->engine, &tce_engine) || !windows || !count)
 		return VIOMMU_EINVAL;
 	t = tce_of(u);
 	if (!unit_begin(u))
@@ -479,7 +479,7 @@ int viommu_tce_get_config(const struct viommu *u, struct viommu_tce_config *conf
 	const struct tce *t = (const struct tce *)u; /* unit is the first member */
 	struct viommu_tce_config now;
 
-	if (!u || u->engine != &tce_engine)
+	if (!u || !engine_is(u->engine, &tce_engine))
 		return VIOMMU_EINVAL;
 	now = t->config;
 	now.host = NULL; /* the caller's */

@@ -556,7 +556,7 @@ int tce_begin(struct viommu *u)
 {
 	struct tce *t;
 
-	if (!u || u->engine != &tce_engine)
+	if (!u || !engine_is(u->engine, &tce_engine))
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;

@@ -158,42 +158,39 @@ int viommu_restore(struct viommu *u, const void *buffer, uint64_t bytes)
 	return result;
 }
 
-static int remap_unknown(struct viommu *u, uint64_t address, uint32_t data, uint32_t flags,
-			 struct viommu_msi *msi)
+int msi_from_tables(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    uint32_t flags, struct viommu_msi *msi)
 {
 	struct epoch_section *section;
 	int result;
 
-	if ((flags & ~(VIOMMU_MSI_RESOLVE | VIOMMU_MSI_NO_SOURCE | VIOMMU_MSI_TRUSTED)) ||
-	    !(flags & VIOMMU_MSI_NO_SOURCE))
-		return VIOMMU_EINVAL;
-	if (engine_own_tables(u->engine))
-		return msi_refuse(0, msi);
-	memset(msi, 0, sizeof(*msi));
-	section = epoch_visit(&u->epoch);
-	result = msi_remap(u, 0, address, data, flags, msi);
-	if (epoch_visit_end(&u->epoch, section))
-		unit_work(u);
-	return result;
-}
-
-int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		     uint32_t flags, struct viommu_msi *msi)
-{
-	struct epoch_section *section;
-	int result;
-
-	if (!u || !msi)
-		return VIOMMU_EINVAL;
-	if (UNLIKELY(flags & ~VIOMMU_MSI_RESOLVE))
-		return remap_unknown(u, address, data, flags, msi);
-	if (u->engine->remap_cached &&
-	    u->engine->remap_cached(u, source, address, data, flags, msi))
-		return VIOMMU_OK;
 	memset(msi, 0, sizeof(*msi));
 	section = epoch_visit(&u->epoch);
 	result = msi_remap(u, source, address, data, flags, msi);
 	if (epoch_visit_end(&u->epoch, section))
 		unit_work(u);
 	return result;
+}
+
+static int remap_unknown(struct viommu *u, uint64_t address, uint32_t data, uint32_t flags,
+			 struct viommu_msi *msi)
+{
+	if ((flags & ~(VIOMMU_MSI_RESOLVE | VIOMMU_MSI_NO_SOURCE | VIOMMU_MSI_TRUSTED)) ||
+	    !(flags & VIOMMU_MSI_NO_SOURCE))
+		return VIOMMU_EINVAL;
+	if (engine_own_tables(u->engine))
+		return msi_refuse(0, msi);
+	return msi_from_tables(u, 0, address, data, flags, msi);
+}
+
+int viommu_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		     uint32_t flags, struct viommu_msi *msi)
+{
+	if (!u || !msi)
+		return VIOMMU_EINVAL;
+	if (UNLIKELY(flags & ~VIOMMU_MSI_RESOLVE))
+		return remap_unknown(u, address, data, flags, msi);
+	if (u->engine->remap_cached)
+		return u->engine->remap_cached(u, source, address, data, flags, msi);
+	return msi_from_tables(u, source, address, data, flags, msi);
 }

@@ -18,6 +18,10 @@ int msi_refuse(uint16_t reason, struct viommu_msi *msi);
 int msi_translate(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
 
+/* What engine.remap_cached does not know: in a section of its own. */
+int msi_from_tables(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		    uint32_t flags, struct viommu_msi *msi);
+
 /* What a message means, inside a section. */
 static inline int msi_remap(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 			    uint32_t flags, struct viommu_msi *msi)

@@ -99,8 +99,11 @@ static inline bool ring_fetch(struct viommu *u, struct ring_commands *c, struct 
 {
 	uint64_t address = ring_address(&c->ring, c->head);
 
-	return ring_has(&c->ring, address) &&
-	       mem_load_near(u->vm, place, address, c->word, c->ring.words);
+	if (!ring_has(&c->ring, address))
+		return false;
+	if (LIKELY(c->ring.words == 2)) /* no loop */
+		return mem_load_near(u->vm, place, address, c->word, 2);
+	return mem_load_near(u->vm, place, address, c->word, c->ring.words);
 }
 
 /* One command, and the head behind it. */

@@ -12,6 +12,7 @@
 #include "dirty_pages.h"
 #include "mem.h"
 #include "range.h"
+#include "record_tape.h"
 #include "probe.h"
 #include "unit.h"
 
@@ -297,7 +298,8 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 	struct mem_place *memory = w->place;
 	struct table_place found;
 
-	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0)
+	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0 ||
+	    is_recorded(u->vm))
 		return;
 	if (w->at_lg2 && w->at_lg2 < w->config->index_lg2 + w->config->entry_lg2)
 		return; /* the rest of it lies elsewhere */

@@ -35,6 +35,7 @@
 #include "walk.h"
 
 struct nested;
+struct unit_record;
 
 #define DEVICE_BUCKETS 256U
 
@@ -141,6 +142,8 @@ struct viommu {
 	/* Each request is asked of the engine, which asks the TLB by itself (unit_find()): contexts are kept where
 	 * hits do not look. The engine sets it, and then moves the generation. */
 	_Atomic bool counted;
+	bool counts;		    /* the engine wants it; otherwise only who records does */
+	struct unit_record *record; /* recorder.h; NULL: it is not recorded */
 	struct tlb tlb;
 	struct table_cache tables;
 	struct context_cache contexts;

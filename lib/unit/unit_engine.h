@@ -12,6 +12,7 @@
 #include "walk.h"
 
 struct explanation;
+struct record_text;
 struct state_reader;
 struct state_writer;
 
@@ -101,10 +102,10 @@ struct engine {
 	 * NULL: the message is delivered as it came. */
 	int (*store_message)(struct viommu *u, struct query *q, uint32_t data, bool resolve,
 			     struct viommu_msi *msi);
-	/* The same where no guest memory has to be touched, and so no section is needed. False: ask
-	 * remap_msi. May be NULL. */
-	bool (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-			     uint32_t flags, struct viommu_msi *msi);
+	/* All of viommu_remap_msi(): what needs no guest memory, and so no section, at once, and everything else
+	 * by msi_from_tables(). NULL: everything is. */
+	int (*remap_cached)(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+			    uint32_t flags, struct viommu_msi *msi);
 	/* Each requester has an interrupt table of its own, and indices are of that. */
 	bool own_tables;
 	void (*free)(struct viommu *u);
@@ -141,7 +142,16 @@ struct engine {
 	/* viommu_report_event() of a device that has an id; from any thread. May be NULL. */
 	int (*report)(struct viommu *u, struct viommu_device *device, const uint64_t *record,
 		      uint32_t words);
+	/* Headers of a tape, and lines that come before its state; sets what is particular in u->record (recorder.h).
+	 * NULL: it cannot be recorded. */
+	void (*describe)(struct viommu *u, struct record_text *text);
 };
+
+/* Whether an IOMMU's engine is this one; one that is recorded has a copy (recorder.h). */
+static inline bool engine_is(const struct engine *engine, const struct engine *which)
+{
+	return engine == which || engine->name == which->name;
+}
 
 /* Whether what a requester's interrupts come to depends on it, by itself. */
 static inline bool engine_own_tables(const struct engine *engine)

@@ -359,7 +359,7 @@ int viommu_virtio_get_config(const struct viommu *u, struct viommu_virtio_config
 	const struct virtio *v = (const struct virtio *)u; /* unit is the first member */
 	struct viommu_virtio_config now;
 
-	if (!u || u->engine != &virtio_engine)
+	if (!u || !engine_is(u->engine, &virtio_engine))
 		return VIOMMU_EINVAL;
 	now = v->config;
 	now.host = NULL; /* the caller's */

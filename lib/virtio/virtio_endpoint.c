@@ -118,7 +118,7 @@ int viommu_virtio_set_endpoint(struct viommu_device *device,
 	struct viommu_virtio_endpoint endpoint;
 	int result;
 
-	if (!device || device->iommu->engine != &virtio_engine)
+	if (!device || !engine_is(device->iommu->engine, &virtio_engine))
 		return VIOMMU_EINVAL;
 	result = take_endpoint(virtio_of(device->iommu), &endpoint, given);
 	if (!result)

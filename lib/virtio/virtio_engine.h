@@ -357,7 +357,7 @@ static inline void virtio_settle(struct virtio *v)
  */
 static inline int virtio_begin(struct viommu *u)
 {
-	if (!u || u->engine != &virtio_engine)
+	if (!u || !engine_is(u->engine, &virtio_engine))
 		return VIOMMU_EINVAL;
 	if (!unit_begin(u))
 		return VIOMMU_EBUSY;

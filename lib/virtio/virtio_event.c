@@ -47,7 +47,7 @@ int viommu_virtio_event(struct viommu *u, void *buffer, uint32_t capacity)
 	int result = VIOMMU_OK;
 	struct virtio *v;
 
-	if (!u || !buffer || u->engine != &virtio_engine)
+	if (!u || !buffer || !engine_is(u->engine, &virtio_engine))
 		return VIOMMU_EINVAL;
 	v = virtio_of(u);
 	pthread_mutex_lock(&v->event_lock);

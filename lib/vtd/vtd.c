@@ -3,6 +3,7 @@
 
 #include <stddef.h>
 
+#include "recorder.h"
 #include "abi.h"
 #include "nested.h"
 #include "vtd_engine.h"
@@ -84,6 +85,18 @@ static void free_unit(struct viommu *u)
 	vm_dealloc(vm, v, sizeof(*v));
 }
 
+static void describe(struct viommu *u, struct record_text *text)
+{
+	const struct vtd *v = vtd_of(u);
+
+	record_header(text, "cap", v->cap);
+	record_header(text, "ecap", v->ecap);
+	record_header(text, "version", v->version);
+	record_header(text, "haw", v->haw);
+	record_header(text, "registers", u->register_bytes);
+	u->record->sends = true;
+}
+
 static const struct engine vtd_engine = {
 	.name = "vtd",
 	.last_id = 0xffff, /* a requester id */
@@ -109,6 +122,7 @@ static const struct engine vtd_engine = {
 	.reason_text = vtd_reason_text,
 	.nest = vtd_nest,
 	.report = vtd_report,
+	.describe = describe,
 };
 
 /* Before there is a unit: the host is the caller's. */
@@ -165,6 +179,9 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	v->ecap = config.ecap;
 	v->version = config.version;
 	v->haw = config.haw;
+	v->beyond = ~bits_low(v->haw);
+	v->known_addresses = bits_low((unsigned)bits_get(v->cap, VTD_CAP_MGAW) + 1);
+	v->known_domains = (uint32_t)bits_low((unsigned)(4 + 2 * bits_get(v->cap, VTD_CAP_ND)));
 	v->frcd = (uint32_t)bits_get(v->cap, VTD_CAP_FRO) * 16;
 	v->frcds = (uint32_t)bits_get(v->cap, VTD_CAP_NFR) + 1;
 	v->iva = (uint32_t)bits_get(v->ecap, VTD_ECAP_IRO) * 16;
@@ -201,7 +218,7 @@ int viommu_vtd_get_config(const struct viommu *u, struct viommu_vtd_config *conf
 {
 	const struct vtd *v = (const struct vtd *)u; /* unit is the first member */
 
-	if (!u || u->engine != &vtd_engine)
+	if (!u || !engine_is(u->engine, &vtd_engine))
 		return VIOMMU_EINVAL;
 	return abi_give(
 		config,

@@ -71,14 +71,14 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t did, 
 	}
 }
 
-static struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
+ALWAYS_INLINE struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
 {
 	return (struct domain_match){ .group = did, .id = id, .kinds = kinds };
 }
 
 /* Drops what is cached of 1 << am pages at address, of the domains that match. */
-static void flush_pages(struct vtd *v, const struct domain_match *which, uint64_t address,
-			unsigned am, bool leaf)
+ALWAYS_INLINE void flush_pages(struct vtd *v, const struct domain_match *which, uint64_t address,
+			       unsigned am, bool leaf)
 {
 	uint32_t pasid = which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id;
 	uint64_t mask = bits_low(12 + am);

@@ -58,23 +58,25 @@ static __attribute__((noinline, cold)) void show_cached(const struct vtd *v,
 
 static int refuse(struct vtd *v, const struct request *r, unsigned reason, struct viommu_msi *msi)
 {
-	msi->reason = (uint16_t)reason;
-	msi->index = r->index;
+	*msi = (struct viommu_msi){ .reason = (uint16_t)reason, .index = r->index };
 	if (!r->resolve)
 		vtd_fault_interrupt(v, r->source, r->index == UINT32_MAX ? 0 : r->index, reason,
 				    r->fpd);
 	return VIOMMU_FAULT;
 }
 
-/* The address and data that KVM and 32-bit APICs understand: destination 31:8 in address 63:40. */
-static void encode(struct viommu_msi *msi)
+/* The address and data that KVM and 32-bit APICs understand: destination 31:8 in address 63:40. @how: RH, DM, DLM and
+ * TM as a table entry has them */
+static inline void encode(struct viommu_msi *msi, uint64_t how)
 {
+	static_assert(VTD_IRTE_RH == BIT(3) && VTD_IRTE_DM == BIT(2), "as in the address");
+	static_assert(VTD_IRTE_DLM == BITS(7, 5) && VTD_IRTE_TM == BIT(4), "");
 	msi->address = VTD_MSI_FEE | (uint64_t)(msi->destination & 0xff) << 12 |
 		       (uint64_t)(msi->destination & ~0xffU) << 32 |
-		       (uint64_t)msi->redirection_hint << 3 | (uint64_t)msi->logical << 2;
+		       (how & (VTD_IRTE_RH | VTD_IRTE_DM));
 	/* level assert, bit 14, is set for both triggers: a message never says deassert */
-	msi->data = msi->vector | (uint32_t)msi->delivery_mode << 8 | UINT32_C(1) << 14 |
-		    (uint32_t)msi->level << 15;
+	msi->data = msi->vector | (uint32_t)(how & VTD_IRTE_DLM) << 3 | UINT32_C(1) << 14 |
+		    (uint32_t)(how & VTD_IRTE_TM) << 11;
 }
 
 static int unremapped(const struct vtd *v, const struct request *r, struct viommu_msi *msi)
@@ -84,7 +86,7 @@ static int unremapped(const struct vtd *v, const struct request *r, struct viomm
 }
 
 /* 5.1.2: index of a remappable message; 0x20 and 0x21. 0: r->index is set. */
-static unsigned find_index(struct request *r)
+ALWAYS_INLINE unsigned find_index(struct request *r)
 {
 	uint32_t handle = (uint32_t)(bits_get(r->address, VTD_MSI_HANDLE_LO) |
 				     bits_get(r->address, VTD_MSI_HANDLE_HI) << 15);
@@ -103,7 +105,7 @@ static unsigned find_index(struct request *r)
 }
 
 /* 9.10: source validation; the bus range is [SID 15:8, SID 7:0]. */
-static bool source_valid(const struct request *r, uint64_t high)
+ALWAYS_INLINE bool source_valid(const struct request *r, uint64_t high)
 {
 	static const uint16_t masks[] = { 0xffff, 0xfffb, 0xfff9, 0xfff8 };
 	uint32_t sid = (uint32_t)bits_get(high, VTD_IRTE_SID);
@@ -145,7 +147,7 @@ static bool entry_reserved(const struct vtd *v, const struct request *r, const u
 	return (raw[0] & low) || (raw[1] & high);
 }
 
-static int remapped(const struct request *r, const uint64_t raw[2], struct viommu_msi *msi)
+static void decode(const struct request *r, const uint64_t raw[2], struct viommu_msi *msi)
 {
 	bool extended = r->irta & VTD_IRTA_EIME;
 
@@ -159,8 +161,7 @@ static int remapped(const struct request *r, const uint64_t raw[2], struct viomm
 		.redirection_hint = (raw[0] & VTD_IRTE_RH) != 0,
 		.index = r->index,
 	};
-	encode(msi);
-	return VIOMMU_OK;
+	encode(msi, raw[0]);
 }
 
 /* ---- posting (5.2) ---- */
@@ -250,7 +251,7 @@ static int posted(struct vtd *v, const struct request *r, const uint64_t raw[2],
 		.flags = VIOMMU_MSI_POSTED | (notify ? VIOMMU_MSI_NOTIFY : 0),
 		.index = r->index,
 	};
-	encode(msi);
+	encode(msi, 0);
 	return VIOMMU_OK;
 }
 
@@ -263,8 +264,10 @@ static unsigned check_entry(const struct vtd *v, const struct request *r, const 
 	return entry_reserved(v, r, raw) ? VTD_FR_IR_RSVD : 0;
 }
 
-/* The table entry, present and well formed, from the cache or from memory. 0, or the fault. */
-static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
+/* The table entry, present and well formed, from the cache or from memory, and its message, unless that is posted.
+ * 0, or the fault. */
+static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2],
+			   struct viommu_msi *msi)
 {
 	uint64_t entry = (r->irta & VTD_IRTA_IRTA) + (uint64_t)r->index * 16;
 	uint64_t seen = vtd_irte_cache_begin(&v->irtes);
@@ -278,7 +281,7 @@ static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
 		 atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta;
 	if (!cached && (vtd_above_haw(v, r->irta & VTD_IRTA_IRTA) || vtd_above_haw(v, entry)))
 		return VTD_FR_IR_INDEX;
-	if (!cached && !mem_load(v->unit.vm, entry, raw, 2)) {
+	if (!cached && !mem_load_soon(v->unit.vm, entry, raw, 2)) {
 		show(r, "interrupt remapping entry", entry, raw, 0);
 		return VTD_FR_IR_FETCH;
 	}
@@ -287,9 +290,11 @@ static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2])
 		show_cached(v, r, raw);
 	r->fpd = raw[0] & VTD_IRTE_FPD;
 	reason = check_entry(v, r, raw);
+	if (!reason && !(raw[0] & VTD_IRTE_IM))
+		decode(r, raw, msi);
 	if (!cached && !r->explanation && !reason &&
 	    atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
-		vtd_irte_cache_add(&v->irtes, r->index, raw, seen);
+		vtd_irte_cache_add(&v->irtes, r->index, raw, msi, seen);
 	return reason;
 }
 
@@ -300,12 +305,12 @@ static int remap(struct vtd *v, struct request *r, struct viommu_msi *msi)
 	unsigned reason = find_index(r);
 
 	if (!reason)
-		reason = find_entry(v, r, raw);
+		reason = find_entry(v, r, raw, msi);
 	if (!reason && !sender_valid(r, raw[1]))
 		reason = VTD_FR_IR_SID;
 	if (reason)
 		return refuse(v, r, reason, msi);
-	return raw[0] & VTD_IRTE_IM ? posted(v, r, raw, msi) : remapped(r, raw, msi);
+	return raw[0] & VTD_IRTE_IM ? posted(v, r, raw, msi) : VIOMMU_OK;
 }
 
 static int answer(struct vtd *v, struct request *r, struct viommu_msi *msi)
@@ -360,25 +365,35 @@ int vtd_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 	return answer(v, &r, msi);
 }
 
-bool vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
-		      uint32_t flags, struct viommu_msi *msi)
+/* What the cache alone can answer: messages that are remapped, and not posted. Whether they are recorded or not changes
+ * nothing then. */
+ALWAYS_INLINE bool find_message(const struct vtd *v, struct request *r, uint64_t *message)
 {
-	struct vtd *v = vtd_of(u);
+	uint64_t high;
+
+	return (r->irta & VTD_LATCH_IRE) &&
+	       (r->address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) == (VTD_MSI_FEE | VTD_MSI_FORMAT) &&
+	       !find_index(r) && vtd_irte_cache_message(&v->irtes, r->index, message, &high) &&
+	       atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta &&
+	       r->source <= v->unit.engine->last_id && source_valid(r, high);
+}
+
+int vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
+		     uint32_t flags, struct viommu_msi *msi)
+{
+	const struct vtd *v = vtd_of(u);
 	struct request r = { .source = source,
 			     .address = address,
 			     .data = data,
 			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire) };
-	uint64_t raw[2];
+	uint64_t message[VTD_MESSAGE_WORDS];
 
-	(void)flags; /* what is found here changes nothing either way */
-	if (!(r.irta & VTD_LATCH_IRE) ||
-	    (address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) != (VTD_MSI_FEE | VTD_MSI_FORMAT))
-		return false;
-	if (find_index(&r) || !vtd_irte_cache_find(&v->irtes, r.index, raw) ||
-	    atomic_load_explicit(&v->irta, memory_order_acquire) != r.irta)
-		return false;
-	if ((raw[0] & VTD_IRTE_IM) || source > u->engine->last_id || !source_valid(&r, raw[1]))
-		return false;
-	remapped(&r, raw, msi);
-	return true;
+	if (UNLIKELY(!find_message(v, &r, message)))
+		return msi_from_tables(u, source, address, data, flags, msi);
+	memcpy(msi, message, sizeof(message));
+	msi->index = r.index;
+	msi->kind = 0;
+	msi->intid = 0;
+	msi->cpu = 0;
+	return VIOMMU_OK;
 }

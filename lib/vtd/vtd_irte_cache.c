@@ -10,16 +10,12 @@
  * before it compared the count, so that what it is about to store will not be found.
  */
 
-#include "seqlock.h"
+#include <string.h>
+
 #include "vtd_engine.h"
 
 /* Up to as many indices as this are dropped one by one; more: all. */
 #define DROP_MAX 64U
-
-static struct vtd_irte_slot *slot_of(const struct vtd_irte_cache *cache, uint32_t index)
-{
-	return &cache->slot[index & (VTD_IRTE_SLOTS - 1)];
-}
 
 int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm)
 {
@@ -38,16 +34,10 @@ uint64_t vtd_irte_cache_begin(const struct vtd_irte_cache *cache)
 	return atomic_load_explicit(&cache->changes, memory_order_acquire);
 }
 
-/* Indices are 16 bits; the generation makes up the rest of the key, and is never 0. */
-static uint64_t key_of(const struct vtd_irte_cache *cache, uint32_t index)
-{
-	return (atomic_load_explicit(&cache->generation, memory_order_acquire) + 1) << 16 | index;
-}
-
 bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uint64_t raw[2])
 {
-	const struct vtd_irte_slot *slot = slot_of(cache, index);
-	uint64_t key = key_of(cache, index);
+	const struct vtd_irte_slot *slot = vtd_irte_slot_of(cache, index);
+	uint64_t key = vtd_irte_cache_key(cache, index);
 	uint64_t version = seq_read_begin(&slot->version);
 
 	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
@@ -58,10 +48,11 @@ bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uin
 }
 
 void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint64_t raw[2],
-			uint64_t seen)
+			const struct viommu_msi *msi, uint64_t seen)
 {
-	struct vtd_irte_slot *slot = slot_of(cache, index);
-	uint64_t key = key_of(cache, index);
+	uint64_t message[VTD_MESSAGE_WORDS];
+	struct vtd_irte_slot *slot = vtd_irte_slot_of(cache, index);
+	uint64_t key = vtd_irte_cache_key(cache, index);
 	uint64_t version;
 
 	if (!seq_try_lock(&slot->version, &version))
@@ -70,13 +61,16 @@ void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint
 		atomic_store_explicit(&slot->key, key, memory_order_relaxed);
 		atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
 		atomic_store_explicit(&slot->word[1], raw[1], memory_order_relaxed);
+		memcpy(message, msi, sizeof(message));
+		for (unsigned i = 0; i < VTD_MESSAGE_WORDS; i++)
+			atomic_store_explicit(&slot->message[i], message[i], memory_order_relaxed);
 	}
 	seq_unlock(&slot->version, version);
 }
 
 static bool drop_one(struct vtd_irte_cache *cache, uint32_t index)
 {
-	struct vtd_irte_slot *slot = slot_of(cache, index);
+	struct vtd_irte_slot *slot = vtd_irte_slot_of(cache, index);
 	uint64_t version;
 
 	if (!seq_lock_soon(&slot->version, &version))

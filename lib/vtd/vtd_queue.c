@@ -263,10 +263,13 @@ static enum ring_executed wait(struct vtd *v, const struct descriptor *d)
 {
 	uint64_t address = d->word[1] & VTD_QI_WAIT_ADDR;
 
+	enum earlier before;
+
+	if ((d->word[0] & VTD_QI_WAIT_PD) && !(v->ecap & VTD_ECAP_PDS))
+		return error(v, VTD_IQEI_RESERVED);
 	/* 7.10: page requests that are being queued or answered at the moment are in a section,
 	 * too. */
-	enum earlier before = earlier(v, d->word[0] & VTD_QI_WAIT_PD);
-
+	before = earlier(v, d->word[0] & VTD_QI_WAIT_PD);
 	if (before == INCOMPLETE)
 		return RING_WAITING;
 	if (before == REFUSED)
@@ -330,6 +333,8 @@ static enum ring_executed pasid_cache(struct vtd *v, const struct descriptor *d)
 
 static enum ring_executed page_response(struct vtd *v, const struct descriptor *d)
 {
+	if (d->wide && !(d->word[0] & VTD_QI_PGRESP_PDP) && (d->word[2] | d->word[3]))
+		return error(v, VTD_IQEI_RESERVED);
 	vtd_page_response(v, d->word, d->wide);
 	return RING_DONE;
 }
@@ -337,8 +342,8 @@ static enum ring_executed page_response(struct vtd *v, const struct descriptor *
 /* AM, IH and the address. */
 #define PAGES UINT64_C(0xfffffffffffff07f)
 
-/* 6.5.2: every descriptor type: the bits it defines, the capabilities it needs, and what it does.
- */
+/* 6.5.2: every descriptor type: the bits it defines (some of them only with a capability, or another bit: those who
+ * execute it look), the capabilities it needs, and what it does. */
 static const struct {
 	enum ring_executed (*execute)(struct vtd *v, const struct descriptor *d);
 	uint64_t defined[4];
@@ -352,7 +357,7 @@ static const struct {
 			    VTD_ECAP_DT,
 			    false },
 	[VTD_QI_IEC] = { interrupts, { UINT64_C(0x0000fffff8000e1f), 0 }, VTD_ECAP_IR, false },
-	[VTD_QI_WAIT] = { wait, { UINT64_C(0xffffffff00000e7f), VTD_QI_WAIT_ADDR }, 0, false },
+	[VTD_QI_WAIT] = { wait, { UINT64_C(0xffffffff00000eff), VTD_QI_WAIT_ADDR }, 0, false },
 	[VTD_QI_PIOTLB] = { pasid_iotlb,
 			    { UINT64_C(0x000fffffffff0e3f), PAGES },
 			    VTD_ECAP_SMTS,
@@ -369,15 +374,14 @@ static const struct {
 			    true },
 };
 
-/* Bits of a type that depend on a capability, or on the descriptor itself. */
-static uint64_t also_reserved(const struct vtd *v, unsigned type, const struct descriptor *d,
-			      unsigned word)
+/* Bits of a descriptor that its type does not define. */
+static inline uint64_t undefined(const struct descriptor *d, const uint64_t defined[4])
 {
-	if (type == VTD_QI_WAIT && word == 0)
-		return v->ecap & VTD_ECAP_PDS ? 0 : VTD_QI_WAIT_PD;
-	if (type == VTD_QI_PGRESP && word >= 2)
-		return d->word[0] & VTD_QI_PGRESP_PDP ? 0 : UINT64_MAX;
-	return 0;
+	uint64_t bits = (d->word[0] & ~defined[0]) | (d->word[1] & ~defined[1]);
+
+	if (d->wide)
+		bits |= (d->word[2] & ~defined[2]) | (d->word[3] & ~defined[3]);
+	return bits;
 }
 
 static enum ring_executed execute(struct vtd *v, const struct descriptor *d)
@@ -393,14 +397,8 @@ static enum ring_executed execute(struct vtd *v, const struct descriptor *d)
 	if (!types[type].execute || (types[type].ecap & ~v->ecap) ||
 	    (types[type].scalable && legacy))
 		return error(v, VTD_IQEI_TYPE);
-	for (unsigned i = 0; i < (d->wide ? 4U : 2U); i++) {
-		uint64_t defined = types[type].defined[i];
-
-		if (type == VTD_QI_WAIT && i == 0)
-			defined |= VTD_QI_WAIT_PD;
-		if (d->word[i] & (~defined | also_reserved(v, type, d, i)))
-			return error(v, VTD_IQEI_RESERVED);
-	}
+	if (undefined(d, types[type].defined))
+		return error(v, VTD_IQEI_RESERVED);
 	return types[type].execute(v, d);
 }
 

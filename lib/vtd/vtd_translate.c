@@ -2,6 +2,7 @@
 /* vtd_translate.c - one request, in the manual's order (3.6 to 3.8, 3.14, 4.2), as far as the
  * caches did not answer. */
 
+#include "record_tape.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
 #include "range.h"
@@ -310,7 +311,7 @@ static int through_tables(struct vtd *v, struct query *q, const struct context *
 	w.place = &place;
 	if (unit_table_find(&v->unit, q, w.config, &start))
 		w.start = &start;
-	else
+	else if (!is_recorded(v->unit.vm))
 		mem_find(v->unit.vm, w.config->root, &place);
 	end = walk(c, q, &w);
 	if (end != PT_OK && w.start) { /* upper levels may permit more by now */

@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import os
+import shutil
 import sys
 import tempfile
 import unittest
@@ -16,7 +17,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 BENCH = os.path.join(HERE, "../../bench")
 sys.path.insert(0, BENCH)
-import report_svg
+import report_plots
 from report_figures import Figures, Load, Missing, describe, parse_run
 
 # It has no extension.
@@ -46,7 +47,7 @@ VHOST = [
 
 def target_line(what):
     row = next(report.target_row(t, FIGURES) for t in report.TARGETS if t.what == what)
-    return [row[2], row[4]]
+    return [row[2], row[4], row[5]]
 
 
 class Runs(unittest.TestCase):
@@ -71,27 +72,27 @@ class Runs(unittest.TestCase):
 
 class Targets(unittest.TestCase):
     def test_reached_but_not_always(self):
-        self.assertEqual(target_line("hit in a channel, latency"), ["6.50", "pass (not in each run)"])
+        self.assertEqual(target_line("hit in a channel, latency"), ["6.50", "2 of 3", "pass"])
 
     def test_missed(self):
-        self.assertEqual(target_line("hit in a channel, throughput"), ["4.00", "**miss**"])
+        self.assertEqual(target_line("hit in a channel, throughput"), ["4.00", "0 of 3", "**miss**"])
 
     def test_at_least(self):
-        self.assertEqual(target_line("glib_mutex: hit, 1 thread"), ["9.00", "pass"])
+        self.assertEqual(target_line("glib_mutex: hit, 1 thread"), ["9.00", "3 of 3", "pass"])
 
     def test_difference(self):
-        self.assertEqual(target_line("miss, ss4, beyond ref/chain4"), ["20.0", "pass (not in each run)"])
+        self.assertEqual(target_line("miss, ss4, beyond ref/chain4"), ["20.0", "2 of 3", "pass"])
 
     def test_within(self):
-        self.assertEqual(target_line("page invalidation, 100000 by 1000 cached"), ["1.16", "pass"])
+        self.assertEqual(target_line("page invalidation, 100000 by 1000 cached"), ["1.16", "3 of 3", "pass"])
 
     def test_counters(self):
-        self.assertEqual(target_line("memory of a TLB entry"), ["32", "pass"])
-        self.assertEqual(target_line("memory of an idle device"), ["300", "**miss**"])
-        self.assertEqual(target_line("index masks, instructions of a channel hit"), ["3.00", "pass"])
+        self.assertEqual(target_line("memory of a TLB entry"), ["32", "3 of 3", "pass"])
+        self.assertEqual(target_line("memory of an idle device"), ["300", "0 of 3", "**miss**"])
+        self.assertEqual(target_line("index masks, instructions of a channel hit"), ["3.00", "3 of 3", "pass"])
 
     def test_not_measured(self):
-        self.assertEqual(target_line("domain flush, 1000 cached"), ["", "not measured: vtd/invalidate/domain/1000"])
+        self.assertEqual(target_line("domain flush, 1000 cached"), ["", "", "not measured: vtd/invalidate/domain/1000"])
 
     def test_both_sides_of_every_relation(self):
         for relation, bound, good, bad in (("at most", 3, 3, 3.1), ("at least", 3, 3, 2.9), ("within", (0.8, 1.2), 0.8, 0.79),
@@ -112,6 +113,31 @@ class Rows(unittest.TestCase):
         self.assertNotIn("masks_off", text)
 
 
+class Scale(unittest.TestCase):
+    def test_of_lines(self):
+        # alone it takes 5 ns; a line moves in 50
+        self.assertEqual(report.shared_lines(5, 64, 0, 50), 5)
+        self.assertEqual(report.shared_lines(5, 1, 0, 50), 5)
+        self.assertEqual(report.shared_lines(5, 2, 2, 50), 200)
+        self.assertEqual(report.shared_lines(500, 2, 2, 50), 500)
+
+    def test_section(self):
+        # 64 threads x 1 line x 50 ns; two threads take 2 x 80 ns each
+        text = report.scale_section(FIGURES)
+        self.assertIn("| glib_mutex: the lock | 1 | 36.0 | 100 | 160 | 3200 | 20.0 |", text)
+        self.assertIn("| a hit that writes 2 | 2 | 8.00 | 200 | 220 | 6400 | 10.0 |", text)
+        # of 10 ns 2 are lost, at half of the rate
+        self.assertIn("| of its own | 2 | 50000 | 20.0 % | 4000 | 100 | 40.0 % | 64 % |", text)
+
+    def test_nothing_measured(self):
+        self.assertIsNone(report.scale_section(Figures([{"ref/line/hand_over": {"ns": 50}}])))
+
+    def test_footprint(self):
+        self.assertIn("| channel_hit | 6 | 2 | 0 | 8 |", report.footprint_section(FIGURES))
+        self.assertIsNone(report.footprint_section(Figures([{}])))
+
+
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
 class Page(unittest.TestCase):
     def setUp(self):
         self.folder = tempfile.TemporaryDirectory()
@@ -137,7 +163,8 @@ class Page(unittest.TestCase):
     def test_all_of_it(self):
         page = self.write()
         for words in ("Example 9000", "`bench/report --quick`: 3 runs", "was not idle", "| channel_hit | 103.0 |",
-                      "plots/working_set.svg", "12 of 15 targets are reached",
+                      "plots/working_set.svg", "12 of 15 are reached, 8 of them in every one of 3 runs",
+                      "Beside the peers, ",
                       "| translate, the page is known to the channel |"):
             self.assertIn(words, page)
 
@@ -168,20 +195,17 @@ class Page(unittest.TestCase):
         self.assertEqual(self.write(), first)
 
 
+@unittest.skipUnless(shutil.which("gnuplot"), "gnuplot is not installed")
 class Plots(unittest.TestCase):
-    def inside(self, svg, width=report_svg.WIDTH, height=report_svg.HEIGHT):
-        root = xml.etree.ElementTree.fromstring(svg)
-        for point in (p for e in root.iter() if "points" in e.attrib for p in e.attrib["points"].split()):
-            x, y = map(float, point.split(","))
-            self.assertTrue(0 <= x <= width and 0 <= y <= height, point)
-        return svg
+    def words(self, svg):
+        return [e.text.strip() for e in xml.etree.ElementTree.fromstring(svg.encode()).iter() if e.text and e.text.strip()]
 
     def test_series(self):
         plot = report.PLOTS[0]
         self.assertEqual(report.points(plot, FIGURES, plot.series[0][1]), [(32, 4.0), (256, 9.0), (1025, 12.0)])
-        svg = self.inside(report.draw(plot, FIGURES))
+        drawn = self.words(report.draw(plot, FIGURES))
         for words in ("glib_mutex", "ours, in a channel", "pages in use", "DRAM load"):
-            self.assertIn(words, svg)
+            self.assertIn(words, drawn)
 
     def test_x_is_what_the_peer_really_has_cached(self):
         plot = next(p for p in report.PLOTS if p.file == "invalidation")
@@ -191,22 +215,25 @@ class Plots(unittest.TestCase):
     def test_throughput(self):
         plot = next(p for p in report.PLOTS if p.file == "threads")
         self.assertEqual(report.points(plot, FIGURES, plot.series[0][1]), [(1, 250.0), (2, 1000 / 2.1)])
-        self.inside(report.draw(plot, FIGURES))
+        self.assertIn("ours", self.words(report.draw(plot, FIGURES)))
 
     def test_nothing_of_ours_no_plot(self):
         self.assertIsNone(report.draw(next(p for p in report.PLOTS if p.file == "routes"), FIGURES))
 
     def test_bars(self):
-        svg = report.vhost_plot(report.vhost_medians([VHOST]))
-        xml.etree.ElementTree.fromstring(svg)
-        self.assertIn("1.9k, 95.0 %", svg)
+        self.assertIn("1.9k, 95.0 %", self.words(report.vhost_plot(report.vhost_medians([VHOST]))))
 
-    def test_axes(self):
-        axis = report_svg.Axis([32, 70000], 0, 100, True)
-        self.assertEqual((axis.low, axis.high, axis.at(axis.low), axis.at(axis.high)), (20, 100000, 0, 100))
-        self.assertEqual([label for _, label in axis.ticks if label], ["100", "1k", "10k", "100k"])
-        axis = report_svg.Axis([0, 5.4e6], 0, 100, False)
-        self.assertEqual([label for _, label in axis.ticks], ["0", "2M", "4M", "6M"])
+    def test_groups(self):
+        drawn = self.words(report.draw(next(p for p in report.PLOTS if p.file == "engines"), FIGURES))
+        for words in ("vtd", "hit in a channel", "miss, 4 levels"):
+            self.assertIn(words, drawn)
+        self.assertNotIn("hit through the device", drawn)  # nobody measured it
+
+    def test_names_are_no_program(self):
+        self.assertIn("it's a_b", self.words(report_plots.lines("it's a_b", "x", "y", [("a", [(1, 2)], 0, False)])))
+
+    def test_what_gnuplot_refuses(self):
+        self.assertRaises(RuntimeError, report_plots.draw, "plot nonsense\n")
 
 
 if __name__ == "__main__":

@@ -54,14 +54,16 @@ while read -r file; do
 	lib/*) bad "$file: belongs into a folder of lib/" ;;
 	bench/map_bench.c | bench/worst_bench.c) check_includes "$file" any bench lib/{base,memory,store,cache,fmt,unit} ;; # range maps, and steps that are left, are not exported
 	bench/*) check_includes "$file" any bench ;;
+	tools/replay/*) check_includes "$file" any tools/replay ;;
+	tools/*) check_includes "$file" any tools tools/replay ;;
 	examples/*/*) check_includes "$file" any "$folder" ;;
 	examples/vhost_user_*.c) check_includes "$file" any examples examples/vhost_user ;;
 	examples/*) check_includes "$file" any examples "${file%.c}" ;;
 	esac
-done < <(find include lib bench examples -name '*.[ch]' -o -name '*.cc')
+done < <(find include lib tools bench examples -name '*.[ch]' -o -name '*.cc')
 
 # Unique names, so that a bare name in an #include means one file.
-twice=$(find include lib tests bench examples \( -name '*.[ch]' -o -name '*.cc' \) -printf '%f\n' | sort | uniq -d)
+twice=$(find include lib tools tests bench examples \( -name '*.[ch]' -o -name '*.cc' \) -printf '%f\n' | sort | uniq -d)
 [ -z "$twice" ] || bad "more than one file is called" $twice
 
 # A function is from a brace in column 0 to a brace in column 0.
@@ -76,7 +78,7 @@ long=$(find lib -name '*.[ch]' -exec awk '
 [ -z "$long" ] || bad "$long"
 
 # Sources, scripts, build files.
-without=$(find include lib tests bench examples docs cmake scripts .ci CMakeLists.txt .clang-format pkg-config.in \
+without=$(find include lib tools tests bench examples docs cmake scripts .ci CMakeLists.txt .clang-format pkg-config.in \
 	-type f ! -path '*/corpus/*' ! -path '*/tapes/*' ! -name '*.tape' ! -name '*.state' ! -name '*.md' \
 	-exec awk 'FNR <= 3 && /SPDX-License-Identifier: BSD-3-Clause/ { has[FILENAME] = 1 }
 		END { for (i = 1; i < ARGC; i++) if (!(ARGV[i] in has)) print ARGV[i] }' {} +)

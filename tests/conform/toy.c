@@ -93,7 +93,8 @@ static int parse(struct viommu *u, struct query *q, struct context *context)
 	return VIOMMU_OK;
 }
 
-ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				    unsigned level)
 {
 	unsigned access = (unsigned)raw & (VIOMMU_READ | VIOMMU_WRITE);
 	unsigned both = access | VIOMMU_EXEC;

@@ -17,12 +17,13 @@ ALWAYS_INLINE void sized_page(struct pt_item *item, unsigned natural)
 {
 	uint64_t zeros = ~(item->addr | bits_low(12)) & BITS(51, 12);
 
-	item->lg2 = (uint8_t)(zeros ? __builtin_ctzll(zeros) + 1 : 63);
+	item->lg2 = zeros ? (unsigned)__builtin_ctzll(zeros) + 1 : 63;
 	item->addr &= ~bits_low(item->lg2);
 	item->kind = item->lg2 > natural && item->lg2 < natural + 9 ? PT_LEAF : PT_RESERVED;
 }
 
-ALWAYS_INLINE struct pt_item hop_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item hop_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+					unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY };
 	unsigned next = (unsigned)bits_get(raw, BITS(11, 9));
@@ -36,17 +37,17 @@ ALWAYS_INLINE struct pt_item hop_decode(const struct pt_config *c, uint64_t raw,
 	item.addr = raw & BITS(51, 12);
 	if (next != 0 && next != 7) {
 		item.kind = PT_TABLE;
-		item.next = (uint8_t)(next - 1);
+		item.next = (next - 1);
 		return item;
 	}
 	if (!(raw & HOP_D))
-		item.perm &= (uint8_t)~PERM_DIRTY;
+		item.perm &= ~(unsigned)PERM_DIRTY;
 	if (next == 7) {
 		sized_page(&item, pt_shift(c, level));
 		return item;
 	}
 	item.kind = PT_LEAF;
-	item.lg2 = (uint8_t)pt_shift(c, level);
+	item.lg2 = pt_shift(c, level);
 	return item;
 }
 
@@ -82,7 +83,8 @@ enum pt_visit_end pt_hop_visit(struct pt_visit *v)
 
 /* ---- entries of 4 bytes ---- */
 
-ALWAYS_INLINE struct pt_item short_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item short_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+					  unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY, .perm = both(7) };
 
@@ -91,14 +93,14 @@ ALWAYS_INLINE struct pt_item short_decode(const struct pt_config *c, uint64_t ra
 	item.addr = bits_get(raw, BITS(31, 10)) << 12;
 	if (!(raw & SHORT_RW)) {
 		item.kind = level ? PT_TABLE : PT_RESERVED;
-		item.next = (uint8_t)(level - 1);
+		item.next = (level - 1);
 		return item;
 	}
-	item.lg2 = (uint8_t)pt_shift(c, level);
+	item.lg2 = pt_shift(c, level);
 	item.kind = item.addr & bits_low(item.lg2) ? PT_RESERVED : PT_LEAF;
 	item.perm = both((raw & SHORT_R ? VIOMMU_READ : 0) | (raw & SHORT_W ? VIOMMU_WRITE : 0));
 	if (!(raw & SHORT_D))
-		item.perm &= (uint8_t)~PERM_DIRTY;
+		item.perm &= ~(unsigned)PERM_DIRTY;
 	return item;
 }
 
@@ -134,7 +136,8 @@ enum pt_visit_end pt_short_visit(struct pt_visit *v)
 
 /* ---- several granules ---- */
 
-ALWAYS_INLINE struct pt_item grain_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+ALWAYS_INLINE struct pt_item grain_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+					  unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY, .perm = both(7), .global = raw & GRAIN_GLOBAL };
 
@@ -143,11 +146,10 @@ ALWAYS_INLINE struct pt_item grain_decode(const struct pt_config *c, uint64_t ra
 	item.addr = raw & BITS(47, 0) & ~bits_low(c->page_lg2);
 	if (level && (raw & GRAIN_TABLE)) {
 		item.kind = PT_TABLE;
-		item.next = (uint8_t)(level - 1);
+		item.next = (level - 1);
 		return item;
 	}
-	item.lg2 = (uint8_t)(pt_shift(c, level) +
-			     (raw & GRAIN_CONT ? pt_grain_neighbours(c, level) : 0));
+	item.lg2 = (pt_shift(c, level) + (raw & GRAIN_CONT ? pt_grain_neighbours(c, level) : 0));
 	item.addr &= ~bits_low(item.lg2);
 	item.kind = PT_LEAF;
 	return item;

@@ -48,7 +48,7 @@ int confined_run(void (*body)(void *shared), void *shared)
 
 	assert_true(child >= 0);
 	if (child == 0) {
-		alarm(240);
+		alarm(240 + (unsigned)run_scaled_anywhere(240)); /* against hanging only */
 		body(shared);
 		_exit(99); /* it was to end itself */
 	}

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# replay_cli.sh REPLAY - the replayer: what it accepts, what it refuses, and that each of its checks can fail.
+# replay_cli.sh VIOMMU - viommu replay: what it accepts, what it refuses, and that each of its checks can fail.
 set -uo pipefail
-replay=$(realpath "${1:?the replay program}")
-[ -x "$replay" ] || exit 1
+viommu=$(realpath "${1:?the tool}")
+[ -x "$viommu" ] || exit 1
 cd "$(dirname "$0")/data" || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -13,7 +13,7 @@ failures=0
 expect() {
 	local name=$1 status=$2 pattern=$3 got line
 	shift 3
-	"$replay" "$@" >"$tmp/out" 2>&1 </dev/null
+	"$viommu" replay "$@" >"$tmp/out" 2>&1 </dev/null
 	got=$?
 	while IFS= read -r line; do
 		grep -q "^$line" "$tmp/out" || got="$got, without '$line'"
@@ -304,7 +304,7 @@ head -c 5000 /dev/urandom >"$tmp/bad.tape"
 expect 'refused: noise' 2 ".*bad.tape" "$tmp/bad.tape"
 
 tape=../../../examples/tapes/vtd-legacy-strict.tape.xz
-if "$replay" "$tape" 2>&1 | grep -q 'without liblzma'; then
+if "$viommu" replay "$tape" 2>&1 | grep -q 'without liblzma'; then
 	echo 'compressed recordings: not built'
 else
 	size=$(wc -c <"$tape")
@@ -324,9 +324,9 @@ fi
 
 # ---- command line ----
 
-expect help 0 'usage: replay' --help
-expect 'no file' 2 'usage: replay'
-expect 'unknown option' 2 'usage: replay' -x legacy.tape
+expect help 0 'usage: viommu replay' --help
+expect 'no file' 2 'usage: viommu replay'
+expect 'unknown option' 2 'usage: viommu replay' -x legacy.tape
 expect 'missing file' 2 'missing.tape:0: No such file' missing.tape
 expect 'a folder' 2 '\.:[0-9]*: Is a directory' .
 printf 'tape 1\nengine gart\nGR 0 4 0\n' >"$tmp/other.tape"

@@ -143,17 +143,20 @@ static void interrupt_entries(void **state)
 
 	guest_init(&g, GUEST_CALLBACKS, 1);
 	assert_int_equal(vtd_irte_cache_init(&cache, g.vm), VIOMMU_OK);
-	vtd_irte_cache_add(&cache, 5, old, vtd_irte_cache_begin(&cache));
+	vtd_irte_cache_add(&cache, 5, old, &(struct viommu_msi){ .address = 0 },
+			   vtd_irte_cache_begin(&cache));
 	assert_true(vtd_irte_cache_find(&cache, 5, raw));
 	slot = &cache.slot[5];
 	key = atomic_load(&slot->key);
 	seq_write_begin(&slot->version);
 	vtd_irte_cache_drop(&cache, 5, 5);
-	vtd_irte_cache_add(&cache, 5, new, vtd_irte_cache_begin(&cache)); /* done without */
+	vtd_irte_cache_add(&cache, 5, new, &(struct viommu_msi){ .address = 0 },
+			   vtd_irte_cache_begin(&cache)); /* done without */
 	atomic_store(&slot->key, key);
 	seq_write_end(&slot->version);
 	assert_false(vtd_irte_cache_find(&cache, 5, raw));
-	vtd_irte_cache_add(&cache, 5, new, vtd_irte_cache_begin(&cache));
+	vtd_irte_cache_add(&cache, 5, new, &(struct viommu_msi){ .address = 0 },
+			   vtd_irte_cache_begin(&cache));
 	assert_true(vtd_irte_cache_find(&cache, 5, raw));
 	assert_int_equal(raw[0], 3);
 	vtd_irte_cache_fini(&cache, g.vm);

@@ -25,7 +25,8 @@ static const struct pt_config config3 = {
 };
 #define SPACE BIT(18)
 
-static struct pt_item toy_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+static struct pt_item toy_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				 unsigned level)
 {
 	return (struct pt_item){ .addr = raw & ADDR,
 				 .kind = (uint8_t)(raw & KIND),
@@ -34,15 +35,16 @@ static struct pt_item toy_decode(const struct pt_config *c, uint64_t raw, unsign
 				 .perm = (uint8_t)bits_get(raw, PERM) };
 }
 
-static enum pt_end toy_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end toy_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	uint64_t table = w->entry / 4096;
+	uint64_t table = s->entry / 4096;
 
 	assert_true(++loads < 100000);
-	assert_true(table < TABLES && w->entry % 4096 < 32);
+	assert_true(table < TABLES && s->entry % 4096 < 32);
+	s->at = s->entry;
 	if (unreadable[table])
 		return PT_LOAD_FAILED;
-	*raw = memory[table][w->entry % 4096 / 8];
+	*raw = memory[table][s->entry % 4096 / 8];
 	return PT_OK;
 }
 

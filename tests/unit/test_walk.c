@@ -27,7 +27,8 @@ static const struct pt_config config3 = {
 	.root = 0, .top = 2, .page_lg2 = 12, .index_lg2 = 2, .entry_lg2 = 3, .in_bits = 18
 };
 
-static struct pt_item toy_decode(const struct pt_config *c, uint64_t raw, unsigned level)
+static struct pt_item toy_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				 unsigned level)
 {
 	unsigned perm = (unsigned)bits_get(raw, PERM);
 
@@ -57,29 +58,30 @@ static uint64_t *entry_at(uint64_t gpa)
 	return &memory[gpa / 4096][gpa % 4096 / 8];
 }
 
-static enum pt_end toy_load(struct pt_walk *w, uint64_t *raw)
+static enum pt_end toy_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
+	s->at = s->entry;
 	assert_true(++loads < 1000);
 	if (fail_load && loads == fail_load)
 		return PT_LOAD_FAILED;
-	*raw = *entry_at(w->entry);
+	*raw = *entry_at(s->entry);
 	return PT_OK;
 }
 
-static enum pt_end toy_update(struct pt_walk *w, uint64_t raw, uint64_t desired)
+static enum pt_end toy_update(struct pt_walk *w, struct pt_step *s, uint64_t raw, uint64_t desired)
 {
 	updates++;
-	assert_int_equal(raw, *entry_at(w->entry));
+	assert_int_equal(raw, *entry_at(s->entry));
 	assert_int_not_equal(raw, desired);
 	if (update_answer != PT_OK)
 		return update_answer;
 	if (changes_left) {
 		changes_left--;
 		if (changed_to)
-			*entry_at(w->entry) = changed_to;
+			*entry_at(s->entry) = changed_to;
 		return PT_CHANGED;
 	}
-	*entry_at(w->entry) = desired;
+	*entry_at(s->entry) = desired;
 	return PT_OK;
 }
 

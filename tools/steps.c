@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* steps.c - an explanation of the library, kept and printed. */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "steps.h"
+
+static int keep(void *opaque, const struct viommu_step *step)
+{
+	struct steps *s = opaque;
+
+	if (s->count == STEPS_MAX)
+		return 1;
+	s->step[s->count++] = *step;
+	return 0;
+}
+
+void steps_of_request(struct steps *s, struct viommu_device *device, const struct viommu_request *r,
+		      uint32_t flags)
+{
+	s->count = 0;
+	s->result = viommu_explain(device, r, flags, keep, s);
+}
+
+void steps_of_message(struct steps *s, struct viommu *iommu, uint32_t source, uint64_t address,
+		      uint32_t data, uint32_t flags)
+{
+	s->count = 0;
+	s->result = viommu_explain_msi(iommu, source, address, data, flags, keep, s);
+}
+
+const struct viommu_step *steps_answer(const struct steps *s)
+{
+	return s->count && (s->step[s->count - 1].flags & VIOMMU_STEP_ANSWER)
+		       ? &s->step[s->count - 1]
+		       : NULL;
+}
+
+bool step_is_level(const struct viommu_step *step)
+{
+	return strstr(step->what, "stage") != NULL;
+}
+
+bool step_is_set(const struct viommu_step *step)
+{
+	uint64_t any = 0;
+
+	for (uint32_t i = 0; i < step->words; i++)
+		any |= step->raw[i];
+	return any != 0;
+}
+
+/* ---- text ---- */
+
+static void print_answer(const struct viommu_step *s, const struct viommu *iommu)
+{
+	if (s->words == 3)
+		printf("  => %" PRIx64 ", may %s, alike for %" PRIu64 " bytes around it\n",
+		       s->raw[0], access_text((uint32_t)s->raw[1]), s->raw[2]);
+	else if (s->words == 4 && s->raw[2])
+		printf("  => LPI %" PRIu64 " at CPU %" PRIu64 "\n", s->raw[2], s->raw[3]);
+	else if (s->words == 4)
+		printf("  => message %" PRIx64 " %" PRIx64 "\n", s->raw[0], s->raw[1]);
+	else if (strcmp(s->what, "refused") == 0)
+		printf("  => refused, reason %" PRIx32 ": %s\n", s->reason,
+		       viommu_reason_text(iommu, s->reason));
+	else
+		printf("  => %s\n", s->what);
+}
+
+static void print_step(const struct viommu_step *s)
+{
+	printf("  %-24s", s->what);
+	if (s->gpa != UINT64_MAX)
+		printf(" at %12" PRIx64 ":", s->gpa);
+	else
+		printf("%*s", 17, s->flags & VIOMMU_STEP_CACHE ? "(cache):" : ":");
+	for (uint32_t i = 0; i < s->words && i < 8; i++)
+		printf(" %016" PRIx64, s->raw[i]);
+	if (!s->words)
+		printf(" nothing");
+	printf("%s\n", s->flags & VIOMMU_STEP_STALE ? "  STALE: the tables say otherwise" : "");
+}
+
+void steps_print(const struct steps *s, const struct viommu *iommu)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		if (s->step[i].flags & VIOMMU_STEP_ANSWER)
+			print_answer(&s->step[i], iommu);
+		else
+			print_step(&s->step[i]);
+	}
+}
+
+/* ---- JSON ---- */
+
+void steps_json(const struct steps *s, const struct viommu *iommu, struct json_object *array)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		const struct viommu_step *step = &s->step[i];
+		struct json_object *o = json_append(array);
+		struct json_object *raw;
+
+		json_put_text(o, "what", step->what);
+		if (step->gpa != UINT64_MAX)
+			json_put_hex(o, "gpa", step->gpa);
+		raw = json_put_array(o, "raw");
+		for (uint32_t w = 0; w < step->words && w < 8; w++)
+			json_object_array_add(raw, json_hex(step->raw[w]));
+		if (step->flags & VIOMMU_STEP_CACHE)
+			json_object_object_add(o, "cache", json_object_new_boolean(1));
+		if (step->flags & VIOMMU_STEP_STALE)
+			json_object_object_add(o, "stale", json_object_new_boolean(1));
+		if (step->reason || strcmp(step->what, "refused") == 0) {
+			json_put_hex(o, "reason", step->reason);
+			json_put_text(o, "reason_text", viommu_reason_text(iommu, step->reason));
+		}
+	}
+}
