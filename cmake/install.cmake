@@ -1,10 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# install.cmake - libraries, headers, libvirtiommu.pc and the package that find_package(libvirtiommu) finds.
+# install.cmake - libraries, headers, libvirtiommu.pc, the package that find_package(libvirtiommu) finds, and the pages of
+# docs/. Everything that is installed belongs to a component, which is a package (debian/rules): runtime, devel, or tools.
 include(CMakePackageConfigHelpers)
 
-install(TARGETS virtiommu virtiommu_static EXPORT libvirtiommu-targets)
-install(DIRECTORY include/libvirtiommu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
-install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(TARGETS virtiommu virtiommu_static EXPORT libvirtiommu-targets
+	LIBRARY COMPONENT runtime NAMELINK_COMPONENT devel
+	ARCHIVE COMPONENT devel)
+install(DIRECTORY include/libvirtiommu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT devel
+	FILES_MATCHING PATTERN "*.h")
+install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT devel
+	FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN models EXCLUDE)
+install(FILES examples/embed.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT devel)
 
 # The prefix is found from where the .pc file lies, so that an installation can be moved.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
@@ -19,12 +26,12 @@ else()
 	set(pc_includedir "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 endif()
 configure_file(pkg-config.in libvirtiommu.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/libvirtiommu.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/libvirtiommu.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT devel)
 
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/libvirtiommu)
 configure_package_config_file(cmake/libvirtiommu-config.cmake.in libvirtiommu-config.cmake
 	INSTALL_DESTINATION ${package})
 write_basic_package_version_file(libvirtiommu-config-version.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/libvirtiommu-config.cmake
-	${PROJECT_BINARY_DIR}/libvirtiommu-config-version.cmake DESTINATION ${package})
-install(EXPORT libvirtiommu-targets NAMESPACE libvirtiommu:: DESTINATION ${package})
+	${PROJECT_BINARY_DIR}/libvirtiommu-config-version.cmake DESTINATION ${package} COMPONENT devel)
+install(EXPORT libvirtiommu-targets NAMESPACE libvirtiommu:: DESTINATION ${package} COMPONENT devel)
