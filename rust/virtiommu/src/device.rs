@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! Requesters behind an IOMMU.
+use crate::error::{check, done};
+use crate::iommu::{resuming, IommuInner};
+use crate::{guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
+use crate::{Outcome, Raw, Result, Statistics};
+use std::ffi::{c_int, c_void, CStr};
+use std::ops::{BitOr, Deref};
+use std::ptr;
+use std::sync::{Arc, OnceLock, Weak};
+
+/// The guest's answer to a page request group.
+pub use crate::sys::viommu_page_response as PageResponse;
+
+/// What a request wants to do, and what a translation permits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Access(pub u32);
+impl Access {
+    /// Read.
+    pub const READ: Access = Access(sys::VIOMMU_READ);
+    /// Write; together with read: an atomic operation.
+    pub const WRITE: Access = Access(sys::VIOMMU_WRITE);
+    /// Instruction fetch.
+    pub const EXEC: Access = Access(sys::VIOMMU_EXEC);
+    /// The request claims privileged mode.
+    pub const PRIV: Access = Access(sys::VIOMMU_PRIV);
+    /// Only a question: nothing is recorded, marked or cached.
+    pub const QUIET: Access = Access(sys::VIOMMU_QUIET);
+    /// Whether all of another are in it.
+    pub fn has(self, other: Access) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+impl BitOr for Access {
+    type Output = Access;
+    fn bitor(self, other: Access) -> Access {
+        Access(self.0 | other.0)
+    }
+}
+
+pub(crate) fn pasid_out(pasid: Option<u32>) -> u32 {
+    pasid.unwrap_or(sys::VIOMMU_NO_PASID)
+}
+pub(crate) fn pasid_in(pasid: u32) -> Option<u32> {
+    (pasid != sys::VIOMMU_NO_PASID).then_some(pasid)
+}
+
+/// What part of a device's translation cache must go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Invalidation {
+    /// First address.
+    pub first: u64,
+    /// Last one; `u64::MAX` with first 0: everything.
+    pub last: u64,
+    /// Of requests with this PASID, or without.
+    pub pasid: Option<u32>,
+    /// Of every PASID.
+    pub all_pasids: bool,
+    /// For [`DeviceRef::invalidation_done`].
+    pub token: u64,
+}
+
+/// What has become of something that the device, or a backend, was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It has been done.
+    Done,
+    /// It will be said when it has.
+    Later,
+    /// It has not been done, and will not be. So is a panic.
+    Failed,
+}
+impl Taken {
+    pub(crate) fn raw(self) -> c_int {
+        match self {
+            Taken::Done => sys::VIOMMU_OK,
+            Taken::Later => sys::VIOMMU_PENDING,
+            Taken::Failed => sys::VIOMMU_FAULT,
+        }
+    }
+}
+
+/// How a stalled request ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// It is to be asked again.
+    Retry,
+    /// It has failed.
+    Abort,
+    /// Reads are 0, writes have no effect.
+    Zero,
+}
+
+/// How to create a device.
+#[derive(Default)]
+pub struct DeviceConfig<'a> {
+    /// Requester id, StreamID or endpoint id; [`DeviceConfig::NO_ID`]: none yet.
+    pub id: u32,
+    /// Which part of the caches it uses.
+    pub partition: u32,
+    /// The device has a translation cache of its own, which must drop something.
+    pub invalidate: Callback<dyn Fn(&Invalidation) -> Taken + Send + Sync>,
+    /// The guest answered a page request group.
+    pub page_response: Callback<dyn Fn(&PageResponse) + Send + Sync>,
+    /// The device can wait: how a request with this token ends.
+    pub resume: Callback<dyn Fn(u64, Resume) + Send + Sync>,
+    /// Behind a virtio-iommu: what is particular to the endpoint.
+    pub virtio: Option<Endpoint<'a>>,
+}
+impl DeviceConfig<'_> {
+    /// The device has no id.
+    pub const NO_ID: u32 = sys::VIOMMU_NO_ID;
+}
+
+struct Callbacks {
+    invalidate: Callback<dyn Fn(&Invalidation) -> Taken + Send + Sync>,
+    page_response: Callback<dyn Fn(&PageResponse) + Send + Sync>,
+    resume: Callback<dyn Fn(u64, Resume) + Send + Sync>,
+    me: OnceLock<Weak<DeviceInner>>,
+}
+
+pub(crate) struct DeviceInner {
+    pub(crate) raw: Raw<sys::viommu_device>,
+    callbacks: Arc<Callbacks>,
+    pub(crate) iommu: Arc<IommuInner>,
+}
+impl Drop for DeviceInner {
+    fn drop(&mut self) {
+        lock(&self.iommu.devices).remove(&(self.raw.get() as usize));
+        let (raw, callbacks) = (self.raw.clone(), self.callbacks.clone());
+        self.iommu.bury(move || {
+            let _keep = &callbacks;
+            // SAFETY: viommu_device_free(): "Alone": whoever uses the device holds an Arc of it. VIOMMU_EBUSY, from
+            // inside a callback of it or beside a guest's request that names it: it is tried again.
+            unsafe { sys::viommu_device_free(raw.get()) == sys::VIOMMU_OK }
+        });
+    }
+}
+
+/// A requester, for any number of threads. The methods are those of [`DeviceRef`].
+#[derive(Clone)]
+pub struct Device(pub(crate) Arc<DeviceInner>);
+impl Deref for Device {
+    type Target = DeviceRef;
+    fn deref(&self) -> &DeviceRef {
+        // SAFETY: the handle lives as long as the Arc; DeviceRef has no bytes of its own.
+        unsafe { DeviceRef::of(self.0.raw.get()) }
+    }
+}
+impl PartialEq for Device {
+    fn eq(&self, other: &Device) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Iommu {
+    /// Creates a requester behind the IOMMU.
+    pub fn device(&self, config: DeviceConfig<'_>) -> Result<Device> {
+        let DeviceConfig { id, partition, invalidate, page_response, resume, virtio } = config;
+        let callbacks = Arc::new(Callbacks { invalidate, page_response, resume, me: OnceLock::new() });
+        let endpoint = virtio.as_ref().map(Endpoint::raw);
+        let raw_config = sys::viommu_device_config {
+            id,
+            partition,
+            opaque: opaque(&callbacks),
+            invalidate: callbacks.invalidate.as_ref().map(|_| on_invalidate as _),
+            page_response: callbacks.page_response.as_ref().map(|_| on_page_response as _),
+            resume: callbacks.resume.as_ref().map(|_| on_resume as _),
+            virtio: endpoint.as_ref().map_or(ptr::null(), |e| e as *const _),
+            ..sized!(viommu_device_config)
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: viommu_device_new(): "Any thread, any time"; callbacks live as long as the device.
+        done(unsafe { sys::viommu_device_new(self.raw(), &raw_config, &mut raw) })?;
+        let inner = Arc::new(DeviceInner { raw: Raw::new(raw), callbacks, iommu: self.0.clone() });
+        let _ = inner.callbacks.me.set(Arc::downgrade(&inner));
+        lock(&self.0.devices).insert(raw as usize, Arc::downgrade(&inner));
+        Ok(Device(inner))
+    }
+
+    /// Gives several devices of this IOMMU other ids, in one step.
+    pub fn set_ids(&self, devices: &[(&Device, u32)]) -> Result<()> {
+        let raw: Vec<_> = devices.iter().map(|d| d.0 .0.raw.get()).collect();
+        let ids: Vec<_> = devices.iter().map(|d| d.1).collect();
+        // SAFETY: viommu_devices_set_ids(): "Any thread, any time"; both have as many elements.
+        done(unsafe { sys::viommu_devices_set_ids(raw.as_ptr(), ids.as_ptr(), raw.len() as u32) })
+    }
+}
+
+/// A page request message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PageRequest {
+    /// Page-aligned address.
+    pub address: u64,
+    /// PASID, if it has one.
+    pub pasid: Option<u32>,
+    /// Page request group index.
+    pub group: u16,
+    /// What is wanted.
+    pub access: Access,
+    /// The last request in its group.
+    pub last: bool,
+}
+
+/// One step of an explanation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Such as "context entry".
+    pub what: &'static str,
+    /// Where a structure was read.
+    pub gpa: Option<u64>,
+    /// What was read.
+    pub raw: Vec<u64>,
+    /// Fault reason if the step failed, else 0.
+    pub reason: u32,
+    /// `VIOMMU_STEP_*`.
+    pub flags: u32,
+}
+
+/// Calls `call` with a C callback that gives each step to `step`; false: no more.
+pub(crate) fn explain(
+    step: impl FnMut(Step) -> bool,
+    call: impl FnOnce(unsafe extern "C" fn(*mut c_void, *const sys::viommu_step) -> c_int, *mut c_void) -> c_int,
+) -> Result<Outcome> {
+    unsafe extern "C" fn on_step(o: *mut c_void, step: *const sys::viommu_step) -> c_int {
+        // SAFETY: resuming()'s closure, whose frame is below this one; the step is there during the call, and `what`
+        // is constant.
+        let (f, s, what) = unsafe { (&mut *(o as *mut &mut dyn FnMut(Step) -> c_int), &*step, CStr::from_ptr((*step).what)) };
+        f(Step {
+            what: what.to_str().unwrap_or(""),
+            gpa: (s.gpa != u64::MAX).then_some(s.gpa),
+            raw: s.raw[..(s.words as usize).min(s.raw.len())].to_vec(),
+            reason: s.reason,
+            flags: s.flags,
+        })
+    }
+    resuming(step, |mut f| call(on_step, &mut f as *mut &mut dyn FnMut(Step) -> c_int as *mut c_void))
+}
+
+/// A device, wherever it is known to exist: what any thread may do with it at any time, also in its callbacks.
+#[repr(transparent)]
+pub struct DeviceRef(sys::viommu_device);
+
+impl DeviceRef {
+    /// # Safety
+    /// The handle exists for `'a`.
+    pub(crate) unsafe fn of<'a>(raw: *mut sys::viommu_device) -> &'a DeviceRef {
+        // SAFETY: an opaque structure of no bytes: it is only a name for the handle.
+        unsafe { &*(raw as *const DeviceRef) }
+    }
+    pub(crate) fn raw(&self) -> *mut sys::viommu_device {
+        self as *const DeviceRef as *mut sys::viommu_device
+    }
+    /// Keeps it from being freed; not of one that is being dropped.
+    pub(crate) fn keep(&self) -> crate::DmaResult<Arc<DeviceInner>> {
+        self.upgrade().map(|d| d.0).map_err(|e| crate::Refused { done: 0, why: crate::Why::Error(e) })
+    }
+    /// The device itself, unless its last handle is gone.
+    pub fn upgrade(&self) -> Result<Device> {
+        // SAFETY: viommu_device_get_opaque(): "Any thread, any time": the callbacks, which the device keeps.
+        let callbacks = unsafe { &*(sys::viommu_device_get_opaque(self.raw()) as *const Callbacks) };
+        callbacks.me.get().and_then(Weak::upgrade).map(Device).ok_or(Error::NotFound)
+    }
+    /// The id that it has now.
+    pub fn id(&self) -> u32 {
+        // SAFETY: viommu_device_get_id(): "Any thread, any time".
+        unsafe { sys::viommu_device_get_id(self.raw()) }
+    }
+    /// Gives it another id, or [`DeviceConfig::NO_ID`].
+    pub fn set_id(&self, id: u32) -> Result<()> {
+        // SAFETY: viommu_device_set_id(): "Any thread, any time".
+        done(unsafe { sys::viommu_device_set_id(self.raw(), id) })
+    }
+    /// It is dead, or has been reset: it uses nothing any more of what it was told.
+    pub fn fail(&self) -> Result<()> {
+        // SAFETY: viommu_device_fail(): "Any thread, any time".
+        done(unsafe { sys::viommu_device_fail(self.raw()) })
+    }
+    /// It has dropped what an invalidation named; false: it did not answer in time.
+    pub fn invalidation_done(&self, token: u64, dropped: bool) -> Result<()> {
+        let status = if dropped { sys::VIOMMU_OK } else { sys::VIOMMU_FAULT };
+        // SAFETY: viommu_invalidation_done(): "Any thread, any time".
+        done(unsafe { sys::viommu_invalidation_done(self.raw(), token, status) })
+    }
+    /// Delivers a page request; false: it is refused.
+    pub fn request_page(&self, request: &PageRequest) -> Result<bool> {
+        let request = sys::viommu_page_request {
+            address: request.address,
+            pasid: pasid_out(request.pasid),
+            group: request.group,
+            access: request.access.0 as u16,
+            last: request.last.into(),
+            reserved: 0,
+        };
+        // SAFETY: viommu_request_page(): "Any thread, any time".
+        Ok(check(unsafe { sys::viommu_request_page(self.raw(), &request) })? == Outcome::Done)
+    }
+    /// Its counters.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let mut statistics = sized!(viommu_statistics);
+        // SAFETY: viommu_device_get_statistics(): "Any thread, any time".
+        done(unsafe { sys::viommu_device_get_statistics(self.raw(), &mut statistics) }).map(|()| statistics)
+    }
+    /// Opens a section, for callers that translate without a channel.
+    pub fn enter(&self) -> Result<DeviceSection<'_>> {
+        DeviceSection::new(self)
+    }
+    /// DMA of the device from any thread, with the shared TLB only.
+    pub fn dma(&self, pasid: Option<u32>) -> DeviceDma<'_> {
+        DeviceDma { device: self, pasid: pasid_out(pasid), access: Access(0) }
+    }
+    /// Tells every structure that decides about an address, and with `caches` what those would have said. A panic of
+    /// `step` goes on; false stops it.
+    pub fn explain(
+        &self,
+        pasid: Option<u32>,
+        iova: u64,
+        access: Access,
+        caches: bool,
+        step: impl FnMut(Step) -> bool,
+    ) -> Result<Outcome> {
+        let request = crate::channel::request(iova, 1, pasid_out(pasid), access)?;
+        let flags = if caches { sys::VIOMMU_EXPLAIN_CACHES } else { 0 };
+        // SAFETY: viommu_explain(): "Any thread, any time"; the callback is for the time of the call.
+        explain(step, |f, o| unsafe { sys::viommu_explain(self.raw(), &request, flags, Some(f), o) })
+    }
+}
+
+unsafe extern "C" fn on_invalidate(o: *mut c_void, i: *const sys::viommu_device_invalidation) -> c_int {
+    guarded(Taken::Failed, || {
+        // SAFETY: opaque() of callbacks that outlive the device; the invalidation is there during the call.
+        let (callbacks, i) = unsafe { (&*(o as *const Callbacks), &*i) };
+        let told = Invalidation {
+            first: i.first,
+            last: i.last,
+            pasid: pasid_in(i.pasid),
+            all_pasids: i.flags & sys::VIOMMU_INVALIDATE_ALL_PASIDS != 0,
+            token: i.token,
+        };
+        callbacks.invalidate.as_ref().map_or(Taken::Failed, |invalidate| invalidate(&told))
+    })
+    .raw()
+}
+unsafe extern "C" fn on_page_response(o: *mut c_void, response: *const sys::viommu_page_response) {
+    // SAFETY: as on_invalidate().
+    guarded((), || tell!(unsafe { &*(o as *const Callbacks) }.page_response, unsafe { &*response }))
+}
+unsafe extern "C" fn on_resume(o: *mut c_void, token: u64, action: u32) {
+    let action = match action {
+        sys::VIOMMU_RESUME_RETRY => Resume::Retry,
+        sys::VIOMMU_RESUME_ZERO => Resume::Zero,
+        _ => Resume::Abort,
+    };
+    // SAFETY: as on_invalidate().
+    guarded((), || tell!(unsafe { &*(o as *const Callbacks) }.resume, token, action))
+}
+
+impl Device {
+    /// The IOMMU that it is behind.
+    pub fn iommu(&self) -> Iommu {
+        Iommu(self.0.iommu.clone())
+    }
+    pub(crate) fn behind(&self, iommu: &Arc<IommuInner>) -> Result<()> {
+        Arc::ptr_eq(&self.0.iommu, iommu).then_some(()).ok_or(Error::Invalid)
+    }
+}

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! What is the same for every engine: the part for any thread, and the registers.
+use crate::device::DeviceInner;
+use crate::error::{check, done, progress};
+use crate::vm::VmInner;
+use crate::{config, guarded, lock, opaque, sized, sys, tell, Callback, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use std::any::Any;
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::ffi::{c_char, c_int, c_void, CStr};
+use std::marker::PhantomData;
+use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, TryLockError, Weak};
+
+/// Told about by [`Host::trace`]; the pointer in it is for comparisons only.
+pub use crate::sys::viommu_trace as Trace;
+/// Counters of an IOMMU or a device.
+pub use crate::sys::viommu_statistics as Statistics;
+
+/// What an IOMMU asks of its host, from any thread that uses it. Do not use its [`Registers`] from inside.
+#[derive(Default)]
+pub struct Host {
+    /// The engine raises an interrupt of its own: address, data.
+    pub msi: Callback<dyn Fn(u64, u32) + Send + Sync>,
+    /// Something that was pending can go on: call [`Registers::run`] soon.
+    pub work: Callback<dyn Fn() + Send + Sync>,
+    /// Why a configuration was refused.
+    pub message: Callback<dyn Fn(&str) + Send + Sync>,
+    /// Nanoseconds of a clock that never goes back.
+    pub now: Callback<dyn Fn() -> u64 + Send + Sync>,
+    /// Told of faults, fills, invalidations and completions.
+    pub trace: Callback<dyn Fn(&Trace) + Send + Sync>,
+    /// A wired interrupt has another level: number, level.
+    pub line: Callback<dyn Fn(u32, bool) + Send + Sync>,
+}
+
+struct HostInner {
+    host: Host,
+    last: AtomicU64,
+}
+
+config! {
+    /// Sizes of caches, and caps on what a guest can make the library allocate.
+    Limits = viommu_limits {
+        tlb_entries: u32, contexts: u32, domains: u32, devices: u32, channels: u32, queue_budget: u32,
+        outstanding: u32, tables: u32, channel_entries: u32, steps: u32, shadow: u32, partitions: u32,
+    }
+}
+
+/// Frees something: true once it is free.
+type Grave = Box<dyn FnMut() -> bool + Send>;
+
+pub(crate) struct IommuInner {
+    pub(crate) raw: Raw<sys::viommu>,
+    pub(crate) vm: Arc<VmInner>,
+    /// Callbacks of the host and the engine; LPIs of an ITS.
+    keeps: Vec<Arc<dyn Any + Send + Sync>>,
+    /// Held while the registers are in use: who frees something meanwhile leaves it in `graves`.
+    serving: Mutex<()>,
+    graves: Mutex<Vec<Grave>>,
+    pub(crate) devices: Mutex<HashMap<usize, Weak<DeviceInner>>>,
+}
+
+/// Requests of a virtio-iommu that are pending: token, what C reads, what it writes, and how much of that is used.
+pub(crate) type Buffers = Mutex<Vec<(u64, Vec<u8>, Vec<u8>, usize)>>;
+
+impl IommuInner {
+    /// Frees something as soon as C lets go of it: now, or after a call on the registers that is under way.
+    pub(crate) fn bury(&self, free: impl FnMut() -> bool + Send + 'static) {
+        lock(&self.graves).push(Box::new(free));
+        match self.serving.try_lock() {
+            Ok(_alone) => self.reap(),
+            Err(TryLockError::Poisoned(_alone)) => self.reap(),
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// With `serving` held, or alone. What is freed may bury other things.
+    fn reap(&self) {
+        loop {
+            let graves = std::mem::take(&mut *lock(&self.graves));
+            let before = graves.len();
+            let left: Vec<Grave> = graves.into_iter().filter_map(|mut free| (!free()).then_some(free)).collect();
+            let freed = left.len() < before;
+            lock(&self.graves).extend(left);
+            if !freed {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for IommuInner {
+    fn drop(&mut self) {
+        self.reap();
+        // SAFETY: viommu_free(): "Alone": whatever is behind the IOMMU holds an Arc of it.
+        if unsafe { sys::viommu_free(self.raw.get()) } != sys::VIOMMU_OK {
+            // A guard was forgotten: its device stays, and all that it stands on.
+            std::mem::forget(std::mem::take(&mut *lock(&self.graves)));
+            std::mem::forget(std::mem::take(&mut self.keeps));
+            std::mem::forget(self.vm.clone());
+        }
+    }
+}
+
+/// An IOMMU, as any thread may use it.
+#[derive(Clone)]
+pub struct Iommu(pub(crate) Arc<IommuInner>);
+
+/// The registers of an IOMMU, and what else is done by one thread at a time. There is one of it: if several
+/// threads serve it, put it in a mutex, which no callback takes.
+pub struct Registers {
+    pub(crate) inner: Arc<IommuInner>,
+    /// Kept by the callbacks, too.
+    pub(crate) buffers: Arc<Buffers>,
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+/// Creates an IOMMU with what C wants besides its own configuration.
+pub(crate) fn create(
+    vm: &Vm,
+    host: Host,
+    limits: &Limits,
+    mut keeps: Vec<Arc<dyn Any + Send + Sync>>,
+    new: impl FnOnce(*mut sys::viommu_vm, &sys::viommu_host, &sys::viommu_limits, &mut *mut sys::viommu) -> c_int,
+) -> Result<(Iommu, Registers)> {
+    let host = Arc::new(HostInner { host, last: AtomicU64::new(0) });
+    let h = &host.host;
+    let callbacks = sys::viommu_host {
+        opaque: opaque(&host),
+        msi: h.msi.as_ref().map(|_| on_msi as _),
+        work: h.work.as_ref().map(|_| on_work as _),
+        message: h.message.as_ref().map(|_| on_message as _),
+        now: h.now.as_ref().map(|_| on_now as _),
+        trace: h.trace.as_ref().map(|_| on_trace as _),
+        line: h.line.as_ref().map(|_| on_line as _),
+        ..sized!(viommu_host)
+    };
+    let mut raw = ptr::null_mut();
+    done(new(vm.0.raw.get(), &callbacks, &limits.raw(), &mut raw))?;
+    keeps.push(host);
+    let inner = Arc::new(IommuInner {
+        raw: Raw::new(raw),
+        vm: vm.0.clone(),
+        keeps,
+        serving: Mutex::new(()),
+        graves: Mutex::default(),
+        devices: Mutex::default(),
+    });
+    Ok((Iommu(inner.clone()), Registers { inner, buffers: Arc::default(), _not_sync: PhantomData }))
+}
+
+impl Iommu {
+    pub(crate) fn raw(&self) -> *mut sys::viommu {
+        self.0.raw.get()
+    }
+    /// "vtd", "amdvi", "smmuv3", "riscv", "virtio", "tce", "its", "lpis".
+    pub fn engine(&self) -> &'static str {
+        // SAFETY: viommu_get_engine(): "Any thread, any time"; a constant string.
+        unsafe { CStr::from_ptr(sys::viommu_get_engine(self.raw())) }.to_str().unwrap_or("")
+    }
+    /// How large the register space is.
+    pub fn register_bytes(&self) -> u64 {
+        // SAFETY: viommu_get_register_bytes(): "Any thread, any time".
+        unsafe { sys::viommu_get_register_bytes(self.raw()) }
+    }
+    /// What a fault reason means.
+    pub fn reason_text(&self, reason: u32) -> &'static str {
+        // SAFETY: viommu_reason_text(): "Any thread, any time"; a constant string, never NULL.
+        unsafe { CStr::from_ptr(sys::viommu_reason_text(self.raw(), reason)) }.to_str().unwrap_or("")
+    }
+    /// How often something was refused for a reason.
+    pub fn faults(&self, reason: u32) -> u64 {
+        // SAFETY: viommu_get_faults(): "Any thread, any time".
+        unsafe { sys::viommu_get_faults(self.raw(), reason) }
+    }
+    /// Counters of all devices together.
+    pub fn statistics(&self) -> Result<Statistics> {
+        let mut statistics = sized!(viommu_statistics);
+        // SAFETY: viommu_get_statistics(): "Any thread, any time".
+        done(unsafe { sys::viommu_get_statistics(self.raw(), &mut statistics) }).map(|()| statistics)
+    }
+    /// The device that has an id.
+    pub fn find_device(&self, id: u32) -> Result<Device> {
+        let mut raw = ptr::null_mut();
+        // SAFETY: viommu_find_device(): "Any thread, any time". Somebody may free it meanwhile: it is only compared.
+        done(unsafe { sys::viommu_find_device(self.raw(), id, &mut raw) })?;
+        let inner = lock(&self.0.devices).get(&(raw as usize)).and_then(Weak::upgrade);
+        inner.map(Device).ok_or(Error::NotFound)
+    }
+}
+
+/// A saved state: bytes that mean the same on every host. Not trusted when it is restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State(pub Vec<u8>);
+#[cfg(feature = "serde")]
+impl serde::Serialize for State {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.0.serialize(to)
+    }
+}
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for State {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> std::result::Result<State, D::Error> {
+        Vec::deserialize(from).map(State)
+    }
+}
+
+/// Asks for the size, then for the state.
+pub(crate) fn save(mut call: impl FnMut(*mut c_void, &mut u64) -> c_int) -> Result<State> {
+    let mut bytes = 0;
+    match call(ptr::null_mut(), &mut bytes) {
+        sys::VIOMMU_ENOSPC => {}
+        other => done(other)?,
+    }
+    let mut state = vec![0u8; bytes as usize];
+    done(call(state.as_mut_ptr().cast(), &mut bytes))?;
+    state.truncate(bytes as usize);
+    Ok(State(state))
+}
+
+impl Registers {
+    /// Makes a call that is one at a time together with the registers, then frees what was dropped meanwhile.
+    pub(crate) fn call(&mut self, f: impl FnOnce(*mut sys::viommu) -> c_int) -> c_int {
+        let serving = lock(&self.inner.serving);
+        let result = f(self.inner.raw.get());
+        self.inner.reap();
+        drop(serving);
+        result
+    }
+    /// The part for any thread.
+    pub fn iommu(&self) -> Iommu {
+        Iommu(self.inner.clone())
+    }
+    /// The guest reads a register.
+    pub fn read(&mut self, offset: u64, bytes: u32) -> Result<u64> {
+        let mut value = 0;
+        // SAFETY: viommu_reg_read(): "One at a time per handle": call().
+        done(self.call(|iommu| unsafe { sys::viommu_reg_read(iommu, offset, bytes, &mut value) })).map(|()| value)
+    }
+    /// The guest writes a register.
+    pub fn write(&mut self, offset: u64, bytes: u32, value: u64) -> Result<Progress> {
+        // SAFETY: viommu_reg_write(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_reg_write(iommu, offset, bytes, value) }))
+    }
+    /// Continues what an earlier call left.
+    pub fn run(&mut self) -> Result<Progress> {
+        // SAFETY: viommu_run(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_run(iommu) }))
+    }
+    /// A reset of the machine.
+    pub fn reset(&mut self) -> Result<Progress> {
+        // SAFETY: viommu_reset(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_reset(iommu) }))
+    }
+    /// Forgets everything that is cached.
+    pub fn flush(&mut self) -> Result<Progress> {
+        // SAFETY: viommu_flush(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_flush(iommu) }))
+    }
+    /// Saves the architectural state.
+    pub fn save(&mut self) -> Result<State> {
+        // SAFETY: viommu_save(): "One at a time per handle": call().
+        save(|to, bytes| self.call(|iommu| unsafe { sys::viommu_save(iommu, to, bytes) }))
+    }
+    /// Restores a state; refused whole if anything in it is invalid.
+    pub fn restore(&mut self, state: &State) -> Result<Progress> {
+        let (from, bytes) = (state.0.as_ptr().cast(), state.0.len() as u64);
+        // SAFETY: viommu_restore(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_restore(iommu, from, bytes) }))
+    }
+}
+
+/// Calls C with a closure that may panic: it is not called again, and the panic goes on when C has returned.
+pub(crate) fn resuming<A>(mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int) -> Result<Outcome> {
+    let mut panic = None;
+    let result = call(&mut |argument| {
+        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {
+            Ok(go_on) => c_int::from(!go_on),
+            Err(caught) => {
+                panic = Some(caught);
+                1
+            }
+        }
+    });
+    if let Some(caught) = panic {
+        std::panic::resume_unwind(caught);
+    }
+    check(result)
+}
+
+unsafe fn host<'a>(o: *mut c_void) -> &'a HostInner {
+    // SAFETY: opaque() of what the IOMMU keeps.
+    unsafe { &*(o as *const HostInner) }
+}
+unsafe extern "C" fn on_msi(o: *mut c_void, address: u64, data: u32) {
+    // SAFETY: see host().
+    guarded((), || tell!(unsafe { host(o) }.host.msi, address, data))
+}
+unsafe extern "C" fn on_work(o: *mut c_void) {
+    // SAFETY: see host().
+    guarded((), || tell!(unsafe { host(o) }.host.work))
+}
+unsafe extern "C" fn on_message(o: *mut c_void, text: *const c_char) {
+    // SAFETY: see host(); text is a string during the call.
+    guarded((), || tell!(unsafe { host(o) }.host.message, &unsafe { CStr::from_ptr(text) }.to_string_lossy()))
+}
+unsafe extern "C" fn on_now(o: *mut c_void) -> u64 {
+    // SAFETY: see host().
+    let host = unsafe { host(o) };
+    let now = guarded(0, || host.host.now.as_ref().map_or(0, |now| now()));
+    host.last.fetch_max(now, Ordering::Relaxed).max(now)
+}
+unsafe extern "C" fn on_trace(o: *mut c_void, event: *const sys::viommu_trace) {
+    // SAFETY: see host(); event is there during the call.
+    guarded((), || tell!(unsafe { host(o) }.host.trace, unsafe { &*event }))
+}
+unsafe extern "C" fn on_line(o: *mut c_void, number: u32, level: u32) {
+    // SAFETY: see host().
+    guarded((), || tell!(unsafe { host(o) }.host.line, number, level != 0))
+}

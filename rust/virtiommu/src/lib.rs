@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! libvirtiommu: IOMMUs for virtual machine monitors, safely. tests/ shows how it is used.
+//!
+//! What keeps it sound:
+//!
+//! - A handle holds by reference count whatever it stands on. So every order of drops is the one that the C library
+//!   wants; what C cannot free at the moment is freed by the next call on the [`Registers`], or with the IOMMU.
+//! - "One at a time per handle" is `&mut self`, or `&self` of a type that is not `Sync`. What is one at a time
+//!   *together with the registers* is a method of [`Registers`], of which there is one for each IOMMU.
+//! - A section is a guard that borrows its channel or device, and host pointers borrow the guard. A guard that was
+//!   forgotten leaves the section open: the guest waits, and nothing is used that it has taken back.
+//! - Guest memory belongs to the [`Vm`] until no section can be using it any more.
+//! - No panic of a callback crosses C: see [`panics`].
+//!
+//! Names are those of the C interface, whose headers say more: `viommu_dma_read()` is [`Channel::read`].
+#![deny(unsafe_op_in_unsafe_fn, missing_docs)]
+#![warn(clippy::undocumented_unsafe_blocks)]
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
+
+pub use virtiommu_sys as sys;
+
+mod channel;
+mod device;
+mod dma;
+mod engines;
+mod error;
+mod iommu;
+mod virtio;
+mod vm;
+
+pub use channel::{Answer, Buffer, Channel, DeviceSection, End, Fragment, HostSlice, Request, Section};
+pub use device::{
+    Access, Device, DeviceConfig, DeviceRef, Invalidation, PageRequest, PageResponse, Resume, Step, Taken,
+};
+pub use dma::{DeviceDma, DmaResult, Mapping, Refused, Why, Word};
+pub use engines::{AmdviConfig, AmdviMsi, RiscvConfig, Smmuv3Config, VtdConfig};
+pub use error::{Error, Outcome, Progress, Result};
+pub use iommu::{Host, Iommu, Limits, Registers, State, Statistics, Trace};
+pub use virtio::{Endpoint, Part, Reserved, VirtioConfig, VirtioHost};
+pub use vm::{HostMemory, MemoryCallbacks, Vm, VmConfig};
+
+/// Something that the library calls, from any thread; `None`: nothing.
+pub type Callback<F> = Option<Box<F>>;
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+
+/// How many callbacks have panicked in this process.
+///
+/// A panic ends in the callback, and C is given the answer that is safe: memory that cannot be read or written, a
+/// device that has *not* dropped what it was to drop. Where nothing is
+/// safe (a page that was written is not noted) the process aborts.
+pub fn panics() -> usize {
+    PANICS.load(Ordering::Relaxed)
+}
+
+/// Runs a callback; `instead` is C's answer if it panics.
+pub(crate) fn guarded<R>(instead: R, f: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        instead
+    })
+}
+
+/// Runs a callback that has no answer which would be safe.
+pub(crate) fn vital(f: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(f)).is_err() {
+        std::process::abort();
+    }
+}
+
+/// Calls a callback where there is one.
+macro_rules! tell {
+    ($callback:expr $(, $argument:expr)*) => {
+        if let Some(call) = &$callback {
+            call($($argument),*)
+        }
+    };
+}
+pub(crate) use tell;
+
+/// The locks of this crate guard lists only, which a panic leaves whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// A C handle. The type around it says which threads may use it.
+pub(crate) struct Raw<T>(*mut T);
+// SAFETY: a pointer that nothing is done with here; functions are called by types that keep their thread sentence.
+unsafe impl<T> Send for Raw<T> {}
+// SAFETY: as above.
+unsafe impl<T> Sync for Raw<T> {}
+impl<T> Raw<T> {
+    pub(crate) fn new(raw: *mut T) -> Raw<T> {
+        Raw(raw)
+    }
+    pub(crate) fn get(&self) -> *mut T {
+        self.0
+    }
+}
+impl<T> Clone for Raw<T> {
+    fn clone(&self) -> Raw<T> {
+        Raw(self.0)
+    }
+}
+
+/// What C's `opaque` is of callbacks that an `Arc` keeps.
+pub(crate) fn opaque<T>(of: &std::sync::Arc<T>) -> *mut std::ffi::c_void {
+    std::sync::Arc::as_ptr(of) as *mut std::ffi::c_void
+}
+
+/// A configuration of numbers: the fields of the C structure, without size, pointers and callbacks; 0 is the default.
+macro_rules! config {
+    ($(#[$doc:meta])* $name:ident = $raw:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $name {
+            $($(#[$fdoc])* #[doc = concat!("As `", stringify!($raw), ".", stringify!($field), "`.")] pub $field: $type),*
+        }
+        impl $name {
+            #[allow(clippy::needless_update)]
+            fn raw(&self) -> $crate::sys::$raw {
+                $crate::sys::$raw {
+                    size: std::mem::size_of::<$crate::sys::$raw>() as u32,
+                    $($field: self.$field,)*
+                    ..Default::default()
+                }
+            }
+        }
+    };
+}
+pub(crate) use config;
+
+/// A C structure whose size is set, for C to fill in.
+macro_rules! sized {
+    ($raw:ident) => {
+        $crate::sys::$raw {
+            size: std::mem::size_of::<$crate::sys::$raw>() as u32,
+            ..Default::default()
+        }
+    };
+}
+pub(crate) use sized;

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! virtio-iommu: requests, events, endpoints.
+use crate::error::{done, progress};
+use crate::iommu::{create, Buffers};
+use crate::{config, guarded, lock, opaque, sys, tell, Callback, Device, Error, Host, HostSlice, Iommu, Limits};
+use crate::{Progress, Registers, Result, Vm};
+use std::ffi::c_void;
+use std::sync::Arc;
+
+config! {
+    /// How to create a virtio-iommu.
+    VirtioConfig = viommu_virtio_config {
+        features: u64, page_size_mask: u64, input_first: u64, input_last: u64, gpa_last: u64, domain_first: u32,
+        domain_last: u32, probe_size: u32, bypass: u32, domains: u32, mappings: u32, domain_mappings: u32, events: u32,
+    }
+}
+
+/// What a virtio-iommu tells its transport.
+#[derive(Default)]
+pub struct VirtioHost {
+    /// A fault record waits: [`Iommu::virtio_event`].
+    pub event: Callback<dyn Fn() + Send + Sync>,
+    /// A request that was pending is complete: its token, and of a copied one the answer.
+    pub complete: Callback<dyn Fn(u64, &[u8]) + Send + Sync>,
+}
+
+struct Inner {
+    host: VirtioHost,
+    buffers: Arc<Buffers>,
+}
+
+/// A reserved region of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(transparent)]
+pub struct Reserved(sys::viommu_virtio_region);
+impl Reserved {
+    /// `[first, last]` is never mapped; with `msi`, writes there are interrupt messages.
+    pub fn new(first: u64, last: u64, msi: bool) -> Reserved {
+        let subtype = if msi { sys::VIOMMU_VIRTIO_RESV_MSI } else { sys::VIOMMU_VIRTIO_RESV_RESERVED };
+        Reserved(sys::viommu_virtio_region { first, last, subtype, reserved: 0 })
+    }
+}
+
+/// What is particular to an endpoint.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Endpoint<'a> {
+    /// Reserved regions.
+    pub regions: &'a [Reserved],
+    /// Page sizes its mappings have to be multiples of; 0: as the IOMMU.
+    pub page_size_mask: u64,
+}
+impl Endpoint<'_> {
+    pub(crate) fn raw(&self) -> sys::viommu_virtio_endpoint {
+        sys::viommu_virtio_endpoint {
+            region_count: u32::try_from(self.regions.len()).unwrap_or(u32::MAX),
+            regions: self.regions.as_ptr().cast(),
+            page_size_mask: self.page_size_mask,
+            ..crate::sized!(viommu_virtio_endpoint)
+        }
+    }
+}
+
+/// A part of a request's buffer, which is guest memory.
+#[repr(transparent)]
+#[derive(Clone, Copy)]
+pub struct Part(sys::viommu_part);
+impl Part {
+    /// Guest memory, such as of a [`Fragment`](crate::Fragment).
+    ///
+    /// # Safety
+    /// It stays mapped until the request is complete: if it is pending, until the `complete` callback.
+    pub unsafe fn new(memory: HostSlice<'_>) -> Part {
+        Part(sys::viommu_part { base: memory.as_ptr().cast(), bytes: memory.bytes() })
+    }
+}
+
+impl Iommu {
+    /// Creates a virtio-iommu without endpoints, as after a reset of the machine.
+    pub fn virtio(
+        vm: &Vm,
+        config: &VirtioConfig,
+        limits: &Limits,
+        host: Host,
+        virtio: VirtioHost,
+    ) -> Result<(Iommu, Registers)> {
+        let virtio = Arc::new(Inner { host: virtio, buffers: Arc::default() });
+        let (iommu, mut registers) = create(vm, host, limits, vec![virtio.clone()], |vm, host, limits, raw| {
+            let config = sys::viommu_virtio_config {
+                event: virtio.host.event.as_ref().map(|_| on_event as _),
+                complete: Some(on_complete),
+                opaque: opaque(&virtio),
+                host,
+                limits,
+                ..config.raw()
+            };
+            // SAFETY: viommu_virtio_new(): "Any thread, any time"; everything is copied, and the IOMMU keeps callbacks.
+            unsafe { sys::viommu_virtio_new(vm, &config, raw) }
+        })?;
+        registers.buffers = virtio.buffers.clone();
+        Ok((iommu, registers))
+    }
+    /// Takes the oldest fault record that waits, for a buffer of the event queue.
+    pub fn virtio_event(&self) -> Result<Option<[u8; sys::VIOMMU_VIRTIO_EVENT_BYTES as usize]>> {
+        let mut event = [0; sys::VIOMMU_VIRTIO_EVENT_BYTES as usize];
+        // SAFETY: viommu_virtio_event(): "Any thread, any time"; there is room for a record.
+        match done(unsafe { sys::viommu_virtio_event(self.raw(), event.as_mut_ptr().cast(), event.len() as u32) }) {
+            Ok(()) => Ok(Some(event)),
+            Err(Error::NotFound) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+}
+
+impl Registers {
+    /// The driver has accepted features.
+    pub fn virtio_set_features(&mut self, accepted: u64) -> Result<Progress> {
+        // SAFETY: viommu_virtio_set_features(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_virtio_set_features(iommu, accepted) }))
+    }
+    /// Reset of the virtio device.
+    pub fn virtio_reset(&mut self) -> Result<Progress> {
+        // SAFETY: viommu_virtio_reset(): "One at a time per handle": call().
+        progress(self.call(|iommu| unsafe { sys::viommu_virtio_reset(iommu) }))
+    }
+    /// Executes a request whose buffer is guest memory: the used length, and whether it is complete.
+    pub fn virtio_request(&mut self, readable: &[Part], writable: &[Part], token: u64) -> Result<(u32, Progress)> {
+        let count = |parts: &[Part]| u32::try_from(parts.len()).map_err(|_| Error::Invalid);
+        let (r, w, mut written) = (count(readable)?, count(writable)?, 0);
+        // SAFETY: viommu_virtio_request(): "One at a time per handle": call(); parts are as Part::new() wants them.
+        let result = self.call(|iommu| unsafe {
+            let (from, to) = (readable.as_ptr().cast(), writable.as_ptr().cast());
+            sys::viommu_virtio_request(iommu, from, r, to, w, token, &mut written)
+        });
+        progress(result).map(|progress| (written, progress))
+    }
+    /// Executes a request that the VMM has copied: what is to be copied to the guest, if it is complete; otherwise the
+    /// `complete` callback has it.
+    pub fn virtio_request_copied(&mut self, request: &[u8], room: usize, token: u64) -> Result<Option<Vec<u8>>> {
+        let (mut from, mut to) = (request.to_vec(), vec![0u8; room]);
+        let part = |of: &mut Vec<u8>| Part(sys::viommu_part { base: of.as_mut_ptr().cast(), bytes: of.len() as u64 });
+        let (readable, writable) = ([part(&mut from)], [part(&mut to)]);
+        let (written, progress) = self.virtio_request(&readable, &writable, token)?;
+        let used = (written as usize).min(room);
+        if progress == Progress::Pending {
+            lock(&self.buffers).push((token, from, to, used));
+            return Ok(None);
+        }
+        to.truncate(used);
+        Ok(Some(to))
+    }
+    /// Describes an endpoint, before the guest runs.
+    pub fn virtio_set_endpoint(&mut self, device: &Device, endpoint: &Endpoint<'_>) -> Result<()> {
+        device.behind(&self.inner)?;
+        // SAFETY: viommu_virtio_set_endpoint(): "One at a time per handle": call(); copied.
+        done(self.call(|_| unsafe { sys::viommu_virtio_set_endpoint(device.raw(), &endpoint.raw()) }))
+    }
+}
+
+unsafe extern "C" fn on_event(o: *mut c_void) {
+    // SAFETY: opaque() of callbacks that the IOMMU keeps.
+    guarded((), || tell!(unsafe { &*(o as *const Inner) }.host.event))
+}
+unsafe extern "C" fn on_complete(o: *mut c_void, token: u64) {
+    // SAFETY: as on_event().
+    let inner = unsafe { &*(o as *const Inner) };
+    let mut buffers = lock(&inner.buffers);
+    let kept = buffers.iter().position(|kept| kept.0 == token).map(|at| buffers.swap_remove(at));
+    drop(buffers);
+    let answer = kept.as_ref().map_or(&[][..], |kept| &kept.2[..kept.3]);
+    guarded((), || tell!(inner.host.complete, token, answer))
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: BSD-3-Clause
+//! A virtual machine and its memory.
+use crate::error::{done, progress};
+use crate::{guarded, lock, opaque, sized, sys, tell, vital, Callback, Error, Progress, Raw, Result};
+use std::ffi::{c_int, c_void};
+use std::ptr::{self, NonNull};
+use std::slice::{from_raw_parts, from_raw_parts_mut};
+use std::sync::{Arc, Mutex};
+
+/// Guest memory that stays where it is mapped for as long as the object exists.
+///
+/// # Safety
+/// `host()` is valid for reads and writes of `bytes()` bytes, in every thread, until the object is dropped, and
+/// always the same. Nobody has Rust references into it: the guest writes there at any time.
+pub unsafe trait HostMemory: Send + Sync + 'static {
+    /// Where it is mapped.
+    fn host(&self) -> NonNull<u8>;
+    /// How long it is.
+    fn bytes(&self) -> u64;
+}
+
+/// What serves guest addresses outside the regions, and is told of what the library writes. From every thread that
+/// translates.
+#[derive(Default)]
+pub struct MemoryCallbacks {
+    /// Reads 1 to 64 bytes; false: there is no such memory.
+    pub read: Callback<dyn Fn(u64, &mut [u8]) -> bool + Send + Sync>,
+    /// Writes 1 to 64 bytes.
+    pub write: Callback<dyn Fn(u64, &[u8]) -> bool + Send + Sync>,
+    /// Atomically compares the word with the second argument and, if it is equal, stores the third; the second
+    /// receives what was found.
+    pub swap: Callback<dyn Fn(u64, &mut [u8], &[u8]) -> bool + Send + Sync>,
+    /// The library has written so many bytes from this address on. If it panics, the process aborts.
+    pub dirty: Callback<dyn Fn(u64, u64) + Send + Sync>,
+}
+
+/// How to create a VM.
+#[derive(Default)]
+pub struct VmConfig {
+    /// Sections cost no fence: for guests whose mappings are static (`VIOMMU_VM_MEMBARRIER`).
+    pub membarrier: bool,
+    /// The guest may use extended destination ids (`VIOMMU_VM_EXT_DEST_ID`).
+    pub ext_dest_id: bool,
+    /// Guest memory outside the regions.
+    pub memory: MemoryCallbacks,
+}
+
+struct Map {
+    here: Vec<(u64, Arc<dyn HostMemory>)>,
+    leaving: Vec<Arc<dyn HostMemory>>,
+}
+
+pub(crate) struct VmInner {
+    pub(crate) raw: Raw<sys::viommu_vm>,
+    map: Mutex<Map>,
+    callbacks: Arc<MemoryCallbacks>,
+}
+
+impl Drop for VmInner {
+    fn drop(&mut self) {
+        // SAFETY: viommu_vm_free(): "Alone": whatever is of this VM holds an Arc of it, so that nothing is left.
+        if unsafe { sys::viommu_vm_free(self.raw.get()) } != sys::VIOMMU_OK {
+            // An IOMMU could not be freed: then its memory stays.
+            std::mem::forget(self.callbacks.clone());
+            std::mem::forget(std::mem::take(&mut lock(&self.map).here));
+            std::mem::forget(std::mem::take(&mut lock(&self.map).leaving));
+        }
+    }
+}
+
+/// A virtual machine: its memory, and what all of its IOMMUs share.
+#[derive(Clone)]
+pub struct Vm(pub(crate) Arc<VmInner>);
+
+impl Vm {
+    /// Creates a VM without memory.
+    pub fn new(config: VmConfig) -> Result<Vm> {
+        let callbacks = Arc::new(config.memory);
+        let mut flags = if config.membarrier { sys::VIOMMU_VM_MEMBARRIER } else { 0 };
+        flags |= if config.ext_dest_id { sys::VIOMMU_VM_EXT_DEST_ID } else { 0 };
+        let raw_config = sys::viommu_vm_config {
+            flags,
+            opaque: opaque(&callbacks),
+            read: callbacks.read.as_ref().map(|_| on_read as _),
+            write: callbacks.write.as_ref().map(|_| on_write as _),
+            swap: callbacks.swap.as_ref().map(|_| on_swap as _),
+            dirty: callbacks.dirty.as_ref().map(|_| on_dirty as _),
+            ..sized!(viommu_vm_config)
+        };
+        let mut raw = ptr::null_mut();
+        // SAFETY: viommu_vm_new(): "Any thread, any time"; the callbacks live as long as the VM.
+        done(unsafe { sys::viommu_vm_new(&raw_config, &mut raw) })?;
+        let map = Mutex::new(Map { here: vec![], leaving: vec![] });
+        Ok(Vm(Arc::new(VmInner { raw: Raw::new(raw), map, callbacks })))
+    }
+
+    /// Adds guest memory at a multiple of 4096.
+    pub fn add_region(&self, gpa: u64, memory: Arc<dyn HostMemory>, readonly: bool) -> Result<()> {
+        let mut map = lock(&self.0.map);
+        let region = region(gpa, &*memory, readonly);
+        // SAFETY: viommu_vm_add_region(): "One at a time per handle": under `map`, which keeps the memory.
+        done(unsafe { sys::viommu_vm_add_region(self.0.raw.get(), &region) })?;
+        map.here.push((gpa, memory));
+        Ok(())
+    }
+
+    /// Puts other memory of the same size in the place of a region, in one step.
+    pub fn replace_region(&self, gpa: u64, memory: Arc<dyn HostMemory>, readonly: bool) -> Result<()> {
+        let mut map = lock(&self.0.map);
+        let region = region(gpa, &*memory, readonly);
+        let at = map.here.iter().position(|r| r.0 == gpa).ok_or(Error::NotFound)?;
+        // SAFETY: viommu_vm_replace_region(): "One at a time per handle": under `map`, which keeps both memories.
+        done(unsafe { sys::viommu_vm_replace_region(self.0.raw.get(), &region) })?;
+        let old = std::mem::replace(&mut map.here[at].1, memory);
+        map.leaving.push(old);
+        Ok(())
+    }
+
+    /// Removes a region. Its memory is dropped by [`Vm::quiesce`] or [`Vm::wait`].
+    pub fn remove_region(&self, gpa: u64) -> Result<()> {
+        let mut map = lock(&self.0.map);
+        let at = map.here.iter().position(|r| r.0 == gpa).ok_or(Error::NotFound)?;
+        // SAFETY: viommu_vm_remove_region(): "One at a time per handle": under `map`.
+        done(unsafe { sys::viommu_vm_remove_region(self.0.raw.get(), gpa) })?;
+        let gone = map.here.swap_remove(at).1;
+        map.leaving.push(gone);
+        Ok(())
+    }
+
+    /// Whether every section that could use removed memory has ended. If so, that memory has been dropped.
+    pub fn quiesce(&self) -> Result<Progress> {
+        let mut map = lock(&self.0.map);
+        // SAFETY: viommu_vm_quiesce(): "One at a time per handle": under `map`.
+        let progress = progress(unsafe { sys::viommu_vm_quiesce(self.0.raw.get()) })?;
+        let gone = if progress == Progress::Done { std::mem::take(&mut map.leaving) } else { vec![] };
+        drop(map);
+        drop(gone);
+        Ok(progress)
+    }
+
+    /// Waits until [`Vm::quiesce`] is done. With a section of the VM open in this thread, it waits forever.
+    pub fn wait(&self) -> Result<()> {
+        let mut map = lock(&self.0.map);
+        // SAFETY: viommu_vm_wait(): "One at a time per handle, together with viommu_vm_quiesce()": under `map`.
+        done(unsafe { sys::viommu_vm_wait(self.0.raw.get()) })?;
+        let gone = std::mem::take(&mut map.leaving);
+        drop(map);
+        drop(gone);
+        Ok(())
+    }
+}
+
+fn region(gpa: u64, memory: &dyn HostMemory, readonly: bool) -> sys::viommu_region {
+    sys::viommu_region {
+        flags: if readonly { sys::VIOMMU_REGION_READONLY } else { 0 },
+        gpa,
+        bytes: memory.bytes(),
+        host: memory.host().as_ptr().cast(),
+        ..sized!(viommu_region)
+    }
+}
+
+fn result(ok: bool) -> c_int {
+    if ok {
+        sys::VIOMMU_OK
+    } else {
+        -1
+    }
+}
+
+unsafe extern "C" fn on_read(o: *mut c_void, gpa: u64, to: *mut c_void, bytes: u32) -> c_int {
+    guarded(-1, || {
+        // SAFETY: opaque() of callbacks that the VM keeps; C's buffer has that many bytes, which may not have been
+        // written yet: zeroed before there is a reference to them.
+        let (callbacks, to) = unsafe {
+            ptr::write_bytes(to.cast::<u8>(), 0, bytes as usize);
+            (&*(o as *const MemoryCallbacks), from_raw_parts_mut(to.cast::<u8>(), bytes as usize))
+        };
+        result(callbacks.read.as_ref().is_some_and(|read| read(gpa, to)))
+    })
+}
+unsafe extern "C" fn on_write(o: *mut c_void, gpa: u64, from: *const c_void, bytes: u32) -> c_int {
+    guarded(-1, || {
+        // SAFETY: as on_read(); C has written the buffer.
+        let (callbacks, from) =
+            unsafe { (&*(o as *const MemoryCallbacks), from_raw_parts(from.cast::<u8>(), bytes as usize)) };
+        result(callbacks.write.as_ref().is_some_and(|write| write(gpa, from)))
+    })
+}
+unsafe extern "C" fn on_swap(
+    o: *mut c_void,
+    gpa: u64,
+    expected: *mut c_void,
+    desired: *const c_void,
+    bytes: u32,
+) -> c_int {
+    guarded(-1, || {
+        let bytes = bytes as usize;
+        // SAFETY: as on_write(); expected and desired are different words of C's.
+        let (callbacks, expected, desired) = unsafe {
+            let callbacks = &*(o as *const MemoryCallbacks);
+            (callbacks, from_raw_parts_mut(expected.cast::<u8>(), bytes), from_raw_parts(desired.cast::<u8>(), bytes))
+        };
+        result(callbacks.swap.as_ref().is_some_and(|swap| swap(gpa, expected, desired)))
+    })
+}
+unsafe extern "C" fn on_dirty(o: *mut c_void, gpa: u64, bytes: u64) {
+    // SAFETY: opaque() of callbacks that the VM keeps.
+    vital(|| tell!(unsafe { &*(o as *const MemoryCallbacks) }.dirty, gpa, bytes));
+}
