@@ -96,10 +96,9 @@ static int parse(struct viommu *u, struct query *q, struct context *context)
 ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
 				    unsigned level)
 {
-	unsigned access = (unsigned)raw & (VIOMMU_READ | VIOMMU_WRITE);
-	unsigned both = access | VIOMMU_EXEC;
+	unsigned both = ((unsigned)raw & (VIOMMU_READ | VIOMMU_WRITE)) | VIOMMU_EXEC;
 
-	return (struct pt_item){ .kind = !access	       ? PT_EMPTY
+	return (struct pt_item){ .kind = both == VIOMMU_EXEC   ? PT_EMPTY
 					 : raw & TOY_PAGE_RSVD ? PT_RESERVED
 							       : PT_LEAF,
 				 .addr = raw & TOY_PAGE_ADDR,
