@@ -457,6 +457,9 @@ bool driver_stop(struct vu_driver *d)
 {
 	bool stopped = link_stop_ring(d->link, DRIVER_RX) && link_stop_ring(d->link, DRIVER_TX);
 
+	/* A miss may have been repeated, and is a fault where what it asks for is not mapped any more. */
+	while (stopped && d->engine && engine_serve(d->engine))
+		;
 	for (unsigned lane = 0; lane < DRIVER_LANES && stopped; lane++)
 		take_lane(d, lane);
 	/* Frames that are still on their way belong to the past. */
