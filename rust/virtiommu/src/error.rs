@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Results: errors are misuse or exhaustion; what the guest's tables say is an answer.
 use crate::sys;
+pub(crate) use std::convert::identity;
 use std::ffi::{c_int, CStr};
 use std::fmt;
 
@@ -117,6 +118,15 @@ pub(crate) fn progress(result: c_int) -> Result<Progress> {
     match check(result)? {
         Outcome::Done => Ok(Progress::Done),
         Outcome::Pending => Ok(Progress::Pending),
+        _ => Err(Error::Internal),
+    }
+}
+
+/// Of a function that the guest's tables can refuse.
+pub(crate) fn granted(result: c_int) -> Result<bool> {
+    match check(result)? {
+        Outcome::Done => Ok(true),
+        Outcome::Fault => Ok(false),
         _ => Err(Error::Internal),
     }
 }

@@ -2,8 +2,9 @@
 //! What is the same for every engine: the part for any thread, and the registers.
 use crate::device::DeviceInner;
 use crate::error::{check, done, progress};
+use std::convert::identity;
 use crate::vm::VmInner;
-use crate::{config, guarded, lock, opaque, sized, sys, tell, Callback, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::{callbacks, calls, config, given, lock, opaque, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -18,23 +19,26 @@ pub use crate::sys::viommu_trace as Trace;
 /// Counters of an IOMMU or a device.
 pub use crate::sys::viommu_statistics as Statistics;
 
-/// What an IOMMU asks of its host, from any thread that uses it. Do not use its [`Registers`] from inside.
-#[derive(Default)]
-pub struct Host {
-    /// The engine raises an interrupt of its own: address, data.
-    pub msi: Callback<dyn Fn(u64, u32) + Send + Sync>,
-    /// Something that was pending can go on: call [`Registers::run`] soon.
-    pub work: Callback<dyn Fn() + Send + Sync>,
-    /// Why a configuration was refused.
-    pub message: Callback<dyn Fn(&str) + Send + Sync>,
-    /// Nanoseconds of a clock that never goes back.
-    pub now: Callback<dyn Fn() -> u64 + Send + Sync>,
-    /// Told of faults, fills, invalidations and completions.
-    pub trace: Callback<dyn Fn(&Trace) + Send + Sync>,
-    /// A wired interrupt has another level: number, level.
-    pub line: Callback<dyn Fn(u32, bool) + Send + Sync>,
+callbacks! {
+    /// What an IOMMU asks of its host, from any thread that uses it. Do not use its [`Registers`] from inside.
+    Host: host_on {
+        /// The engine raises an interrupt of its own: address, data.
+        msi(address: u64, data: u32) guarded;
+        /// Something that was pending can go on: call [`Registers::run`] soon.
+        work() guarded;
+        /// Why a configuration was refused.
+        message(text: *const c_char => &str = &CStr::from_ptr(text).to_string_lossy()) guarded;
+        /// Nanoseconds of a clock that never goes back.
+        now() guarded -> u64 as u64 = identity, 0;
+        /// Told of faults, fills, invalidations and completions.
+        trace(event: *const sys::viommu_trace => &Trace = &*event) guarded;
+        /// A wired interrupt has another level: number, level.
+        line(number: u32, level: u32 => bool = level != 0) guarded;
+    }
 }
 
+/// What C has of a host: its callbacks first.
+#[repr(C)]
 struct HostInner {
     host: Host,
     last: AtomicU64,
@@ -104,6 +108,30 @@ impl Drop for IommuInner {
     }
 }
 
+/// A handle of C's that stands on an IOMMU, and what C calls of it. It is freed when C lets go of it.
+pub(crate) struct Held<T: 'static, C: Send + Sync + 'static> {
+    raw: Raw<T>,
+    pub(crate) callbacks: Arc<C>,
+    pub(crate) iommu: Arc<IommuInner>,
+    free: unsafe extern "C" fn(*mut T) -> c_int,
+}
+impl<T, C: Send + Sync> Held<T, C> {
+    pub(crate) fn call<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        f(self.raw.get())
+    }
+}
+impl<T, C: Send + Sync> Drop for Held<T, C> {
+    fn drop(&mut self) {
+        let (raw, callbacks, free) = (self.raw.clone(), self.callbacks.clone(), self.free);
+        self.iommu.bury(move || {
+            let _keep = &callbacks;
+            // SAFETY: viommu_*_free(): "Alone", or together with the registers: nobody has the handle any more, and
+            // bury() sees to the registers. VIOMMU_EBUSY: it is tried again.
+            unsafe { free(raw.get()) == sys::VIOMMU_OK }
+        });
+    }
+}
+
 /// An IOMMU, as any thread may use it.
 #[derive(Clone)]
 pub struct Iommu(pub(crate) Arc<IommuInner>);
@@ -126,17 +154,9 @@ pub(crate) fn create(
     new: impl FnOnce(*mut sys::viommu_vm, &sys::viommu_host, &sys::viommu_limits, &mut *mut sys::viommu) -> c_int,
 ) -> Result<(Iommu, Registers)> {
     let host = Arc::new(HostInner { host, last: AtomicU64::new(0) });
-    let h = &host.host;
-    let callbacks = sys::viommu_host {
-        opaque: opaque(&host),
-        msi: h.msi.as_ref().map(|_| on_msi as _),
-        work: h.work.as_ref().map(|_| on_work as _),
-        message: h.message.as_ref().map(|_| on_message as _),
-        now: h.now.as_ref().map(|_| on_now as _),
-        trace: h.trace.as_ref().map(|_| on_trace as _),
-        line: h.line.as_ref().map(|_| on_line as _),
-        ..sized!(viommu_host)
-    };
+    let mut callbacks = sys::viommu_host { opaque: opaque(&host), ..sized!(viommu_host) };
+    given!(host.host, callbacks, host_on { msi, work, message, trace, line });
+    callbacks.now = host.host.now.as_ref().map(|_| on_now as _);
     let mut raw = ptr::null_mut();
     done(new(vm.0.raw.get(), &callbacks, &limits.raw(), &mut raw))?;
     keeps.push(host);
@@ -155,31 +175,18 @@ impl Iommu {
     pub(crate) fn raw(&self) -> *mut sys::viommu {
         self.0.raw.get()
     }
+    pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::viommu) -> R) -> R {
+        f(self.raw())
+    }
     /// "vtd", "amdvi", "smmuv3", "riscv", "virtio", "tce", "its", "lpis".
     pub fn engine(&self) -> &'static str {
         // SAFETY: viommu_get_engine(): "Any thread, any time"; a constant string.
         unsafe { CStr::from_ptr(sys::viommu_get_engine(self.raw())) }.to_str().unwrap_or("")
     }
-    /// How large the register space is.
-    pub fn register_bytes(&self) -> u64 {
-        // SAFETY: viommu_get_register_bytes(): "Any thread, any time".
-        unsafe { sys::viommu_get_register_bytes(self.raw()) }
-    }
     /// What a fault reason means.
     pub fn reason_text(&self, reason: u32) -> &'static str {
         // SAFETY: viommu_reason_text(): "Any thread, any time"; a constant string, never NULL.
         unsafe { CStr::from_ptr(sys::viommu_reason_text(self.raw(), reason)) }.to_str().unwrap_or("")
-    }
-    /// How often something was refused for a reason.
-    pub fn faults(&self, reason: u32) -> u64 {
-        // SAFETY: viommu_get_faults(): "Any thread, any time".
-        unsafe { sys::viommu_get_faults(self.raw(), reason) }
-    }
-    /// Counters of all devices together.
-    pub fn statistics(&self) -> Result<Statistics> {
-        let mut statistics = sized!(viommu_statistics);
-        // SAFETY: viommu_get_statistics(): "Any thread, any time".
-        done(unsafe { sys::viommu_get_statistics(self.raw(), &mut statistics) }).map(|()| statistics)
     }
     /// The device that has an id.
     pub fn find_device(&self, id: u32) -> Result<Device> {
@@ -189,6 +196,30 @@ impl Iommu {
         let inner = lock(&self.0.devices).get(&(raw as usize)).and_then(Weak::upgrade);
         inner.map(Device).ok_or(Error::NotFound)
     }
+}
+
+// "Any thread, any time".
+calls! { Iommu, &Self;
+    /// How large the register space is.
+    register_bytes() -> u64 = identity, viommu_get_register_bytes;
+    /// How often something was refused for a reason.
+    faults(reason: u32) -> u64 = identity, viommu_get_faults;
+    /// Counters of all devices together.
+    statistics() -> Result<Statistics> = fill(sized!(viommu_statistics)), viommu_get_statistics;
+}
+
+// "One at a time per handle": Registers::call().
+calls! { Registers, &mut Self;
+    /// The guest reads a register.
+    read(offset: u64, bytes: u32) -> Result<u64> = fill(0), viommu_reg_read;
+    /// The guest writes a register.
+    write(offset: u64, bytes: u32, value: u64) -> Result<Progress> = progress, viommu_reg_write;
+    /// Continues what an earlier call left.
+    run() -> Result<Progress> = progress, viommu_run;
+    /// A reset of the machine.
+    reset() -> Result<Progress> = progress, viommu_reset;
+    /// Forgets everything that is cached.
+    flush() -> Result<Progress> = progress, viommu_flush;
 }
 
 /// A saved state: bytes that mean the same on every host. Not trusted when it is restored.
@@ -229,35 +260,20 @@ impl Registers {
         drop(serving);
         result
     }
+    /// Makes a handle that stands on the IOMMU, together with the registers.
+    pub(crate) fn hold<T, C: Send + Sync>(
+        &mut self,
+        callbacks: Arc<C>,
+        free: unsafe extern "C" fn(*mut T) -> c_int,
+        new: impl FnOnce(*mut sys::viommu, &mut *mut T) -> c_int,
+    ) -> Result<Held<T, C>> {
+        let mut raw = ptr::null_mut();
+        done(self.call(|iommu| new(iommu, &mut raw)))?;
+        Ok(Held { raw: Raw::new(raw), callbacks, iommu: self.inner.clone(), free })
+    }
     /// The part for any thread.
     pub fn iommu(&self) -> Iommu {
         Iommu(self.inner.clone())
-    }
-    /// The guest reads a register.
-    pub fn read(&mut self, offset: u64, bytes: u32) -> Result<u64> {
-        let mut value = 0;
-        // SAFETY: viommu_reg_read(): "One at a time per handle": call().
-        done(self.call(|iommu| unsafe { sys::viommu_reg_read(iommu, offset, bytes, &mut value) })).map(|()| value)
-    }
-    /// The guest writes a register.
-    pub fn write(&mut self, offset: u64, bytes: u32, value: u64) -> Result<Progress> {
-        // SAFETY: viommu_reg_write(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_reg_write(iommu, offset, bytes, value) }))
-    }
-    /// Continues what an earlier call left.
-    pub fn run(&mut self) -> Result<Progress> {
-        // SAFETY: viommu_run(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_run(iommu) }))
-    }
-    /// A reset of the machine.
-    pub fn reset(&mut self) -> Result<Progress> {
-        // SAFETY: viommu_reset(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_reset(iommu) }))
-    }
-    /// Forgets everything that is cached.
-    pub fn flush(&mut self) -> Result<Progress> {
-        // SAFETY: viommu_flush(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_flush(iommu) }))
     }
     /// Saves the architectural state.
     pub fn save(&mut self) -> Result<State> {
@@ -290,33 +306,9 @@ pub(crate) fn resuming<A>(mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut d
     check(result)
 }
 
-unsafe fn host<'a>(o: *mut c_void) -> &'a HostInner {
-    // SAFETY: opaque() of what the IOMMU keeps.
-    unsafe { &*(o as *const HostInner) }
-}
-unsafe extern "C" fn on_msi(o: *mut c_void, address: u64, data: u32) {
-    // SAFETY: see host().
-    guarded((), || tell!(unsafe { host(o) }.host.msi, address, data))
-}
-unsafe extern "C" fn on_work(o: *mut c_void) {
-    // SAFETY: see host().
-    guarded((), || tell!(unsafe { host(o) }.host.work))
-}
-unsafe extern "C" fn on_message(o: *mut c_void, text: *const c_char) {
-    // SAFETY: see host(); text is a string during the call.
-    guarded((), || tell!(unsafe { host(o) }.host.message, &unsafe { CStr::from_ptr(text) }.to_string_lossy()))
-}
+/// If the clock panics, it stands still.
 unsafe extern "C" fn on_now(o: *mut c_void) -> u64 {
-    // SAFETY: see host().
-    let host = unsafe { host(o) };
-    let now = guarded(0, || host.host.now.as_ref().map_or(0, |now| now()));
+    // SAFETY: opaque() of what the IOMMU keeps.
+    let (host, now) = unsafe { (&*(o as *const HostInner), host_on::now(o)) };
     host.last.fetch_max(now, Ordering::Relaxed).max(now)
-}
-unsafe extern "C" fn on_trace(o: *mut c_void, event: *const sys::viommu_trace) {
-    // SAFETY: see host(); event is there during the call.
-    guarded((), || tell!(unsafe { host(o) }.host.trace, unsafe { &*event }))
-}
-unsafe extern "C" fn on_line(o: *mut c_void, number: u32, level: u32) {
-    // SAFETY: see host().
-    guarded((), || tell!(unsafe { host(o) }.host.line, number, level != 0))
 }

@@ -64,10 +64,8 @@ pub(crate) fn guarded<R>(instead: R, f: impl FnOnce() -> R) -> R {
 }
 
 /// Runs a callback that has no answer which would be safe.
-pub(crate) fn vital(f: impl FnOnce()) {
-    if catch_unwind(AssertUnwindSafe(f)).is_err() {
-        std::process::abort();
-    }
+pub(crate) fn vital<R>(_none: R, f: impl FnOnce() -> R) -> R {
+    catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| std::process::abort())
 }
 
 /// Calls a callback where there is one.
@@ -79,6 +77,88 @@ macro_rules! tell {
     };
 }
 pub(crate) use tell;
+
+/// The first of some expressions: what a repetition has, or else a default.
+macro_rules! first {
+    ($first:expr $(, $rest:expr)* $(,)?) => {
+        $first
+    };
+}
+pub(crate) use first;
+
+/// The last of one or two types.
+macro_rules! last_type {
+    ($c:ty) => { $c };
+    ($c:ty, $rust:ty) => { $rust };
+}
+pub(crate) use last_type;
+
+/// What C calls: a structure of closures, and in the module `$on` for each the function that C is given, whose `opaque`
+/// is the structure or begins with it. An argument is passed as it is, or `=> type = conversion`. A result is
+/// `-> Rust's as C's = conversion, what C is answered if there is a panic`.
+macro_rules! callbacks {
+    ($(#[$doc:meta])* $name:ident: $on:ident { $($(#[$fdoc:meta])*
+        $field:ident($($arg:ident: $c:ty $(=> $rust:ty = $conv:expr)?),*) $guard:ident
+        $(-> $ret:ty as $cret:ty = $back:expr, $instead:expr)?;)* }) => {
+        $(#[$doc])*
+        #[derive(Default)]
+        pub struct $name {
+            $($(#[$fdoc])*
+            pub $field: $crate::Callback<dyn Fn($($crate::last_type!($c $(, $rust)?)),*) $(-> $ret)? + Send + Sync>,)*
+        }
+        #[allow(unused_unsafe, clippy::undocumented_unsafe_blocks)]
+        mod $on {
+            use super::*;
+            $(pub(super) unsafe extern "C" fn $field(o: *mut std::ffi::c_void $(, $arg: $c)*) $(-> $cret)? {
+                // SAFETY: opaque() of callbacks that the handle keeps.
+                let callbacks = unsafe { &*(o as *const $name) };
+                let instead = $crate::first!($($instead,)? ());
+                $crate::$guard(instead, || match &callbacks.$field {
+                    // SAFETY: what C points to is there during the call.
+                    Some(call) => $crate::first!($($back,)? std::convert::identity)(
+                        call($(unsafe { $crate::first!($($conv,)? $arg) }),*)),
+                    None => instead,
+                })
+            })*
+        }
+    };
+}
+pub(crate) use callbacks;
+
+/// What C is given of callbacks: the function of each that there is.
+macro_rules! given {
+    ($callbacks:expr, $raw:expr, $on:ident { $($field:ident),* }) => {
+        $(if $callbacks.$field.is_some() { $raw.$field = Some($on::$field); })*
+    };
+}
+pub(crate) use given;
+
+/// Methods that pass their arguments on to C's function, and its result to another. `fill` of a value: C writes it.
+macro_rules! calls {
+    ($type:ty, $receiver:ty; $($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty $(=> $conv:expr)?),*) -> $ret:ty
+        = $after:ident $(($init:expr))?, $c:ident;)*) => {
+        impl $type {
+            $($(#[$doc])*
+            pub fn $name(self: $receiver $(, $arg: $t)*) -> $ret {
+                $crate::passed!(self, $c, $after $(($init))?, $($crate::first!($($conv,)? $arg)),*)
+            })*
+        }
+    };
+}
+pub(crate) use calls;
+
+macro_rules! passed {
+    ($me:expr, $c:ident, fill($init:expr), $($arg:expr),*) => {{
+        let mut value = $init;
+        // SAFETY: the thread sentence is kept where calls! is used.
+        $crate::error::done($me.call(|raw| unsafe { $crate::sys::$c(raw, $($arg,)* &mut value) })).map(|()| value)
+    }};
+    ($me:expr, $c:ident, $after:ident, $($arg:expr),*) => {
+        // SAFETY: as above.
+        $crate::error::$after($me.call(|raw| unsafe { $crate::sys::$c(raw $(, $arg)*) }))
+    };
+}
+pub(crate) use passed;
 
 /// The locks of this crate guard lists only, which a panic leaves whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

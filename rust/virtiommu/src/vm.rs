@@ -206,5 +206,5 @@ unsafe extern "C" fn on_swap(
 }
 unsafe extern "C" fn on_dirty(o: *mut c_void, gpa: u64, bytes: u64) {
     // SAFETY: opaque() of callbacks that the VM keeps.
-    vital(|| tell!(unsafe { &*(o as *const MemoryCallbacks) }.dirty, gpa, bytes));
+    vital((), || tell!(unsafe { &*(o as *const MemoryCallbacks) }.dirty, gpa, bytes));
 }
