@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Requesters behind an IOMMU.
-use crate::error::{check, done};
+use crate::error::{done, granted};
 use crate::iommu::{resuming, IommuInner};
-use crate::{guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
+use crate::{calls, guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
 use crate::{Outcome, Raw, Result, Statistics};
 use std::ffi::{c_int, c_void, CStr};
 use std::ops::{BitOr, Deref};
@@ -237,6 +237,21 @@ pub(crate) fn explain(
     resuming(step, |mut f| call(on_step, &mut f as *mut &mut dyn FnMut(Step) -> c_int as *mut c_void))
 }
 
+// "Any thread, any time".
+calls! { DeviceRef, &Self;
+    /// The id that it has now.
+    id() -> u32 = identity, viommu_device_get_id;
+    /// Gives it another id, or [`DeviceConfig::NO_ID`].
+    set_id(id: u32) -> Result<()> = done, viommu_device_set_id;
+    /// It is dead, or has been reset: it uses nothing any more of what it was told.
+    fail() -> Result<()> = done, viommu_device_fail;
+    /// It has dropped what an invalidation named; false: it did not answer in time.
+    invalidation_done(token: u64, dropped: bool => if dropped { sys::VIOMMU_OK } else { sys::VIOMMU_FAULT })
+        -> Result<()> = done, viommu_invalidation_done;
+    /// Its counters.
+    statistics() -> Result<Statistics> = fill(sized!(viommu_statistics)), viommu_device_get_statistics;
+}
+
 /// A device, wherever it is known to exist: what any thread may do with it at any time, also in its callbacks.
 #[repr(transparent)]
 pub struct DeviceRef(sys::viommu_device);
@@ -251,6 +266,9 @@ impl DeviceRef {
     pub(crate) fn raw(&self) -> *mut sys::viommu_device {
         self as *const DeviceRef as *mut sys::viommu_device
     }
+    pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_device) -> R) -> R {
+        f(self.raw())
+    }
     /// Keeps it from being freed; not of one that is being dropped.
     pub(crate) fn keep(&self) -> crate::DmaResult<Arc<DeviceInner>> {
         self.upgrade().map(|d| d.0).map_err(|e| crate::Refused { done: 0, why: crate::Why::Error(e) })
@@ -260,27 +278,6 @@ impl DeviceRef {
         // SAFETY: viommu_device_get_opaque(): "Any thread, any time": the callbacks, which the device keeps.
         let callbacks = unsafe { &*(sys::viommu_device_get_opaque(self.raw()) as *const Callbacks) };
         callbacks.me.get().and_then(Weak::upgrade).map(Device).ok_or(Error::NotFound)
-    }
-    /// The id that it has now.
-    pub fn id(&self) -> u32 {
-        // SAFETY: viommu_device_get_id(): "Any thread, any time".
-        unsafe { sys::viommu_device_get_id(self.raw()) }
-    }
-    /// Gives it another id, or [`DeviceConfig::NO_ID`].
-    pub fn set_id(&self, id: u32) -> Result<()> {
-        // SAFETY: viommu_device_set_id(): "Any thread, any time".
-        done(unsafe { sys::viommu_device_set_id(self.raw(), id) })
-    }
-    /// It is dead, or has been reset: it uses nothing any more of what it was told.
-    pub fn fail(&self) -> Result<()> {
-        // SAFETY: viommu_device_fail(): "Any thread, any time".
-        done(unsafe { sys::viommu_device_fail(self.raw()) })
-    }
-    /// It has dropped what an invalidation named; false: it did not answer in time.
-    pub fn invalidation_done(&self, token: u64, dropped: bool) -> Result<()> {
-        let status = if dropped { sys::VIOMMU_OK } else { sys::VIOMMU_FAULT };
-        // SAFETY: viommu_invalidation_done(): "Any thread, any time".
-        done(unsafe { sys::viommu_invalidation_done(self.raw(), token, status) })
     }
     /// Delivers a page request; false: it is refused.
     pub fn request_page(&self, request: &PageRequest) -> Result<bool> {
@@ -293,13 +290,7 @@ impl DeviceRef {
             reserved: 0,
         };
         // SAFETY: viommu_request_page(): "Any thread, any time".
-        Ok(check(unsafe { sys::viommu_request_page(self.raw(), &request) })? == Outcome::Done)
-    }
-    /// Its counters.
-    pub fn statistics(&self) -> Result<Statistics> {
-        let mut statistics = sized!(viommu_statistics);
-        // SAFETY: viommu_device_get_statistics(): "Any thread, any time".
-        done(unsafe { sys::viommu_device_get_statistics(self.raw(), &mut statistics) }).map(|()| statistics)
+        granted(unsafe { sys::viommu_request_page(self.raw(), &request) })
     }
     /// Opens a section, for callers that translate without a channel.
     pub fn enter(&self) -> Result<DeviceSection<'_>> {

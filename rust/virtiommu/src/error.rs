@@ -130,3 +130,8 @@ pub(crate) fn granted(result: c_int) -> Result<bool> {
         _ => Err(Error::Internal),
     }
 }
+
+/// Of a function that answers 0 or 1.
+pub(crate) fn not_zero(result: c_int) -> Result<bool> {
+    granted(result).map(|zero| !zero)
+}

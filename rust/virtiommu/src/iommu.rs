@@ -4,7 +4,7 @@ use crate::device::DeviceInner;
 use crate::error::{check, done, progress};
 use std::convert::identity;
 use crate::vm::VmInner;
-use crate::{callbacks, calls, config, given, lock, opaque, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::{callbacks, calls, config, given, lock, saves, opaque, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -275,18 +275,9 @@ impl Registers {
     pub fn iommu(&self) -> Iommu {
         Iommu(self.inner.clone())
     }
-    /// Saves the architectural state.
-    pub fn save(&mut self) -> Result<State> {
-        // SAFETY: viommu_save(): "One at a time per handle": call().
-        save(|to, bytes| self.call(|iommu| unsafe { sys::viommu_save(iommu, to, bytes) }))
-    }
-    /// Restores a state; refused whole if anything in it is invalid.
-    pub fn restore(&mut self, state: &State) -> Result<Progress> {
-        let (from, bytes) = (state.0.as_ptr().cast(), state.0.len() as u64);
-        // SAFETY: viommu_restore(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_restore(iommu, from, bytes) }))
-    }
 }
+// As above.
+saves!(Registers, &mut Self, Result<Progress> = progress, viommu_save, viommu_restore);
 
 /// Calls C with a closure that may panic: it is not called again, and the panic goes on when C has returned.
 pub(crate) fn resuming<A>(mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int) -> Result<Outcome> {

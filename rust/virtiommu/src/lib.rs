@@ -27,6 +27,12 @@ mod dma;
 mod engines;
 mod error;
 mod iommu;
+mod irq;
+mod its;
+mod listener;
+mod rvic;
+mod tce;
+mod vhost;
 mod virtio;
 mod vm;
 
@@ -38,6 +44,14 @@ pub use dma::{DeviceDma, DmaResult, Mapping, Refused, Why, Word};
 pub use engines::{AmdviConfig, AmdviMsi, RiscvConfig, Smmuv3Config, VtdConfig};
 pub use error::{Error, Outcome, Progress, Result};
 pub use iommu::{Host, Iommu, Limits, Registers, State, Statistics, Trace};
+pub use irq::{Ioapic, IoapicConfig, IoapicHost, Message, PinMessage, Remapped, RouteState, Routes, RoutesRef};
+pub use irq::{RoutesStatistics, Sender, Source};
+pub use its::{ItsConfig, ItsHost, Lpi, LpisConfig, LpisHost};
+pub use listener::{Listener, ListenerHost, Mapped, Mode, Pasids};
+pub use rvic::{Rvic, RvicConfig, RvicHost, Rvid, RvidHost};
+pub use tce::{TceConfig, TceFault, TceHost, TcePe, TceRtas, TceWindow};
+pub use vhost::{Iotlb, IotlbConfig, IotlbForm, IotlbHost, IotlbMessage, IotlbReader, IotlbSection};
+pub use vhost::{Vhost, VhostConfig, VhostHost, VhostStatistics};
 pub use virtio::{Endpoint, Part, Reserved, VirtioConfig, VirtioHost};
 pub use vm::{HostMemory, MemoryCallbacks, Vm, VmConfig};
 
@@ -146,6 +160,26 @@ macro_rules! calls {
     };
 }
 pub(crate) use calls;
+
+/// Saving and restoring.
+macro_rules! saves {
+    ($type:ty, $receiver:ty, $ret:ty = $after:ident, $save:ident, $restore:ident) => {
+        impl $type {
+            /// Saves its state.
+            pub fn save(self: $receiver) -> $crate::Result<$crate::State> {
+                // SAFETY: as in calls!.
+                $crate::iommu::save(|to, bytes| self.call(|raw| unsafe { $crate::sys::$save(raw, to, bytes) }))
+            }
+            /// Restores a state; refused whole if anything in it is invalid.
+            pub fn restore(self: $receiver, state: &$crate::State) -> $ret {
+                let (from, bytes) = (state.0.as_ptr().cast(), state.0.len() as u64);
+                // SAFETY: as above.
+                $crate::error::$after(self.call(|raw| unsafe { $crate::sys::$restore(raw, from, bytes) }))
+            }
+        }
+    };
+}
+pub(crate) use saves;
 
 macro_rules! passed {
     ($me:expr, $c:ident, fill($init:expr), $($arg:expr),*) => {{

@@ -2,7 +2,7 @@
 //! virtio-iommu: requests, events, endpoints.
 use crate::error::{done, progress};
 use crate::iommu::{create, Buffers};
-use crate::{config, guarded, lock, opaque, sys, tell, Callback, Device, Error, Host, HostSlice, Iommu, Limits};
+use crate::{calls, config, guarded, lock, opaque, sys, tell, Callback, Device, Error, Host, HostSlice, Iommu, Limits};
 use crate::{Progress, Registers, Result, Vm};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -111,17 +111,14 @@ impl Iommu {
     }
 }
 
-impl Registers {
+// "One at a time per handle": call().
+calls! { Registers, &mut Self;
     /// The driver has accepted features.
-    pub fn virtio_set_features(&mut self, accepted: u64) -> Result<Progress> {
-        // SAFETY: viommu_virtio_set_features(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_virtio_set_features(iommu, accepted) }))
-    }
+    virtio_set_features(accepted: u64) -> Result<Progress> = progress, viommu_virtio_set_features;
     /// Reset of the virtio device.
-    pub fn virtio_reset(&mut self) -> Result<Progress> {
-        // SAFETY: viommu_virtio_reset(): "One at a time per handle": call().
-        progress(self.call(|iommu| unsafe { sys::viommu_virtio_reset(iommu) }))
-    }
+    virtio_reset() -> Result<Progress> = progress, viommu_virtio_reset;
+}
+impl Registers {
     /// Executes a request whose buffer is guest memory: the used length, and whether it is complete.
     pub fn virtio_request(&mut self, readable: &[Part], writable: &[Part], token: u64) -> Result<(u32, Progress)> {
         let count = |parts: &[Part]| u32::try_from(parts.len()).map_err(|_| Error::Invalid);
