@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! What is the same for every engine: the part for any thread, and the registers.
 use crate::device::DeviceInner;
-use crate::error::{check, done, progress};
+use crate::error::{check, done};
 use std::convert::identity;
 use crate::vm::VmInner;
 use crate::{callbacks, calls, config, given, lock, saves, opaque, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};

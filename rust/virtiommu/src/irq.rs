@@ -2,8 +2,8 @@
 //! Interrupt messages, their routes, and an I/O APIC.
 use crate::error::done;
 use crate::iommu::Held;
-use crate::{callbacks, calls, config, given, guarded, opaque, sized, sys, Error, Iommu, Outcome, Registers, Result};
-use crate::{vital, Progress, Raw, State, Step};
+use crate::{callbacks, calls, config, given, opaque, sized, sys, Error, Iommu, Outcome, Registers, Result};
+use crate::{vital, Raw, Step};
 use std::ffi::c_void;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};

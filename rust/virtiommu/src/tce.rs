@@ -2,9 +2,9 @@
 //! TCE tables of POWER guests.
 use crate::error::{done, progress};
 use crate::iommu::create;
-use crate::{callbacks, calls, config, given, guarded, opaque, sized, sys, vital, Callback, Host, Iommu, Limits};
+use crate::{callbacks, calls, config, given, opaque, sized, sys, Host, Iommu, Limits};
 use crate::{Progress, Registers, Result, Vm};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_int;
 use std::sync::Arc;
 
 /// A refused DMA.

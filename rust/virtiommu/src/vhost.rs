@@ -100,7 +100,7 @@ impl Iotlb {
     /// The VMM shares other memory: at which of its addresses, and which. What was known is forgotten; the memory of
     /// before is dropped when [`Iotlb::synced`] is done.
     pub fn set_memory(&mut self, memory: Vec<(u64, Arc<dyn HostMemory>)>) -> Result<Progress> {
-        self.invalidate(0, u64::MAX)?;
+        let _ = self.invalidate(0, u64::MAX)?;
         let mut all = lock(&self.inner.memory);
         let old = std::mem::replace(&mut all.0, memory);
         all.1.extend(old);
