@@ -286,7 +286,11 @@ pub(crate) unsafe fn answer<'s, 'b>(
 }
 
 /// An answer in Rust's words; its fragments are the section's for 's.
-fn told<'s, 'b>(fragments: &'b [sys::viommu_fragment], a: &sys::viommu_answer, outcome: Outcome) -> Result<Answer<'s, 'b>> {
+fn told<'s, 'b>(
+    fragments: &'b [sys::viommu_fragment],
+    a: &sys::viommu_answer,
+    outcome: Outcome,
+) -> Result<Answer<'s, 'b>> {
     Ok(Answer {
         // SAFETY: Fragment is transparent; who calls this has a section open for 's.
         fragments: unsafe { std::slice::from_raw_parts(fragments.as_ptr().cast(), fragments.len()) },
@@ -320,7 +324,11 @@ impl Section<'_> {
 
     /// Translates a list of requests, as if one after the other: the answers of those that are covered, and of the
     /// first one that is not.
-    pub fn translate_list<'s, 'b>(&'s self, requests: &[Request], buffer: &'b mut Buffer) -> Result<Vec<Answer<'s, 'b>>> {
+    pub fn translate_list<'s, 'b>(
+        &'s self,
+        requests: &[Request],
+        buffer: &'b mut Buffer,
+    ) -> Result<Vec<Answer<'s, 'b>>> {
         let raw: Result<Vec<_>> =
             requests.iter().map(|r| request(r.iova, r.bytes, self.channel.pasid, r.access)).collect();
         let (raw, mut done) = (raw?, 0);

@@ -2,7 +2,9 @@
 //! Requesters behind an IOMMU.
 use crate::error::{done, granted};
 use crate::iommu::{resuming, IommuInner};
-use crate::{calls, guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
+use crate::{
+    calls, guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu,
+};
 use crate::{Outcome, Raw, Result, Statistics};
 use std::ffi::{c_int, c_void, CStr};
 use std::ops::{BitOr, Deref};
@@ -225,7 +227,8 @@ pub(crate) fn explain(
     unsafe extern "C" fn on_step(o: *mut c_void, step: *const sys::viommu_step) -> c_int {
         // SAFETY: resuming()'s closure, whose frame is below this one; the step is there during the call, and `what`
         // is constant.
-        let (f, s, what) = unsafe { (&mut *(o as *mut &mut dyn FnMut(Step) -> c_int), &*step, CStr::from_ptr((*step).what)) };
+        let (f, s, what) =
+            unsafe { (&mut *(o as *mut &mut dyn FnMut(Step) -> c_int), &*step, CStr::from_ptr((*step).what)) };
         f(Step {
             what: what.to_str().unwrap_or(""),
             gpa: (s.gpa != u64::MAX).then_some(s.gpa),

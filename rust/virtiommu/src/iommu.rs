@@ -2,22 +2,24 @@
 //! What is the same for every engine: the part for any thread, and the registers.
 use crate::device::DeviceInner;
 use crate::error::{check, done};
-use std::convert::identity;
 use crate::vm::VmInner;
-use crate::{callbacks, calls, config, given, lock, saves, opaque, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::{
+    callbacks, calls, config, given, lock, opaque, saves, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm,
+};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
+use std::convert::identity;
 use std::ffi::{c_char, c_int, c_void, CStr};
 use std::marker::PhantomData;
 use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, TryLockError, Weak};
 
-/// Told about by [`Host::trace`]; the pointer in it is for comparisons only.
-pub use crate::sys::viommu_trace as Trace;
 /// Counters of an IOMMU or a device.
 pub use crate::sys::viommu_statistics as Statistics;
+/// Told about by [`Host::trace`]; the pointer in it is for comparisons only.
+pub use crate::sys::viommu_trace as Trace;
 
 callbacks! {
     /// What an IOMMU asks of its host, from any thread that uses it. Do not use its [`Registers`] from inside.
@@ -280,15 +282,16 @@ impl Registers {
 saves!(Registers, &mut Self, Result<Progress> = progress, viommu_save, viommu_restore);
 
 /// Calls C with a closure that may panic: it is not called again, and the panic goes on when C has returned.
-pub(crate) fn resuming<A>(mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int) -> Result<Outcome> {
+pub(crate) fn resuming<A>(
+    mut f: impl FnMut(A) -> bool,
+    call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int,
+) -> Result<Outcome> {
     let mut panic = None;
-    let result = call(&mut |argument| {
-        match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {
-            Ok(go_on) => c_int::from(!go_on),
-            Err(caught) => {
-                panic = Some(caught);
-                1
-            }
+    let result = call(&mut |argument| match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {
+        Ok(go_on) => c_int::from(!go_on),
+        Err(caught) => {
+            panic = Some(caught);
+            1
         }
     });
     if let Some(caught) = panic {

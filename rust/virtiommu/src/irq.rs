@@ -232,9 +232,8 @@ impl Registers {
         let mut raw = sys::viommu_ioapic_config { opaque: opaque(&host), ..config.raw() };
         given!(host, raw, ioapic_on { deliver, changed, acknowledged });
         // SAFETY: viommu_ioapic_new(): "One at a time per handle of the IOMMU": hold().
-        let held = self.hold(host, sys::viommu_ioapic_free, |iommu, to| unsafe {
-            sys::viommu_ioapic_new(vm, iommu, &raw, to)
-        })?;
+        let held = self
+            .hold(host, sys::viommu_ioapic_free, |iommu, to| unsafe { sys::viommu_ioapic_new(vm, iommu, &raw, to) })?;
         Ok(Ioapic(Arc::new(held)))
     }
 }

@@ -102,8 +102,12 @@ pub(crate) use first;
 
 /// The last of one or two types.
 macro_rules! last_type {
-    ($c:ty) => { $c };
-    ($c:ty, $rust:ty) => { $rust };
+    ($c:ty) => {
+        $c
+    };
+    ($c:ty, $rust:ty) => {
+        $rust
+    };
 }
 pub(crate) use last_type;
 
@@ -249,10 +253,7 @@ pub(crate) use config;
 /// A C structure whose size is set, for C to fill in.
 macro_rules! sized {
     ($raw:ident) => {
-        $crate::sys::$raw {
-            size: std::mem::size_of::<$crate::sys::$raw>() as u32,
-            ..Default::default()
-        }
+        $crate::sys::$raw { size: std::mem::size_of::<$crate::sys::$raw>() as u32, ..Default::default() }
     };
 }
 pub(crate) use sized;

@@ -207,9 +207,7 @@ impl IotlbSection<'_> {
     ) -> Result<Answer<'s, 'b>> {
         let (raw, r) = (self.0.raw.get(), crate::channel::request(iova, bytes, sys::VIOMMU_NO_PASID, access)?);
         // SAFETY: viommu_iotlb_lookup(): "One at a time per handle": a section is not Sync; it is open for 's.
-        unsafe {
-            answer(buffer, |to, max, a| sys::viommu_iotlb_lookup(raw, r.first, r.last, access.0, to, max, a))
-        }
+        unsafe { answer(buffer, |to, max, a| sys::viommu_iotlb_lookup(raw, r.first, r.last, access.0, to, max, a)) }
     }
 }
 
@@ -244,9 +242,8 @@ impl Registers {
         let mut raw = sys::viommu_vhost_config { pasid: pasid_out(pasid), opaque: opaque(&host), ..config.raw() };
         given!(host, raw, vhost_on { send, expired });
         // SAFETY: viommu_vhost_new(): "One at a time per handle of the IOMMU": hold().
-        let held = self.hold(host, sys::viommu_vhost_free, |_, to| unsafe {
-            sys::viommu_vhost_new(device.raw(), &raw, to)
-        })?;
+        let held =
+            self.hold(host, sys::viommu_vhost_free, |_, to| unsafe { sys::viommu_vhost_new(device.raw(), &raw, to) })?;
         Ok(Vhost(Arc::new((held, Mutex::new(())))))
     }
 }
