@@ -360,6 +360,50 @@ static struct ao_interrupt as_it_came(void)
 	return (struct ao_interrupt){ .result = AO_DONE, .unchanged = true };
 }
 
+static uint32_t destination(const struct ao_unit *u, const uint64_t w[2])
+{
+	return (uint32_t)(BIT_OF(u->control, 50)
+				  ? BITS_OF(w[1], 63, 56) << 24 | BITS_OF(w[0], 31, 8)
+				  : BITS_OF(w[0], 15, 8));
+}
+
+/*
+ * Guest form: the vector's bit in the IRR of a virtual APIC. Its processor runs: a doorbell. It does not: whoever wants to know is told
+ * when the bit rises, by an interrupt unless GAPPIDis, or else by the log if GALogIntr.
+ */
+static struct ao_interrupt post(const struct ao_unit *u, const struct ao_message *m,
+				const uint64_t w[2], bool shown)
+{
+	unsigned vector = (unsigned)BITS_OF(w[1], 7, 0);
+	uint64_t irr = ADDRESS(w[1]) + 0x200 + UINT64_C(0x10) * (vector / 32);
+	uint32_t bit = (uint32_t)1 << vector % 32;
+	bool runs = BIT_OF(w[0], 6), wanted = BIT_OF(w[0], 2);
+	bool interrupts = BIT_OF(u->control, 55) && !BIT_OF(w[0], 5);
+	const uint64_t *word = word_at(u, irr);
+	bool set;
+
+	if (BITS_OF(w[0], 4, 3) || BITS_OF(w[1], 11, 8) || BITS_OF(w[1], 55, 52))
+		return abort_with(m, PAGE_FAULT, I | PR | RZ, m->address, shown);
+	if (!word) {
+		struct ao_interrupt a = abort_with(m, TABLE_HARDWARE, I, irr, true);
+
+		a.sure[1] = ~UINT64_C(0xfff);
+		return a;
+	}
+	set = *word & bit;
+	return (struct ao_interrupt){
+		.result = AO_DONE,
+		.posted = true,
+		.vector = vector,
+		.destination = destination(u, w),
+		.irr = irr,
+		.bit = bit,
+		.notify = runs || (interrupts && !set),
+		.logged = !runs && wanted && !interrupts && !set && BIT_OF(u->control, 28),
+		.entry = w[0] >> 32 | (uint64_t)m->id << 32 | UINT64_C(1) << 60,
+	};
+}
+
 /* What an entry makes of a message; w[1]: of those with 128 bits. */
 static struct ao_interrupt apply(const struct ao_unit *u, const struct ao_message *m,
 				 const uint64_t w[2], bool wide, bool shown)
@@ -369,6 +413,8 @@ static struct ao_interrupt apply(const struct ao_unit *u, const struct ao_messag
 	shown = shown && !BIT_OF(w[0], 1);
 	if (!BIT_OF(w[0], 0))
 		return abort_with(m, PAGE_FAULT, I, m->address, shown);
+	if (wide && BIT_OF(w[0], 7) && BITS_OF(u->control, 27, 25) == 1)
+		return post(u, m, w, shown);
 	/* of the wide form 63:32 of the first word are the host's, and so is the root of the guest form */
 	bad = bad || (wide ? BITS_OF(w[1], 11, 8) || BITS_OF(w[1], 55, 52) : BITS_OF(w[0], 31, 24));
 	if (bad)
@@ -378,10 +424,7 @@ static struct ao_interrupt apply(const struct ao_unit *u, const struct ao_messag
 		.vector = (unsigned)(wide ? BITS_OF(w[1], 7, 0) : BITS_OF(w[0], 23, 16)),
 		.delivery = (unsigned)BITS_OF(w[0], 4, 2),
 		.logical = BIT_OF(w[0], 6),
-		.destination = (uint32_t)(!wide			   ? BITS_OF(w[0], 15, 8)
-					  : BIT_OF(u->control, 50) ? BITS_OF(w[1], 63, 56) << 24 |
-									     BITS_OF(w[0], 31, 8)
-								   : BITS_OF(w[0], 15, 8)),
+		.destination = wide ? destination(u, w) : (uint32_t)BITS_OF(w[0], 15, 8),
 		.level = BIT_OF(m->data, 15),
 		.hint = BIT_OF(m->address, 3)
 	};

@@ -57,12 +57,17 @@ struct ao_interrupt {
 	uint32_t destination;
 	unsigned vector, delivery;
 	bool logical, level, hint;
+	/* In guest form: set in the virtual APIC's page, instead of delivered. @irr is the word's address, @bit its bit. */
+	bool posted, notify, logged;
+	uint64_t irr;
+	uint32_t bit;
+	uint64_t entry; /* of the guest virtual APIC log, if it is @logged */
 	bool event;
 	uint64_t word[2];
 	uint64_t sure[2];
 };
 
-/* Of entries that are not in guest form. */
+/* Leaves RAM as it is. */
 struct ao_interrupt ao_remap(const struct ao_unit *u, const struct ao_message *m);
 
 #endif
