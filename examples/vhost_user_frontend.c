@@ -36,6 +36,8 @@ static const char usage[] =
 	"  --ahead=PAGES                 read-ahead in batched mode (0)\n"
 	"  --ring                        device IOTLB messages in shared memory, if the backend knows that\n"
 	"  --write-only                  buffers for receiving are mapped without read permission\n"
+	"  --pairs=N                     of queues, 1 to 4 (1); rogue, unmapped, held: the first\n"
+	"  --packed                      rings\n"
 	"  --gaps                        an unmapped page between two mappings\n"
 	"  --cheat                       our backend answers before it lets go (mode held has to notice)\n"
 	"  --json=FILE                   figures of --table for programs\n";
@@ -52,6 +54,8 @@ static const struct option long_options[] = {
 	{ "ahead", required_argument, NULL, 'a' },
 	{ "write-only", no_argument, NULL, 'w' },
 	{ "ring", no_argument, NULL, 'i' },
+	{ "pairs", required_argument, NULL, 'q' },
+	{ "packed", no_argument, NULL, 'k' },
 	{ "gaps", no_argument, NULL, 'g' },
 	{ "cheat", no_argument, NULL, 'c' },
 	{ "json", required_argument, NULL, 'j' },
@@ -115,6 +119,11 @@ static bool set_option(struct vu_options *o, int option)
 		return o->write_only = true;
 	case 'i':
 		return o->ring = true;
+	case 'q':
+		o->pairs = (unsigned)strtoul(optarg, NULL, 0);
+		return o->pairs && o->pairs <= VU_PAIRS;
+	case 'k':
+		return o->packed = true;
 	case 'g':
 		return o->gaps = true;
 	case 'c':
@@ -256,6 +265,7 @@ int main(int argc, char **argv)
 				.mode = MODE_NONE,
 				.seconds = 1,
 				.runs = 5,
+				.pairs = 1,
 				.frame_bytes = 64 };
 	int option;
 

@@ -10,14 +10,15 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define FEATURES	  (VU_F_PROTOCOL_FEATURES | VU_F_VERSION_1 | VU_F_ACCESS_PLATFORM)
-#define PROTOCOL_FEATURES (VU_PROTOCOL_REPLY_ACK | VU_PROTOCOL_BACKEND_REQ | VU_PROTOCOL_IOTLB_RING)
+#define FEATURES                                                                                   \
+	(VU_F_NET_MQ | VU_F_PROTOCOL_FEATURES | VU_F_VERSION_1 | VU_F_ACCESS_PLATFORM |            \
+	 VU_F_RING_PACKED)
+#define PROTOCOL_FEATURES                                                                          \
+	(VU_PROTOCOL_MQ | VU_PROTOCOL_REPLY_ACK | VU_PROTOCOL_BACKEND_REQ | VU_PROTOCOL_IOTLB_RING)
 
 #define RING_MAX 32768U
 
 enum {
-	BURSTS = 16,	     /* before messages are looked for again */
-	MILLISECONDS = 1000, /* to wait for a message while no ring works */
 	SOCKET_ROUNDS =
 		32, /* with a ring of device IOTLB messages, the socket has its turn so rarely */
 	RING_MESSAGES = 256, /* in a row */
@@ -28,7 +29,7 @@ enum outcome { DONE, REFUSED_IT, ANSWERED, LATER };
 
 static struct vu_vring *ring_of(struct vu_backend *b, uint64_t index)
 {
-	return index < VU_RINGS ? &b->device.ring[index] : NULL;
+	return index < VU_RINGS ? device_ring(&b->device, (unsigned)index) : NULL;
 }
 
 static bool answer(struct vu_backend *b, uint32_t request, uint64_t number)
@@ -54,9 +55,14 @@ static enum outcome set_features(struct vu_backend *b, uint64_t features)
 		return REFUSED_IT;
 	b->features = features;
 	b->device.space.iommu = features & VU_F_ACCESS_PLATFORM;
-	/* Without the protocol's features, rings work as soon as they are started. */
-	for (unsigned i = 0; i < VU_RINGS && !(features & VU_F_PROTOCOL_FEATURES); i++)
-		b->device.ring[i].enabled = true;
+	for (unsigned i = 0; i < VU_RINGS; i++) {
+		struct vu_vring *r = device_ring(&b->device, i);
+
+		r->packed = features & VU_F_RING_PACKED;
+		/* Without the protocol's features, rings work as soon as they are started. */
+		if (!(features & VU_F_PROTOCOL_FEATURES))
+			r->enabled = true;
+	}
 	return DONE;
 }
 
@@ -103,18 +109,16 @@ static enum outcome set_base(struct vu_backend *b, const struct vu_vring_state *
 {
 	struct vu_vring *r = ring_of(b, state->index);
 
-	if (!r)
-		return REFUSED_IT;
-	r->next_avail = r->next_used = (uint16_t)state->num;
-	return DONE;
+	return r && vring_set_base(r, state->num) ? DONE : REFUSED_IT;
 }
 
-/* virtio 1.3, 2.7: descriptors are aligned to 16, the available ring to 2, the used ring to 4. */
+/* virtio 1.3, 2.7: descriptors are aligned to 16, the available ring to 2, the used ring to 4; 2.8:
+ * in a packed one to 16, 4 and 4. */
 static enum outcome set_addr(struct vu_backend *b, const struct vu_vring_addr *addr)
 {
 	struct vu_vring *r = ring_of(b, addr->index);
 
-	if (!r || addr->desc % 16 || addr->avail % 2 || addr->used % 4)
+	if (!r || addr->desc % 16 || addr->avail % (r->packed ? 4 : 2) || addr->used % 4)
 		return REFUSED_IT;
 	r->desc_at = addr->desc;
 	r->avail_at = addr->avail;
@@ -134,7 +138,7 @@ static enum outcome get_base(struct vu_backend *b, const struct vu_message *m)
 		return REFUSED_IT;
 	r->started = r->broken = false;
 	space_forget(&b->device.space);
-	reply.state.num = r->next_avail;
+	reply.state.num = r->size ? vring_base(r) : 0;
 	vu_send(b->socket, &reply);
 	return ANSWERED;
 }
@@ -165,11 +169,13 @@ static enum outcome set_file(struct vu_backend *b, struct vu_message *m)
 		close(*place);
 	*place = has_file ? m->fd[0] : -1;
 	m->fds = 0;
-	if (m->request == VU_SET_VRING_KICK) {
-		r->started = true;
-		r->broken = false;
-	}
-	return DONE;
+	if (m->request != VU_SET_VRING_KICK)
+		return DONE;
+	r->started = true;
+	r->broken = false;
+	return device_start_pair(&b->device, (unsigned)(m->number & VU_VRING_INDEX) / PAIR_RINGS)
+		       ? DONE
+		       : REFUSED_IT;
 }
 
 /* ---- messages ---- */
@@ -178,6 +184,7 @@ static enum outcome iotlb(struct vu_backend *b, const struct vu_message *m)
 {
 	int r = space_message(&b->device.space, m);
 
+	device_told(&b->device);
 	if (r < 0)
 		rude_told(b);
 	/* A rude backend that cheats does not wait for its own section. */
@@ -196,7 +203,7 @@ static enum outcome carry_out(struct vu_backend *b, struct vu_message *m)
 	case VU_SET_PROTOCOL_FEATURES:
 		return set_protocol(b, m->number);
 	case VU_GET_QUEUE_NUM:
-		return answer_number(b, m->request, 1);
+		return answer_number(b, m->request, VU_PAIRS);
 	case VU_SET_OWNER:
 	case VU_RESET_OWNER:
 		return DONE;
@@ -222,24 +229,35 @@ static enum outcome carry_out(struct vu_backend *b, struct vu_message *m)
 	case VU_SET_VRING_CALL:
 	case VU_SET_VRING_ERR:
 		return set_file(b, m);
-	case VU_IOTLB_MSG:
-		return iotlb(b, m);
 	default:
 		return REFUSED_IT;
 	}
 }
 
+/* Translations may come and go while queues work; for all else, they rest. */
+static enum outcome carry_out_message(struct vu_backend *b, struct vu_message *m)
+{
+	enum outcome outcome;
+
+	if (m->request == VU_IOTLB_MSG)
+		return iotlb(b, m);
+	device_pause(&b->device);
+	outcome = carry_out(b, m);
+	device_resume(&b->device);
+	return outcome;
+}
+
 /* Whether the front end is still there. */
-static bool serve_message(struct vu_backend *b, int milliseconds, bool *served)
+static bool serve_message(struct vu_backend *b, bool *served)
 {
 	struct vu_message m;
-	int r = vu_receive(b->socket, &m, milliseconds);
+	int r = vu_receive(b->socket, &m, 0);
 	enum outcome outcome;
 
 	*served = r > 0;
 	if (r <= 0)
 		return !r;
-	outcome = carry_out(b, &m);
+	outcome = carry_out_message(b, &m);
 	vu_drop_files(&m);
 	if (outcome == REFUSED_IT)
 		fprintf(stderr, "backend: request %u refused\n", m.request);
@@ -283,28 +301,23 @@ static bool answer_owed(struct vu_backend *b)
 
 /* ---- life ---- */
 
-static bool is_running(const struct vu_device *d)
+/* Nothing else is waited for while something else has to happen first. */
+static int patience(const struct vu_backend *b)
 {
-	for (unsigned i = 0; i < VU_RINGS; i++) {
-		if (d->ring[i].started && d->ring[i].enabled)
-			return true;
-	}
-	return false;
+	return b->held || b->device.space.owes ? 0 : pair_patience(&b->device.pair[0]);
 }
 
-/* Sleeps only if nothing works, and nothing is in the ring. */
+/* Sleeps only if nothing moves, and nothing is in the ring. */
 static bool serve_socket(struct vu_backend *b, bool *served)
 {
 	struct iotlb_ring *ring = &b->device.space.ring;
-	int milliseconds = is_running(&b->device) ? 0 : MILLISECONDS;
-	bool good;
+	int milliseconds = patience(b);
 
-	if (!milliseconds || !ring->memory)
-		return serve_message(b, milliseconds, served);
-	good = serve_message(b, iotlb_ring_idle(ring, true) ? milliseconds : 0, served);
-	if (ring->memory)
+	if (milliseconds && (!ring->memory || iotlb_ring_idle(ring, true)))
+		pair_sleep(&b->device.pair[0], b->socket, milliseconds);
+	if (milliseconds && ring->memory)
 		iotlb_ring_idle(ring, false);
-	return good;
+	return serve_message(b, served);
 }
 
 /* Messages have their turn when the rings are empty, and every few bursts. */
@@ -313,10 +326,10 @@ static bool round_of(struct vu_backend *b)
 	bool served = true;
 
 	if (!b->held)
-		device_poll(&b->device, BURSTS);
+		pair_poll(&b->device.pair[0]);
 	if ((rude_poll(b) && !answer_owed(b)) || !serve_ring(b))
 		return false;
-	if (b->device.space.ring.memory && is_running(&b->device) && ++b->rounds % SOCKET_ROUNDS)
+	if (b->device.space.ring.memory && !patience(b) && ++b->rounds % SOCKET_ROUNDS)
 		return true;
 	/* An answer that is owed comes before those to later messages. */
 	while (served && !b->device.space.owes) {

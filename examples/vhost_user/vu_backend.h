@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_backend.h - a vhost-user backend: one front end at a time, one thread for messages and rings.
- */
+/* vu_backend.h - a vhost-user backend: one front end at a time, one thread for messages and the first pair of queues. */
 #ifndef EXAMPLES_VHOST_USER_VU_BACKEND_H
 #define EXAMPLES_VHOST_USER_VU_BACKEND_H
 

@@ -1,179 +1,23 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* vu_device.c - macswap over split rings (virtio 1.3, 2.7 and 5.1). Nothing that the driver wrote
- * is read twice. */
+/* vu_device.c - macswap over pairs of queues (virtio 1.3, 5.1), and their threads (vu_device.h). */
 #define _GNU_SOURCE
 #include "vu_device.h"
 
-#include <endian.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
 
 enum {
 	BURST = 32,
-	SPANS = 18,	   /* of one frame */
-	FRAME_MAX = 65562, /* with its header */
-	HEADER = 12,	   /* struct virtio_net_hdr_v1 */
+	BURSTS = 16,		  /* before messages are looked for again */
+	LOOKS = 4096,		  /* in vain, before a thread sleeps: about a millisecond */
+	MISSING_MILLISECONDS = 1, /* to sleep before what is missing is looked up again */
+	HEADER = 12,		  /* struct virtio_net_hdr_v1 */
 	NUM_BUFFERS_AT = 10,
 	MAC = 6,
 };
-
-/* A buffer of the driver. */
-struct buffer {
-	uint16_t head;
-	unsigned count;
-	uint64_t bytes;
-	uint64_t first; /* its address, as the driver gave it */
-	struct vu_span span[SPANS];
-};
-
-bool device_open(struct vu_device *d)
-{
-	*d = (struct vu_device){ 0 };
-	for (unsigned i = 0; i < VU_RINGS; i++)
-		d->ring[i].kick = d->ring[i].call = d->ring[i].err = -1;
-	return space_open(&d->space);
-}
-
-static void close_file(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-void device_close(struct vu_device *d)
-{
-	for (unsigned i = 0; i < VU_RINGS; i++) {
-		close_file(&d->ring[i].kick);
-		close_file(&d->ring[i].call);
-		close_file(&d->ring[i].err);
-	}
-	space_close(&d->space);
-}
-
-static void signal_file(int fd)
-{
-	const uint64_t one = 1;
-
-	if (fd >= 0) {
-		ssize_t n = write(fd, &one, sizeof(one));
-
-		(void)n; /* a full eventfd is as good */
-	}
-}
-
-/* ---- rings ---- */
-
-/* What cannot be resolved now may be later, or the ring is at fault. */
-static int resolved(struct vu_vring *r, int result)
-{
-	if (result == REFUSED && !r->broken) {
-		r->broken = true;
-		signal_file(r->err);
-	}
-	return result;
-}
-
-static int enter_ring(struct vu_device *d, struct vu_vring *r)
-{
-	int a, b, c;
-
-	if (!r->started || !r->enabled || !r->size || r->broken)
-		return REFUSED;
-	r->desc =
-		space_resolve_ring(&d->space, r->desc_at, 16 * (uint64_t)r->size, VIOMMU_READ, &a);
-	r->avail = space_resolve_ring(&d->space, r->avail_at, 6 + 2 * (uint64_t)r->size,
-				      VIOMMU_READ, &b);
-	r->used = space_resolve_ring(&d->space, r->used_at, 6 + 8 * (uint64_t)r->size, VIOMMU_WRITE,
-				     &c);
-	if (r->desc && r->avail && r->used)
-		return RESOLVED;
-	return resolved(r, a == REFUSED || b == REFUSED || c == REFUSED ? REFUSED : MISSING);
-}
-
-static unsigned available(const struct vu_vring *r)
-{
-	uint16_t idx = le16toh(__atomic_load_n(&r->avail->idx, __ATOMIC_ACQUIRE));
-	unsigned count = (uint16_t)(idx - r->next_avail);
-
-	return count <= r->size ? count : 0;
-}
-
-static void put_used(struct vu_vring *r, uint16_t head, uint64_t bytes)
-{
-	struct vring_used_elem *elem = &r->used->ring[r->next_used++ & (r->size - 1)];
-
-	elem->id = htole32(head);
-	elem->len = htole32((uint32_t)bytes);
-}
-
-static void publish(struct vu_vring *r)
-{
-	__atomic_store_n(&r->used->idx, htole16(r->next_used), __ATOMIC_RELEASE);
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (!(__atomic_load_n(&r->avail->flags, __ATOMIC_RELAXED) &
-	      htole16(VRING_AVAIL_F_NO_INTERRUPT)))
-		signal_file(r->call);
-}
-
-/* ---- buffers ---- */
-
-static struct vring_desc read_desc(const struct vu_vring *r, uint16_t at)
-{
-	struct vring_desc raw;
-
-	memcpy(&raw, &r->desc[at], sizeof(raw));
-	__asm__ volatile("" ::: "memory");
-	return (struct vring_desc){ le64toh(raw.addr), le32toh(raw.len), le16toh(raw.flags),
-				    le16toh(raw.next) };
-}
-
-/* Adds a descriptor's memory. Every descriptor has to be of the ring's direction. */
-static int gather(struct vu_device *d, struct buffer *b, const struct vring_desc *desc,
-		  uint32_t access)
-{
-	unsigned count = SPANS - b->count;
-	int result;
-
-	if (!(desc->flags & VRING_DESC_F_WRITE) != (access == VIOMMU_READ) ||
-	    (desc->flags & VRING_DESC_F_INDIRECT) || desc->len > FRAME_MAX)
-		return REFUSED;
-	result =
-		space_resolve(&d->space, desc->addr, desc->len, access, &b->span[b->count], &count);
-	if (result != RESOLVED)
-		return result;
-	b->count += count;
-	b->bytes += desc->len;
-	return RESOLVED;
-}
-
-/* The buffer `ahead` of the next one. At most `size` descriptors. */
-static int get_buffer(struct vu_device *d, struct vu_vring *r, unsigned ahead, uint32_t access,
-		      struct buffer *b)
-{
-	uint16_t at = le16toh(r->avail->ring[(r->next_avail + ahead) & (r->size - 1)]);
-
-	b->head = at;
-	b->count = 0;
-	b->bytes = 0;
-	for (uint32_t n = 0; n < r->size; n++) {
-		struct vring_desc desc;
-		int result;
-
-		if (at >= r->size)
-			return resolved(r, REFUSED);
-		desc = read_desc(r, at);
-		if (!n)
-			b->first = desc.addr;
-		result = gather(d, b, &desc, access);
-		if (result != RESOLVED)
-			return resolved(r, result);
-		if (!(desc.flags & VRING_DESC_F_NEXT))
-			return b->bytes >= HEADER ? RESOLVED : resolved(r, REFUSED);
-		at = desc.next;
-	}
-	return resolved(r, REFUSED);
-}
 
 /* ---- frames ---- */
 
@@ -203,7 +47,7 @@ static void copy_whole(uint8_t *to, const uint8_t *from, uint64_t bytes)
 	memcpy(to + addresses, from + addresses, bytes - addresses);
 }
 
-static void scatter(const struct buffer *b, const uint8_t *from, uint64_t bytes)
+static void scatter(const struct vu_buffer *b, const uint8_t *from, uint64_t bytes)
 {
 	for (unsigned i = 0; i < b->count && bytes; i++) {
 		uint64_t n = b->span[i].bytes < bytes ? b->span[i].bytes : bytes;
@@ -214,9 +58,9 @@ static void scatter(const struct buffer *b, const uint8_t *from, uint64_t bytes)
 	}
 }
 
-static void copy_pieces(const struct buffer *to, const struct buffer *from, uint64_t bytes)
+static void copy_pieces(const struct vu_buffer *to, const struct vu_buffer *from, uint64_t bytes)
 {
-	static uint8_t whole[FRAME_MAX], turned[FRAME_MAX];
+	static _Thread_local uint8_t whole[VRING_BYTES_MAX], turned[VRING_BYTES_MAX];
 	uint64_t at = 0;
 
 	for (unsigned i = 0; i < from->count; i++) {
@@ -229,9 +73,10 @@ static void copy_pieces(const struct buffer *to, const struct buffer *from, uint
 
 /* Copies a frame and turns it round. Too short or too long: it is dropped, the buffer to receive
  * stays. */
-static bool forward(const struct buffer *to, const struct buffer *from)
+static bool forward(const struct vu_buffer *to, const struct vu_buffer *from)
 {
-	if (from->bytes < HEADER + 2 * MAC || from->bytes > to->bytes || from->bytes > FRAME_MAX)
+	if (from->bytes < HEADER + 2 * MAC || from->bytes > to->bytes ||
+	    from->bytes > VRING_BYTES_MAX)
 		return false;
 	if (to->count == 1 && from->count == 1)
 		copy_whole(to->span[0].base, from->span[0].base, from->bytes);
@@ -243,59 +88,287 @@ static bool forward(const struct buffer *to, const struct buffer *from)
 /* ---- bursts ---- */
 
 /* After a miss: asks for what comes next, too, so that one round trip serves all of it. */
-static void look_ahead(struct vu_device *d, struct vu_vring *r, unsigned from, uint32_t access)
+static void look_ahead(struct vu_pair *p, struct vu_vring *r, uint16_t at, uint32_t access)
 {
-	unsigned count = available(r);
-	struct buffer b;
+	struct vu_buffer b;
 
-	for (unsigned i = from; i < count && i < BURST && !r->broken; i++)
-		get_buffer(d, r, i, access, &b);
+	for (unsigned i = 1; i < BURST; i++) {
+		int result = vring_get(&p->reader, r, &at, access, &b);
+
+		if (result == NOTHING || result == REFUSED)
+			return;
+	}
 }
 
-static unsigned burst(struct vu_device *d, struct vu_vring *rx, struct vu_vring *tx)
+/* RESOLVED: a frame has been forwarded, or dropped. */
+static int forward_next(struct vu_pair *p)
 {
-	unsigned frames = available(tx), room = available(rx), count = 0;
-	struct buffer from, to;
+	struct vu_vring *rx = &p->ring[DEVICE_RX], *tx = &p->ring[DEVICE_TX];
+	uint16_t rx_at = rx->next_avail, tx_at = tx->next_avail;
+	struct vu_buffer from, to;
+	int a = vring_get(&p->reader, tx, &tx_at, VIOMMU_READ, &from), b;
 
-	if (frames > BURST)
-		frames = BURST;
-	for (; count < frames && room; count++) {
-		int a = get_buffer(d, tx, 0, VIOMMU_READ, &from);
-		int b = get_buffer(d, rx, 0, VIOMMU_WRITE, &to);
+	if (a == NOTHING || a == REFUSED)
+		return a;
+	b = vring_get(&p->reader, rx, &rx_at, VIOMMU_WRITE, &to);
+	if (b == NOTHING || b == REFUSED)
+		return b;
+	if (a == MISSING)
+		look_ahead(p, tx, tx_at, VIOMMU_READ);
+	if (b == MISSING)
+		look_ahead(p, rx, rx_at, VIOMMU_WRITE);
+	if (a == MISSING || b == MISSING)
+		return MISSING;
+	if (forward(&to, &from)) {
+		rx->next_avail = rx_at;
+		vring_use(rx, &to, from.bytes);
+		p->last_rx = to.first;
+		p->has_last_rx = true;
+	}
+	tx->next_avail = tx_at;
+	vring_use(tx, &from, 0);
+	return RESOLVED;
+}
 
-		if (a == MISSING)
-			look_ahead(d, tx, 1, VIOMMU_READ);
-		if (b == MISSING)
-			look_ahead(d, rx, 1, VIOMMU_WRITE);
-		if (a != RESOLVED || b != RESOLVED)
+static enum vu_poll burst(struct vu_pair *p)
+{
+	int result = RESOLVED;
+	unsigned count = 0;
+
+	for (; count < BURST; count++) {
+		result = forward_next(p);
+		if (result != RESOLVED)
 			break;
-		if (forward(&to, &from)) {
-			rx->next_avail++;
-			room--;
-			put_used(rx, to.head, from.bytes);
-			d->last_rx = to.first;
-			d->has_last_rx = true;
-		}
-		tx->next_avail++;
-		put_used(tx, from.head, 0);
 	}
 	if (count) {
-		publish(rx);
-		publish(tx);
+		vring_publish(&p->ring[DEVICE_RX]);
+		vring_publish(&p->ring[DEVICE_TX]);
 	}
-	d->packets += count;
-	return count;
+	return result == MISSING ? POLL_MISSING : count ? POLL_MOVED : POLL_IDLE;
 }
 
-void device_poll(struct vu_device *d, unsigned bursts)
+static enum vu_poll bursts(struct vu_pair *p)
 {
-	struct vu_vring *rx = &d->ring[DEVICE_RX], *tx = &d->ring[DEVICE_TX];
+	enum vu_poll result = POLL_IDLE, last = POLL_MOVED;
 
-	space_enter(&d->space);
-	/* Both are asked for, even if the first is missing. */
-	if (!(enter_ring(d, rx) | enter_ring(d, tx))) {
-		while (bursts-- && !rx->broken && !tx->broken && burst(d, rx, tx))
-			;
+	for (unsigned i = 0; i < BURSTS && last == POLL_MOVED && pair_works(p); i++) {
+		last = burst(p);
+		result = last == POLL_IDLE ? result : last;
 	}
-	space_leave(&d->space);
+	return result;
+}
+
+static enum vu_poll poll_once(struct vu_pair *p)
+{
+	enum vu_poll result = POLL_IDLE;
+	int rx, tx;
+
+	space_enter(&p->reader);
+	/* Both are asked for, even if the first is missing. */
+	rx = vring_enter(&p->reader, &p->ring[DEVICE_RX]);
+	tx = vring_enter(&p->reader, &p->ring[DEVICE_TX]);
+	if (rx == RESOLVED && tx == RESOLVED)
+		result = bursts(p);
+	else if (rx != REFUSED && tx != REFUSED)
+		result = POLL_MISSING;
+	space_leave(&p->reader);
+	return result;
+}
+
+bool pair_works(const struct vu_pair *p)
+{
+	return vring_works(&p->ring[DEVICE_RX]) && vring_works(&p->ring[DEVICE_TX]);
+}
+
+void pair_poll(struct vu_pair *p)
+{
+	uint32_t told = __atomic_load_n(&p->device->told, __ATOMIC_ACQUIRE);
+
+	p->idle = told == p->told ? p->idle + 1 : 0;
+	if (p->last == POLL_MISSING && told == p->told && p->idle < LOOKS)
+		return;
+	p->told = told;
+	p->last = poll_once(p);
+	p->idle = p->last == POLL_MOVED ? 0 : p->idle;
+}
+
+int pair_patience(const struct vu_pair *p)
+{
+	if (!pair_works(p))
+		return SLEEP_MILLISECONDS;
+	if (p->idle < LOOKS)
+		return 0;
+	return p->last == POLL_MISSING ? MISSING_MILLISECONDS : SLEEP_MILLISECONDS;
+}
+
+void pair_sleep(const struct vu_pair *p, int file, int milliseconds)
+{
+	struct pollfd fds[1 + PAIR_RINGS] = { { .fd = file, .events = POLLIN } };
+	uint64_t kicks;
+
+	for (unsigned i = 0; i < PAIR_RINGS; i++)
+		fds[1 + i] = (struct pollfd){ .fd = p->ring[i].kick, .events = POLLIN };
+	if (poll(fds, 1 + PAIR_RINGS, milliseconds) <= 0)
+		return;
+	for (unsigned i = 0; i < PAIR_RINGS; i++) {
+		if ((fds[1 + i].revents & POLLIN) && read(fds[1 + i].fd, &kicks, sizeof(kicks)) < 0)
+			continue;
+	}
+}
+
+/* ---- threads ---- */
+
+static void wake(const struct vu_pair *p)
+{
+	const uint64_t one = 1;
+	ssize_t n = write(p->wake, &one, sizeof(one));
+
+	(void)n; /* a full eventfd is as good */
+}
+
+/* Pairs with device_told() and device_pause(): either they see that we sleep, or we see what they want. */
+static void sleep_alone(struct vu_pair *p)
+{
+	int milliseconds = pair_patience(p);
+	uint64_t wakes;
+
+	if (!milliseconds)
+		return;
+	__atomic_store_n(&p->sleeps, true, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	if (!__atomic_load_n(&p->wanted, __ATOMIC_RELAXED) &&
+	    __atomic_load_n(&p->device->told, __ATOMIC_RELAXED) == p->told)
+		pair_sleep(p, p->wake, milliseconds);
+	__atomic_store_n(&p->sleeps, false, __ATOMIC_RELAXED);
+	while (read(p->wake, &wakes, sizeof(wakes)) > 0)
+		;
+}
+
+static void *run(void *opaque)
+{
+	struct vu_pair *p = opaque;
+
+	pthread_mutex_lock(&p->lock);
+	while (!p->ends) {
+		if (__atomic_load_n(&p->wanted, __ATOMIC_ACQUIRE)) {
+			pthread_cond_wait(&p->resumed, &p->lock);
+			continue;
+		}
+		pair_poll(p);
+		sleep_alone(p);
+	}
+	pthread_mutex_unlock(&p->lock);
+	return NULL;
+}
+
+static void wake_sleeper(const struct vu_pair *p)
+{
+	if (p->has_thread && __atomic_load_n(&p->sleeps, __ATOMIC_RELAXED))
+		wake(p);
+}
+
+void device_told(struct vu_device *d)
+{
+	__atomic_fetch_add(&d->told, 1, __ATOMIC_RELEASE);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	for (unsigned i = 0; i < VU_PAIRS; i++)
+		wake_sleeper(&d->pair[i]);
+}
+
+static void pause_pair(struct vu_pair *p)
+{
+	__atomic_store_n(&p->wanted, true, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	wake_sleeper(p);
+	pthread_mutex_lock(&p->lock);
+}
+
+static void resume_pair(struct vu_pair *p)
+{
+	__atomic_store_n(&p->wanted, false, __ATOMIC_RELAXED);
+	pthread_cond_signal(&p->resumed);
+	pthread_mutex_unlock(&p->lock);
+}
+
+void device_pause(struct vu_device *d)
+{
+	for (unsigned i = 0; i < VU_PAIRS; i++) {
+		if (d->pair[i].has_thread)
+			pause_pair(&d->pair[i]);
+	}
+}
+
+void device_resume(struct vu_device *d)
+{
+	for (unsigned i = 0; i < VU_PAIRS; i++) {
+		if (d->pair[i].has_thread)
+			resume_pair(&d->pair[i]);
+	}
+}
+
+/* All pairs are paused, and this one with them. */
+bool device_start_pair(struct vu_device *d, unsigned pair)
+{
+	struct vu_pair *p = &d->pair[pair];
+
+	if (!pair || p->has_thread)
+		return true;
+	p->wanted = true;
+	if (pthread_create(&p->thread, NULL, run, p))
+		return false;
+	pthread_mutex_lock(&p->lock);
+	p->has_thread = true;
+	return true;
+}
+
+static void end_thread(struct vu_pair *p)
+{
+	if (!p->has_thread)
+		return;
+	pause_pair(p);
+	p->ends = true;
+	resume_pair(p);
+	pthread_join(p->thread, NULL);
+	p->has_thread = false;
+}
+
+/* ---- life ---- */
+
+static bool pair_open(struct vu_pair *p, struct vu_device *d)
+{
+	p->device = d;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_cond_init(&p->resumed, NULL);
+	p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (unsigned i = 0; i < PAIR_RINGS; i++)
+		vring_open(&p->ring[i]);
+	return reader_open(&p->reader, &d->space) && p->wake >= 0;
+}
+
+bool device_open(struct vu_device *d)
+{
+	bool good;
+
+	*d = (struct vu_device){ 0 };
+	good = space_open(&d->space);
+	for (unsigned i = 0; i < VU_PAIRS; i++)
+		good &= pair_open(&d->pair[i], d);
+	return good;
+}
+
+void device_close(struct vu_device *d)
+{
+	for (unsigned i = 0; i < VU_PAIRS; i++) {
+		struct vu_pair *p = &d->pair[i];
+
+		end_thread(p);
+		for (unsigned n = 0; n < PAIR_RINGS; n++)
+			vring_close(&p->ring[n]);
+		reader_close(&p->reader);
+		if (p->wake >= 0)
+			close(p->wake);
+		pthread_cond_destroy(&p->resumed);
+		pthread_mutex_destroy(&p->lock);
+	}
+	space_close(&d->space);
 }

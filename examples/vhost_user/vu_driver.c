@@ -25,9 +25,14 @@ static bool is_dynamic(const struct vu_driver *d)
 	return d->strategy == DRIVER_DYNAMIC;
 }
 
+static unsigned ring_of(const struct vu_driver *d, unsigned lane)
+{
+	return d->pair * DRIVER_LANES + lane;
+}
+
 uint64_t driver_slot_iova(const struct vu_driver *d, unsigned lane, unsigned slot)
 {
-	uint64_t number = lane * (uint64_t)QUEUE_SIZE + slot;
+	uint64_t number = ring_of(d, lane) * (uint64_t)QUEUE_SIZE + slot;
 
 	switch (d->strategy) {
 	case DRIVER_DYNAMIC:
@@ -45,7 +50,7 @@ uint64_t driver_ring_iova(const struct vu_driver *d, unsigned lane)
 
 	switch (d->strategy) {
 	case DRIVER_DYNAMIC:
-		return DRIVER_RINGS_IOVA + lane * (uint64_t)QUEUE_BYTES;
+		return DRIVER_RINGS_IOVA + ring_of(d, lane) * (uint64_t)QUEUE_BYTES;
 	case DRIVER_STATIC:
 		return DRIVER_STATIC_IOVA + gpa;
 	default: /* the front end's own address, as vhost-user has it */
@@ -364,9 +369,10 @@ bool driver_drain(struct vu_driver *d)
 
 static bool map_rings(struct vu_driver *d)
 {
+	/* All of memory, once. */
 	if (d->strategy == DRIVER_STATIC)
-		return engine_map(d->engine, DRIVER_STATIC_IOVA, 0, d->ram->bytes,
-				  VIOMMU_READ | VIOMMU_WRITE);
+		return d->pair || engine_map(d->engine, DRIVER_STATIC_IOVA, 0, d->ram->bytes,
+					     VIOMMU_READ | VIOMMU_WRITE);
 	for (unsigned lane = 0; lane < DRIVER_LANES && is_dynamic(d); lane++) {
 		if (!engine_map(d->engine, driver_ring_iova(d, lane), d->lane[lane].queue.gpa,
 				QUEUE_USED + VU_PAGE, VIOMMU_READ | VIOMMU_WRITE))
@@ -380,6 +386,7 @@ bool driver_open(struct vu_driver *d)
 	for (unsigned lane = 0; lane < DRIVER_LANES; lane++) {
 		struct vu_lane *l = &d->lane[lane];
 
+		l->queue.packed = d->packed;
 		if (!queue_open(&l->queue, d->ram))
 			return false;
 		for (unsigned i = 0; i < QUEUE_SIZE; i++)
@@ -399,7 +406,7 @@ void driver_close(struct vu_driver *d)
 static bool start_ring(struct vu_driver *d, unsigned lane)
 {
 	uint64_t at = driver_ring_iova(d, lane);
-	struct vu_ring_setup setup = { .index = lane,
+	struct vu_ring_setup setup = { .index = ring_of(d, lane),
 				       .size = QUEUE_SIZE,
 				       .desc = at + QUEUE_DESC,
 				       .avail = at + QUEUE_AVAIL,
@@ -455,7 +462,8 @@ static void take_lane(struct vu_driver *d, unsigned lane)
 
 bool driver_stop(struct vu_driver *d)
 {
-	bool stopped = link_stop_ring(d->link, DRIVER_RX) && link_stop_ring(d->link, DRIVER_TX);
+	bool stopped = link_stop_ring(d->link, ring_of(d, DRIVER_RX)) &&
+		       link_stop_ring(d->link, ring_of(d, DRIVER_TX));
 
 	/* A miss may have been repeated, and is a fault where what it asks for is not mapped any more. */
 	while (stopped && d->engine && engine_serve(d->engine))

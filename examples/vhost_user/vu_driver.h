@@ -44,6 +44,8 @@ struct vu_driver {
 	struct vu_ram *ram;
 	struct vu_link *link;
 	struct vu_engine *engine; /* NULL: no IOMMU */
+	unsigned pair;		  /* of queues */
+	bool packed;
 	enum vu_strategy strategy;
 	unsigned block; /* slots that are taken away with one flush */
 	/* From one slot's I/O virtual address to the next: a page, or two, of which one stays

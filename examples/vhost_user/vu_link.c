@@ -19,6 +19,9 @@
 
 #define OUTSTANDING_MAX 64U
 
+/* Where a packed ring begins: at 0 with wrap counters of 1, the driver's and the device's (virtio 1.3, 2.8.1). */
+#define PACKED_BASE 0x80008000U
+
 static bool fail(struct vu_link *link, const char *what)
 {
 	if (!link->broken)
@@ -154,6 +157,15 @@ static bool connect_to(struct vu_link *link, const char *path)
 	return fail(link, "nobody listens at the socket");
 }
 
+static bool has_pairs(struct vu_link *link)
+{
+	uint64_t pairs = 1;
+
+	if ((link->protocol & VU_PROTOCOL_MQ) && !ask_number(link, VU_GET_QUEUE_NUM, &pairs))
+		return false;
+	return link->pairs <= pairs || fail(link, "the backend has fewer queues");
+}
+
 /* All protocol features are asked for before the features of the device are fixed. */
 static bool negotiate(struct vu_link *link, enum vu_link_wants wants)
 {
@@ -162,6 +174,12 @@ static bool negotiate(struct vu_link *link, enum vu_link_wants wants)
 	uint64_t protocol = VU_PROTOCOL_REPLY_ACK;
 	uint64_t offered;
 
+	if (link->packed)
+		wanted |= VU_F_RING_PACKED;
+	if (link->pairs > 1) {
+		wanted |= VU_F_NET_MQ;
+		protocol |= VU_PROTOCOL_MQ;
+	}
 	if (iommu) {
 		wanted |= VU_F_ACCESS_PLATFORM;
 		protocol |= VU_PROTOCOL_BACKEND_REQ;
@@ -180,7 +198,7 @@ static bool negotiate(struct vu_link *link, enum vu_link_wants wants)
 	if (!tell_number(link, VU_SET_PROTOCOL_FEATURES, protocol))
 		return false;
 	link->protocol = protocol;
-	return true;
+	return has_pairs(link);
 }
 
 /* Backends connect the channel to the device: it comes after SET_OWNER and before the rings. */
@@ -223,11 +241,13 @@ static bool send_memory(struct vu_link *link, const struct vu_ram *ram)
 }
 
 bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram,
-	       enum vu_link_wants wants)
+	       enum vu_link_wants wants, unsigned pairs, bool packed)
 {
 	struct vu_message owner = { .request = VU_SET_OWNER };
 
-	*link = (struct vu_link){ .socket = -1, .channel = -1, .ring = { .fd = -1 } };
+	*link = (struct vu_link){
+		.socket = -1, .channel = -1, .ring = { .fd = -1 }, .pairs = pairs, .packed = packed
+	};
 	return connect_to(link, path) && negotiate(link, wants) && tell(link, &owner) &&
 	       (wants == LINK_PLAIN || (open_channel(link) && open_ring(link))) &&
 	       tell_number(link, VU_SET_FEATURES, link->features) && send_memory(link, ram);
@@ -273,8 +293,8 @@ bool link_start_ring(struct vu_link *link, const struct vu_ring_setup *ring)
 					     .avail = ring->avail } };
 
 	return tell_state(link, VU_SET_VRING_NUM, ring->index, ring->size) &&
-	       tell_state(link, VU_SET_VRING_BASE, ring->index, 0) && tell(link, &addr) &&
-	       tell_file(link, VU_SET_VRING_CALL, ring->index, ring->call) &&
+	       tell_state(link, VU_SET_VRING_BASE, ring->index, link->packed ? PACKED_BASE : 0) &&
+	       tell(link, &addr) && tell_file(link, VU_SET_VRING_CALL, ring->index, ring->call) &&
 	       tell_file(link, VU_SET_VRING_KICK, ring->index, ring->kick) &&
 	       tell_state(link, VU_SET_VRING_ENABLE, ring->index, 1);
 }

@@ -20,7 +20,9 @@ struct vu_link {
 	unsigned outstanding; /* device IOTLB messages since link_settle() */
 	unsigned answered;    /* of these, by the backend */
 	unsigned refused;     /* answered with an error */
-	bool broken;	      /* the backend is gone, or does not follow the protocol */
+	unsigned pairs;	      /* of queues */
+	bool packed;
+	bool broken; /* the backend is gone, or does not follow the protocol */
 };
 
 /* What a ring needs. Addresses are the front end's own, or with an IOMMU the guest's I/O virtual
@@ -39,9 +41,9 @@ enum vu_link_wants {
 	LINK_RING, /* an IOMMU, and a ring for its messages if the backend knows that */
 };
 
-/* Connects, waiting for the socket to appear; negotiates; hands over guest memory. */
+/* Connects, waiting for the socket to appear; negotiates, so many pairs of queues among it; hands over guest memory. */
 bool link_open(struct vu_link *link, const char *path, const struct vu_ram *ram,
-	       enum vu_link_wants wants);
+	       enum vu_link_wants wants, unsigned pairs, bool packed);
 void link_close(struct vu_link *link);
 
 bool link_start_ring(struct vu_link *link, const struct vu_ring_setup *ring);

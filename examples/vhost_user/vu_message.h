@@ -48,9 +48,11 @@ enum {
 #define VU_NEED_REPLY (1U << 3)
 
 /* Features: of vhost-user, and those of virtio that both sides know. */
+#define VU_F_NET_MQ	       (UINT64_C(1) << 22)
 #define VU_F_PROTOCOL_FEATURES (UINT64_C(1) << 30)
 #define VU_F_VERSION_1	       (UINT64_C(1) << 32)
 #define VU_F_ACCESS_PLATFORM   (UINT64_C(1) << 33)
+#define VU_F_RING_PACKED       (UINT64_C(1) << 34)
 
 /* Protocol features. */
 #define VU_PROTOCOL_MQ		(UINT64_C(1) << 0)
@@ -62,7 +64,7 @@ enum {
 #define VU_VRING_INDEX 0xffU
 #define VU_VRING_NO_FD 0x100U
 
-enum { VU_REGIONS = 8, VU_FDS = 8, VU_PAYLOAD = 512, VU_RINGS = 2 };
+enum { VU_REGIONS = 8, VU_FDS = 8, VU_PAYLOAD = 512, VU_PAIRS = 4, VU_RINGS = 2 * VU_PAIRS };
 
 struct vu_vring_state {
 	uint32_t index;

@@ -97,18 +97,17 @@ static void tell_front_end(struct vu_space *s, uint16_t type, uint64_t iova, uin
 
 	if (viommu_iotlb_encode(&iotlb, VIOMMU_IOTLB_FORM_USER, m.raw, sizeof(m.raw), &m.bytes))
 		return;
+	pthread_mutex_lock(&s->asking);
 	if (s->ring.memory)
 		iotlb_ring_ask(&s->ring, &m);
 	else if (s->channel >= 0)
 		vu_offer(s->channel, &m);
+	pthread_mutex_unlock(&s->asking);
 }
 
 static void miss(void *opaque, uint64_t iova, uint32_t access)
 {
-	struct vu_space *s = opaque;
-
-	s->misses++;
-	tell_front_end(s, VIOMMU_IOTLB_MISS, iova, access);
+	tell_front_end(opaque, VIOMMU_IOTLB_MISS, iova, access);
 }
 
 /* ---- life ---- */
@@ -117,65 +116,76 @@ bool space_open(struct vu_space *s)
 {
 	struct viommu_iotlb_config config = { .size = sizeof(config), .opaque = s, .miss = miss };
 
-	*s = (struct vu_space){ .channel = -1, .ring = { .fd = -1 } };
-	return !viommu_iotlb_new(&config, &s->iotlb) &&
-	       !viommu_iotlb_reader_new(s->iotlb, &s->reader);
+	*s = (struct vu_space){ .channel = -1,
+				.ring = { .fd = -1 },
+				.asking = PTHREAD_MUTEX_INITIALIZER };
+	return !viommu_iotlb_new(&config, &s->iotlb);
 }
 
 void space_close(struct vu_space *s)
 {
-	if (s->reader)
-		viommu_iotlb_reader_free(s->reader);
 	if (s->iotlb)
 		viommu_iotlb_free(s->iotlb);
 	unmap_all(s);
 	if (s->channel >= 0)
 		close(s->channel);
 	iotlb_ring_close(&s->ring);
+	pthread_mutex_destroy(&s->asking);
 	*s = (struct vu_space){ .channel = -1 };
+}
+
+bool reader_open(struct vu_reader *r, struct vu_space *s)
+{
+	*r = (struct vu_reader){ .space = s };
+	return s->iotlb && !viommu_iotlb_reader_new(s->iotlb, &r->iotlb);
+}
+
+void reader_close(struct vu_reader *r)
+{
+	if (r->iotlb)
+		viommu_iotlb_reader_free(r->iotlb);
+	r->iotlb = NULL;
 }
 
 /* ---- lookups ---- */
 
-void space_enter(struct vu_space *s)
+void space_enter(struct vu_reader *r)
 {
-	if (!s->iommu)
+	if (!r->space->iommu)
 		return;
-	viommu_iotlb_enter(s->reader);
-	s->range[0].perm = s->range[1].perm = 0;
+	viommu_iotlb_enter(r->iotlb);
+	r->range[0].perm = r->range[1].perm = r->range[2].perm = 0;
 }
 
-void space_leave(struct vu_space *s)
+void space_leave(struct vu_reader *r)
 {
-	if (s->iommu)
-		viommu_iotlb_leave(s->reader);
+	if (r->space->iommu)
+		viommu_iotlb_leave(r->iotlb);
 }
 
 /* What a result of a lookup means. */
-static int outcome(struct vu_space *s, int r, uint64_t address, uint32_t access)
+static int outcome(struct vu_reader *r, int result, uint64_t address, uint32_t access)
 {
-	if (r == VIOMMU_OK)
+	if (result == VIOMMU_OK)
 		return RESOLVED;
-	if (r == VIOMMU_PENDING)
+	if (result == VIOMMU_PENDING)
 		return MISSING;
-	if (r == VIOMMU_FAULT) {
-		s->refused++;
-		tell_front_end(s, VIOMMU_IOTLB_ACCESS_FAIL, address, access);
-	}
+	if (result == VIOMMU_FAULT)
+		tell_front_end(r->space, VIOMMU_IOTLB_ACCESS_FAIL, address, access);
 	return REFUSED;
 }
 
-static int look_up(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+static int look_up(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 		   struct vu_span *spans, unsigned *count)
 {
 	struct viommu_fragment fragment[FRAGMENTS];
 	struct viommu_answer answer;
 	unsigned max = *count < FRAGMENTS ? *count : FRAGMENTS;
-	int r = viommu_iotlb_lookup(s->reader, address, address + bytes - 1, access, fragment, max,
-				    &answer);
+	int result = viommu_iotlb_lookup(r->iotlb, address, address + bytes - 1, access, fragment,
+					 max, &answer);
 
-	if (r != VIOMMU_OK)
-		return outcome(s, r, answer.next, access);
+	if (result != VIOMMU_OK)
+		return outcome(r, result, answer.next, access);
 	for (unsigned i = 0; i < answer.count; i++)
 		spans[i] = (struct vu_span){ fragment[i].host, fragment[i].length };
 	*count = answer.count;
@@ -192,64 +202,63 @@ static uint8_t *in_range(const struct viommu_iotlb_range *range, uint64_t addres
 								   : NULL;
 }
 
-static int look_around(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+static int look_around(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 		       struct vu_span *spans, unsigned *count)
 {
-	struct viommu_iotlb_range *range = &s->range[access == VIOMMU_WRITE];
+	struct viommu_iotlb_range *range = &r->range[access - 1];
+	int result = viommu_iotlb_get_range(r->iotlb, address, access, range);
 
-	int r = viommu_iotlb_get_range(s->reader, address, access, range);
-
-	if (r != VIOMMU_OK) {
+	if (result != VIOMMU_OK) {
 		range->perm = 0;
-		return outcome(s, r, address, access);
+		return outcome(r, result, address, access);
 	}
 	spans[0] = (struct vu_span){ in_range(range, address, bytes), bytes };
 	if (!spans[0].base) /* It is in more than one piece, or not there. */
-		return look_up(s, address, bytes, access, spans, count);
+		return look_up(r, address, bytes, access, spans, count);
 	*count = 1;
 	return RESOLVED;
 }
 
-static int resolve_iova(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+static int resolve_iova(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 			struct vu_span *spans, unsigned *count)
 {
-	uint8_t *base = in_range(&s->range[access == VIOMMU_WRITE], address, bytes);
+	uint8_t *base = in_range(&r->range[access - 1], address, bytes);
 
 	if (!base)
-		return look_around(s, address, bytes, access, spans, count);
+		return look_around(r, address, bytes, access, spans, count);
 	spans[0].base = base;
 	spans[0].bytes = bytes;
 	*count = 1;
 	return RESOLVED;
 }
 
-int space_resolve(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+int space_resolve(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 		  struct vu_span *spans, unsigned *count)
 {
 	uint64_t gpa;
 
 	if (!bytes || !*count)
 		return REFUSED;
-	if (s->iommu)
-		return resolve_iova(s, address, bytes, access, spans, count);
-	spans[0].base = find(s, address, bytes, false, &gpa);
+	if (r->space->iommu)
+		return resolve_iova(r, address, bytes, access, spans, count);
+	spans[0].base = find(r->space, address, bytes, false, &gpa);
 	spans[0].bytes = bytes;
 	*count = 1;
 	return spans[0].base ? RESOLVED : REFUSED;
 }
 
-void *space_resolve_ring(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+void *space_resolve_ring(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 			 int *result)
 {
 	struct vu_span span = { NULL, 0 };
 	unsigned count = 1;
 	uint64_t gpa;
 
-	if (s->iommu) {
-		*result = resolve_iova(s, address, bytes, access, &span, &count);
+	if (r->space->iommu) {
+		*result = resolve_iova(r, address, bytes, access, &span, &count);
 		return *result == RESOLVED ? span.base : NULL;
 	}
-	span.base = find(s, address, bytes, true, &gpa);
+	span.base = find(r->space, address, bytes, true, &gpa);
 	*result = span.base ? RESOLVED : REFUSED;
 	return span.base;
 }

@@ -5,6 +5,7 @@
 #define EXAMPLES_VHOST_USER_VU_RESOLVE_H
 
 #include <libvirtiommu/vhost.h>
+#include <pthread.h>
 
 #include "vu_iotlb_ring.h"
 
@@ -23,10 +24,16 @@ struct vu_space {
 	int channel;		/* to the front end; -1: none */
 	struct iotlb_ring ring; /* the same, and back, if the front end wants that */
 	struct viommu_iotlb *iotlb;
-	struct viommu_iotlb_reader *reader;
-	struct viommu_iotlb_range range[2]; /* of the last buffer read, written; within a section */
-	bool owes;			    /* an invalidation has not been acknowledged yet */
-	uint64_t misses, refused;
+	bool owes;		/* an invalidation has not been acknowledged yet */
+	pthread_mutex_t asking; /* channel, ring: one reader at a time asks */
+};
+
+/* One thread's way to the space. */
+struct vu_reader {
+	struct vu_space *space;
+	struct viommu_iotlb_reader *iotlb;
+	/* Of what was last read, written, both (VIOMMU_* less 1); within a section. */
+	struct viommu_iotlb_range range[3];
 };
 
 /* A contiguous piece of memory. */
@@ -40,25 +47,29 @@ struct vu_span {
 #define REFUSED	 2 /* never: the ring is unusable */
 
 bool space_open(struct vu_space *s);
+/* All readers are closed. */
 void space_close(struct vu_space *s);
 
-/* Takes over the files of a SET_MEM_TABLE. All translations are void. */
+bool reader_open(struct vu_reader *r, struct vu_space *s);
+void reader_close(struct vu_reader *r);
+
+/* Takes over the files of a SET_MEM_TABLE. All translations are void; no section is open. */
 bool space_set_memory(struct vu_space *s, struct vu_message *message);
 
 /* Drops all translations. No section is open. */
 void space_forget(struct vu_space *s);
 
 /* Between these, what was resolved may be used. */
-void space_enter(struct vu_space *s);
-void space_leave(struct vu_space *s);
+void space_enter(struct vu_reader *r);
+void space_leave(struct vu_reader *r);
 
 /* Resolves what a ring or a descriptor names. At most *count spans; *count receives how many. */
-int space_resolve(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+int space_resolve(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 		  struct vu_span *spans, unsigned *count);
 
 /* A ring's address: without IOMMU, it is one of the front end's own. NULL: MISSING or REFUSED, in
  * *result. */
-void *space_resolve_ring(struct vu_space *s, uint64_t address, uint64_t bytes, uint32_t access,
+void *space_resolve_ring(struct vu_reader *r, uint64_t address, uint64_t bytes, uint32_t access,
 			 int *result);
 
 /* Carries out a device IOTLB message. 0: done; 1: refused; -1: the answer has to wait, see

@@ -71,7 +71,7 @@ bool watch_is_untouched(const struct vu_watch *w)
 
 static struct vu_queue *queue_of(struct vu_session *s, unsigned lane)
 {
-	return &s->driver.lane[lane].queue;
+	return &s->driver->lane[lane].queue;
 }
 
 /* Whether the device gave anything back to receive, or any buffer that was to be sent. */
@@ -113,11 +113,11 @@ static void forget_faults(struct vu_session *s)
 
 bool rogue_send(struct vu_session *s, uint64_t address, uint32_t bytes)
 {
-	struct vu_lane *tx = &s->driver.lane[DRIVER_TX];
+	struct vu_lane *tx = &s->driver->lane[DRIVER_TX];
 
-	if (!driver_start(&s->driver))
+	if (!driver_start(s->driver))
 		return false;
-	queue_put(&tx->queue, (uint16_t)driver_take_slot(&s->driver), address, bytes, false);
+	queue_put(&tx->queue, (uint16_t)driver_take_slot(s->driver), address, bytes, false);
 	queue_publish(&tx->queue);
 	return true;
 }
@@ -127,15 +127,15 @@ bool rogue_receive(struct vu_session *s, uint64_t address, uint32_t bytes)
 {
 	struct vu_queue *rx = queue_of(s, DRIVER_RX);
 
-	if (!driver_fill(&s->driver))
+	if (!driver_fill(s->driver))
 		return false;
 	for (unsigned i = 0; i < QUEUE_SIZE; i++) {
 		rx->desc[i].addr = htole64(address);
 		rx->desc[i].len = htole32(bytes);
 	}
-	if (!driver_connect(&s->driver))
+	if (!driver_connect(s->driver))
 		return false;
-	driver_poll(&s->driver, s->driver.sent + 1);
+	driver_poll(s->driver, s->driver->sent + 1);
 	return true;
 }
 
@@ -162,7 +162,7 @@ bool rogue_show(struct vu_child *child, struct vu_watch *w, const char *what, ui
 bool rogue_recover(struct vu_child *child, struct vu_watch *w)
 {
 	struct vu_session *s = w->session;
-	struct vu_driver *d = &s->driver;
+	struct vu_driver *d = s->driver;
 	bool good;
 
 	if (!driver_stop(d) || !driver_start(d))
@@ -240,7 +240,7 @@ static bool attack_ring(struct vu_child *child, struct vu_watch *w, const struct
 				       .kick = queue_of(s, DRIVER_RX)->kick,
 				       .call = queue_of(s, DRIVER_RX)->call };
 
-	return driver_fill(&s->driver) && link_start_ring(&s->link, &setup) &&
+	return driver_fill(s->driver) && link_start_ring(&s->link, &setup) &&
 	       rogue_show(child, w, a->what, watch_iova(a->fault_page));
 }
 

@@ -27,17 +27,17 @@ static void write_on(struct vu_backend *b)
 /* Resolves the last buffer again, and stays where it may be used. */
 static void hold(struct vu_backend *b)
 {
-	struct vu_device *d = &b->device;
+	struct vu_pair *p = &b->device.pair[0];
 	struct vu_span span;
 	unsigned count = 1;
 
-	space_enter(&d->space);
-	if (space_resolve(&d->space, d->last_rx & ~UINT64_C(4095), 4096, VIOMMU_WRITE, &span,
+	space_enter(&p->reader);
+	if (space_resolve(&p->reader, p->last_rx & ~UINT64_C(4095), 4096, VIOMMU_WRITE, &span,
 			  &count) == RESOLVED)
 		b->held = span.base;
 	else
-		space_leave(&d->space);
-	d->has_last_rx = false;
+		space_leave(&p->reader);
+	p->has_last_rx = false;
 }
 
 void rude_told(struct vu_backend *b)
@@ -50,7 +50,7 @@ bool rude_poll(struct vu_backend *b)
 {
 	if (!b->manners.rude_milliseconds)
 		return space_owed(&b->device.space);
-	if (!b->held && b->device.has_last_rx)
+	if (!b->held && b->device.pair[0].has_last_rx)
 		hold(b);
 	while (b->held) {
 		write_on(b);
@@ -58,7 +58,7 @@ bool rude_poll(struct vu_backend *b)
 			return false;
 		if (now_milliseconds() < b->held_until)
 			continue;
-		space_leave(&b->device.space);
+		space_leave(&b->device.pair[0].reader);
 		b->held = NULL;
 		b->held_until = 0;
 	}

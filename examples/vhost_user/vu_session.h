@@ -6,6 +6,7 @@
 
 #include "vu_child.h"
 #include "vu_driver.h"
+#include "vu_message.h"
 
 enum vu_mode {
 	MODE_NONE,		 /* no IOMMU */
@@ -37,6 +38,8 @@ struct vu_options {
 	unsigned ahead;	 /* pages of read-ahead in batched mode */
 	bool ring;	 /* device IOTLB messages go through shared memory, if the backend can */
 	bool write_only; /* buffers for receiving are mapped without read permission */
+	unsigned pairs;	 /* of queues, in timed modes */
+	bool packed;	 /* rings */
 	bool gaps;	 /* an unmapped page between two mappings */
 	bool cheat;	 /* own backend: acknowledges before it lets go; the test has to notice */
 	const char *json;
@@ -46,7 +49,8 @@ struct vu_session {
 	struct vu_ram ram;
 	struct vu_engine engine;
 	struct vu_link link;
-	struct vu_driver driver;
+	struct vu_driver driver[VU_PAIRS]; /* one for each pair of queues */
+	unsigned pairs;
 	bool iommu;
 };
 

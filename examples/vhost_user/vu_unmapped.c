@@ -30,7 +30,7 @@ static bool await_frame(struct vu_session *s)
 
 	while (engine_now() - start < USE_NANOSECONDS && !s->link.broken) {
 		engine_serve(&s->engine);
-		if (queue_take(&s->driver.lane[DRIVER_RX].queue, &id, &bytes))
+		if (queue_take(&s->driver->lane[DRIVER_RX].queue, &id, &bytes))
 			return true;
 	}
 	return false;
@@ -40,7 +40,7 @@ static bool await_frame(struct vu_session *s)
 static bool use_page(struct vu_watch *w, bool receive)
 {
 	uint64_t iova = watch_iova(WATCH_WRITABLE);
-	unsigned bytes = w->session->driver.frame_bytes;
+	unsigned bytes = w->session->driver->frame_bytes;
 
 	if (receive)
 		return rogue_receive(w->session, iova, 2048) && await_frame(w->session);
@@ -63,7 +63,7 @@ static bool map_page(struct vu_watch *w)
 /* The same rings go on: nothing but the invalidation takes the translation away. */
 static bool try_again(struct vu_watch *w, bool receive)
 {
-	struct vu_driver *d = &w->session->driver;
+	struct vu_driver *d = w->session->driver;
 	struct vu_lane *tx = &d->lane[DRIVER_TX];
 
 	if (receive) {
@@ -124,7 +124,7 @@ static bool await_counter(const struct vu_session *s, uint64_t gpa)
 /* The page of the first buffer for receiving. The backend writes to it behind the frame. */
 static bool show_held(struct vu_session *s)
 {
-	struct vu_driver *d = &s->driver;
+	struct vu_driver *d = s->driver;
 	uint64_t iova = driver_slot_iova(d, DRIVER_RX, 0);
 	uint32_t before, completed;
 	uint64_t gpa;
