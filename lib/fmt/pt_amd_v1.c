@@ -104,6 +104,50 @@ ALWAYS_INLINE uint64_t v1_touch(const struct pt_config *c, uint64_t raw, bool le
 	       (leaf && write && (c->flags & PT_AMD_D) ? V1_D : 0);
 }
 
+/* ---- in a hurry ---- */
+
+/* Every entry has to permit what is asked for. */
+ALWAYS_INLINE struct pt_usual usual(const struct pt_config *c, const struct pt_walk *w,
+				    uint64_t rsvd, bool write)
+{
+	unsigned need = w->need | w->need >> 3;
+	uint64_t set = v1_touch(c, V1_PR, true, write);
+
+	if (UNLIKELY(w->deny & w->need)) /* the walk ends at its first entry */
+		return PT_UNUSUAL;
+	if (need & (VIOMMU_READ | VIOMMU_EXEC))
+		set |= V1_IR;
+	if (need & VIOMMU_WRITE)
+		set |= V1_IW;
+	return (struct pt_usual){ .mask = rsvd | V1_NEXT | set, .value = set };
+}
+
+ALWAYS_INLINE struct pt_usual v1_usual_table(const struct pt_config *c, uint64_t beyond,
+					     const struct pt_walk *w)
+{
+	(void)beyond;
+	return usual(c, w, V1_RSVD_52 | V1_U | V1_FC, false);
+}
+
+ALWAYS_INLINE struct pt_usual v1_usual_page(const struct pt_config *c, uint64_t beyond,
+					    const struct pt_walk *w, unsigned level)
+{
+	(void)beyond;
+	return level == V1_TOP ? PT_UNUSUAL : usual(c, w, V1_RSVD_52, w->dirty);
+}
+
+ALWAYS_INLINE unsigned v1_tables(const struct pt_config *c, uint64_t all)
+{
+	(void)c;
+	return permits(all);
+}
+
+ALWAYS_INLINE unsigned v1_page(const struct pt_config *c, uint64_t raw, bool *global)
+{
+	(void)global;
+	return permits(raw) & ((c->flags & PT_AMD_D) && !(raw & V1_D) ? PERM_ALL : ~0U);
+}
+
 static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
 	return pt_observed_load(w, s, raw, "host table");
@@ -111,6 +155,12 @@ static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t 
 
 static const struct pt_format v1_format = { .decode = v1_decode,
 					    .touch = v1_touch,
+					    .usual_table = v1_usual_table,
+					    .usual_page = v1_usual_page,
+					    .usual_level = V1_NEXT & ~(V1_NEXT - 1),
+					    .address = V1_ADDR,
+					    .tables = v1_tables,
+					    .page = v1_page,
 					    .page_lg2 = 12,
 					    .index_lg2 = 9,
 					    .entry_lg2 = 3,
@@ -120,9 +170,14 @@ static const struct pt_memory v1_memory = { .load = pt_plain_load, .update = pt_
 static const struct pt_memory v1_still = { .load = pt_plain_load };
 static const struct pt_memory v1_observed = { .load = observed_load };
 
+static __attribute__((noinline)) enum pt_end go_on(struct pt_walk *w, struct pt_step s)
+{
+	return pt_go_on(&v1_format, &v1_memory, w, s);
+}
+
 enum pt_end pt_amd_v1_walk(struct pt_walk *w)
 {
-	return pt_walk(&v1_format, &v1_memory, w);
+	return pt_hurry(&v1_format, w, go_on);
 }
 
 enum pt_end pt_amd_v1_peek(struct pt_walk *w)

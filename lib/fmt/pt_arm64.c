@@ -185,19 +185,24 @@ ALWAYS_INLINE unsigned page_permits(const struct pt_config *c, uint64_t raw)
 	return perm;
 }
 
+/* The same, and whether it is dirty. */
+ALWAYS_INLINE unsigned s1_page(const struct pt_config *c, uint64_t raw, bool *global)
+{
+	bool clean = (raw & D_AP_RO) && (raw & D_DBM) && sets_dirty(c);
+
+	*global = !(raw & D_NG);
+	return page_permits(c, raw) | (clean ? 0 : PERM_DIRTY);
+}
+
 ALWAYS_INLINE struct pt_item s1_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
 				       unsigned level)
 {
 	struct pt_item item = decode(c, beyond, raw, level);
 
-	if (item.kind == PT_TABLE) {
+	if (item.kind == PT_TABLE)
 		item.perm = (table_permits(c, raw) | PERM_DIRTY);
-	} else if (item.kind == PT_LEAF) {
-		item.perm = page_permits(c, raw);
-		item.global = !(raw & D_NG);
-		if (!(raw & D_AP_RO) || !(raw & D_DBM) || !sets_dirty(c))
-			item.perm |= PERM_DIRTY;
-	}
+	else if (item.kind == PT_LEAF)
+		item.perm = s1_page(c, raw, &item.global);
 	return item;
 }
 
@@ -251,17 +256,12 @@ ALWAYS_INLINE bool is_device(const struct pt_config *c, uint64_t raw)
 	return c->flags & PT_ARM_FWB ? attr < 5 || attr > 7 : attr < 4;
 }
 
-ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
-				       unsigned level)
+ALWAYS_INLINE unsigned s2_page(const struct pt_config *c, uint64_t raw, bool *global)
 {
-	struct pt_item item = decode(c, beyond, raw, level);
 	bool clean = !(raw & D_S2_WRITE) && (raw & D_DBM) && sets_dirty(c);
 	unsigned perm = 0;
 
-	if (item.kind == PT_TABLE)
-		item.perm = PERM_ALL | PERM_DIRTY;
-	if (item.kind != PT_LEAF)
-		return item;
+	(void)global;
 	if (raw & D_S2_READ)
 		perm |= BOTH(VIOMMU_READ);
 	if ((raw & D_S2_WRITE) || clean)
@@ -269,13 +269,91 @@ ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t beyon
 	perm |= s2_executes(c, raw);
 	if ((c->flags & PT_ARM_PTW) && is_device(c, raw))
 		perm = 0;
-	item.perm = (perm | (clean ? 0 : PERM_DIRTY));
+	return perm | (clean ? 0 : PERM_DIRTY);
+}
+
+ALWAYS_INLINE struct pt_item s2_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
+				       unsigned level)
+{
+	struct pt_item item = decode(c, beyond, raw, level);
+
+	if (item.kind == PT_TABLE)
+		item.perm = PERM_ALL | PERM_DIRTY;
+	else if (item.kind == PT_LEAF)
+		item.perm = s2_page(c, raw, &item.global);
 	return item;
 }
 
 ALWAYS_INLINE uint64_t s2_touch(const struct pt_config *c, uint64_t raw, bool leaf, bool write)
 {
 	return touch(c, raw, leaf, write, 0, D_S2_WRITE);
+}
+
+/* ---- in a hurry ---- */
+
+/* Of both stages, with addresses of up to 48 bits. */
+#define USUAL_ADDR BITS(47, 12)
+
+ALWAYS_INLINE struct pt_usual usual(const struct pt_config *c, uint64_t beyond, uint64_t rsvd,
+				    uint64_t set)
+{
+	if (UNLIKELY(c->flags & (PT_ARM_BE | PT_ARM_DS)))
+		return PT_UNUSUAL;
+	return (struct pt_usual){ .mask = rsvd | set | D_VALID | D_TABLE | (USUAL_ADDR & beyond),
+				  .value = set | D_VALID };
+}
+
+ALWAYS_INLINE struct pt_usual usual_table(const struct pt_config *c, uint64_t beyond,
+					  const struct pt_walk *w, uint64_t takes)
+{
+	bool accessed = (c->flags & PT_ARM_HAFT) && sets_access(c);
+
+	(void)w;
+	return usual(c, beyond, takes, D_TABLE | (accessed ? D_AF : 0));
+}
+
+ALWAYS_INLINE struct pt_usual s1_usual_table(const struct pt_config *c, uint64_t beyond,
+					     const struct pt_walk *w)
+{
+	return usual_table(c, beyond, w, D_TABLE_TAKES);
+}
+
+ALWAYS_INLINE struct pt_usual s2_usual_table(const struct pt_config *c, uint64_t beyond,
+					     const struct pt_walk *w)
+{
+	return usual_table(c, beyond, w, 0);
+}
+
+/* Pages and blocks that are by themselves. @recorded: bits that say in @set that a page is dirty */
+ALWAYS_INLINE struct pt_usual usual_page(const struct pt_config *c, uint64_t beyond,
+					 const struct pt_walk *w, unsigned level, uint64_t recorded,
+					 uint64_t set)
+{
+	if (level && !has_blocks(c, level))
+		return PT_UNUSUAL;
+	if (!w->dirty || !sets_dirty(c))
+		recorded = set = 0;
+	return usual(c, beyond & ~bits_low(pt_shift(c, level)), D_CONT | recorded,
+		     D_AF | set | (level ? 0 : D_TABLE));
+}
+
+ALWAYS_INLINE struct pt_usual s1_usual_page(const struct pt_config *c, uint64_t beyond,
+					    const struct pt_walk *w, unsigned level)
+{
+	return usual_page(c, beyond, w, level, D_AP_RO, 0);
+}
+
+ALWAYS_INLINE struct pt_usual s2_usual_page(const struct pt_config *c, uint64_t beyond,
+					    const struct pt_walk *w, unsigned level)
+{
+	return usual_page(c, beyond, w, level, D_S2_WRITE, D_S2_WRITE);
+}
+
+ALWAYS_INLINE unsigned tables(const struct pt_config *c, uint64_t all)
+{
+	(void)c;
+	(void)all;
+	return PERM_ALL | PERM_DIRTY;
 }
 
 /* ---- memory ---- */
@@ -329,12 +407,24 @@ static const struct pt_format s2_format = { .decode = s2_decode, .touch = s2_tou
 static const struct pt_format s1_format_4k = { .decode = s1_decode,
 					       .touch = s1_touch,
 					       .fold = s1_fold,
+					       .usual_table = s1_usual_table,
+					       .usual_page = s1_usual_page,
+					       .address = USUAL_ADDR,
+					       .tables = tables,
+					       .page = s1_page,
 					       .page_lg2 = 12,
 					       .index_lg2 = 9,
 					       .entry_lg2 = 3 };
-static const struct pt_format s2_format_4k = {
-	.decode = s2_decode, .touch = s2_touch, .page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3
-};
+static const struct pt_format s2_format_4k = { .decode = s2_decode,
+					       .touch = s2_touch,
+					       .usual_table = s2_usual_table,
+					       .usual_page = s2_usual_page,
+					       .address = USUAL_ADDR,
+					       .tables = tables,
+					       .page = s2_page,
+					       .page_lg2 = 12,
+					       .index_lg2 = 9,
+					       .entry_lg2 = 3 };
 static const struct pt_memory plain = { .load = load, .update = update };
 static const struct pt_memory still = { .load = load };
 static const struct pt_memory s1_observed = { .load = s1_observed_load };
@@ -424,17 +514,21 @@ ALWAYS_INLINE enum pt_end walk_s1(const struct pt_memory *memory, struct pt_walk
 	return pt_walk(&s1_format, memory, w);
 }
 
-/* The walks that are in a hurry. */
-ALWAYS_INLINE enum pt_end hurry_s1(const struct pt_memory *memory, struct pt_walk *w)
+static __attribute__((noinline)) enum pt_end go_on_s1(struct pt_walk *w, struct pt_step s)
 {
-	if (LIKELY(w->config->page_lg2 == 12 && !is_off(w)))
-		return pt_walk(&s1_format_4k, memory, w);
-	return walk_s1(memory, w);
+	return pt_go_on(&s1_format_4k, &plain, w, s);
+}
+
+static __attribute__((noinline)) enum pt_end other_s1(struct pt_walk *w)
+{
+	return walk_s1(&plain, w);
 }
 
 enum pt_end pt_arm64_s1_walk(struct pt_walk *w)
 {
-	return hurry_s1(&plain, w);
+	if (LIKELY(w->config->page_lg2 == 12 && !is_off(w)))
+		return pt_hurry(&s1_format_4k, w, go_on_s1);
+	return other_s1(w);
 }
 
 enum pt_end pt_arm64_s1_peek(struct pt_walk *w)
@@ -452,11 +546,20 @@ enum pt_visit_end pt_arm64_s1_visit(struct pt_visit *v)
 	return pt_visit(&s1_format, &still, v);
 }
 
+static __attribute__((noinline)) enum pt_end go_on_s2(struct pt_walk *w, struct pt_step s)
+{
+	return pt_go_on(&s2_format_4k, &plain, w, s);
+}
+
+static __attribute__((noinline)) enum pt_end other_s2(struct pt_walk *w)
+{
+	return pt_walk(&s2_format, &plain, w);
+}
+
 enum pt_end pt_arm64_s2_walk_for_table(struct pt_walk *w)
 {
-	if (LIKELY(w->config->page_lg2 == 12))
-		return pt_walk(&s2_format_4k, &plain, w);
-	return pt_walk(&s2_format, &plain, w);
+	return LIKELY(w->config->page_lg2 == 12) ? pt_hurry(&s2_format_4k, w, go_on_s2)
+						 : other_s2(w);
 }
 
 enum pt_end pt_arm64_s2_peek_for_table(struct pt_walk *w)
@@ -554,7 +657,11 @@ static const struct pt_memory nested_observed = { .load = nested_observe };
 
 enum pt_end pt_arm64_s1_walk_on_s2(struct pt_walk *w)
 {
-	return pt_nested_result(w, hurry_s1(&nested_memory, w), pt_arm64_s2_walk);
+	enum pt_end end = LIKELY(w->config->page_lg2 == 12 && !is_off(w))
+				  ? pt_walk(&s1_format_4k, &nested_memory, w)
+				  : walk_s1(&nested_memory, w);
+
+	return pt_nested_result(w, end, pt_arm64_s2_walk);
 }
 
 enum pt_end pt_arm64_s1_peek_on_s2(struct pt_walk *w)

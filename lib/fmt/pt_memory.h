@@ -6,18 +6,26 @@
 #include "mem.h"
 #include "walk.h"
 
-/* Loads the entry at s->at, which a walk that begins in a known table finds in host memory. */
-ALWAYS_INLINE enum pt_end pt_load_at(struct pt_walk *w, const struct pt_step *s, uint64_t *raw)
+/* An entry that is not near: w->place, if there is one, is where it is from now on. */
+ALWAYS_INLINE enum pt_end pt_load_far(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
-	if (w->start) {
-		const void *host = w->start->host + (s->entry - w->start->table);
+	uint64_t word = 0;
+	bool ok;
 
-		*raw = le64toh(__atomic_load_n((const uint64_t *)host, __ATOMIC_RELAXED));
-		return PT_OK;
+	if (w->place) {
+		ok = mem_load64_far(w->vm, w->place, s->at, &word);
+		s->near = pt_near_place(w->place);
+	} else {
+		ok = mem_load64(w->vm, s->at, &word);
 	}
-	if (w->place ? mem_load64_near(w->vm, w->place, s->at, raw) : mem_load64(w->vm, s->at, raw))
-		return PT_OK;
-	return PT_LOAD_FAILED;
+	*raw = word;
+	return ok ? PT_OK : PT_LOAD_FAILED;
+}
+
+/* Loads the entry at s->at. */
+ALWAYS_INLINE enum pt_end pt_load_at(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
+{
+	return pt_load_near(s, s->at, raw) ? PT_OK : pt_load_far(w, s, raw);
 }
 
 ALWAYS_INLINE enum pt_end pt_plain_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)

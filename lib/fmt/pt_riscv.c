@@ -140,10 +140,53 @@ ALWAYS_INLINE uint64_t touch(const struct pt_config *c, uint64_t raw, bool page,
 	return raw | PTE_A | (write ? PTE_D : 0);
 }
 
+/* ---- in a hurry ---- */
+
+/* Where an address is beyond the physical ones, or bytes are the other way round, nothing is as usual. */
+ALWAYS_INLINE struct pt_usual usual(const struct pt_config *c, uint64_t beyond, uint64_t rsvd,
+				    uint64_t set)
+{
+	if (UNLIKELY((c->flags & PT_RISCV_BE) || ((c->root | bits_low(14)) & beyond)))
+		return PT_UNUSUAL;
+	return (struct pt_usual){ .mask = rsvd | set | PTE_PBMT | PTE_N | (beyond >> 2 & PTE_PPN),
+				  .value = set };
+}
+
+ALWAYS_INLINE struct pt_usual usual_table(const struct pt_config *c, uint64_t beyond,
+					  const struct pt_walk *w)
+{
+	(void)w;
+	return usual(c, beyond, reserved_bits(c, false, 1) | PTE_R | PTE_W | PTE_X, PTE_V);
+}
+
+/* That may be read, and was. */
+ALWAYS_INLINE struct pt_usual usual_page(const struct pt_config *c, uint64_t beyond,
+					 const struct pt_walk *w, unsigned level)
+{
+	bool dirty = w->dirty && (c->flags & PT_RISCV_AD);
+	uint64_t low = bits_low(9 * level) << 10;
+
+	return usual(c, beyond, reserved_bits(c, true, level) | low,
+		     PTE_V | PTE_R | PTE_A | (dirty ? PTE_D : 0));
+}
+
+ALWAYS_INLINE unsigned tables(const struct pt_config *c, uint64_t all)
+{
+	(void)c;
+	(void)all;
+	return PERM_ALL | PERM_DIRTY;
+}
+
+ALWAYS_INLINE unsigned page(const struct pt_config *c, uint64_t raw, bool *global)
+{
+	(void)global;
+	return permits(c, raw) | ((raw & PTE_D) || !(c->flags & PT_RISCV_AD) ? PERM_DIRTY : 0);
+}
+
 /* ---- access to the tables ---- */
 
 /* The entry at s->at. What lies beyond the physical addresses is not there. */
-ALWAYS_INLINE enum pt_end load_at(struct pt_walk *w, const struct pt_step *s, uint64_t *raw,
+ALWAYS_INLINE enum pt_end load_at(struct pt_walk *w, struct pt_step *s, uint64_t *raw,
 				  uint16_t flags, unsigned out_bits, bool wide)
 {
 	enum pt_end end;
@@ -218,9 +261,17 @@ static enum pt_end observe32(struct pt_walk *w, struct pt_step *s, uint64_t *raw
 	return tell(w, s, raw, load_plain(w, s, raw, false));
 }
 
-static const struct pt_format format64 = {
-	.decode = decode64, .touch = touch, .page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3
-};
+static const struct pt_format format64 = { .decode = decode64,
+					   .touch = touch,
+					   .usual_table = usual_table,
+					   .usual_page = usual_page,
+					   .address = PTE_PPN,
+					   .address_up = 2,
+					   .tables = tables,
+					   .page = page,
+					   .page_lg2 = 12,
+					   .index_lg2 = 9,
+					   .entry_lg2 = 3 };
 static const struct pt_format format32 = {
 	.decode = decode32, .touch = touch, .page_lg2 = 12, .index_lg2 = 10, .entry_lg2 = 2
 };
@@ -236,10 +287,19 @@ ALWAYS_INLINE bool is_wide(const struct pt_config *c)
 	return c->entry_lg2 == 3;
 }
 
+static __attribute__((noinline)) enum pt_end go_on(struct pt_walk *w, struct pt_step s)
+{
+	return pt_go_on(&format64, &memory64, w, s);
+}
+
+static __attribute__((noinline)) enum pt_end walk32(struct pt_walk *w)
+{
+	return pt_walk(&format32, &memory32, w);
+}
+
 enum pt_end pt_riscv_walk(struct pt_walk *w)
 {
-	return LIKELY(is_wide(w->config)) ? pt_walk(&format64, &memory64, w)
-					  : pt_walk(&format32, &memory32, w);
+	return LIKELY(is_wide(w->config)) ? pt_hurry(&format64, w, go_on) : walk32(w);
 }
 
 enum pt_end pt_riscv_peek(struct pt_walk *w)

@@ -39,43 +39,39 @@ ALWAYS_INLINE bool is_page(const struct pt_config *c, uint64_t raw, unsigned lev
 	return (level == 1 && (c->flags & PT_SS_2M)) || (level == 2 && (c->flags & PT_SS_1G));
 }
 
-/* Beside those of addresses that are too wide. */
-ALWAYS_INLINE uint64_t reserved_bits(const struct pt_config *c, unsigned level, bool page)
-{
-	uint64_t rsvd = SS_TM;
+/* Of entries that lead to tables, beside addresses that are too wide. */
+#define TABLE_RSVD (SS_TM | SS_PS | SS_SNP)
 
-	if (!page)
-		return rsvd | SS_PS | SS_SNP;
-	if (!(c->flags & PT_SS_SNP))
-		rsvd |= SS_SNP;
-	if (c->flags & PT_SS_TM)
-		rsvd &= ~SS_TM;
-	return rsvd | (SS_ADDR & (BIT(12 + 9 * level) - 1));
+/* The same of pages. */
+ALWAYS_INLINE uint64_t page_reserved(const struct pt_config *c, unsigned lg2)
+{
+	return (c->flags & PT_SS_TM ? 0 : SS_TM) | (c->flags & PT_SS_SNP ? 0 : SS_SNP) |
+	       (SS_ADDR & (BIT(lg2) - 1));
 }
 
 ALWAYS_INLINE struct pt_item ss_decode(const struct pt_config *c, uint64_t beyond, uint64_t raw,
 				       unsigned level)
 {
 	struct pt_item item = { .kind = PT_EMPTY, .perm = PERM_DIRTY };
-	bool page = is_page(c, raw, level);
 	unsigned access = (unsigned)(raw & (SS_R | SS_W));
 
 	if (!access)
 		return item;
 	item.addr = raw & SS_ADDR;
-	if ((raw & reserved_bits(c, level, page)) || (item.addr & beyond)) {
-		item.kind = PT_RESERVED;
-		return item;
-	}
+	item.kind = PT_RESERVED;
 	access |= VIOMMU_EXEC;
 	item.perm |= (access | access << 3);
-	if (!page) {
+	if (!is_page(c, raw, level)) {
+		if (raw & (TABLE_RSVD | (SS_ADDR & beyond)))
+			return item;
 		item.kind = PT_TABLE;
 		item.next = (level - 1);
 		return item;
 	}
-	item.kind = PT_LEAF;
 	item.lg2 = (12 + 9 * level);
+	if (raw & (page_reserved(c, item.lg2) | (SS_ADDR & beyond)))
+		return item;
+	item.kind = PT_LEAF;
 	if ((c->flags & PT_SS_AD) && !(raw & SS_D))
 		item.perm &= ~(unsigned)PERM_DIRTY;
 	return item;
@@ -88,21 +84,83 @@ ALWAYS_INLINE uint64_t ss_touch(const struct pt_config *c, uint64_t raw, bool le
 	return raw | SS_A | (leaf && write ? SS_D : 0);
 }
 
+/* ---- in a hurry ---- */
+
+ALWAYS_INLINE struct pt_usual usual(const struct pt_config *c, uint64_t rsvd, uint64_t recorded)
+{
+	if (!(c->flags & PT_SS_AD))
+		recorded = 0;
+	return (struct pt_usual){ .mask = rsvd | SS_R | recorded, .value = SS_R | recorded };
+}
+
+ALWAYS_INLINE struct pt_usual ss_usual_table(const struct pt_config *c, uint64_t beyond,
+					     const struct pt_walk *w)
+{
+	(void)w;
+	return usual(c, TABLE_RSVD | (SS_ADDR & beyond), SS_A);
+}
+
+ALWAYS_INLINE struct pt_usual ss_usual_page(const struct pt_config *c, uint64_t beyond,
+					    const struct pt_walk *w, unsigned level)
+{
+	uint64_t rsvd = SS_TM | (c->flags & PT_SS_SNP ? 0 : SS_SNP) | (SS_ADDR & beyond);
+	struct pt_usual page = usual(c, rsvd, w->dirty ? SS_A | SS_D : SS_A);
+
+	if (level == 0)
+		return page;
+	if (!is_page(c, SS_PS, level))
+		return PT_UNUSUAL;
+	page.mask |= SS_PS | (SS_ADDR & bits_low(12 + 9 * level));
+	page.value |= SS_PS;
+	return page;
+}
+
+/* Of entries that may be read. */
+ALWAYS_INLINE unsigned ss_tables(const struct pt_config *c, uint64_t all)
+{
+	unsigned access = VIOMMU_READ | VIOMMU_EXEC | (unsigned)(all & SS_W);
+
+	(void)c;
+	return access | access << 3 | PERM_DIRTY;
+}
+
+ALWAYS_INLINE unsigned ss_page(const struct pt_config *c, uint64_t raw, bool *global)
+{
+	unsigned perm = ss_tables(c, raw);
+
+	(void)global;
+	if (UNLIKELY(c->flags & PT_SS_AD) && !(raw & SS_D))
+		perm &= ~(unsigned)PERM_DIRTY;
+	return perm;
+}
+
 static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
 	return pt_observed_load(w, s, raw, "second stage");
 }
 
-static const struct pt_format ss_format = {
-	.decode = ss_decode, .touch = ss_touch, .page_lg2 = 12, .index_lg2 = 9, .entry_lg2 = 3
-};
+static const struct pt_format ss_format = { .decode = ss_decode,
+					    .touch = ss_touch,
+					    .usual_table = ss_usual_table,
+					    .usual_page = ss_usual_page,
+					    .address = SS_ADDR,
+					    .tables = ss_tables,
+					    .page = ss_page,
+					    .page_lg2 = 12,
+					    .index_lg2 = 9,
+					    .entry_lg2 = 3 };
 static const struct pt_memory ss_memory = { .load = pt_plain_load, .update = pt_plain_update };
 static const struct pt_memory ss_still = { .load = pt_plain_load };
 static const struct pt_memory ss_observed = { .load = observed_load };
 
+static __attribute__((noinline)) enum pt_end go_on(struct pt_walk *w, struct pt_step s)
+{
+	return pt_go_on(&ss_format, &ss_memory, w, s);
+}
+
 enum pt_end pt_vtd_ss_walk(struct pt_walk *w)
 {
-	return pt_walk(&ss_format, &ss_memory, w);
+	return pt_hurry(&ss_format, w, go_on);
 }
 
 enum pt_end pt_vtd_ss_peek(struct pt_walk *w)

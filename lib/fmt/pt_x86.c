@@ -118,6 +118,49 @@ ALWAYS_INLINE uint64_t fs_touch(const struct pt_config *c, uint64_t raw, bool le
 	return raw | (set & ~still) | (c->flags & PT_X86_EAFE ? FS_EA : 0);
 }
 
+/* ---- in a hurry ---- */
+
+/* What touching an entry leaves as it is, and no reserved bit. */
+ALWAYS_INLINE struct pt_usual usual(const struct pt_config *c, uint64_t rsvd, bool write)
+{
+	uint64_t set = fs_touch(c, FS_P, true, write);
+
+	return (struct pt_usual){ .mask = rsvd | set, .value = set };
+}
+
+ALWAYS_INLINE struct pt_usual fs_usual_table(const struct pt_config *c, uint64_t beyond,
+					     const struct pt_walk *w)
+{
+	(void)w;
+	return usual(c, reserved_bits(c, 1, false) | (FS_ADDR & beyond), false);
+}
+
+ALWAYS_INLINE struct pt_usual fs_usual_page(const struct pt_config *c, uint64_t beyond,
+					    const struct pt_walk *w, unsigned level)
+{
+	struct pt_usual page =
+		usual(c, reserved_bits(c, level, true) | (FS_ADDR & beyond), w->dirty);
+
+	if (level == 0)
+		return page;
+	if (!is_page(c, FS_PS, level))
+		return PT_UNUSUAL;
+	page.mask |= FS_PS;
+	page.value |= FS_PS;
+	return page;
+}
+
+ALWAYS_INLINE unsigned fs_tables(const struct pt_config *c, uint64_t all)
+{
+	return permits(c, all ^ FS_XD) | PERM_DIRTY;
+}
+
+ALWAYS_INLINE unsigned fs_page(const struct pt_config *c, uint64_t raw, bool *global)
+{
+	(void)global;
+	return permits(c, raw) | ((raw & FS_D) || (c->flags & PT_X86_STILL_D) ? PERM_DIRTY : 0);
+}
+
 static enum pt_end observed_load(struct pt_walk *w, struct pt_step *s, uint64_t *raw)
 {
 	return pt_observed_load(w, s, raw, "first stage");
@@ -177,6 +220,12 @@ static enum pt_end hosted_update(struct pt_walk *w, struct pt_step *s, uint64_t 
 static const struct pt_format fs_format = { .decode = fs_decode,
 					    .touch = fs_touch,
 					    .fold = fs_fold,
+					    .usual_table = fs_usual_table,
+					    .usual_page = fs_usual_page,
+					    .address = FS_ADDR,
+					    .withdraws = FS_XD,
+					    .tables = fs_tables,
+					    .page = fs_page,
 					    .page_lg2 = 12,
 					    .index_lg2 = 9,
 					    .entry_lg2 = 3 };
@@ -190,9 +239,14 @@ static const struct pt_memory hosted_memory = { .load = hosted_load, .update = h
 static const struct pt_memory hosted_still = { .load = hosted_peek };
 static const struct pt_memory hosted_observed = { .load = hosted_observe };
 
+static __attribute__((noinline)) enum pt_end go_on(struct pt_walk *w, struct pt_step s)
+{
+	return pt_go_on(&fs_format, &fs_memory, w, s);
+}
+
 enum pt_end pt_x86_walk(struct pt_walk *w)
 {
-	return pt_walk(&fs_format, &fs_memory, w);
+	return pt_hurry(&fs_format, w, go_on);
 }
 
 enum pt_end pt_x86_peek(struct pt_walk *w)

@@ -17,6 +17,7 @@
 #include "domain.h"
 #include "mem.h"
 #include "pt_config.h"
+#include "record_tape.h"
 #include "table_cache.h"
 #include "tlb.h"
 
@@ -37,6 +38,19 @@ struct pt_item {
 	unsigned own_lg2;
 };
 
+/*
+ * An entry of which no more than a look is necessary: it is present, no reserved bit is set, it permits what is asked
+ * for, and nothing is to be recorded in it. That is so if (raw & mask) == value.
+ */
+struct pt_usual {
+	uint64_t mask;
+	uint64_t value;
+};
+
+#define PT_UNUSUAL ((struct pt_usual){ .value = 1 })
+
+struct pt_walk;
+
 struct pt_format {
 	/* @beyond: the bits of an address that are above config->out_bits */
 	struct pt_item (*decode)(const struct pt_config *config, uint64_t beyond, uint64_t raw,
@@ -46,6 +60,20 @@ struct pt_format {
 	uint64_t (*touch)(const struct pt_config *config, uint64_t raw, bool leaf, bool write);
 	/* What of the folded permission only the whole walk can tell; or NULL. */
 	unsigned (*fold)(const struct pt_config *config, unsigned perm);
+	/* For pt_hurry(), of formats with entries of 8 bytes, each of which leads to the next level: usual tables, where
+	 * the level times usual_level is added to the value, and usual pages of a level, for this walk; the bits of an
+	 * address, and how far up they are to be moved; what tables permit together, by all of them and'ed, before which
+	 * bits are turned over that take something away; what a page permits. */
+	struct pt_usual (*usual_table)(const struct pt_config *config, uint64_t beyond,
+				       const struct pt_walk *w);
+	struct pt_usual (*usual_page)(const struct pt_config *config, uint64_t beyond,
+				      const struct pt_walk *w, unsigned level);
+	uint64_t usual_level;
+	uint64_t address;
+	uint8_t address_up;
+	uint64_t withdraws;
+	unsigned (*tables)(const struct pt_config *config, uint64_t all);
+	unsigned (*page)(const struct pt_config *config, uint64_t raw, bool *global);
 	/* Geometry that every configuration of the format has, known when the walk is compiled;
 	 * index_lg2 0: it differs. */
 	uint8_t page_lg2;
@@ -113,6 +141,42 @@ struct pt_walk {
 	uint8_t at_lg2; /* nested: size of the page of stage 2 around at; 0: there is no stage 2 */
 };
 
+/* A walk of these tables; what is asked of it, and what is rare, is still to be said. What comes of it is 0 so far. */
+ALWAYS_INLINE void pt_walk_init(struct pt_walk *w, struct viommu_vm *vm,
+				const struct pt_config *config, uint64_t iova,
+				struct mem_place *place)
+{
+	w->vm = vm;
+	w->config = config;
+	w->nested = NULL;
+	w->iova = iova;
+	w->need = 0;
+	w->any = 0;
+	w->deny = 0;
+	w->dirty = 0;
+	w->unsnooped = false;
+	w->observer = NULL;
+	w->start = NULL;
+	w->place = place;
+	w->found = (struct translation){ .iova = 0 };
+	w->level = 0;
+	w->stage2 = 0;
+	w->stage2_level = 0;
+	w->stage2_perm = 0;
+	w->entry = 0;
+	w->at = 0;
+	w->table = 0;
+	w->table_perm = 0;
+	w->at_lg2 = 0;
+}
+
+/* Host memory in which the next entry probably is, of this section; a copy that a walk can keep in registers. */
+struct pt_near {
+	uint64_t first;	 /* guest-physical */
+	uint64_t places; /* addresses from there that have 8 bytes; 0: none is known */
+	const unsigned char *host;
+};
+
 /* Where a walk is: at an entry of a table. */
 struct pt_step {
 	uint64_t table;
@@ -120,6 +184,7 @@ struct pt_step {
 	uint64_t at;	/* the same in guest-physical memory: after stage 2, if nested */
 	unsigned level;
 	unsigned perm; /* what the entries above permit */
+	struct pt_near near;
 };
 
 struct pt_memory {
@@ -259,6 +324,76 @@ ALWAYS_INLINE enum pt_end pt_look(const struct pt_format *format, const struct p
 	return pt_refusal(item.kind);
 }
 
+/* Regions are larger than a word. */
+ALWAYS_INLINE struct pt_near pt_near_place(const struct mem_place *place)
+{
+	if (!place->host)
+		return (struct pt_near){ .places = 0 };
+	return (struct pt_near){ .first = place->first,
+				 .places = place->last - place->first - 6,
+				 .host = (const unsigned char *)(place->host &
+								 ~(uintptr_t)MEM_REGION_READONLY) };
+}
+
+/* A table of the lowest level that is known. */
+ALWAYS_INLINE void pt_begin_in(struct pt_step *s, const struct pt_config *c,
+			       const struct table_place *start)
+{
+	s->table = start->table;
+	s->level = 0;
+	s->perm = start->perm;
+	s->near.first = start->gpa;
+	s->near.places = BIT(c->index_lg2 + c->entry_lg2) - 7;
+	s->near.host = start->host;
+}
+
+/* Where it begins. */
+ALWAYS_INLINE struct pt_step pt_begin(const struct pt_config *c, const struct pt_walk *w)
+{
+	struct pt_step s = { .table = c->root,
+			     .level = c->top,
+			     .perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny };
+
+	if (w->start)
+		pt_begin_in(&s, c, w->start);
+	else if (w->place)
+		s.near = pt_near_place(w->place);
+	s.entry = pt_entry_address(c, s.table, w->iova, s.level);
+	return s;
+}
+
+ALWAYS_INLINE enum pt_end pt_end_at(struct pt_walk *w, const struct pt_step *s, enum pt_end end)
+{
+	w->level = (uint8_t)s->level;
+	w->entry = s->entry;
+	w->at = s->at;
+	return end;
+}
+
+/* Geometry in registers, as all of a step is: stores to the walk cannot change it. */
+ALWAYS_INLINE struct pt_config pt_geometry(const struct pt_format *format, const struct pt_walk *w)
+{
+	struct pt_config config = *w->config;
+
+	pt_fix_geometry(format, &config);
+	return config;
+}
+
+/* From a step on. */
+ALWAYS_INLINE enum pt_end pt_go_on(const struct pt_format *format, const struct pt_memory *memory,
+				   struct pt_walk *w, struct pt_step s)
+{
+	struct pt_config config = pt_geometry(format, w);
+	uint64_t beyond = ~bits_low(config.out_bits);
+	unsigned tries = 0;
+	enum pt_end end;
+
+	do
+		end = pt_look(format, memory, &config, beyond, w, &s);
+	while (end == PT_GOES_ON || (end == PT_CHANGED && tries++ < PT_TRIES));
+	return pt_end_at(w, &s, end == PT_CHANGED ? PT_TOUCH_FAILED : end);
+}
+
 /*
  * Translates w->iova. The caller has checked that it is within in_bits. At most top + 1 + PT_TRIES
  * loads: levels fall, and an entry is read again only if it changed while it was being updated.
@@ -268,28 +403,96 @@ ALWAYS_INLINE enum pt_end pt_look(const struct pt_format *format, const struct p
 ALWAYS_INLINE enum pt_end pt_walk(const struct pt_format *format, const struct pt_memory *memory,
 				  struct pt_walk *w)
 {
-	struct pt_config config = *w->config;	      /* in registers, as is all of s: */
-	uint64_t beyond = ~bits_low(config.out_bits); /* stores to w cannot change it */
-	struct pt_step s = { .table = config.root,
-			     .level = config.top,
-			     .perm = (PERM_ALL | PERM_DIRTY) & ~(unsigned)w->deny };
-	unsigned tries = 0;
-	enum pt_end end;
+	struct pt_config config = pt_geometry(format, w);
 
-	pt_fix_geometry(format, &config);
-	if (w->start) {
-		s.table = w->start->table;
-		s.level = 0;
-		s.perm = w->start->perm;
+	return pt_go_on(format, memory, w, pt_begin(&config, w));
+}
+
+/* A word of guest memory, if it is near. */
+ALWAYS_INLINE bool pt_load_near(const struct pt_step *s, uint64_t gpa, uint64_t *raw)
+{
+	uint64_t offset = gpa - s->near.first;
+
+	if (UNLIKELY(offset >= s->near.places))
+		return false;
+	offset &= bits_index_mask(offset, s->near.places);
+	*raw = le64toh(
+		__atomic_load_n((const uint64_t *)(s->near.host + offset), __ATOMIC_RELAXED));
+	return true;
+}
+
+ALWAYS_INLINE uint64_t pt_address(const struct pt_format *format, uint64_t raw)
+{
+	return (raw & format->address) << format->address_up;
+}
+
+/* Through tables that are as usual; where it stops, what is there has not been used. At most as many turns as there are
+ * levels. */
+ALWAYS_INLINE void pt_hurry_down(const struct pt_format *format, const struct pt_config *c,
+				 uint64_t beyond, const struct pt_walk *w, struct pt_step *s)
+{
+	struct pt_usual usual = format->usual_table(c, beyond, w);
+	uint64_t iova = w->iova;
+	uint64_t all = UINT64_MAX;
+	uint64_t raw;
+
+	while (s->level && pt_load_near(s, s->entry, &raw) &&
+	       (raw & usual.mask) == usual.value + s->level * format->usual_level) {
+		all &= raw ^ format->withdraws;
+		s->table = pt_address(format, raw);
+		s->level--;
+		s->entry = pt_next_entry(c, s->table, iova, s->level);
 	}
-	s.entry = pt_entry_address(&config, s.table, w->iova, s.level);
-	do
-		end = pt_look(format, memory, &config, beyond, w, &s);
-	while (end == PT_GOES_ON || (end == PT_CHANGED && tries++ < PT_TRIES));
-	w->level = (uint8_t)s.level;
-	w->entry = s.entry;
-	w->at = s.at;
-	return end == PT_CHANGED ? PT_TOUCH_FAILED : end;
+	s->perm &= format->tables(c, all);
+}
+
+/* Whether a page that is as usual is there, and permits what is asked for. */
+ALWAYS_INLINE bool pt_hurry_in(const struct pt_format *format, const struct pt_config *c,
+			       uint64_t beyond, struct pt_walk *w, const struct pt_step *s,
+			       unsigned level)
+{
+	struct pt_usual usual = format->usual_page(c, beyond, w, level);
+	unsigned lg2 = pt_shift(c, level);
+	bool global = false;
+	unsigned perm;
+	uint64_t raw;
+
+	if (!pt_load_near(s, s->entry, &raw) || (raw & usual.mask) != usual.value)
+		return false;
+	perm = s->perm & format->page(c, raw, &global);
+	if (format->fold)
+		perm = format->fold(c, perm);
+	if ((perm & w->need) != w->need || UNLIKELY(w->any && !(perm & w->any)))
+		return false;
+	w->found.iova = w->iova & ~bits_low(lg2);
+	w->found.gpa = pt_address(format, raw) & ~bits_low(lg2);
+	w->found.size_lg2 = (uint8_t)lg2;
+	w->found.perm = (uint8_t)perm;
+	w->found.leaf_lg2 = (uint8_t)lg2;
+	w->found.global = global;
+	w->table = s->table;
+	w->table_perm = (uint8_t)s->perm;
+	return true;
+}
+
+/* The same as pt_walk() of tables that are read where they are, the sooner the more is as usual. @go_on: pt_go_on() */
+ALWAYS_INLINE enum pt_end pt_hurry(const struct pt_format *format, struct pt_walk *w,
+				   enum pt_end (*go_on)(struct pt_walk *w, struct pt_step s))
+{
+	struct pt_config config = pt_geometry(format, w);
+	uint64_t beyond = ~bits_low(config.out_bits);
+	struct pt_step s;
+
+	if (!w->start && w->place && !w->place->host && !is_recorded(w->vm))
+		mem_find(w->vm, config.root, w->place);
+	s = pt_begin(&config, w);
+	if (s.level)
+		pt_hurry_down(format, &config, beyond, w, &s);
+	if (LIKELY(!s.level) ? !pt_hurry_in(format, &config, beyond, w, &s, 0)
+			     : !pt_hurry_in(format, &config, beyond, w, &s, s.level))
+		return go_on(w, s);
+	s.at = s.entry;
+	return pt_end_at(w, &s, PT_OK);
 }
 
 /* One step of a visit: a page, or a hole of some size. */

@@ -2,7 +2,6 @@
 /* vtd_translate.c - one request, in the manual's order (3.6 to 3.8, 3.14, 4.2), as far as the
  * caches did not answer. */
 
-#include "record_tape.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
 #include "range.h"
@@ -148,6 +147,22 @@ uint8_t vtd_fold(const struct context *c, unsigned perm)
 	return (uint8_t)(both | (perm & PERM_DIRTY));
 }
 
+/* Flags that do more to a permission than to make one of the user's. */
+#define FOLDS (VTD_KEY_SUPERVISOR | VTD_KEY_NO_SUPERVISOR | VTD_KEY_EXECUTE | VTD_KEY_NO_EXECUTE)
+
+/* The same, sooner where there are no such flags. */
+static inline uint8_t fold(const struct context *c, unsigned perm)
+{
+	const unsigned read = VIOMMU_READ | VIOMMU_READ << 3;
+	unsigned user = perm & (unsigned)PERM_USER;
+
+	if (UNLIKELY(c->key.flags & FOLDS))
+		return vtd_fold(c, perm);
+	if (c->key.flags & VTD_KEY_USER)
+		perm = (perm & ~(unsigned)PERM_SUPERVISOR) | user << 3;
+	return (uint8_t)((perm & ~(read << 2)) | (perm & read) << 2);
+}
+
 /* 3.7, 9.8: why a second-stage walk refused. @perm: what is permitted, if the walk came to a page
  */
 static unsigned second_stage_reason(const struct context *c, enum pt_end end, bool top,
@@ -231,7 +246,8 @@ static unsigned first_stage_reason(const struct context *c, const struct pt_walk
 }
 
 /* Three ways of the same walk: with its traces, without, and watched. */
-static enum pt_end walk(const struct context *c, const struct query *q, struct pt_walk *w)
+static __attribute__((noinline)) enum pt_end other_walk(const struct context *c,
+							const struct query *q, struct pt_walk *w)
 {
 	static enum pt_end (*const walks[3][3])(struct pt_walk *) = {
 		{ pt_vtd_ss_walk, pt_vtd_ss_peek, pt_vtd_ss_observe },
@@ -244,10 +260,18 @@ static enum pt_end walk(const struct context *c, const struct query *q, struct p
 	return walks[kind][way](w);
 }
 
-/* Whether the address is one that the first of the walks can take; otherwise *reason. */
-static bool address_fits(const struct context *c, uint64_t iova, unsigned *reason)
+/* @second: of the second stage alone */
+ALWAYS_INLINE enum pt_end walk(const struct context *c, const struct query *q, struct pt_walk *w,
+			       bool second)
 {
-	if (c->key.kind == VTD_SECOND) {
+	return second && LIKELY(!q->quiet) ? pt_vtd_ss_walk(w) : other_walk(c, q, w);
+}
+
+/* Whether the address is one that the first of the walks can take; otherwise *reason. */
+ALWAYS_INLINE bool address_fits(const struct context *c, uint64_t iova, bool second,
+				unsigned *reason)
+{
+	if (second) {
 		*reason = by_mode(c, VTD_FR_WIDTH, VTD_FR_SS_WIDTH);
 		return pt_fits(&c->key.stage2, iova);
 	}
@@ -257,7 +281,8 @@ static bool address_fits(const struct context *c, uint64_t iova, unsigned *reaso
 }
 
 /* What a walk is asked for. A translation request asks for whatever there is. */
-static void set_need(const struct vtd *v, struct pt_walk *w, const struct query *q, unsigned access)
+static inline void set_need(const struct vtd *v, struct pt_walk *w, const struct query *q,
+			    unsigned access)
 {
 	unsigned shift = access & VIOMMU_PRIV ? 3 : 0;
 	unsigned any = VIOMMU_READ;
@@ -275,7 +300,8 @@ static void set_need(const struct vtd *v, struct pt_walk *w, const struct query 
 }
 
 /* A page was found: cuts it to what holds for every address of it, and keeps it. */
-static int arrived(struct vtd *v, struct query *q, const struct context *c, const struct pt_walk *w)
+ALWAYS_INLINE int arrived(struct vtd *v, struct query *q, const struct context *c,
+			  const struct pt_walk *w)
 {
 	if (c->key.flags & VTD_KEY_RID) /* the window itself never gets here */
 		translation_avoid(&q->found, q->iova, false, VTD_WINDOW_FIRST, VTD_WINDOW_LAST);
@@ -290,46 +316,61 @@ static int arrived(struct vtd *v, struct query *q, const struct context *c, cons
 	return VIOMMU_OK;
 }
 
-static int through_tables(struct vtd *v, struct query *q, const struct context *c)
+/* Why the tables refused. */
+static __attribute__((noinline)) int refused(struct vtd *v, struct query *q,
+					     const struct context *c, const struct pt_walk *w,
+					     enum pt_end end, unsigned access)
+{
+	if (c->key.kind == VTD_SECOND)
+		return vtd_fault(v, q,
+				 second_stage_reason(c, end, w->level == c->key.stage2.top,
+						     w->found.perm, access));
+	return vtd_fault(v, q, first_stage_reason(c, w, end, access));
+}
+
+/* @second: known where this is inlined */
+ALWAYS_INLINE int through_stage(struct vtd *v, struct query *q, const struct context *c,
+				bool second)
 {
 	unsigned access = effective_access(c, q);
-	bool second = c->key.kind == VTD_SECOND;
-	struct pt_walk w = { .vm = v->unit.vm,
-			     .config = second ? &c->key.stage2 : &c->key.stage1,
-			     .nested = &c->key.stage2,
-			     .iova = q->iova,
-			     .unsnooped = c->key.flags & VTD_KEY_NO_SNOOP,
-			     .observer = q->observer };
-	struct mem_place place = MEM_NOWHERE;
+	struct mem_place place;
 	struct table_place start;
+	struct pt_walk w;
 	unsigned reason;
 	enum pt_end end;
 
-	if (!address_fits(c, q->iova, &reason))
+	if (!address_fits(c, q->iova, second, &reason))
 		return vtd_fault(v, q, reason);
+	pt_walk_init(&w, v->unit.vm, second ? &c->key.stage2 : &c->key.stage1, q->iova, &place);
+	w.nested = &c->key.stage2;
+	w.unsnooped = c->key.flags & VTD_KEY_NO_SNOOP;
+	w.observer = q->observer;
 	set_need(v, &w, q, access);
-	w.place = &place;
+	place = (struct mem_place)MEM_NOWHERE;
 	if (unit_table_find(&v->unit, q, w.config, &start))
 		w.start = &start;
-	else if (!is_recorded(v->unit.vm))
-		mem_find(v->unit.vm, w.config->root, &place);
-	end = walk(c, q, &w);
-	if (end != PT_OK && w.start) { /* upper levels may permit more by now */
+	end = walk(c, q, &w, second);
+	if (UNLIKELY(end != PT_OK) && w.start) { /* upper levels may permit more by now */
 		w.start = NULL;
 		w.found = (struct translation){ .perm = 0 }; /* no part in the reason */
-		end = walk(c, q, &w);
+		end = walk(c, q, &w, second);
 	}
-	if (end != PT_OK) {
-		if (second)
-			reason = second_stage_reason(c, end, w.level == c->key.stage2.top,
-						     w.found.perm, access);
-		else
-			reason = first_stage_reason(c, &w, end, access);
-		return vtd_fault(v, q, reason);
-	}
+	if (UNLIKELY(end != PT_OK))
+		return refused(v, q, c, &w, end, access);
 	q->found = w.found;
-	q->found.perm = vtd_fold(c, w.found.perm);
+	q->found.perm = fold(c, w.found.perm);
 	return arrived(v, q, c, &w);
+}
+
+static __attribute__((noinline)) int through_first(struct vtd *v, struct query *q,
+						   const struct context *c)
+{
+	return through_stage(v, q, c, false);
+}
+
+static inline int through_tables(struct vtd *v, struct query *q, const struct context *c)
+{
+	return c->key.kind == VTD_SECOND ? through_stage(v, q, c, true) : through_first(v, q, c);
 }
 
 /* Refusals that need no walk (3.14, 4.2, 9.6). 0: none */
