@@ -51,6 +51,6 @@ export VIRTIOMMU_INCLUDE_DIR VIRTIOMMU_LIB_DIR LD_LIBRARY_PATH
 cd "$top/rust"
 cargo build -q --offline -j "${JOBS:-2}" --manifest-path "$tmp/Cargo.toml"
 for program in "$tmp"/src/bin/*.rs; do
-	"$top/build/rust/debug/$(basename "$program" .rs)"
+	timeout 60 "$top/build/rust/debug/$(basename "$program" .rs)"
 done
 echo "$pages pages"
