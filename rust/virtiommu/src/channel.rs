@@ -276,8 +276,7 @@ pub(crate) fn request(iova: u64, bytes: u64, pasid: u32, access: Access) -> Resu
 /// # Safety
 /// `call` translates with a section open that lasts for 's.
 pub(crate) unsafe fn answer<'s, 'b>(
-    buffer: &'b mut Buffer,
-    call: impl FnOnce(*mut sys::viommu_fragment, u32, &mut sys::viommu_answer) -> i32,
+    buffer: &'b mut Buffer, call: impl FnOnce(*mut sys::viommu_fragment, u32, &mut sys::viommu_answer) -> i32,
 ) -> Result<Answer<'s, 'b>> {
     let mut raw = sys::viommu_answer::default();
     let max = u32::try_from(buffer.0.len()).unwrap_or(u32::MAX);
@@ -287,9 +286,7 @@ pub(crate) unsafe fn answer<'s, 'b>(
 
 /// An answer in Rust's words; its fragments are the section's for 's.
 fn told<'s, 'b>(
-    fragments: &'b [sys::viommu_fragment],
-    a: &sys::viommu_answer,
-    outcome: Outcome,
+    fragments: &'b [sys::viommu_fragment], a: &sys::viommu_answer, outcome: Outcome,
 ) -> Result<Answer<'s, 'b>> {
     Ok(Answer {
         // SAFETY: Fragment is transparent; who calls this has a section open for 's.
@@ -311,11 +308,7 @@ fn told<'s, 'b>(
 impl Section<'_> {
     /// Translates a request. Answers to several may be used together.
     pub fn translate<'s, 'b>(
-        &'s self,
-        iova: u64,
-        bytes: u64,
-        access: Access,
-        buffer: &'b mut Buffer,
+        &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
     ) -> Result<Answer<'s, 'b>> {
         let (raw, request) = (self.channel.raw.get(), request(iova, bytes, self.channel.pasid, access)?);
         // SAFETY: viommu_translate(): "One at a time per handle": a section is not Sync; it is open for 's.
@@ -325,9 +318,7 @@ impl Section<'_> {
     /// Translates a list of requests, as if one after the other: the answers of those that are covered, and of the
     /// first one that is not.
     pub fn translate_list<'s, 'b>(
-        &'s self,
-        requests: &[Request],
-        buffer: &'b mut Buffer,
+        &'s self, requests: &[Request], buffer: &'b mut Buffer,
     ) -> Result<Vec<Answer<'s, 'b>>> {
         let raw: Result<Vec<_>> =
             requests.iter().map(|r| request(r.iova, r.bytes, self.channel.pasid, r.access)).collect();
@@ -355,12 +346,7 @@ impl Section<'_> {
 impl DeviceSection<'_> {
     /// Translates a request with any PASID, with the shared TLB only.
     pub fn translate<'s, 'b>(
-        &'s self,
-        pasid: Option<u32>,
-        iova: u64,
-        bytes: u64,
-        access: Access,
-        buffer: &'b mut Buffer,
+        &'s self, pasid: Option<u32>, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
     ) -> Result<Answer<'s, 'b>> {
         let (raw, request) = (self.device.raw(), request(iova, bytes, pasid_out(pasid), access)?);
         // SAFETY: viommu_device_translate(): "Any thread, any time"; the section is open for 's.

@@ -2,9 +2,7 @@
 //! Requesters behind an IOMMU.
 use crate::error::{done, granted};
 use crate::iommu::{resuming, IommuInner};
-use crate::{
-    calls, guarded, lock, opaque, sized, sys, tell, Callback, DeviceDma, DeviceSection, Endpoint, Error, Iommu,
-};
+use crate::{lock, opaque, sys, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
 use crate::{Outcome, Raw, Result, Statistics};
 use std::ffi::{c_int, c_void, CStr};
 use std::ops::{BitOr, Deref};
@@ -62,6 +60,13 @@ pub struct Invalidation {
     pub token: u64,
 }
 
+impl Invalidation {
+    fn of(i: &sys::viommu_device_invalidation) -> Invalidation {
+        let all_pasids = i.flags & sys::VIOMMU_INVALIDATE_ALL_PASIDS != 0;
+        Invalidation { first: i.first, last: i.last, pasid: pasid_in(i.pasid), all_pasids, token: i.token }
+    }
+}
+
 /// What has become of something that the device, or a backend, was told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Taken {
@@ -93,6 +98,29 @@ pub enum Resume {
     Zero,
 }
 
+impl Resume {
+    fn of(action: u32) -> Resume {
+        match action {
+            sys::VIOMMU_RESUME_RETRY => Resume::Retry,
+            sys::VIOMMU_RESUME_ZERO => Resume::Zero,
+            _ => Resume::Abort,
+        }
+    }
+}
+
+callbacks! {
+    /// What a device is told.
+    DeviceHost: device_on {
+        /// Its own translation cache must drop something. If this panics, it has not.
+        invalidate(i: *const sys::viommu_device_invalidation) => (&Invalidation = &Invalidation::of(&*i)) guarded
+            -> Taken as c_int = Taken::raw, sys::VIOMMU_FAULT;
+        /// The guest answered a page request group.
+        page_response(response: *const PageResponse) => (&PageResponse = &*response) guarded;
+        /// The device can wait: how a request with this token ends.
+        resume(token: u64, action: u32) => (u64 = token, Resume = Resume::of(action)) guarded;
+    }
+}
+
 /// How to create a device.
 #[derive(Default)]
 pub struct DeviceConfig<'a> {
@@ -100,12 +128,8 @@ pub struct DeviceConfig<'a> {
     pub id: u32,
     /// Which part of the caches it uses.
     pub partition: u32,
-    /// The device has a translation cache of its own, which must drop something.
-    pub invalidate: Callback<dyn Fn(&Invalidation) -> Taken + Send + Sync>,
-    /// The guest answered a page request group.
-    pub page_response: Callback<dyn Fn(&PageResponse) + Send + Sync>,
-    /// The device can wait: how a request with this token ends.
-    pub resume: Callback<dyn Fn(u64, Resume) + Send + Sync>,
+    /// What it is told; with `invalidate` and `resume` it can have a cache, and wait.
+    pub host: DeviceHost,
     /// Behind a virtio-iommu: what is particular to the endpoint.
     pub virtio: Option<Endpoint<'a>>,
 }
@@ -114,10 +138,10 @@ impl DeviceConfig<'_> {
     pub const NO_ID: u32 = sys::VIOMMU_NO_ID;
 }
 
+/// What C has of a device: its callbacks first.
+#[repr(C)]
 struct Callbacks {
-    invalidate: Callback<dyn Fn(&Invalidation) -> Taken + Send + Sync>,
-    page_response: Callback<dyn Fn(&PageResponse) + Send + Sync>,
-    resume: Callback<dyn Fn(u64, Resume) + Send + Sync>,
+    host: DeviceHost,
     me: OnceLock<Weak<DeviceInner>>,
 }
 
@@ -158,19 +182,13 @@ impl PartialEq for Device {
 impl Iommu {
     /// Creates a requester behind the IOMMU.
     pub fn device(&self, config: DeviceConfig<'_>) -> Result<Device> {
-        let DeviceConfig { id, partition, invalidate, page_response, resume, virtio } = config;
-        let callbacks = Arc::new(Callbacks { invalidate, page_response, resume, me: OnceLock::new() });
+        let DeviceConfig { id, partition, host, virtio } = config;
+        let callbacks = Arc::new(Callbacks { host, me: OnceLock::new() });
         let endpoint = virtio.as_ref().map(Endpoint::raw);
-        let raw_config = sys::viommu_device_config {
-            id,
-            partition,
-            opaque: opaque(&callbacks),
-            invalidate: callbacks.invalidate.as_ref().map(|_| on_invalidate as _),
-            page_response: callbacks.page_response.as_ref().map(|_| on_page_response as _),
-            resume: callbacks.resume.as_ref().map(|_| on_resume as _),
-            virtio: endpoint.as_ref().map_or(ptr::null(), |e| e as *const _),
-            ..sized!(viommu_device_config)
-        };
+        let (o, size) = (opaque(&callbacks), sized!(viommu_device_config));
+        let mut raw_config = sys::viommu_device_config { id, partition, opaque: o, ..size };
+        raw_config.virtio = endpoint.as_ref().map_or(ptr::null(), |e| e as *const _);
+        given!(callbacks.host, raw_config, device_on { invalidate, page_response, resume });
         let mut raw = ptr::null_mut();
         // SAFETY: viommu_device_new(): "Any thread, any time"; callbacks live as long as the device.
         done(unsafe { sys::viommu_device_new(self.raw(), &raw_config, &mut raw) })?;
@@ -306,47 +324,13 @@ impl DeviceRef {
     /// Tells every structure that decides about an address, and with `caches` what those would have said. A panic of
     /// `step` goes on; false stops it.
     pub fn explain(
-        &self,
-        pasid: Option<u32>,
-        iova: u64,
-        access: Access,
-        caches: bool,
-        step: impl FnMut(Step) -> bool,
+        &self, pasid: Option<u32>, iova: u64, access: Access, caches: bool, step: impl FnMut(Step) -> bool,
     ) -> Result<Outcome> {
         let request = crate::channel::request(iova, 1, pasid_out(pasid), access)?;
         let flags = if caches { sys::VIOMMU_EXPLAIN_CACHES } else { 0 };
         // SAFETY: viommu_explain(): "Any thread, any time"; the callback is for the time of the call.
         explain(step, |f, o| unsafe { sys::viommu_explain(self.raw(), &request, flags, Some(f), o) })
     }
-}
-
-unsafe extern "C" fn on_invalidate(o: *mut c_void, i: *const sys::viommu_device_invalidation) -> c_int {
-    guarded(Taken::Failed, || {
-        // SAFETY: opaque() of callbacks that outlive the device; the invalidation is there during the call.
-        let (callbacks, i) = unsafe { (&*(o as *const Callbacks), &*i) };
-        let told = Invalidation {
-            first: i.first,
-            last: i.last,
-            pasid: pasid_in(i.pasid),
-            all_pasids: i.flags & sys::VIOMMU_INVALIDATE_ALL_PASIDS != 0,
-            token: i.token,
-        };
-        callbacks.invalidate.as_ref().map_or(Taken::Failed, |invalidate| invalidate(&told))
-    })
-    .raw()
-}
-unsafe extern "C" fn on_page_response(o: *mut c_void, response: *const sys::viommu_page_response) {
-    // SAFETY: as on_invalidate().
-    guarded((), || tell!(unsafe { &*(o as *const Callbacks) }.page_response, unsafe { &*response }))
-}
-unsafe extern "C" fn on_resume(o: *mut c_void, token: u64, action: u32) {
-    let action = match action {
-        sys::VIOMMU_RESUME_RETRY => Resume::Retry,
-        sys::VIOMMU_RESUME_ZERO => Resume::Zero,
-        _ => Resume::Abort,
-    };
-    // SAFETY: as on_invalidate().
-    guarded((), || tell!(unsafe { &*(o as *const Callbacks) }.resume, token, action))
 }
 
 impl Device {

@@ -2,7 +2,7 @@
 //! The engines that have registers and tables in guest memory.
 use crate::error::done;
 use crate::iommu::create;
-use crate::{config, sys, Host, Iommu, Limits, Registers, Result, Vm};
+use crate::{sys, Host, Iommu, Limits, Registers, Result, Vm};
 
 config! {
     /// How to create a VT-d unit.
@@ -34,6 +34,13 @@ impl VtdConfig {
         let (cap, ecap) = unsafe { (sys::viommu_vtd_default_cap(), sys::viommu_vtd_default_ecap()) };
         VtdConfig { cap, ecap, ..Default::default() }
     }
+    /// Narrows it to what a host can nest, by the host's registers (`struct iommu_hw_info_vtd`).
+    pub fn fit(&self, host_cap: u64, host_ecap: u64) -> Result<VtdConfig> {
+        let mut raw = self.raw();
+        // SAFETY: viommu_vtd_fit(): "Any thread, any time".
+        done(unsafe { sys::viommu_vtd_fit(&mut raw, host_cap, host_ecap) })?;
+        Ok(VtdConfig { cap: raw.cap, ecap: raw.ecap, ..*self })
+    }
 }
 impl AmdviConfig {
     /// The extended features of an IOMMU that is not told what to be.
@@ -50,6 +57,13 @@ impl Smmuv3Config {
         let idr = std::array::from_fn(|n| unsafe { sys::viommu_smmuv3_default_idr(n as u32) });
         Smmuv3Config { idr, ..Default::default() }
     }
+    /// Narrows it to what a host can nest, by the host's registers (`struct iommu_hw_info_arm_smmuv3`).
+    pub fn fit(&self, host_idr: &[u32; 6]) -> Result<Smmuv3Config> {
+        let mut raw = self.raw();
+        // SAFETY: viommu_smmuv3_fit(): "Any thread, any time".
+        done(unsafe { sys::viommu_smmuv3_fit(&mut raw, host_idr.as_ptr()) })?;
+        Ok(Smmuv3Config { idr: raw.idr, ..*self })
+    }
 }
 impl RiscvConfig {
     /// The capabilities of an IOMMU that is not told what to be.
@@ -60,39 +74,32 @@ impl RiscvConfig {
     }
 }
 
-impl Iommu {
+macro_rules! engines {
+    ($($(#[$doc:meta])* $name:ident($config:ty, $raw:ident) = $new:ident;)*) => {
+        impl Iommu {
+            $($(#[$doc])*
+            pub fn $name(vm: &Vm, config: &$config, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
+                create(vm, host, limits, vec![], |vm, host, limits, raw| {
+                    let config = sys::$raw { host, limits, ..config.raw() };
+                    // SAFETY: "Any thread, any time"; everything is copied.
+                    unsafe { sys::$new(vm, &config, raw) }
+                })
+            })*
+        }
+    };
+}
+engines! {
     /// Creates a VT-d unit in its state after power-on.
-    pub fn vtd(vm: &Vm, config: &VtdConfig, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
-        create(vm, host, limits, vec![], |vm, host, limits, raw| {
-            let config = sys::viommu_vtd_config { host, limits, ..config.raw() };
-            // SAFETY: viommu_vtd_new(): "Any thread, any time"; everything is copied.
-            unsafe { sys::viommu_vtd_new(vm, &config, raw) }
-        })
-    }
+    vtd(VtdConfig, viommu_vtd_config) = viommu_vtd_new;
     /// Creates an AMD IOMMU in its state after power-on.
-    pub fn amdvi(vm: &Vm, config: &AmdviConfig, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
-        create(vm, host, limits, vec![], |vm, host, limits, raw| {
-            let config = sys::viommu_amdvi_config { host, limits, ..config.raw() };
-            // SAFETY: viommu_amdvi_new(): "Any thread, any time"; everything is copied.
-            unsafe { sys::viommu_amdvi_new(vm, &config, raw) }
-        })
-    }
+    amdvi(AmdviConfig, viommu_amdvi_config) = viommu_amdvi_new;
     /// Creates an SMMU in its state after a reset.
-    pub fn smmuv3(vm: &Vm, config: &Smmuv3Config, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
-        create(vm, host, limits, vec![], |vm, host, limits, raw| {
-            let config = sys::viommu_smmuv3_config { host, limits, ..config.raw() };
-            // SAFETY: viommu_smmuv3_new(): "Any thread, any time"; everything is copied.
-            unsafe { sys::viommu_smmuv3_new(vm, &config, raw) }
-        })
-    }
+    smmuv3(Smmuv3Config, viommu_smmuv3_config) = viommu_smmuv3_new;
     /// Creates a RISC-V IOMMU in its state after a reset.
-    pub fn riscv(vm: &Vm, config: &RiscvConfig, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
-        create(vm, host, limits, vec![], |vm, host, limits, raw| {
-            let config = sys::viommu_riscv_config { host, limits, ..config.raw() };
-            // SAFETY: viommu_riscv_new(): "Any thread, any time"; everything is copied.
-            unsafe { sys::viommu_riscv_new(vm, &config, raw) }
-        })
-    }
+    riscv(RiscvConfig, viommu_riscv_config) = viommu_riscv_new;
+}
+
+impl Iommu {
     /// The capability block of an AMD IOMMU's PCI function, with its registers at `base`.
     pub fn amdvi_capability(&self, base: u64) -> Result<[u32; sys::VIOMMU_AMDVI_CAPABILITY_WORDS as usize]> {
         let mut words = [0; sys::VIOMMU_AMDVI_CAPABILITY_WORDS as usize];

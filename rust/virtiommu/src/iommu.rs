@@ -3,9 +3,7 @@
 use crate::device::DeviceInner;
 use crate::error::{check, done};
 use crate::vm::VmInner;
-use crate::{
-    callbacks, calls, config, given, lock, opaque, saves, sized, sys, Device, Error, Outcome, Progress, Raw, Result, Vm,
-};
+use crate::{lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -29,13 +27,13 @@ callbacks! {
         /// Something that was pending can go on: call [`Registers::run`] soon.
         work() guarded;
         /// Why a configuration was refused.
-        message(text: *const c_char => &str = &CStr::from_ptr(text).to_string_lossy()) guarded;
+        message(text: *const c_char) => (&str = &CStr::from_ptr(text).to_string_lossy()) guarded;
         /// Nanoseconds of a clock that never goes back.
         now() guarded -> u64 as u64 = identity, 0;
         /// Told of faults, fills, invalidations and completions.
-        trace(event: *const sys::viommu_trace => &Trace = &*event) guarded;
+        trace(event: *const sys::viommu_trace) => (&Trace = &*event) guarded;
         /// A wired interrupt has another level: number, level.
-        line(number: u32, level: u32 => bool = level != 0) guarded;
+        line(number: u32, level: u32) => (u32 = number, bool = level != 0) guarded;
     }
 }
 
@@ -149,10 +147,7 @@ pub struct Registers {
 
 /// Creates an IOMMU with what C wants besides its own configuration.
 pub(crate) fn create(
-    vm: &Vm,
-    host: Host,
-    limits: &Limits,
-    mut keeps: Vec<Arc<dyn Any + Send + Sync>>,
+    vm: &Vm, host: Host, limits: &Limits, mut keeps: Vec<Arc<dyn Any + Send + Sync>>,
     new: impl FnOnce(*mut sys::viommu_vm, &sys::viommu_host, &sys::viommu_limits, &mut *mut sys::viommu) -> c_int,
 ) -> Result<(Iommu, Registers)> {
     let host = Arc::new(HostInner { host, last: AtomicU64::new(0) });
@@ -264,9 +259,7 @@ impl Registers {
     }
     /// Makes a handle that stands on the IOMMU, together with the registers.
     pub(crate) fn hold<T, C: Send + Sync>(
-        &mut self,
-        callbacks: Arc<C>,
-        free: unsafe extern "C" fn(*mut T) -> c_int,
+        &mut self, callbacks: Arc<C>, free: unsafe extern "C" fn(*mut T) -> c_int,
         new: impl FnOnce(*mut sys::viommu, &mut *mut T) -> c_int,
     ) -> Result<Held<T, C>> {
         let mut raw = ptr::null_mut();
@@ -283,8 +276,7 @@ saves!(Registers, &mut Self, Result<Progress> = progress, viommu_save, viommu_re
 
 /// Calls C with a closure that may panic: it is not called again, and the panic goes on when C has returned.
 pub(crate) fn resuming<A>(
-    mut f: impl FnMut(A) -> bool,
-    call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int,
+    mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int,
 ) -> Result<Outcome> {
     let mut panic = None;
     let result = call(&mut |argument| match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {

@@ -2,7 +2,7 @@
 //! Interrupt messages, their routes, and an I/O APIC.
 use crate::error::done;
 use crate::iommu::Held;
-use crate::{callbacks, calls, config, given, opaque, sized, sys, Error, Iommu, Outcome, Registers, Result};
+use crate::{opaque, sys, Error, Iommu, Outcome, Registers, Result};
 use crate::{vital, Raw, Step};
 use std::ffi::c_void;
 use std::ops::Deref;
@@ -58,12 +58,7 @@ impl Iommu {
     }
     /// Tells every structure that decides about a message; as [`DeviceRef::explain`](crate::DeviceRef::explain).
     pub fn explain_msi(
-        &self,
-        source: u32,
-        address: u64,
-        data: u32,
-        caches: bool,
-        step: impl FnMut(Step) -> bool,
+        &self, source: u32, address: u64, data: u32, caches: bool, step: impl FnMut(Step) -> bool,
     ) -> Result<Outcome> {
         let (raw, flags) = (self.raw(), if caches { sys::VIOMMU_EXPLAIN_CACHES } else { 0 });
         // SAFETY: viommu_explain_msi(): "Any thread, any time"; the callback is for the time of the call.
@@ -212,7 +207,7 @@ callbacks! {
     /// What an I/O APIC tells, of a pin.
     IoapicHost: ioapic_on {
         /// Its message, remapped.
-        deliver(pin: u32, message: *const Message => &Message = &*message) guarded;
+        deliver(pin: u32, message: *const Message) => (u32 = pin, &Message = &*message) guarded;
         /// Its route is out of date. If it panics, the process aborts.
         changed(pin: u32) vital;
         /// A level-triggered one was acknowledged.
@@ -255,4 +250,4 @@ calls! { Ioapic, &Self;
     /// What a pin would send.
     message(pin: u32) -> Result<PinMessage> = fill(PinMessage::default()), viommu_ioapic_get_message;
 }
-crate::saves!(Ioapic, &Self, Result<()> = done, viommu_ioapic_save, viommu_ioapic_restore);
+saves!(Ioapic, &Self, Result<()> = done, viommu_ioapic_save, viommu_ioapic_restore);

@@ -2,7 +2,7 @@
 //! Arm's ITS, and the redistributors' half of LPIs.
 use crate::error::progress;
 use crate::iommu::create;
-use crate::{callbacks, calls, config, given, opaque, sized, sys, Error, Host, Iommu, Limits, Progress, Registers};
+use crate::{opaque, sys, Error, Host, Iommu, Limits, Progress, Registers};
 use crate::{Result, Vm};
 use std::sync::Arc;
 
@@ -23,27 +23,25 @@ callbacks! {
     /// What redistributors have to forward. Ask [`Iommu::lpi`] under a lock of your own: calls may overtake each other.
     LpisHost: lpis_on {
         /// CPU, INTID, priority, and whether it is pending and enabled.
-        lpi(cpu: u32, intid: u32, priority: u32, pending: u32 => bool = pending != 0) guarded;
+        lpi(cpu: u32, intid: u32, priority: u32, pending: u32)
+             => (u32 = cpu, u32 = intid, u32 = priority, bool = pending != 0) guarded;
         /// CPU on which the vPE is resident, vPE, INTID, priority, pending.
-        vlpi(cpu: u32, vpe: u32, intid: u32, priority: u32, pending: u32 => bool = pending != 0) guarded;
+        vlpi(cpu: u32, vpe: u32, intid: u32, priority: u32, pending: u32)
+             => (u32 = cpu, u32 = vpe, u32 = intid, u32 = priority, bool = pending != 0) guarded;
     }
 }
 callbacks! {
     /// What an ITS tells.
     ItsHost: its_on {
         /// A command was refused, or the queue has stalled: `sys::VIOMMU_ITS_ERROR_*`, and the command.
-        error(code: u32, command: *const u64 => &[u64; 4] = &*command.cast()) guarded;
+        error(code: u32, command: *const u64) => (u32 = code, &[u64; 4] = &*command.cast()) guarded;
     }
 }
 
 impl Iommu {
     /// Creates the LPIs of a VM; the registers are those of all redistributors.
     pub fn lpis(
-        vm: &Vm,
-        config: &LpisConfig,
-        limits: &Limits,
-        host: Host,
-        lpis: LpisHost,
+        vm: &Vm, config: &LpisConfig, limits: &Limits, host: Host, lpis: LpisHost,
     ) -> Result<(Iommu, Registers)> {
         let lpis = Arc::new(lpis);
         create(vm, host, limits, vec![lpis.clone()], |vm, host, limits, raw| {
@@ -55,12 +53,7 @@ impl Iommu {
     }
     /// Creates an ITS. It keeps its LPIs.
     pub fn its(
-        vm: &Vm,
-        lpis: &Iommu,
-        config: &ItsConfig,
-        limits: &Limits,
-        host: Host,
-        its: ItsHost,
+        vm: &Vm, lpis: &Iommu, config: &ItsConfig, limits: &Limits, host: Host, its: ItsHost,
     ) -> Result<(Iommu, Registers)> {
         let its = Arc::new(its);
         if !Arc::ptr_eq(&vm.0, &lpis.0.vm) {

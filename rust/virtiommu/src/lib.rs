@@ -21,6 +21,8 @@ use std::sync::{Mutex, MutexGuard};
 
 pub use virtiommu_sys as sys;
 
+#[macro_use]
+mod macros;
 mod channel;
 mod device;
 mod dma;
@@ -30,15 +32,18 @@ mod iommu;
 mod irq;
 mod its;
 mod listener;
+mod nesting;
 mod rvic;
 mod tce;
 mod vhost;
 mod virtio;
 mod vm;
+#[cfg(feature = "vm-memory")]
+mod vm_memory;
 
 pub use channel::{Answer, Buffer, Channel, DeviceSection, End, Fragment, HostSlice, Request, Section};
 pub use device::{
-    Access, Device, DeviceConfig, DeviceRef, Invalidation, PageRequest, PageResponse, Resume, Step, Taken,
+    Access, Device, DeviceConfig, DeviceHost, DeviceRef, Invalidation, PageRequest, PageResponse, Resume, Step, Taken,
 };
 pub use dma::{DeviceDma, DmaResult, Mapping, Refused, Why, Word};
 pub use engines::{AmdviConfig, AmdviMsi, RiscvConfig, Smmuv3Config, VtdConfig};
@@ -48,6 +53,7 @@ pub use irq::{Ioapic, IoapicConfig, IoapicHost, Message, PinMessage, Remapped, R
 pub use irq::{RoutesStatistics, Sender, Source};
 pub use its::{ItsConfig, ItsHost, Lpi, LpisConfig, LpisHost};
 pub use listener::{Listener, ListenerHost, Mapped, Mode, Pasids};
+pub use nesting::{Nested, NestedEntries, NestedRange, NestedStage, Nesting, NestingHost};
 pub use rvic::{Rvic, RvicConfig, RvicHost, Rvid, RvidHost};
 pub use tce::{TceConfig, TceFault, TceHost, TcePe, TceRtas, TceWindow};
 pub use vhost::{Iotlb, IotlbConfig, IotlbForm, IotlbHost, IotlbMessage, IotlbReader, IotlbSection};
@@ -82,122 +88,6 @@ pub(crate) fn vital<R>(_none: R, f: impl FnOnce() -> R) -> R {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|_| std::process::abort())
 }
 
-/// Calls a callback where there is one.
-macro_rules! tell {
-    ($callback:expr $(, $argument:expr)*) => {
-        if let Some(call) = &$callback {
-            call($($argument),*)
-        }
-    };
-}
-pub(crate) use tell;
-
-/// The first of some expressions: what a repetition has, or else a default.
-macro_rules! first {
-    ($first:expr $(, $rest:expr)* $(,)?) => {
-        $first
-    };
-}
-pub(crate) use first;
-
-/// The last of one or two types.
-macro_rules! last_type {
-    ($c:ty) => {
-        $c
-    };
-    ($c:ty, $rust:ty) => {
-        $rust
-    };
-}
-pub(crate) use last_type;
-
-/// What C calls: a structure of closures, and in the module `$on` for each the function that C is given, whose `opaque`
-/// is the structure or begins with it. An argument is passed as it is, or `=> type = conversion`. A result is
-/// `-> Rust's as C's = conversion, what C is answered if there is a panic`.
-macro_rules! callbacks {
-    ($(#[$doc:meta])* $name:ident: $on:ident { $($(#[$fdoc:meta])*
-        $field:ident($($arg:ident: $c:ty $(=> $rust:ty = $conv:expr)?),*) $guard:ident
-        $(-> $ret:ty as $cret:ty = $back:expr, $instead:expr)?;)* }) => {
-        $(#[$doc])*
-        #[derive(Default)]
-        pub struct $name {
-            $($(#[$fdoc])*
-            pub $field: $crate::Callback<dyn Fn($($crate::last_type!($c $(, $rust)?)),*) $(-> $ret)? + Send + Sync>,)*
-        }
-        #[allow(unused_unsafe, clippy::undocumented_unsafe_blocks)]
-        mod $on {
-            use super::*;
-            $(pub(super) unsafe extern "C" fn $field(o: *mut std::ffi::c_void $(, $arg: $c)*) $(-> $cret)? {
-                // SAFETY: opaque() of callbacks that the handle keeps.
-                let callbacks = unsafe { &*(o as *const $name) };
-                let instead = $crate::first!($($instead,)? ());
-                $crate::$guard(instead, || match &callbacks.$field {
-                    // SAFETY: what C points to is there during the call.
-                    Some(call) => $crate::first!($($back,)? std::convert::identity)(
-                        call($(unsafe { $crate::first!($($conv,)? $arg) }),*)),
-                    None => instead,
-                })
-            })*
-        }
-    };
-}
-pub(crate) use callbacks;
-
-/// What C is given of callbacks: the function of each that there is.
-macro_rules! given {
-    ($callbacks:expr, $raw:expr, $on:ident { $($field:ident),* }) => {
-        $(if $callbacks.$field.is_some() { $raw.$field = Some($on::$field); })*
-    };
-}
-pub(crate) use given;
-
-/// Methods that pass their arguments on to C's function, and its result to another. `fill` of a value: C writes it.
-macro_rules! calls {
-    ($type:ty, $receiver:ty; $($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty $(=> $conv:expr)?),*) -> $ret:ty
-        = $after:ident $(($init:expr))?, $c:ident;)*) => {
-        impl $type {
-            $($(#[$doc])*
-            pub fn $name(self: $receiver $(, $arg: $t)*) -> $ret {
-                $crate::passed!(self, $c, $after $(($init))?, $($crate::first!($($conv,)? $arg)),*)
-            })*
-        }
-    };
-}
-pub(crate) use calls;
-
-/// Saving and restoring.
-macro_rules! saves {
-    ($type:ty, $receiver:ty, $ret:ty = $after:ident, $save:ident, $restore:ident) => {
-        impl $type {
-            /// Saves its state.
-            pub fn save(self: $receiver) -> $crate::Result<$crate::State> {
-                // SAFETY: as in calls!.
-                $crate::iommu::save(|to, bytes| self.call(|raw| unsafe { $crate::sys::$save(raw, to, bytes) }))
-            }
-            /// Restores a state; refused whole if anything in it is invalid.
-            pub fn restore(self: $receiver, state: &$crate::State) -> $ret {
-                let (from, bytes) = (state.0.as_ptr().cast(), state.0.len() as u64);
-                // SAFETY: as above.
-                $crate::error::$after(self.call(|raw| unsafe { $crate::sys::$restore(raw, from, bytes) }))
-            }
-        }
-    };
-}
-pub(crate) use saves;
-
-macro_rules! passed {
-    ($me:expr, $c:ident, fill($init:expr), $($arg:expr),*) => {{
-        let mut value = $init;
-        // SAFETY: the thread sentence is kept where calls! is used.
-        $crate::error::done($me.call(|raw| unsafe { $crate::sys::$c(raw, $($arg,)* &mut value) })).map(|()| value)
-    }};
-    ($me:expr, $c:ident, $after:ident, $($arg:expr),*) => {
-        // SAFETY: as above.
-        $crate::error::$after($me.call(|raw| unsafe { $crate::sys::$c(raw $(, $arg)*) }))
-    };
-}
-pub(crate) use passed;
-
 /// The locks of this crate guard lists only, which a panic leaves whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
@@ -227,33 +117,3 @@ impl<T> Clone for Raw<T> {
 pub(crate) fn opaque<T>(of: &std::sync::Arc<T>) -> *mut std::ffi::c_void {
     std::sync::Arc::as_ptr(of) as *mut std::ffi::c_void
 }
-
-/// A configuration of numbers: the fields of the C structure, without size, pointers and callbacks; 0 is the default.
-macro_rules! config {
-    ($(#[$doc:meta])* $name:ident = $raw:ident { $($(#[$fdoc:meta])* $field:ident: $type:ty),* $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        pub struct $name {
-            $($(#[$fdoc])* #[doc = concat!("As `", stringify!($raw), ".", stringify!($field), "`.")] pub $field: $type),*
-        }
-        impl $name {
-            #[allow(clippy::needless_update)]
-            fn raw(&self) -> $crate::sys::$raw {
-                $crate::sys::$raw {
-                    size: std::mem::size_of::<$crate::sys::$raw>() as u32,
-                    $($field: self.$field,)*
-                    ..Default::default()
-                }
-            }
-        }
-    };
-}
-pub(crate) use config;
-
-/// A C structure whose size is set, for C to fill in.
-macro_rules! sized {
-    ($raw:ident) => {
-        $crate::sys::$raw { size: std::mem::size_of::<$crate::sys::$raw>() as u32, ..Default::default() }
-    };
-}
-pub(crate) use sized;

@@ -3,7 +3,7 @@
 use crate::device::{pasid_in, pasid_out};
 use crate::error::done;
 use crate::iommu::{resuming, Held};
-use crate::{callbacks, given, opaque, sized, sys, Access, Device, DeviceRef, Error, Outcome, Registers, Result};
+use crate::{opaque, sys, Access, Device, DeviceRef, Error, Outcome, Registers, Result};
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
@@ -75,25 +75,24 @@ callbacks! {
     /// process aborts: nobody else would forget it.
     ListenerHost: listener_on {
         /// Translations of `[first, last]` have changed or gone: forget them; shadows replay the range.
-        unmap(device: *mut sys::viommu_device => &DeviceRef = DeviceRef::of(device),
-            pasid: u32 => Pasids = pasids(pasid), first: u64, last: u64) vital;
+        unmap(device: *mut sys::viommu_device, pasid: u32, first: u64, last: u64)
+             => (&DeviceRef = DeviceRef::of(device), Pasids = pasids(pasid), u64 = first, u64 = last) vital;
         /// What requests without PASID are subject to.
-        mode(device: *mut sys::viommu_device => &DeviceRef = DeviceRef::of(device),
-            mode: u32 => Mode = Mode::of(mode)) vital;
+        mode(device: *mut sys::viommu_device, mode: u32)
+             => (&DeviceRef = DeviceRef::of(device), Mode = Mode::of(mode)) vital;
         /// Interrupt table entries `[first, last]` may have changed: of a requester, or of all.
-        interrupts(source: u32 => Option<u32> = (source != sys::VIOMMU_ANY_SOURCE).then_some(source),
-            first: u32, last: u32) vital;
+        interrupts(source: u32, first: u32, last: u32)
+             => (Option<u32> = (source != sys::VIOMMU_ANY_SOURCE).then_some(source), u32 = first, u32 = last) vital;
         /// The guest is about to be told that the above is complete.
         complete() vital;
         /// A range is mapped that was not (virtio-iommu, TCE): for a PASID or without; false: it cannot be, and the
         /// guest's request fails. So it does after a panic.
-        map(device: *mut sys::viommu_device => &DeviceRef = DeviceRef::of(device),
-            pasid: u32 => Option<u32> = pasid_in(pasid), iova: u64,
-            fragment: *const sys::viommu_fragment => &Mapped = &Mapped::of(iova, fragment)) guarded
-            -> bool as c_int = taken, sys::VIOMMU_FAULT;
+        map(device: *mut sys::viommu_device, pasid: u32, iova: u64, fragment: *const sys::viommu_fragment)
+             => (&DeviceRef = DeviceRef::of(device), Option<u32> = pasid_in(pasid), &Mapped = &Mapped::of(iova, fragment))
+            guarded -> bool as c_int = taken, sys::VIOMMU_FAULT;
     }
 }
-fn taken(ok: bool) -> c_int {
+pub(crate) fn taken(ok: bool) -> c_int {
     if ok {
         sys::VIOMMU_OK
     } else {
@@ -129,12 +128,7 @@ impl DeviceRef {
     /// [`Outcome::More`], go on from `*first`; [`Outcome::Fault`]: the device is blocked. `budget` is of table entries;
     /// 0: the default.
     pub fn replay(
-        &self,
-        pasid: Option<u32>,
-        first: &mut u64,
-        last: u64,
-        budget: u32,
-        mut mapped: impl FnMut(&Mapped) -> bool,
+        &self, pasid: Option<u32>, first: &mut u64, last: u64, budget: u32, mut mapped: impl FnMut(&Mapped) -> bool,
     ) -> Result<Outcome> {
         type Closure<'a> = &'a mut dyn FnMut(Mapped) -> c_int;
         unsafe extern "C" fn on_mapped(o: *mut c_void, iova: u64, fragment: *const sys::viommu_fragment) -> c_int {

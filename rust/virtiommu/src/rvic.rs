@@ -2,7 +2,7 @@
 //! Arm's paravirtual interrupt controllers.
 use crate::error::done;
 use crate::vm::VmInner;
-use crate::{callbacks, calls, config, given, opaque, sys, Error, Raw, Result, Vm};
+use crate::{opaque, sys, Error, Raw, Result, Vm};
 use std::ptr;
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ callbacks! {
     /// What an RVID asks of the VMM.
     RvidHost: rvid_on {
         /// A mapped input has changed: CPU, INTID, level, for [`Rvic::signal`] with `VIOMMU_RVIC_UNTRUSTED`.
-        signal(cpu: u32, intid: u32, level: u32 => bool = level != 0) guarded;
+        signal(cpu: u32, intid: u32, level: u32) => (u32 = cpu, u32 = intid, bool = level != 0) guarded;
     }
 }
 
@@ -86,5 +86,5 @@ calls! { Rvid, &Self;
     /// Sets an input.
     input(input: u32, level: bool => level.into()) -> Result<()> = done, viommu_rvid_input;
 }
-crate::saves!(Rvic, &Self, Result<()> = done, viommu_rvic_save, viommu_rvic_restore);
-crate::saves!(Rvid, &Self, Result<()> = done, viommu_rvid_save, viommu_rvid_restore);
+saves!(Rvic, &Self, Result<()> = done, viommu_rvic_save, viommu_rvic_restore);
+saves!(Rvid, &Self, Result<()> = done, viommu_rvid_save, viommu_rvid_restore);

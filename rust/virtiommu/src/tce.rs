@@ -2,7 +2,8 @@
 //! TCE tables of POWER guests.
 use crate::error::{done, progress};
 use crate::iommu::create;
-use crate::{callbacks, calls, config, given, opaque, sized, sys, Host, Iommu, Limits};
+use crate::listener::taken;
+use crate::{opaque, sys, Host, Iommu, Limits};
 use crate::{Progress, Registers, Result, Vm};
 use std::ffi::c_int;
 use std::sync::Arc;
@@ -24,13 +25,13 @@ callbacks! {
         /// A call that was pending is complete: its token and status.
         complete(token: u64, status: i64) guarded;
         /// A DMA was refused.
-        fault(fault: *const TceFault => &TceFault = &*fault) guarded;
+        fault(fault: *const TceFault) => (&TceFault = &*fault) guarded;
         /// Whether so many bytes from an address on, which no region has, are memory of the partition. If it panics,
         /// they are not.
         owns(gpa: u64, bytes: u64) guarded -> bool as c_int = c_int::from, 0;
         /// A window of a PE comes, or has gone (false). If the answer is false, or it panics, it does not come.
-        window(pe: u32, window: *const TceWindow => &TceWindow = &*window, present: u32 => bool = present != 0) guarded
-            -> bool as c_int = |ok: bool| c_int::from(!ok), -1;
+        window(pe: u32, window: *const TceWindow, present: u32)
+             => (u32 = pe, &TceWindow = &*window, bool = present != 0) guarded -> bool as c_int = taken, -1;
     }
 }
 

@@ -4,7 +4,7 @@ use crate::channel::answer;
 use crate::device::pasid_out;
 use crate::error::{done, progress};
 use crate::iommu::Held;
-use crate::{callbacks, calls, config, given, lock, opaque, sized, sys, Access, Answer, Buffer, Device, Error};
+use crate::{lock, opaque, sys, Access, Answer, Buffer, Device, Error};
 use crate::{HostMemory, Progress, Raw, Registers, Result, Taken};
 use std::cell::Cell;
 use std::ffi::c_int;
@@ -55,7 +55,7 @@ callbacks! {
     /// What a device IOTLB asks of its backend.
     IotlbHost: iotlb_on {
         /// A translation is missing, or lacks a permission: send a miss. From lookups.
-        miss(iova: u64, access: u32 => Access = Access(access)) guarded;
+        miss(iova: u64, access: u32) => (u64 = iova, Access = Access(access)) guarded;
         /// [`Iotlb::synced`] may be done now. When a section is closed.
         work() guarded;
     }
@@ -199,11 +199,7 @@ impl Drop for IotlbSection<'_> {
 impl IotlbSection<'_> {
     /// Looks a range up. [`End::Missing`](crate::End::Missing): ask again when the VMM has answered.
     pub fn lookup<'s, 'b>(
-        &'s self,
-        iova: u64,
-        bytes: u64,
-        access: Access,
-        buffer: &'b mut Buffer,
+        &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
     ) -> Result<Answer<'s, 'b>> {
         let (raw, r) = (self.0.raw.get(), crate::channel::request(iova, bytes, sys::VIOMMU_NO_PASID, access)?);
         // SAFETY: viommu_iotlb_lookup(): "One at a time per handle": a section is not Sync; it is open for 's.
@@ -220,7 +216,7 @@ callbacks! {
     VhostHost: vhost_on {
         /// Sends a message. If an invalidation fails, or this panics, the connection is broken: the guest's
         /// invalidations do not complete until [`Vhost::fail`], or until it is dropped.
-        send(message: *const IotlbMessage => &IotlbMessage = &*message) guarded -> Taken as c_int = Taken::raw, -1;
+        send(message: *const IotlbMessage) => (&IotlbMessage = &*message) guarded -> Taken as c_int = Taken::raw, -1;
         /// A message was not acknowledged in time: stop the backend, then [`Vhost::fail`].
         expired() guarded;
     }
@@ -231,11 +227,7 @@ pub struct Vhost(Arc<(Held<sys::viommu_vhost, VhostHost>, Mutex<()>)>);
 impl Registers {
     /// Connects a backend to a device behind the IOMMU.
     pub fn vhost(
-        &mut self,
-        device: &Device,
-        pasid: Option<u32>,
-        config: &VhostConfig,
-        host: VhostHost,
+        &mut self, device: &Device, pasid: Option<u32>, config: &VhostConfig, host: VhostHost,
     ) -> Result<Vhost> {
         device.behind(&self.inner)?;
         let host = Arc::new(host);

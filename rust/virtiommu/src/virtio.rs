@@ -2,7 +2,7 @@
 //! virtio-iommu: requests, events, endpoints.
 use crate::error::{done, progress};
 use crate::iommu::{create, Buffers};
-use crate::{calls, config, guarded, lock, opaque, sys, tell, Callback, Device, Error, Host, HostSlice, Iommu, Limits};
+use crate::{lock, opaque, sys, Device, Error, Host, HostSlice, Iommu, Limits};
 use crate::{Progress, Registers, Result, Vm};
 use std::ffi::c_void;
 use std::sync::Arc;
@@ -15,15 +15,18 @@ config! {
     }
 }
 
-/// What a virtio-iommu tells its transport.
-#[derive(Default)]
-pub struct VirtioHost {
-    /// A fault record waits: [`Iommu::virtio_event`].
-    pub event: Callback<dyn Fn() + Send + Sync>,
-    /// A request that was pending is complete: its token, and of a copied one the answer.
-    pub complete: Callback<dyn Fn(u64, &[u8]) + Send + Sync>,
+callbacks! {
+    /// What a virtio-iommu tells its transport.
+    VirtioHost: virtio_on {
+        /// A fault record waits: [`Iommu::virtio_event`].
+        event() guarded;
+        /// A request that was pending is complete: its token, and of a copied one the answer.
+        complete(token: u64, answer: *const &[u8]) => (u64 = token, &[u8] = *answer) guarded;
+    }
 }
 
+/// What C has of a virtio-iommu's callbacks: those first.
+#[repr(C)]
 struct Inner {
     host: VirtioHost,
     buffers: Arc<Buffers>,
@@ -55,7 +58,7 @@ impl Endpoint<'_> {
             region_count: u32::try_from(self.regions.len()).unwrap_or(u32::MAX),
             regions: self.regions.as_ptr().cast(),
             page_size_mask: self.page_size_mask,
-            ..crate::sized!(viommu_virtio_endpoint)
+            ..sized!(viommu_virtio_endpoint)
         }
     }
 }
@@ -77,22 +80,13 @@ impl Part {
 impl Iommu {
     /// Creates a virtio-iommu without endpoints, as after a reset of the machine.
     pub fn virtio(
-        vm: &Vm,
-        config: &VirtioConfig,
-        limits: &Limits,
-        host: Host,
-        virtio: VirtioHost,
+        vm: &Vm, config: &VirtioConfig, limits: &Limits, host: Host, virtio: VirtioHost,
     ) -> Result<(Iommu, Registers)> {
         let virtio = Arc::new(Inner { host: virtio, buffers: Arc::default() });
         let (iommu, mut registers) = create(vm, host, limits, vec![virtio.clone()], |vm, host, limits, raw| {
-            let config = sys::viommu_virtio_config {
-                event: virtio.host.event.as_ref().map(|_| on_event as _),
-                complete: Some(on_complete),
-                opaque: opaque(&virtio),
-                host,
-                limits,
-                ..config.raw()
-            };
+            let (o, complete) = (opaque(&virtio), Some(on_complete as _));
+            let mut config = sys::viommu_virtio_config { complete, opaque: o, host, limits, ..config.raw() };
+            given!(virtio.host, config, virtio_on { event });
             // SAFETY: viommu_virtio_new(): "Any thread, any time"; everything is copied, and the IOMMU keeps callbacks.
             unsafe { sys::viommu_virtio_new(vm, &config, raw) }
         })?;
@@ -153,16 +147,13 @@ impl Registers {
     }
 }
 
-unsafe extern "C" fn on_event(o: *mut c_void) {
-    // SAFETY: opaque() of callbacks that the IOMMU keeps.
-    guarded((), || tell!(unsafe { &*(o as *const Inner) }.host.event))
-}
 unsafe extern "C" fn on_complete(o: *mut c_void, token: u64) {
-    // SAFETY: as on_event().
+    // SAFETY: opaque() of callbacks that the IOMMU keeps.
     let inner = unsafe { &*(o as *const Inner) };
     let mut buffers = lock(&inner.buffers);
     let kept = buffers.iter().position(|kept| kept.0 == token).map(|at| buffers.swap_remove(at));
     drop(buffers);
     let answer = kept.as_ref().map_or(&[][..], |kept| &kept.2[..kept.3]);
-    guarded((), || tell!(inner.host.complete, token, answer))
+    // SAFETY: the callbacks are kept.
+    unsafe { virtio_on::complete(o, token, &answer) }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! A virtual machine and its memory.
 use crate::error::{done, progress};
-use crate::{guarded, lock, opaque, sized, sys, tell, vital, Callback, Error, Progress, Raw, Result};
+use crate::listener::taken;
+use crate::{lock, opaque, sys, Error, Progress, Raw, Result};
 use std::ffi::{c_int, c_void};
 use std::ptr::{self, NonNull};
 use std::slice::{from_raw_parts, from_raw_parts_mut};
@@ -19,19 +20,35 @@ pub unsafe trait HostMemory: Send + Sync + 'static {
     fn bytes(&self) -> u64;
 }
 
-/// What serves guest addresses outside the regions, and is told of what the library writes. From every thread that
-/// translates.
-#[derive(Default)]
-pub struct MemoryCallbacks {
-    /// Reads 1 to 64 bytes; false: there is no such memory.
-    pub read: Callback<dyn Fn(u64, &mut [u8]) -> bool + Send + Sync>,
-    /// Writes 1 to 64 bytes.
-    pub write: Callback<dyn Fn(u64, &[u8]) -> bool + Send + Sync>,
-    /// Atomically compares the word with the second argument and, if it is equal, stores the third; the second
-    /// receives what was found.
-    pub swap: Callback<dyn Fn(u64, &mut [u8], &[u8]) -> bool + Send + Sync>,
-    /// The library has written so many bytes from this address on. If it panics, the process aborts.
-    pub dirty: Callback<dyn Fn(u64, u64) + Send + Sync>,
+callbacks! {
+    /// What serves guest addresses outside the regions, and is told of what the library writes. From every thread that
+    /// translates. If one panics there is no such memory.
+    MemoryCallbacks: memory_on {
+        /// Reads 1 to 64 bytes; false: there is no such memory.
+        read(gpa: u64, to: *mut c_void, bytes: u32) => (u64 = gpa, &mut [u8] = fresh(to, bytes)) guarded
+            -> bool as c_int = taken, -1;
+        /// Writes 1 to 64 bytes.
+        write(gpa: u64, from: *const c_void, bytes: u32)
+             => (u64 = gpa, &[u8] = from_raw_parts(from.cast(), bytes as usize)) guarded -> bool as c_int = taken, -1;
+        /// Atomically compares the word with the second argument and, if it is equal, stores the third; the second
+        /// receives what was found.
+        swap(gpa: u64, expected: *mut c_void, desired: *const c_void, bytes: u32)
+             => (u64 = gpa, &mut [u8] = from_raw_parts_mut(expected.cast(), bytes as usize),
+                &[u8] = from_raw_parts(desired.cast(), bytes as usize)) guarded -> bool as c_int = taken, -1;
+        /// The library has written so many bytes from this address on. If it panics, the process aborts.
+        dirty(gpa: u64, bytes: u64) vital;
+    }
+}
+/// C's buffer, which may not have been written yet: zeroed before there is a reference to it.
+///
+/// # Safety
+/// It has that many bytes.
+unsafe fn fresh<'a>(to: *mut c_void, bytes: u32) -> &'a mut [u8] {
+    // SAFETY: see above.
+    unsafe {
+        ptr::write_bytes(to.cast::<u8>(), 0, bytes as usize);
+        from_raw_parts_mut(to.cast(), bytes as usize)
+    }
 }
 
 /// How to create a VM.
@@ -78,15 +95,8 @@ impl Vm {
         let callbacks = Arc::new(config.memory);
         let mut flags = if config.membarrier { sys::VIOMMU_VM_MEMBARRIER } else { 0 };
         flags |= if config.ext_dest_id { sys::VIOMMU_VM_EXT_DEST_ID } else { 0 };
-        let raw_config = sys::viommu_vm_config {
-            flags,
-            opaque: opaque(&callbacks),
-            read: callbacks.read.as_ref().map(|_| on_read as _),
-            write: callbacks.write.as_ref().map(|_| on_write as _),
-            swap: callbacks.swap.as_ref().map(|_| on_swap as _),
-            dirty: callbacks.dirty.as_ref().map(|_| on_dirty as _),
-            ..sized!(viommu_vm_config)
-        };
+        let mut raw_config = sys::viommu_vm_config { flags, opaque: opaque(&callbacks), ..sized!(viommu_vm_config) };
+        given!(callbacks, raw_config, memory_on { read, write, swap, dirty });
         let mut raw = ptr::null_mut();
         // SAFETY: viommu_vm_new(): "Any thread, any time"; the callbacks live as long as the VM.
         done(unsafe { sys::viommu_vm_new(&raw_config, &mut raw) })?;
@@ -158,53 +168,4 @@ fn region(gpa: u64, memory: &dyn HostMemory, readonly: bool) -> sys::viommu_regi
         host: memory.host().as_ptr().cast(),
         ..sized!(viommu_region)
     }
-}
-
-fn result(ok: bool) -> c_int {
-    if ok {
-        sys::VIOMMU_OK
-    } else {
-        -1
-    }
-}
-
-unsafe extern "C" fn on_read(o: *mut c_void, gpa: u64, to: *mut c_void, bytes: u32) -> c_int {
-    guarded(-1, || {
-        // SAFETY: opaque() of callbacks that the VM keeps; C's buffer has that many bytes, which may not have been
-        // written yet: zeroed before there is a reference to them.
-        let (callbacks, to) = unsafe {
-            ptr::write_bytes(to.cast::<u8>(), 0, bytes as usize);
-            (&*(o as *const MemoryCallbacks), from_raw_parts_mut(to.cast::<u8>(), bytes as usize))
-        };
-        result(callbacks.read.as_ref().is_some_and(|read| read(gpa, to)))
-    })
-}
-unsafe extern "C" fn on_write(o: *mut c_void, gpa: u64, from: *const c_void, bytes: u32) -> c_int {
-    guarded(-1, || {
-        // SAFETY: as on_read(); C has written the buffer.
-        let (callbacks, from) =
-            unsafe { (&*(o as *const MemoryCallbacks), from_raw_parts(from.cast::<u8>(), bytes as usize)) };
-        result(callbacks.write.as_ref().is_some_and(|write| write(gpa, from)))
-    })
-}
-unsafe extern "C" fn on_swap(
-    o: *mut c_void,
-    gpa: u64,
-    expected: *mut c_void,
-    desired: *const c_void,
-    bytes: u32,
-) -> c_int {
-    guarded(-1, || {
-        let bytes = bytes as usize;
-        // SAFETY: as on_write(); expected and desired are different words of C's.
-        let (callbacks, expected, desired) = unsafe {
-            let callbacks = &*(o as *const MemoryCallbacks);
-            (callbacks, from_raw_parts_mut(expected.cast::<u8>(), bytes), from_raw_parts(desired.cast::<u8>(), bytes))
-        };
-        result(callbacks.swap.as_ref().is_some_and(|swap| swap(gpa, expected, desired)))
-    })
-}
-unsafe extern "C" fn on_dirty(o: *mut c_void, gpa: u64, bytes: u64) {
-    // SAFETY: opaque() of callbacks that the VM keeps.
-    vital((), || tell!(unsafe { &*(o as *const MemoryCallbacks) }.dirty, gpa, bytes));
 }

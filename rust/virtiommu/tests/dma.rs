@@ -245,7 +245,7 @@ fn panics_are_answers() {
     let mut w = World::with(0, DT, memory);
     w.ram.put(0x4010, 0x1000_0003); // a table outside the regions
     let invalidate = Box::new(|_: &Invalidation| -> Taken { panic!("invalidate") });
-    let device = w.iommu.device(DeviceConfig { invalidate: Some(invalidate), ..plain(8) }).unwrap();
+    let device = w.iommu.device(told(8, invalidate)).unwrap();
     let before = panics();
     let refused = device.channel(None).unwrap().load::<u8>(0x8000_0000).unwrap_err();
     assert_eq!(refused.why, Why::Fault);
@@ -264,7 +264,7 @@ fn device_that_is_dropped_in_its_callback() {
         *it.lock().unwrap() = None;
         Taken::Done
     });
-    *slot.lock().unwrap() = Some(w.iommu.device(DeviceConfig { invalidate: Some(invalidate), ..plain(8) }).unwrap());
+    *slot.lock().unwrap() = Some(w.iommu.device(told(8, invalidate)).unwrap());
     assert!(w.iommu.find_device(8).is_ok());
     let _ = w.submit(3 | 8 << 32, 0x7fff_ffff_ffff_f001);
     let _ = w.registers.run();

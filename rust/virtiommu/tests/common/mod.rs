@@ -91,6 +91,9 @@ pub fn read_write() -> Access {
 pub fn plain(id: u32) -> DeviceConfig<'static> {
     DeviceConfig { id, ..Default::default() }
 }
+pub fn told(id: u32, invalidate: Box<dyn Fn(&Invalidation) -> Taken + Send + Sync>) -> DeviceConfig<'static> {
+    DeviceConfig { host: DeviceHost { invalidate: Some(invalidate), ..Default::default() }, ..plain(id) }
+}
 impl World {
     pub fn new() -> World {
         World::with(0, 0, MemoryCallbacks::default())
@@ -148,5 +151,48 @@ impl World {
     }
     pub fn invalidate(&mut self, page: u64) -> Progress {
         self.submit(2 | 3 << 4 | 7 << 16, IOVA + page * 4096)
+    }
+}
+
+/// An SMMUv3 that a host can nest: stream table at 0x20000, command queue 0x30000; stream 1 has a first stage, whose
+/// context descriptor is at 0x40000 (IHI 0070, 5.2, 6.3).
+pub struct Smmu {
+    pub ram: Arc<Ram>,
+    pub iommu: Iommu,
+    pub registers: Registers,
+    pub device: Device,
+    tail: u32,
+}
+impl Smmu {
+    pub fn new() -> Smmu {
+        let ram = Ram::new(1 << 20);
+        let vm = Vm::new(VmConfig::default()).unwrap();
+        vm.add_region(0, ram.clone(), false).unwrap();
+        let host_idr = Smmuv3Config::present().idr;
+        let config = Smmuv3Config::default().fit(&host_idr).unwrap();
+        let (iommu, mut registers) = Iommu::smmuv3(&vm, &config, &Limits::default(), Host::default()).unwrap();
+        ram.put(0x20040, 0xb | 0x40000); // STE 1: V, S1 only
+        for (offset, bytes, value) in [
+            (0x80, 8, 0x20000),
+            (0x88, 4, 4),
+            (0x90, 8, 0x30000 | 6),
+            (0x20, 4, 8),
+            (0x20, 4, 9),
+        ] {
+            let _ = registers.write(offset, bytes, value).unwrap();
+        }
+        let device = iommu.device(plain(1)).unwrap();
+        Smmu { ram, iommu, registers, device, tail: 0 }
+    }
+    /// A command, and CMD_SYNC.
+    pub fn command(&mut self, lo: u64, hi: u64) {
+        for (lo, hi) in [(lo, hi), (0x46, 0)] {
+            let at = 0x30000 + u64::from(self.tail % 64) * 16;
+            self.ram.put(at, lo);
+            self.ram.put(at + 8, hi);
+            self.tail = (self.tail + 1) % 128;
+        }
+        let _ = self.registers.write(0x98, 4, self.tail.into()).unwrap();
+        let _ = self.registers.run();
     }
 }
