@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Who is told what has changed, or is mapped: shadowing for VFIO, replays.
 use crate::device::{pasid_in, pasid_out};
-use crate::error::done;
+use crate::error::{check, done};
 use crate::iommu::{resuming, Held};
 use crate::{opaque, sys, Access, Device, DeviceRef, Error, Outcome, Registers, Result};
 use std::ffi::{c_int, c_void};
@@ -143,5 +143,24 @@ impl DeviceRef {
                 unsafe { sys::viommu_replay(self.raw(), pasid_out(pasid), first, last, budget, Some(on_mapped), o) }
             },
         )
+    }
+    /// Looks for an address in `[*first, last]` that is translated to a guest-physical one: the address, how many bytes
+    /// follow alike, and what is permitted. `*first`
+    /// is then where to go on.
+    pub fn find_iova(
+        &self, pasid: Option<u32>, gpa: u64, first: &mut u64, last: u64,
+    ) -> Result<Option<sys::viommu_reverse>> {
+        let mut found = sys::viommu_reverse::default();
+        loop {
+            // SAFETY: viommu_find_iova(): "Any thread, any time".
+            let result =
+                unsafe { sys::viommu_find_iova(self.raw(), pasid_out(pasid), gpa, first, last, 0, &mut found) };
+            match check(result) {
+                Ok(Outcome::Done) => return Ok(Some(found)),
+                Ok(Outcome::Fault) | Err(Error::NotFound) => return Ok(None),
+                Ok(Outcome::More) => {}
+                other => return other.and(Err(Error::Internal)),
+            }
+        }
     }
 }

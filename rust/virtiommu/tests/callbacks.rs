@@ -153,7 +153,8 @@ const ANSWERED: &[(&str, fn())] = &[
     ("listener.map: the guest's request fails", || {
         let (iommu, mut r, _vm) = virtio(VirtioHost::default());
         let _d = iommu.device(plain(1)).unwrap();
-        let _l = r.listener(None, ListenerHost { map: Some(Box::new(|_, _, _| boom())), ..Default::default() }).unwrap();
+        let _l =
+            r.listener(None, ListenerHost { map: Some(Box::new(|_, _, _| boom())), ..Default::default() }).unwrap();
         assert_eq!(request(&mut r, 1, &[1, 1, 0, 0]), Some(0));
         assert_ne!(request(&mut r, 3, &[1, 0x10000, 0, 0x10fff, 0, 0x5000, 0, 3]), Some(0));
     }),
@@ -245,7 +246,8 @@ const ANSWERED: &[(&str, fn())] = &[
         assert_eq!(registers[0] as i64, -4);
     }),
     ("tce.window: it does not come", || {
-        let (_tce, mut r) = tce(TceHost { window: Some(Box::new(|_, w, _| w.liobn == 1 || boom())), ..Default::default() });
+        let (_tce, mut r) =
+            tce(TceHost { window: Some(Box::new(|_, w, _| w.liobn == 1 || boom())), ..Default::default() });
         let mut created = [0; 4];
         let create = [0, 0, 7, 12, 20];
         assert_eq!(r.tce_rtas(sys::VIOMMU_TCE_RTAS_CREATE, &create, &mut created, 7), Ok(Progress::Done));
@@ -282,7 +284,7 @@ const ANSWERED: &[(&str, fn())] = &[
         call(8, 1, 3);
         call(10, 3, 0);
         assert_eq!(rvic.can_signal(1), Ok(false), "the level was not read");
-        let _ = rvid.hypercall(&mut [0xc500_0101, 4, 1, 40, ]);
+        let _ = rvid.hypercall(&mut [0xc500_0101, 4, 1, 40]);
         rvid.input(4, true).unwrap();
         assert_eq!(rvic.can_signal(1), Ok(false));
     }),

@@ -15,7 +15,10 @@ fn model<M: Bytes<GuestAddress, E = std::io::Error>>(memory: &M) {
     memory.store(0x5566u16, at(4), Ordering::Release).unwrap();
     assert_eq!(memory.load::<u16>(at(4), Ordering::SeqCst).unwrap(), 0x5566);
     memory.store(0x77u8, at(6), Ordering::SeqCst).unwrap();
-    assert_eq!(memory.load::<u64>(at(0), Ordering::Acquire).unwrap().to_le_bytes()[..7], [0x44, 0x33, 0x22, 0x11, 0x66, 0x55, 0x77]);
+    assert_eq!(
+        memory.load::<u64>(at(0), Ordering::Acquire).unwrap().to_le_bytes()[..7],
+        [0x44, 0x33, 0x22, 0x11, 0x66, 0x55, 0x77]
+    );
     memory.store(1i64, at(8), Ordering::Relaxed).unwrap();
     assert_eq!(memory.load::<i32>(at(12), Ordering::Relaxed).unwrap(), 0);
     // over the end of what is mapped

@@ -172,13 +172,9 @@ impl Smmu {
         let config = Smmuv3Config::default().fit(&host_idr).unwrap();
         let (iommu, mut registers) = Iommu::smmuv3(&vm, &config, &Limits::default(), Host::default()).unwrap();
         ram.put(0x20040, 0xb | 0x40000); // STE 1: V, S1 only
-        for (offset, bytes, value) in [
-            (0x80, 8, 0x20000),
-            (0x88, 4, 4),
-            (0x90, 8, 0x30000 | 6),
-            (0x20, 4, 8),
-            (0x20, 4, 9),
-        ] {
+        for (offset, bytes, value) in
+            [(0x80, 8, 0x20000), (0x88, 4, 4), (0x90, 8, 0x30000 | 6), (0x20, 4, 8), (0x20, 4, 9)]
+        {
             let _ = registers.write(offset, bytes, value).unwrap();
         }
         let device = iommu.device(plain(1)).unwrap();
