@@ -73,10 +73,12 @@ impl IommuInner {
     /// Frees something as soon as C lets go of it: now, or after a call on the registers that is under way.
     pub(crate) fn bury(&self, free: impl FnMut() -> bool + Send + 'static) {
         lock(&self.graves).push(Box::new(free));
+        self.reap_if_idle();
+    }
+    fn reap_if_idle(&self) {
         match self.serving.try_lock() {
-            Ok(_alone) => self.reap(),
-            Err(TryLockError::Poisoned(_alone)) => self.reap(),
             Err(TryLockError::WouldBlock) => {}
+            _alone => self.reap(),
         }
     }
 
@@ -253,8 +255,9 @@ impl Registers {
     pub(crate) fn call(&mut self, f: impl FnOnce(*mut sys::viommu) -> c_int) -> c_int {
         let serving = lock(&self.inner.serving);
         let result = f(self.inner.raw.get());
-        self.inner.reap();
         drop(serving);
+        // After that, so that nobody who found it locked is left behind.
+        self.inner.reap_if_idle();
         result
     }
     /// Makes a handle that stands on the IOMMU, together with the registers.

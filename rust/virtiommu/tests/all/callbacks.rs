@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Every callback panics, one row each: what the guest sees then is the safe answer, or the process ends.
-mod common;
-use common::*;
+use crate::common::*;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use virtiommu::*;
@@ -317,6 +316,7 @@ const ANSWERED: &[(&str, fn())] = &[
 
 #[test]
 fn panics_are_answered() {
+    let _alone = COUNTING.lock().unwrap();
     std::panic::set_hook(Box::new(|info| {
         let text = info.to_string();
         if !text.contains("on purpose") {
@@ -397,7 +397,9 @@ fn what_has_no_safe_answer_ends_the_process() {
     }
     for (name, _) in FATAL {
         let mut me = Command::new(std::env::current_exe().unwrap());
-        me.args(["--exact", "what_has_no_safe_answer_ends_the_process"]).env(ROW, name).env("RUST_BACKTRACE", "0");
+        me.args(["--exact", "callbacks::what_has_no_safe_answer_ends_the_process"])
+            .env(ROW, name)
+            .env("RUST_BACKTRACE", "0");
         let out = me.output().unwrap();
         assert_eq!(out.status.signal(), Some(6), "{name}: {}", String::from_utf8_lossy(&out.stderr));
     }

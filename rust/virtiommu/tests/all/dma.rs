@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Translations, sections, DMA, memory, order of drops.
-mod common;
-use common::*;
+use crate::common::*;
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use virtiommu::*;
@@ -241,6 +240,7 @@ fn memory_stays_until_it_is_quiet() {
 
 #[test]
 fn panics_are_answers() {
+    let _alone = COUNTING.lock().unwrap();
     let memory = MemoryCallbacks { read: Some(Box::new(|_, _| panic!("read"))), ..Default::default() };
     let mut w = World::with(0, DT, memory);
     w.ram.put(0x4010, 0x1000_0003); // a table outside the regions

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Arm's ITS and RVIC, TCE tables of POWER.
-mod common;
-use common::*;
+use crate::common::*;
 use std::sync::{Arc, Mutex};
 use virtiommu::*;
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Interrupt messages, routes, an I/O APIC.
-mod common;
-use common::*;
+use crate::common::*;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use virtiommu::*;
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! The crate vm-memory: its memory, and its trait Bytes on a section and on a device.
-#![cfg(feature = "vm-memory")]
-mod common;
-use common::*;
+use crate::common::*;
 use std::sync::atomic::Ordering;
 use virtiommu::*;
 use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};

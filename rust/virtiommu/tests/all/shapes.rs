@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! The shapes of the traits that VMMs have for IOMMUs, written anew, each in full on this crate: what a VMM's own trait
 //! takes is as long as what is here.
-mod common;
-use common::*;
+use crate::common::*;
 use std::io;
 use std::sync::{Arc, Mutex};
 use virtiommu::*;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Listeners, replays, vhost on both sides.
-mod common;
-use common::*;
+use crate::common::*;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use virtiommu::*;
 
