@@ -45,6 +45,8 @@ def wrong_links(page, lines):
             path = os.path.normpath(os.path.join(os.path.dirname(page), path)) if path else page
             if not os.path.exists(os.path.join(TOP, path)):
                 yield f"{page}:{number}: {target}: no such file"
+            elif page.startswith("docs/") and not path.startswith("docs/"):
+                yield f"{page}:{number}: {target}: the site, and the package, have docs/ only"
             elif anchor and path.endswith(".md") and anchor not in headings(path):
                 yield f"{page}:{number}: {target}: no such heading"
 
