@@ -33,7 +33,7 @@ for standin in "$here"/*_standin.rs; do
 	page=$top/docs/${name//_/-}.md
 	{
 		echo "#![allow(dead_code, unused_imports)]"
-		echo "#[path = \"$top/rust/virtiommu/tests/common/mod.rs\"] mod common;"
+		echo "#[path = \"$top/rust/virtiommu/tests/all/common.rs\"] mod common;"
 		echo "#[path = \"$standin\"] mod theirs;"
 		echo "use theirs::*;"
 		awk '
