@@ -152,7 +152,9 @@ static enum smmu_recorded reserve(struct smmu *s, const struct smmu_queue_at *at
 {
 	uint64_t prod = regs_get(&s->regs, at->prod);
 
-	if (!(regs_get(&s->regs, SMMU_CR0) & at->enable) || smmu_gerror_active(s, at->abort))
+	/* 6.3.9: on when that is acknowledged, which is after what was on its way to the ring of before is forgotten */
+	if (!(regs_get(&s->regs, SMMU_CR0) & regs_get(&s->regs, SMMU_CR0ACK) & at->enable) ||
+	    smmu_gerror_active(s, at->abort))
 		return SMMU_DROPPED;
 	if (at == &smmu_priq && has_overflowed(s, at))
 		return SMMU_FULL;

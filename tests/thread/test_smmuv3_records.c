@@ -12,11 +12,11 @@
 
 #include "smmuv3_rig.h"
 
-enum { THREADS = 3, FAULTS = 3000, FREED = 0x5a };
+enum { THREADS = 3, ROUNDS = 400, FREED = 0x5a };
 
 static struct smmu_rig r;
 static struct viommu_device *device[THREADS];
-static _Atomic unsigned running;
+static atomic_bool stop;
 static _Atomic unsigned wrong;
 
 /* The n-th fault of a thread is at page n. */
@@ -24,13 +24,12 @@ static void *fault(void *opaque)
 {
 	unsigned t = *(const unsigned *)opaque;
 
-	for (uint64_t n = 1; n <= FAULTS; n++) {
+	for (uint64_t n = 1; !atomic_load(&stop); n++) {
 		if (guest_dma(device[t], n << 12, VIOMMU_WRITE).result != VIOMMU_FAULT)
 			atomic_fetch_add(&wrong, 1);
 		if (n % 16 == 0)
 			sched_yield();
 	}
-	atomic_fetch_sub(&running, 1);
 	return NULL;
 }
 
@@ -46,7 +45,7 @@ static void take(void)
 
 		assert_int_equal(word[0] & 0xff, F_TRANSLATION);
 		assert_in_range(t, 0, THREADS - 1);
-		assert_true(word[2] >> 12 > last[t] && word[2] >> 12 <= FAULTS);
+		assert_true(word[2] >> 12 > last[t]);
 		last[t] = word[2] >> 12;
 		taken++;
 	}
@@ -80,7 +79,6 @@ static void records(void **state)
 {
 	static const unsigned numbers[THREADS] = { 0, 1, 2 };
 	pthread_t thread[THREADS];
-	unsigned round = 0;
 	uint64_t root;
 
 	(void)state;
@@ -91,23 +89,22 @@ static void records(void **state)
 		sm_stage1(&r, t + 1, t + 1, root);
 		device[t] = guest_device(&r.g, t + 1);
 	}
-	atomic_store(&running, THREADS);
 	for (unsigned t = 0; t < THREADS; t++)
 		pthread_create(&thread[t], NULL, fault, (void *)(uintptr_t)&numbers[t]);
-	while (atomic_load(&running)) {
+	for (unsigned round = 0; round < ROUNDS; round++) {
 		take();
-		if (++round % 16 == 0)
-			off_and_on();
+		off_and_on();
 		sched_yield();
 	}
+	atomic_store(&stop, true);
 	for (unsigned t = 0; t < THREADS; t++)
 		pthread_join(thread[t], NULL);
 	take();
 	off_and_on();
 	assert_int_equal(atomic_load(&wrong), 0);
 	assert_int_equal(sm_read(&r, SMMU_GERROR, 4), 0);
-	assert_in_range(taken, 1, THREADS * FAULTS);
-	print_message("%u of %u records, %u rounds\n", taken, THREADS * FAULTS, round);
+	assert_in_range(taken, ROUNDS, UINT32_MAX);
+	print_message("%u records, %d rounds\n", taken, ROUNDS);
 	sm_close(&r);
 }
 
