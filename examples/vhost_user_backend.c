@@ -11,21 +11,28 @@
 #include "vu_backend.h"
 
 static const char usage[] =
-	"vhost_user_backend [--once] SOCKET\n"
-	"    listens at SOCKET and serves one front end after another; --once: one only\n";
+	"vhost_user_backend [--once] [--report] SOCKET\n"
+	"    listens at SOCKET and serves one front end after another\n"
+	"    --once: one only\n"
+	"    --report: says of each how many frames came through each pair of queues\n";
 
 int main(int argc, char **argv)
 {
+	struct vu_backend_manners manners = { 0 };
 	unsigned count = 0;
 	int at = 1;
 
-	if (at < argc && !strcmp(argv[at], "--once")) {
-		count = 1;
-		at++;
+	for (; at < argc && argv[at][0] == '-'; at++) {
+		if (!strcmp(argv[at], "--once"))
+			count = 1;
+		else if (!strcmp(argv[at], "--report"))
+			manners.reports = true;
+		else
+			break;
 	}
 	if (at + 1 != argc || argv[at][0] == '-') {
 		fputs(usage, stderr);
 		return 2;
 	}
-	return backend_listen(argv[at], count, NULL);
+	return backend_listen(argv[at], count, &manners);
 }

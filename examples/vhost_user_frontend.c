@@ -151,7 +151,8 @@ static bool start_backend(struct vu_child *child, struct vu_options *o)
 	if (o->kind == KIND_SOCKET)
 		return true;
 	if (o->kind == KIND_OWN && o->mode == MODE_HELD)
-		manners = (struct vu_backend_manners){ 100, o->cheat };
+		manners =
+			(struct vu_backend_manners){ .rude_milliseconds = 100, .cheats = o->cheat };
 	else
 		manners = (struct vu_backend_manners){ 0 };
 	if (o->kind == KIND_OWN ? !child_start_own(child, own_backend, &manners)

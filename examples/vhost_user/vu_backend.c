@@ -339,6 +339,15 @@ static bool round_of(struct vu_backend *b)
 	return true;
 }
 
+static void report(struct vu_backend *b)
+{
+	device_pause(&b->device);
+	for (unsigned i = 0; i < VU_PAIRS; i++)
+		fprintf(stderr, "backend: %llu frames in pair %u\n",
+			(unsigned long long)b->device.pair[i].frames, i);
+	device_resume(&b->device);
+}
+
 void backend_serve(int socket, const struct vu_backend_manners *manners)
 {
 	static struct vu_backend b;
@@ -350,6 +359,8 @@ void backend_serve(int socket, const struct vu_backend_manners *manners)
 		while (round_of(&b))
 			;
 	}
+	if (b.manners.reports)
+		report(&b);
 	device_close(&b.device);
 	close(socket);
 }

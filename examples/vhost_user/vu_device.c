@@ -4,6 +4,7 @@
 #include "vu_device.h"
 
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -12,7 +13,7 @@
 enum {
 	BURST = 32,
 	BURSTS = 16,		  /* before messages are looked for again */
-	LOOKS = 4096,		  /* in vain, before a thread sleeps: about a millisecond */
+	LOOKS = 4096,		  /* vu_device.looks: about a millisecond */
 	MISSING_MILLISECONDS = 1, /* to sleep before what is missing is looked up again */
 	HEADER = 12,		  /* struct virtio_net_hdr_v1 */
 	NUM_BUFFERS_AT = 10,
@@ -126,6 +127,7 @@ static int forward_next(struct vu_pair *p)
 		p->has_last_rx = true;
 	}
 	tx->next_avail = tx_at;
+	p->frames++;
 	vring_use(tx, &from, 0);
 	return RESOLVED;
 }
@@ -185,7 +187,7 @@ void pair_poll(struct vu_pair *p)
 	uint32_t told = __atomic_load_n(&p->device->told, __ATOMIC_ACQUIRE);
 
 	p->idle = told == p->told ? p->idle + 1 : 0;
-	if (p->last == POLL_MISSING && told == p->told && p->idle < LOOKS)
+	if (p->last == POLL_MISSING && told == p->told && p->idle < p->device->looks)
 		return;
 	p->told = told;
 	p->last = poll_once(p);
@@ -196,7 +198,7 @@ int pair_patience(const struct vu_pair *p)
 {
 	if (!pair_works(p))
 		return SLEEP_MILLISECONDS;
-	if (p->idle < LOOKS)
+	if (p->idle < p->device->looks)
 		return 0;
 	return p->last == POLL_MISSING ? MISSING_MILLISECONDS : SLEEP_MILLISECONDS;
 }
@@ -306,6 +308,17 @@ void device_resume(struct vu_device *d)
 	}
 }
 
+/* Threads that wait for each other's processor do not spin. */
+static unsigned looks_for(const struct vu_device *d)
+{
+	int threads = 1;
+	cpu_set_t may;
+
+	for (unsigned i = 0; i < VU_PAIRS; i++)
+		threads += d->pair[i].has_thread;
+	return sched_getaffinity(0, sizeof(may), &may) || CPU_COUNT(&may) < threads ? 0 : LOOKS;
+}
+
 /* All pairs are paused, and this one with them. */
 bool device_start_pair(struct vu_device *d, unsigned pair)
 {
@@ -318,6 +331,7 @@ bool device_start_pair(struct vu_device *d, unsigned pair)
 		return false;
 	pthread_mutex_lock(&p->lock);
 	p->has_thread = true;
+	d->looks = looks_for(d);
 	return true;
 }
 
@@ -349,7 +363,7 @@ bool device_open(struct vu_device *d)
 {
 	bool good;
 
-	*d = (struct vu_device){ 0 };
+	*d = (struct vu_device){ .looks = LOOKS };
 	good = space_open(&d->space);
 	for (unsigned i = 0; i < VU_PAIRS; i++)
 		good &= pair_open(&d->pair[i], d);

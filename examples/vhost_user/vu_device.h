@@ -27,8 +27,9 @@ struct vu_pair {
 	struct vu_vring ring[PAIR_RINGS];
 	struct vu_reader reader;
 	enum vu_poll last;
-	unsigned idle;	  /* polls, or looks instead, in which nothing has moved */
-	uint32_t told;	  /* device.told, as the pair knows it */
+	unsigned idle; /* polls, or looks instead, in which nothing has moved */
+	uint32_t told; /* device.told, as the pair knows it */
+	uint64_t frames;
 	uint64_t last_rx; /* address of the last frame given to the driver, for vu_rude.c */
 	bool has_last_rx;
 	/* Of a thread of its own: */
@@ -45,7 +46,8 @@ struct vu_pair {
 struct vu_device {
 	struct vu_space space;
 	struct vu_pair pair[VU_PAIRS];
-	uint32_t told; /* what the front end has said of translations, counted */
+	unsigned looks; /* in vain, before a thread sleeps */
+	uint32_t told;	/* what the front end has said of translations, counted */
 };
 
 bool device_open(struct vu_device *d);

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# guest.sh BACKEND PROGRAMS IOMMU INVALIDATION - a Linux guest in QEMU, its network device behind QEMU's own IOMMU (intel or
+# guest.sh BACKEND PROGRAMS IOMMU INVALIDATION RINGS PAIRS - a Linux guest in QEMU, its network device behind QEMU's own IOMMU (intel or
 # virtio) and served by our vhost-user backend. PROGRAMS: the folder of the guest's own programs. INVALIDATION: strict or lazy.
+# RINGS: split or packed. PAIRS: of queues, 1 or 2 (one for each processor).
 #   VIOMMU_GUEST_ACCEL  tcg or kvm (tcg)
 #   VIOMMU_GUEST_FRAMES frames for each processor and step (500)
 set -euo pipefail
-backend=$1 programs=$2 iommu=$3 invalidation=$4
+backend=$1 programs=$2 iommu=$3 invalidation=$4 rings=$5 pairs=$6
 here=$(cd "$(dirname "$0")" && pwd)
 packages=$here/../../build/guest
 
@@ -19,6 +20,7 @@ kernel=$(find "$packages/boot" -name 'vmlinuz-*' 2>/dev/null | head -n 1)
 
 # Software emulation unless asked: it is the same everywhere, and nested KVM is not always sound.
 accel=${VIOMMU_GUEST_ACCEL:-tcg}
+count=${VIOMMU_GUEST_FRAMES:-500}
 folder=$(mktemp -d)
 backend_pid=
 trap '[ -z "$backend_pid" ] || kill $backend_pid 2>/dev/null || true; rm -rf "$folder"' EXIT
@@ -53,8 +55,10 @@ run_guest() {
 	local machine=q35,accel=$accel,kernel-irqchip=split device append domain cpu
 	domain=$([ $invalidation = strict ] && echo DMA || echo DMA-FQ)
 	append="console=ttyS0 quiet panic=-1 ipv6.disable=1 no_timer_check iommu.strict=$([ $invalidation = strict ] && echo 1 || echo 0)"
-	append+=" guest.domain=$domain guest.frames=${VIOMMU_GUEST_FRAMES:-500}"
+	append+=" guest.domain=$domain guest.frames=$count guest.rings=$rings"
 	append+=" guest.modules=$(IFS=,; echo "${modules[*]}")"
+	[ $rings = split ] || nic+=,packed=on
+	[ $pairs = 1 ] || nic+=,mq=on
 	if [ $iommu = intel ]; then
 		device=intel-iommu,device-iotlb=on,intremap=on
 		nic+=,ats=on
@@ -69,7 +73,7 @@ run_guest() {
 	timeout 280 qemu-system-x86_64 -machine $machine -cpu $cpu -m 256 -smp 2 -display none -no-reboot -nodefaults -no-user-config \
 		-object memory-backend-memfd,id=ram,size=256M,share=on -numa node,memdev=ram \
 		-serial "file:$folder/console" -kernel "$kernel" -initrd "$folder/initrd" -append "$append" -device $device -device pcie-root-port,id=express \
-		-chardev socket,id=vhost,path="$folder/socket" -netdev vhost-user,id=net,chardev=vhost -device $nic \
+		-chardev socket,id=vhost,path="$folder/socket" -netdev vhost-user,id=net,chardev=vhost,queues=$pairs -device $nic \
 		>"$folder/qemu" 2>&1 </dev/null
 }
 
@@ -82,9 +86,20 @@ show() {
 	tail -n 20 "$folder/backend"
 }
 
+# Each pair has to have had its part; QEMU negotiates nothing but with us.
+has_used_pairs() {
+	local pair frames used=0
+	for pair in 0 1 2 3; do
+		frames=$(sed -n "s/^backend: \([0-9]*\) frames in pair $pair$/\1/p" "$folder/backend" | tail -n 1)
+		echo "guest: ${frames:-no} frames in pair $pair"
+		[ "${frames:-0}" -lt $count ] || used=$((used + 1))
+	done
+	[ $used = $pairs ]
+}
+
 make_initrd
-echo "guest: $(basename "$kernel") in $(qemu-system-x86_64 --version | head -n 1), accel=$accel, $iommu IOMMU, $invalidation"
-"$backend" "$folder/socket" 2>"$folder/backend" &
+echo "guest: $(basename "$kernel") in $(qemu-system-x86_64 --version | head -n 1), accel=$accel, $iommu IOMMU, $invalidation, $rings rings, $pairs pair(s)"
+"$backend" --report "$folder/socket" 2>"$folder/backend" &
 backend_pid=$!
 for _ in {1..100}; do [ -S "$folder/socket" ] || sleep 0.05; done
 touch "$folder/console"
@@ -93,7 +108,7 @@ run_guest || { show; echo "guest: QEMU failed"; exit 1; }
 tr -d '\r' <"$folder/console" | grep -aE '^(guest|good|FAILED|the NIC|[0-9]+ faults)' || true
 if grep -aq FAILED "$folder/console" || ! grep -aq '^guest: end' "$folder/console" ||
 	[ "$(grep -ac '^guest: good' "$folder/console")" != "$(grep -c '^step ' "$here/guest_init.sh")" ] ||
-	! kill -0 $backend_pid; then
+	! kill -0 $backend_pid || ! has_used_pairs; then
 	show
 	exit 1
 fi

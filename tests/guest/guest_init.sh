@@ -52,6 +52,11 @@ has_ats() {
 # Either has one, or the way of the IOMMU without it is what is tested.
 ats_is_as_wanted() { if [ -n "$(word ats)" ]; then has_ats; else ! has_ats; fi; }
 
+# Feature 34: packed rings.
+rings_are() { # rings_are split|packed
+	[ "$(cut -c 35 $nic/virtio*/features)" = "$([ "$1" = packed ] && echo 1 || echo 0)" ]
+}
+
 is_up() { [ -e /sys/class/net/eth0 ] && ip link set eth0 up && [ "$(cat /sys/class/net/eth0/carrier)" = 1 ]; }
 
 # On every processor, that is, on every pair of queues.
@@ -91,6 +96,7 @@ load $(word modules | tr , ' ')
 step "an IOMMU, invalidations as asked for" domain_is "$(word domain)"
 step "a device IOTLB, if the IOMMU knows that" ats_is_as_wanted
 step "the network driver is there" eventually is_up
+step "rings as asked for" rings_are "$(word rings)"
 step "frames" frames "$(word frames)"
 step "the network driver is taken off and put on" rebind_virtio
 step "frames after that" frames "$(word frames)"
