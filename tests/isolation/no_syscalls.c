@@ -68,7 +68,7 @@ void confine_strictly(void)
 #define OUR_ARCH AUDIT_ARCH_AARCH64
 #endif
 
-enum { CALLS_MAX = 8, FILTER_MAX = 4 + 2 * (CALLS_MAX + 1) + 1 };
+enum { CALLS_MAX = 12, FILTER_MAX = 4 + 2 * (CALLS_MAX + 1) + 1 };
 
 void confine_to(const int *calls, unsigned count)
 {
