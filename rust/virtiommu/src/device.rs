@@ -284,7 +284,8 @@ impl DeviceRef {
         // SAFETY: an opaque structure of no bytes: it is only a name for the handle.
         unsafe { &*(raw as *const DeviceRef) }
     }
-    pub(crate) fn raw(&self) -> *mut sys::viommu_device {
+    /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
+    pub fn raw(&self) -> *mut sys::viommu_device {
         self as *const DeviceRef as *mut sys::viommu_device
     }
     pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_device) -> R) -> R {

@@ -5,46 +5,39 @@ pub(crate) use std::convert::identity;
 use std::ffi::{c_int, CStr};
 use std::fmt;
 
-/// Misuse, or exhaustion: nothing has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Error {
-    /// An argument is out of range.
-    Invalid,
-    /// A size field is wrong: headers and library do not fit.
-    Size,
-    /// The allocator said no.
-    NoMemory,
-    /// Overlaps or repeats something that exists.
-    Exists,
-    /// No such thing.
-    NotFound,
-    /// A call is under way, or others still refer to it.
-    Busy,
-    /// Not implemented, or not configured.
-    Unsupported,
-    /// A cap of the configuration is reached.
-    Limit,
-    /// A saved state is invalid or of another configuration.
-    State,
-    /// A buffer is too small.
-    NoSpace,
-    /// A defect in the library, or a result that this crate does not know.
-    Internal,
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $code:ident),*) => {
+        /// Misuse, or exhaustion: nothing has changed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Error { $($(#[$doc])* $name),* }
+        const CODES: &[(c_int, Error)] = &[$((sys::$code, Error::$name)),*];
+    };
 }
-
-const CODES: [(c_int, Error); 10] = [
-    (sys::VIOMMU_EINVAL, Error::Invalid),
-    (sys::VIOMMU_ESIZE, Error::Size),
-    (sys::VIOMMU_ENOMEM, Error::NoMemory),
-    (sys::VIOMMU_EEXIST, Error::Exists),
-    (sys::VIOMMU_ENOENT, Error::NotFound),
-    (sys::VIOMMU_EBUSY, Error::Busy),
-    (sys::VIOMMU_ENOTSUP, Error::Unsupported),
-    (sys::VIOMMU_ELIMIT, Error::Limit),
-    (sys::VIOMMU_ESTATE, Error::State),
-    (sys::VIOMMU_ENOSPC, Error::NoSpace),
-];
+errors! {
+    /// A defect in the library, or a result that this crate does not know.
+    Internal = VIOMMU_EINTERNAL,
+    /// An argument is out of range.
+    Invalid = VIOMMU_EINVAL,
+    /// A size field is wrong: headers and library do not fit.
+    Size = VIOMMU_ESIZE,
+    /// The allocator said no.
+    NoMemory = VIOMMU_ENOMEM,
+    /// Overlaps or repeats something that exists.
+    Exists = VIOMMU_EEXIST,
+    /// No such thing.
+    NotFound = VIOMMU_ENOENT,
+    /// A call is under way, or others still refer to it.
+    Busy = VIOMMU_EBUSY,
+    /// Not implemented, or not configured.
+    Unsupported = VIOMMU_ENOTSUP,
+    /// A cap of the configuration is reached.
+    Limit = VIOMMU_ELIMIT,
+    /// A saved state is invalid or of another configuration.
+    State = VIOMMU_ESTATE,
+    /// A buffer is too small.
+    NoSpace = VIOMMU_ENOSPC
+}
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

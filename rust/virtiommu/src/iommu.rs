@@ -118,6 +118,11 @@ pub(crate) struct Held<T: 'static, C: Send + Sync + 'static> {
     free: unsafe extern "C" fn(*mut T) -> c_int,
 }
 impl<T, C: Send + Sync> Held<T, C> {
+    pub(crate) fn new(
+        raw: *mut T, callbacks: Arc<C>, iommu: Arc<IommuInner>, free: unsafe extern "C" fn(*mut T) -> c_int,
+    ) -> Held<T, C> {
+        Held { raw: Raw::new(raw), callbacks, iommu, free }
+    }
     pub(crate) fn call<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         f(self.raw.get())
     }
@@ -171,7 +176,8 @@ pub(crate) fn create(
 }
 
 impl Iommu {
-    pub(crate) fn raw(&self) -> *mut sys::viommu {
+    /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
+    pub fn raw(&self) -> *mut sys::viommu {
         self.0.raw.get()
     }
     pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::viommu) -> R) -> R {
@@ -267,7 +273,7 @@ impl Registers {
     ) -> Result<Held<T, C>> {
         let mut raw = ptr::null_mut();
         done(self.call(|iommu| new(iommu, &mut raw)))?;
-        Ok(Held { raw: Raw::new(raw), callbacks, iommu: self.inner.clone(), free })
+        Ok(Held::new(raw, callbacks, self.inner.clone(), free))
     }
     /// The part for any thread.
     pub fn iommu(&self) -> Iommu {

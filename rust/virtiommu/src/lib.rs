@@ -25,6 +25,7 @@ pub use virtiommu_sys as sys;
 mod macros;
 mod channel;
 mod device;
+mod dirty;
 mod dma;
 mod engines;
 mod error;
@@ -45,6 +46,7 @@ pub use channel::{Answer, Buffer, Channel, DeviceSection, End, Fragment, HostSli
 pub use device::{
     Access, Device, DeviceConfig, DeviceHost, DeviceRef, Invalidation, PageRequest, PageResponse, Resume, Step, Taken,
 };
+pub use dirty::Dirty;
 pub use dma::{DeviceDma, DmaResult, Mapping, Refused, Why, Word};
 pub use engines::{AmdviConfig, AmdviMsi, RiscvConfig, Smmuv3Config, VtdConfig};
 pub use error::{Error, Outcome, Progress, Result};

@@ -90,6 +90,10 @@ impl Drop for VmInner {
 pub struct Vm(pub(crate) Arc<VmInner>);
 
 impl Vm {
+    /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
+    pub fn raw(&self) -> *mut sys::viommu_vm {
+        self.0.raw.get()
+    }
     /// Creates a VM without memory.
     pub fn new(config: VmConfig) -> Result<Vm> {
         let callbacks = Arc::new(config.memory);

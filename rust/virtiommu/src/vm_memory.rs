@@ -2,7 +2,7 @@
 //! Feature `vm-memory`: that crate's memory as a VM's, and its trait `Bytes` for DMA, whose addresses are untranslated
 //! ones.
 use crate::{DeviceDma, DmaResult, HostMemory, Refused, Result, Section, Vm, Word};
-use std::io;
+use std::io::{self, Read, Write};
 use std::ptr::NonNull;
 use std::sync::atomic::{fence, Ordering};
 use std::sync::Arc;
@@ -56,9 +56,6 @@ fn partial(result: DmaResult<()>, all: usize) -> io::Result<usize> {
         Err(refused) => Err(refused.into()),
     }
 }
-fn whole(done: usize, wanted: usize) -> io::Result<()> {
-    (done == wanted).then_some(()).ok_or_else(|| io::ErrorKind::UnexpectedEof.into())
-}
 /// A word in the order of memory.
 fn loaded<W: Word, T: AtomicAccess>(word: DmaResult<W>) -> io::Result<T> {
     let mut value = T::default();
@@ -84,24 +81,24 @@ macro_rules! bytes {
             fn read_slice(&self, to: &mut [u8], at: GuestAddress) -> io::Result<()> {
                 Ok(<$type>::read(self, at.0, to)?)
             }
-            fn read_from<F: io::Read>(&self, at: GuestAddress, from: &mut F, count: usize) -> io::Result<usize> {
+            fn read_from<F: Read>(&self, at: GuestAddress, from: &mut F, count: usize) -> io::Result<usize> {
                 let mut bytes = vec![0; count];
                 let got = from.read(&mut bytes)?;
                 Bytes::write(self, &bytes[..got], at)
             }
-            fn read_exact_from<F: io::Read>(&self, at: GuestAddress, from: &mut F, count: usize) -> io::Result<()> {
+            fn read_exact_from<F: Read>(&self, at: GuestAddress, from: &mut F, count: usize) -> io::Result<()> {
                 let mut bytes = vec![0; count];
                 from.read_exact(&mut bytes)?;
                 self.write_slice(&bytes, at)
             }
-            fn write_to<F: io::Write>(&self, at: GuestAddress, to: &mut F, count: usize) -> io::Result<usize> {
+            fn write_to<F: Write>(&self, at: GuestAddress, to: &mut F, count: usize) -> io::Result<usize> {
                 let mut bytes = vec![0; count];
                 let got = Bytes::read(self, &mut bytes, at)?;
                 to.write(&bytes[..got])
             }
-            fn write_all_to<F: io::Write>(&self, at: GuestAddress, to: &mut F, count: usize) -> io::Result<()> {
+            fn write_all_to<F: Write>(&self, at: GuestAddress, to: &mut F, count: usize) -> io::Result<()> {
                 let mut bytes = vec![0; count];
-                whole(Bytes::read(self, &mut bytes, at)?, count)?;
+                self.read_slice(&mut bytes, at)?;
                 to.write_all(&bytes)
             }
             fn store<T: AtomicAccess>(&self, value: T, at: GuestAddress, order: Ordering) -> io::Result<()> {

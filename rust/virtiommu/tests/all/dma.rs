@@ -399,3 +399,39 @@ fn virtio_requests() {
     assert_eq!(r.virtio_set_features(0), Ok(Progress::Done));
     assert_eq!(r.virtio_reset(), Ok(Progress::Done));
 }
+
+#[test]
+fn pages_that_devices_write() {
+    let mut w = World::new();
+    w.map(0, 0x20000, 3);
+    w.map(1, 0x30000, 3);
+    let device = w.iommu.device(plain(8)).unwrap();
+    let mut channel = device.channel(None).unwrap();
+    channel.store(IOVA, 1u8).unwrap();
+    let mut dirty = w.iommu.dirty(Some(&device), 0, 0xfffff).unwrap();
+    let mut collect = |bitmap: &mut [u64]| {
+        let mut outcome = dirty.collect(bitmap);
+        while outcome == Ok(Outcome::More) {
+            outcome = dirty.collect(bitmap);
+        }
+        outcome
+    };
+    let mut bitmap = [0u64; 4];
+    assert_eq!(collect(&mut bitmap[..3]), Err(Error::NoSpace));
+    assert_eq!((collect(&mut bitmap), bitmap), (Ok(Outcome::Done), [0; 4]));
+    channel.store(IOVA, 1u8).unwrap();
+    channel.store(IOVA + 0x1000, 1u8).unwrap();
+    assert_eq!((collect(&mut bitmap), bitmap), (Ok(Outcome::Done), [1 << 32 | 1 << 48, 0, 0, 0]));
+    bitmap = [0; 4];
+    let section = channel.enter().unwrap();
+    section.store(IOVA, 1u8).unwrap();
+    assert_eq!(collect(&mut bitmap), Ok(Outcome::Pending), "it may still be writing");
+    drop(section);
+    assert_eq!((collect(&mut bitmap), bitmap[0]), (Ok(Outcome::Done), 1 << 32));
+    assert_eq!(w.iommu.dirty(None, 1, 2).err(), Some(Error::Invalid));
+    let gone = w.ram.gone.clone();
+    std::mem::forget(channel.enter().unwrap()); // stopping has to wait
+    let _ = w.registers.run();
+    drop((dirty, device, channel, w));
+    assert!(gone.load(Ordering::SeqCst));
+}

@@ -32,6 +32,7 @@ fn remapping() -> (Parts, Arc<AtomicBool>) {
     vhost.miss(IOVA, Access::READ).unwrap();
     let _ = w.invalidate(0); // waits for the mapping and the backend
     let _ = w.submit(3 | 8 << 32, 0x7fff_ffff_ffff_f001); // and for the device
+    let dirty = w.iommu.dirty(Some(&device), 0, 0xfffff).unwrap();
     let gone = w.ram.gone.clone();
     let World { ram, vm, iommu, registers, .. } = w;
     let parts: Parts = vec![
@@ -46,6 +47,7 @@ fn remapping() -> (Parts, Arc<AtomicBool>) {
         ("routes", Box::new(routes)),
         ("ioapic", Box::new(ioapic)),
         ("vhost", Box::new(vhost)),
+        ("dirty", Box::new(dirty)),
     ];
     (parts, gone)
 }
