@@ -272,8 +272,10 @@ enum tce_step tce_table_next(const struct tce_pool *pool, const struct tce_table
 
 static bool is_empty(const struct tce_page_info *info)
 {
-	uint64_t any = info->links;
+	uint64_t any = 0;
 
+	if (info->level)
+		return info->links == 0;
 	for (unsigned i = 0; i < TCE_GROUPS; i++)
 		any |= info->used[i];
 	return any == 0;
@@ -429,18 +431,26 @@ static void find_run(const struct tce_pool *pool, const struct tce_table *table,
 		run->info = info_of(pool, linked_page(run->way.link[0]));
 }
 
-/* Of the 64 entries of a group, those that the run has. */
-static uint64_t group_mask(const struct run *run, uint32_t group)
+static uint32_t last_of(const struct run *run)
 {
-	uint32_t first = group * 64 < run->first ? run->first - group * 64 : 0;
-	uint32_t end = run->first + run->count - group * 64;
-
-	return bits_low(end < 64 ? end : 64) & ~bits_low(first);
+	return run->first + run->count - 1;
 }
 
 static uint32_t last_group(const struct run *run)
 {
-	return (run->first + run->count - 1) / 64;
+	return last_of(run) / 64;
+}
+
+/* Of the 64 entries of a group, those that the run has. */
+static inline uint64_t group_mask(const struct run *run, uint32_t group)
+{
+	uint64_t mask = UINT64_MAX;
+
+	if (group == run->first / 64)
+		mask <<= run->first % 64;
+	if (group == last_group(run))
+		mask &= UINT64_MAX >> (63 - last_of(run) % 64);
+	return mask;
 }
 
 /* Stores a list; whether one that was valid has changed. */
@@ -500,45 +510,61 @@ static bool differs(const struct run *run, uint64_t entry)
 	return false;
 }
 
-/* Notes the same for all; whether one was valid. */
-static bool note_run(const struct run *run, uint64_t entry)
+/* Notes the same for some entries of a group; those of them that were valid. */
+static inline uint64_t note_some(struct tce_page_info *info, uint32_t group, uint64_t mask,
+				 uint64_t used, uint64_t valid)
 {
-	uint64_t used = entry ? UINT64_MAX : 0;
-	uint64_t valid = tce_is_valid(entry) ? UINT64_MAX : 0;
-	uint64_t was = 0;
+	uint64_t was = info->valid[group] & mask;
 
-	for (uint32_t group = run->first / 64; group <= last_group(run); group++) {
-		uint64_t mask = group_mask(run, group);
+	info->used[group] = (info->used[group] & ~mask) | (used & mask);
+	info->valid[group] = (info->valid[group] & ~mask) | (valid & mask);
+	return was;
+}
 
-		was |= run->info->valid[group] & mask;
-		run->info->used[group] ^= (run->info->used[group] ^ used) & mask;
-		run->info->valid[group] ^= (run->info->valid[group] ^ valid) & mask;
+/* The same for all; whether one was valid. At most TCE_GROUPS steps. */
+static inline bool note_run(const struct run *run, uint64_t used, uint64_t valid)
+{
+	struct tce_page_info *info = run->info;
+	uint32_t group = run->first / 64, last = last_group(run);
+	uint64_t was = note_some(info, group, group_mask(run, group), used, valid);
+
+	if (group == last)
+		return was != 0;
+	while (++group < last) {
+		was |= info->valid[group];
+		info->used[group] = used;
+		info->valid[group] = valid;
 	}
+	was |= note_some(info, last, group_mask(run, last), used, valid);
 	return was != 0;
 }
 
-/* All of a page becomes 0 by going as it is. */
-static bool drop_run(struct tce_pool *pool, const struct run *run)
-{
-	uint64_t valid = 0;
+/* From so many entries on that are the last of their page, it goes as it is: they are cleared when it is used again. */
+#define DROPPED (TCE_WORDS / 2)
 
-	for (unsigned i = 0; i < TCE_GROUPS; i++)
-		valid |= run->info->valid[i];
-	unlink_page(pool, &run->way, 0, &pool->garbage);
-	unlink_empty(pool, &run->way, 1);
-	return valid != 0;
+static bool clear_run(struct tce_pool *pool, const struct run *run)
+{
+	bool took = note_run(run, 0, 0);
+
+	if (!is_empty(run->info)) {
+		store_words(&run->word[run->first], run->count, 0);
+	} else if (run->count >= DROPPED) {
+		unlink_page(pool, &run->way, 0, &pool->garbage);
+		unlink_empty(pool, &run->way, 1);
+	} else {
+		store_words(&run->word[run->first], run->count, 0);
+		unlink_empty(pool, &run->way, 0);
+	}
+	return took;
 }
 
-static bool fill_run(struct tce_pool *pool, const struct run *run, uint64_t entry)
+static bool fill_run(const struct run *run, uint64_t entry)
 {
-	bool took;
+	bool valid = tce_is_valid(entry);
+	bool took = note_run(run, UINT64_MAX, valid ? UINT64_MAX : 0) &&
+		    (!valid || differs(run, entry));
 
-	if (!entry && run->count == TCE_WORDS)
-		return drop_run(pool, run);
-	took = note_run(run, entry) && (!tce_is_valid(entry) || differs(run, entry));
 	store_words(&run->word[run->first], run->count, entry);
-	if (!entry && is_empty(run->info))
-		unlink_empty(pool, &run->way, 0);
 	return took;
 }
 
@@ -551,7 +577,7 @@ bool tce_table_fill(struct tce_pool *pool, struct tce_table *table, uint64_t ind
 	for (; count; index += run.count, count -= run.count) {
 		find_run(pool, table, index, count, &run);
 		if (run.word)
-			took |= fill_run(pool, &run, entry);
+			took |= entry ? fill_run(&run, entry) : clear_run(pool, &run);
 	}
 	return took;
 }
