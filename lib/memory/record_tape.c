@@ -306,7 +306,7 @@ static void write_event(struct record_event *e, bool marked)
 	record_flush(tape);
 }
 
-void record_end(struct record_event *e, bool pending)
+void record_end(struct record_event *e, enum record_after after)
 {
 	struct record_tape *tape = e->tape;
 	struct recorder *r = tape->vm->recorder;
@@ -317,8 +317,10 @@ void record_end(struct record_event *e, bool pending)
 		at = &(*at)->next;
 	*at = e->next;
 	tape->changing -= e->changes;
-	if (e->changes)
-		tape->pending = pending;
+	if (e->goes_on && !e->line.bytes && (tape->pending || !record_is_empty(e)))
+		record_word(&e->line, "N");
+	if (e->changes && after != RECORD_AS_BEFORE)
+		tape->pending = after == RECORD_PENDING;
 	write_event(e, e->beside || tape->changing || tape->pending || tape->changed != e->changed);
 	tape->changed += e->changes;
 	pthread_mutex_unlock(&r->lock);

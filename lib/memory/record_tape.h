@@ -30,12 +30,20 @@ void record_bytes(struct record_text *text, const void *bytes, uint64_t count);
 /* The same, more of the same word. */
 void record_more(struct record_text *text, const void *bytes, uint64_t count);
 void record_newline(struct record_text *text);
+/* A line of a word and numbers: a header, or what happened. */
+static inline void record_numbers(struct record_text *text, const char *name,
+				  const uint64_t *values, uint32_t count)
+{
+	record_word(text, name);
+	for (uint32_t i = 0; i < count; i++)
+		record_hex(text, values[i]);
+	record_newline(text);
+}
+
 /* A header of one number. */
 static inline void record_header(struct record_text *text, const char *name, uint64_t value)
 {
-	record_word(text, name);
-	record_hex(text, value);
-	record_newline(text);
+	record_numbers(text, name, &value, 1);
 }
 
 void record_text_fini(struct record_text *text);
@@ -82,6 +90,7 @@ struct record_event {
 	struct record_event *next; /* of those under way; under the recorder's lock */
 	pthread_t thread;
 	bool changes;
+	bool goes_on; /* without a line of its own it is an N line, if it did something or was to go on */
 	bool beside;	  /* another that changes something was under way when it began */
 	uint64_t changed; /* tape->changed when it began */
 	struct record_access *accesses;
@@ -107,8 +116,20 @@ void record_flush(struct record_tape *tape);
 
 /* @changes: it changes what others are answered. */
 void record_begin(struct record_tape *tape, struct record_event *event, bool changes);
-/* Writes its lines; event->line is the last one, or is empty. @pending: what it began has not ended. */
-void record_end(struct record_event *event, bool pending);
+
+/* Whether what was begun has ended, by an event that changes something. */
+enum record_after { RECORD_DONE, RECORD_PENDING, RECORD_AS_BEFORE };
+
+/* By the result of a call: one that was refused has changed nothing. */
+static inline enum record_after record_after(int result)
+{
+	return result == VIOMMU_PENDING ? RECORD_PENDING
+	       : result < 0		? RECORD_AS_BEFORE
+					: RECORD_DONE;
+}
+
+/* Writes its lines; event->line is the last one, or is empty. */
+void record_end(struct record_event *event, enum record_after after);
 /* Whether something has happened during it. */
 static inline bool record_is_empty(const struct record_event *event)
 {

@@ -24,6 +24,7 @@ static int add_device(struct viommu *u, struct viommu_device *device)
 		device_link(u, device);
 		device->next_of_all = u->all_devices;
 		u->all_devices = device;
+		unit_record_device(u, device, device->config.id, false);
 	}
 	pthread_mutex_unlock(&u->devices_lock);
 	return result;
@@ -186,6 +187,8 @@ int viommu_device_free(struct viommu_device *device)
 	u->device_count--;
 	if (u->engine->device_gone)
 		u->engine->device_gone(u, device);
+	unit_record_device(u, device, atomic_load_explicit(&device->id, memory_order_relaxed),
+			   true);
 	owed = give_up(u, device);
 	owed |= tell_gone(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
@@ -275,6 +278,8 @@ static int set_ids(struct viommu *u, struct viommu_device *const *devices, const
 		result = take_name(u, devices[taken], ids[taken]);
 	for (uint32_t i = 0; !result && i < count; i++)
 		result = give_name(u, devices[i], ids[i]);
+	if (!result)
+		unit_record_ids(u, devices, count);
 	for (uint32_t i = 0; i < taken; i++) {
 		if (result)
 			keep_name(u, devices[i]);

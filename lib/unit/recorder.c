@@ -37,7 +37,7 @@ static bool on_peek(const struct viommu *u, uint64_t offset, uint32_t bytes, uin
 		return false;
 	record_begin(&u->record->tape, &e, false);
 	access_line(&e, u->record->read, offset, bytes, *value);
-	record_end(&e, false);
+	record_end(&e, RECORD_DONE);
 	return true;
 }
 
@@ -50,7 +50,7 @@ static int on_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *
 	result = inner(u)->reg_read(u, offset, bytes, value);
 	if (result == VIOMMU_OK)
 		access_line(&e, u->record->read, offset, bytes, *value);
-	record_end(&e, false);
+	record_end(&e, RECORD_DONE);
 	return result;
 }
 
@@ -64,26 +64,21 @@ static int on_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t 
 	unit_lines(u);
 	if (result >= 0)
 		access_line(&e, u->record->write, offset, bytes, value);
-	record_end(&e, result == VIOMMU_PENDING);
+	record_end(&e, record_after(result));
 	return result;
 }
 
 /* ---- other events ---- */
 
-/* One that had nothing to do is none. */
 static int on_run(struct viommu *u)
 {
 	struct record_event e;
-	bool pending;
 	int result;
 
-	unit_record_begin(u, &e, true);
-	pending = u->record->tape.pending;
+	unit_record_call(u, &e);
 	result = inner(u)->run(u);
 	unit_lines(u);
-	if (pending || !record_is_empty(&e))
-		record_word(&e.line, "N");
-	record_end(&e, result == VIOMMU_PENDING);
+	record_end(&e, record_after(result));
 	return result;
 }
 
@@ -97,7 +92,7 @@ static int on_reset(struct viommu *u)
 	unit_lines(u);
 	record_word(&e.line, "X");
 	record_hex(&e.line, 1);
-	record_end(&e, result == VIOMMU_PENDING);
+	record_end(&e, record_after(result));
 	return result;
 }
 
@@ -109,7 +104,7 @@ static void on_flush(struct viommu *u)
 	if (inner(u)->flush)
 		inner(u)->flush(u);
 	record_word(&e.line, "FL");
-	record_end(&e, u->record->tape.pending);
+	record_end(&e, RECORD_AS_BEFORE);
 }
 
 static uint32_t name_of(const struct viommu *u, const struct viommu_device *device)
@@ -134,7 +129,7 @@ static int on_page_request(struct viommu *u, struct viommu_device *device,
 	record_hex(&e.line, r->access);
 	record_hex(&e.line, r->last);
 	record_word(&e.line, result == VIOMMU_OK ? "ok" : "fault");
-	record_end(&e, u->record->tape.pending);
+	record_end(&e, RECORD_AS_BEFORE);
 	return result;
 }
 
@@ -147,6 +142,17 @@ static bool is_cached(struct viommu *u, struct query *q)
 	       q->entry->domain && unit_find(u, q, q->access);
 }
 
+/* A mapping need not be aligned as it is large. */
+static uint64_t page_mask(const struct translation *found)
+{
+	uint64_t differ = found->gpa ^ found->iova;
+	unsigned lg2 = found->size_lg2 < PAGE_MAX_LG2 ? found->size_lg2 : PAGE_MAX_LG2;
+
+	if (differ & bits_low(lg2))
+		lg2 = (unsigned)__builtin_ctzll(differ);
+	return bits_low(lg2);
+}
+
 static void translation_line(const struct viommu *u, struct record_event *e, const struct query *q,
 			     int result)
 {
@@ -154,11 +160,15 @@ static void translation_line(const struct viommu *u, struct record_event *e, con
 					  [VIOMMU_AT_TRANSLATED] = 1,
 					  [VIOMMU_AT_TRANSLATION] = 2 };
 	unsigned granted = result == VIOMMU_OK ? access_granted(q->found.perm, q->access) : 0;
-	unsigned size_lg2 = q->found.size_lg2 < PAGE_MAX_LG2 ? q->found.size_lg2 : PAGE_MAX_LG2;
-	uint64_t mask = granted ? bits_low(size_lg2) : 0;
+	uint64_t mask = granted ? page_mask(&q->found) : 0;
+	uint64_t to = granted ? (q->found.gpa + (q->iova - q->found.iova)) & ~mask : 0;
 
-	if (result == VIOMMU_INTERRUPT || result < 0)
+	if ((result == VIOMMU_INTERRUPT && !u->record->messages) || result < 0)
 		return;
+	if (result == VIOMMU_INTERRUPT) {
+		granted = VIOMMU_WRITE;
+		to = q->iova;
+	}
 	if (granted & (VIOMMU_READ | VIOMMU_WRITE))
 		granted &= VIOMMU_READ | VIOMMU_WRITE;
 	record_word(&e->line, "T");
@@ -168,7 +178,7 @@ static void translation_line(const struct viommu *u, struct record_event *e, con
 	record_hex(&e->line, q->access);
 	record_hex(&e->line, index[q->type % 3]);
 	record_hex(&e->line, granted);
-	record_hex(&e->line, granted ? (q->found.gpa + (q->iova - q->found.iova)) & ~mask : 0);
+	record_hex(&e->line, to);
 	record_hex(&e->line, mask);
 }
 
@@ -184,7 +194,7 @@ static int on_translate(struct viommu *u, struct query *q)
 		result = inner(u)->translate(u, q);
 	unit_lines(u);
 	translation_line(u, &e, q, result);
-	record_end(&e, false);
+	record_end(&e, RECORD_DONE);
 	return result;
 }
 
@@ -208,7 +218,7 @@ static int on_message(struct viommu *u, uint32_t source, uint64_t address, uint3
 		record_hex(&e.line, result == VIOMMU_OK ? msi->address : 0);
 		record_hex(&e.line, result == VIOMMU_OK ? msi->data : 0);
 	}
-	record_end(&e, false);
+	record_end(&e, RECORD_DONE);
 	return result;
 }
 
@@ -231,7 +241,7 @@ static int on_store_message(struct viommu *u, struct query *q, uint32_t data, bo
 		record_hex(&e.line, data);
 		record_word(&e.line, result == VIOMMU_OK ? "ok" : "fault");
 	}
-	record_end(&e, false);
+	record_end(&e, RECORD_DONE);
 	return result;
 }
 
@@ -319,6 +329,52 @@ static void listen_to_host(struct viommu *u)
 	u->lines.told = 0; /* who restores the state is told all of them */
 }
 
+/* ---- devices, of engines whose tapes have to say which there are ---- */
+
+void unit_record_device(struct viommu *u, const struct viommu_device *device, uint32_t id,
+			bool gone)
+{
+	struct record_event e;
+
+	if (!u->record || !u->record->device || id == VIOMMU_NO_ID)
+		return;
+	unit_record_begin(u, &e, true);
+	u->record->device(device, id, gone, &e.effects);
+	record_end(&e, RECORD_AS_BEFORE);
+}
+
+static uint32_t id_of(const struct viommu_device *device)
+{
+	return atomic_load_explicit(&device->id, memory_order_relaxed);
+}
+
+/* Those that lose their id go, those that get one come, and the others change over at once. */
+void unit_record_ids(struct viommu *u, struct viommu_device *const *devices, uint32_t count)
+{
+	struct record_event e;
+
+	if (!u->record || !u->record->device)
+		return;
+	unit_record_begin(u, &e, true);
+	for (uint32_t i = 0; i < count; i++) {
+		if (id_of(devices[i]) != VIOMMU_NO_ID && devices[i]->next_id == VIOMMU_NO_ID)
+			u->record->device(devices[i], id_of(devices[i]), true, &e.effects);
+	}
+	record_word(&e.effects, "PN");
+	for (uint32_t i = 0; i < count; i++) {
+		if (id_of(devices[i]) == VIOMMU_NO_ID || devices[i]->next_id == VIOMMU_NO_ID)
+			continue;
+		record_hex(&e.effects, id_of(devices[i]));
+		record_hex(&e.effects, devices[i]->next_id);
+	}
+	record_newline(&e.effects);
+	for (uint32_t i = 0; i < count; i++) {
+		if (id_of(devices[i]) == VIOMMU_NO_ID && devices[i]->next_id != VIOMMU_NO_ID)
+			u->record->device(devices[i], devices[i]->next_id, false, &e.effects);
+	}
+	record_end(&e, RECORD_AS_BEFORE);
+}
+
 /* ---- beginning and end ---- */
 
 static void stop(struct viommu *u);
@@ -373,7 +429,7 @@ static int on_restore(struct viommu *u, struct state_reader *state)
 	unit_lines(u);
 	if (result >= 0)
 		write_state(u, &e.effects);
-	record_end(&e, result == VIOMMU_PENDING);
+	record_end(&e, record_after(result));
 	return result;
 }
 

@@ -23,14 +23,25 @@ struct unit_record {
 	const char *write;
 	uint32_t id_shift; /* of a device's id, to its name */
 	bool sends;	   /* S lines */
+	bool messages;	   /* interrupt messages are T lines, to the same address */
 	bool wires;	   /* WSI lines */
 	uint32_t levels;   /* of wires, as the host knows them */
+	/* The line that says that there is a device with this id, or that it is gone. NULL: devices are only named. */
+	void (*device)(const struct viommu_device *device, uint32_t id, bool gone,
+		       struct record_text *text);
 };
 
 /* An event of the call's own: what the engine's public verbs do. */
 static inline void unit_record_begin(struct viommu *u, struct record_event *event, bool changes)
 {
 	record_begin(&u->record->tape, event, changes);
+}
+
+/* The same of a call that also goes on with what is pending, even if it is refused. */
+static inline void unit_record_call(struct viommu *u, struct record_event *event)
+{
+	unit_record_begin(u, event, true);
+	event->goes_on = true;
 }
 
 #endif

@@ -268,6 +268,12 @@ void unit_forget_device(struct viommu_device *device, bool told);
 /* The same for one that is told, of several: the epoch is still to be started. */
 void unit_begin_era(struct viommu_device *device);
 
+/* recorder.c: for who is recorded, of devices that come or go, and that are about to have their next_id; with
+ * devices_lock held. */
+void unit_record_device(struct viommu *u, const struct viommu_device *device, uint32_t id,
+			bool gone);
+void unit_record_ids(struct viommu *u, struct viommu_device *const *devices, uint32_t count);
+
 /* From any thread: whether all sections older than an epoch have closed; if not, the host hears by
  * unit_work() when they have. */
 bool unit_await(struct viommu *u, uint64_t epoch);

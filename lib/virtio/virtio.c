@@ -42,10 +42,11 @@ static int run(struct viommu *u)
 	return virtio_complete(v, virtio_advance(v));
 }
 
-int viommu_virtio_reset(struct viommu *u)
+static int reset_device(struct viommu *u, uint64_t kind)
 {
 	int result = virtio_begin(u);
 
+	(void)kind;
 	if (result)
 		return result;
 	result = reset_all(virtio_of(u));
@@ -53,7 +54,12 @@ int viommu_virtio_reset(struct viommu *u)
 	return result;
 }
 
-int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
+int viommu_virtio_reset(struct viommu *u)
+{
+	return u && u->record ? virtio_record_number(u, reset_device, "X", 0) : reset_device(u, 0);
+}
+
+static int set_features(struct viommu *u, uint64_t accepted)
 {
 	struct virtio *v;
 	int result = virtio_begin(u);
@@ -69,6 +75,12 @@ int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
 	}
 	unit_end(u);
 	return result;
+}
+
+int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
+{
+	return u && u->record ? virtio_record_number(u, set_features, "F", accepted)
+			      : set_features(u, accepted);
 }
 
 /* ---- configuration space (5.13.4) ---- */
@@ -179,6 +191,7 @@ const struct engine virtio_engine = {
 	.byte_granular = true,
 	.mode = mode,
 	.reason_text = virtio_reason_text,
+	.describe = virtio_describe,
 };
 
 /* What a configuration may not say, as (condition, words for a person). */

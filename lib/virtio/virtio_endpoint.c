@@ -112,14 +112,11 @@ static int set_endpoint(struct virtio *v, struct virtio_endpoint *e,
 	return VIOMMU_OK;
 }
 
-int viommu_virtio_set_endpoint(struct viommu_device *device,
-			       const struct viommu_virtio_endpoint *given)
+int virtio_set_endpoint(struct viommu_device *device, const struct viommu_virtio_endpoint *given)
 {
 	struct viommu_virtio_endpoint endpoint;
 	int result;
 
-	if (!device || !engine_is(device->iommu->engine, &virtio_engine))
-		return VIOMMU_EINVAL;
 	result = take_endpoint(virtio_of(device->iommu), &endpoint, given);
 	if (!result)
 		result = virtio_begin(device->iommu);
@@ -128,4 +125,13 @@ int viommu_virtio_set_endpoint(struct viommu_device *device,
 	result = set_endpoint(virtio_of(device->iommu), virtio_endpoint_of(device), &endpoint);
 	unit_end(device->iommu);
 	return result;
+}
+
+int viommu_virtio_set_endpoint(struct viommu_device *device,
+			       const struct viommu_virtio_endpoint *given)
+{
+	if (!device || !engine_is(device->iommu->engine, &virtio_engine))
+		return VIOMMU_EINVAL;
+	return device->iommu->record ? virtio_record_endpoint(device, given)
+				     : virtio_set_endpoint(device, given);
 }

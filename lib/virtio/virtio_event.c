@@ -6,28 +6,6 @@
 
 #include "virtio_engine.h"
 
-void virtio_record(struct virtio *v, const struct virtio_event *event)
-{
-	bool full;
-
-	pthread_mutex_lock(&v->event_lock);
-	/* "The device MAY drop" what the driver has no buffers for. */
-	full = v->event_count == v->config.events;
-	if (!full)
-		v->event[(v->event_first + v->event_count++) % v->config.events] = *event;
-	pthread_mutex_unlock(&v->event_lock);
-	if (!full && v->config.event)
-		v->config.event(v->config.opaque);
-}
-
-void virtio_drop_events(struct virtio *v)
-{
-	pthread_mutex_lock(&v->event_lock);
-	v->event_first = 0;
-	v->event_count = 0;
-	pthread_mutex_unlock(&v->event_lock);
-}
-
 static void encode(const struct virtio_event *event, unsigned char *to)
 {
 	uint32_t word[VIOMMU_VIRTIO_EVENT_BYTES / 4] = {
@@ -40,6 +18,33 @@ static void encode(const struct virtio_event *event, unsigned char *to)
 	};
 
 	memcpy(to, word, sizeof(word));
+}
+
+void virtio_record(struct virtio *v, const struct virtio_event *event)
+{
+	unsigned char bytes[VIOMMU_VIRTIO_EVENT_BYTES];
+	bool full;
+
+	pthread_mutex_lock(&v->event_lock);
+	/* "The device MAY drop" what the driver has no buffers for. */
+	full = v->event_count == v->config.events;
+	if (!full)
+		v->event[(v->event_first + v->event_count++) % v->config.events] = *event;
+	pthread_mutex_unlock(&v->event_lock);
+	if (UNLIKELY(v->unit.record)) {
+		encode(event, bytes);
+		virtio_record_event(v, bytes, full);
+	}
+	if (!full && v->config.event)
+		v->config.event(v->config.opaque);
+}
+
+void virtio_drop_events(struct virtio *v)
+{
+	pthread_mutex_lock(&v->event_lock);
+	v->event_first = 0;
+	v->event_count = 0;
+	pthread_mutex_unlock(&v->event_lock);
 }
 
 int viommu_virtio_event(struct viommu *u, void *buffer, uint32_t capacity)

@@ -232,9 +232,9 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
-int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
-			  uint32_t readable_count, const struct viommu_part *writable,
-			  uint32_t writable_count, uint64_t token, uint32_t *written)
+int virtio_request(struct viommu *u, const struct viommu_part *readable, uint32_t readable_count,
+		   const struct viommu_part *writable, uint32_t writable_count, uint64_t token,
+		   uint32_t *written)
 {
 	struct request request = { .writable = writable };
 	uint64_t readable_bytes, writable_bytes;
@@ -263,4 +263,15 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 	}
 	unit_end(u);
 	return result;
+}
+
+int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
+			  uint32_t readable_count, const struct viommu_part *writable,
+			  uint32_t writable_count, uint64_t token, uint32_t *written)
+{
+	if (u && UNLIKELY(u->record))
+		return virtio_record_request(u, readable, readable_count, writable, writable_count,
+					     token, written);
+	return virtio_request(u, readable, readable_count, writable, writable_count, token,
+			      written);
 }

@@ -47,6 +47,8 @@ record "$examples/amdvi-v1-strict.tape.xz" T I
 record riscv.tape Z R W X T M m S
 record "$examples/riscv-sys-strict.tape.xz" WSI
 record smmuv3.tape Z R W T M m
+record virtio.tape Z P Q T E X F CR CW
+record "$examples/virtio-strict.tape.xz" Q T E
 record "$examples/smmuv3-stage2.tape.xz" T
 
 # It can fail: another answer is noticed.

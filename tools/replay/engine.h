@@ -57,6 +57,8 @@ struct part {
 	struct viommu_device *(*device)(const struct player *player, uint32_t name);
 	/* The name of the device of an id. NULL: the id. */
 	uint32_t (*name)(const struct player *player, uint32_t id);
+	/* A state has been restored: what it brought of which lines speak when it comes is over. NULL: there is none. */
+	void (*restored)(struct player *player);
 };
 
 #define PARTS_MAX 4U

@@ -50,6 +50,8 @@ enum tape_kind {
 	TAPE_FL,
 	TAPE_PR,
 	TAPE_MX,
+	TAPE_PG,
+	TAPE_PN,
 	TAPE_KINDS,
 };
 
@@ -76,7 +78,7 @@ struct tape_line {
 	uint64_t to_value;    /* I: data delivered */
 	uint32_t reply_bytes; /* Q: length of the reply, behind the request in data */
 	uint32_t used;	      /* Q: used length */
-	uint32_t listed;      /* P: numbers in list, three a region */
+	uint32_t listed;      /* P: numbers in list, three a region; PN: two a device */
 	const uint8_t *data;
 	const uint64_t *list;
 };

@@ -47,6 +47,8 @@ static void state_line(struct player *p, const struct tape_line *l)
 		return;
 	if (player_iommu(p, 0))
 		expect(p, l, viommu_restore(player_iommu(p, 0), p->state, p->state_bytes));
+	if (p->engine->part[0]->restored)
+		p->engine->part[0]->restored(p);
 	free(p->state);
 	p->state = NULL;
 }

@@ -23,6 +23,7 @@ static int new_engine(struct player *p)
 	const struct viommu_host host = { .size = sizeof(host),
 					  .opaque = p,
 					  .message = player_message };
+	struct viommu_limits limits;
 	const struct viommu_virtio_config config = {
 		.size = sizeof(config),
 		.features = player_header(p, "features", 0, 0),
@@ -31,12 +32,18 @@ static int new_engine(struct player *p)
 		.input_last = player_header(p, "input_range", 1, 0),
 		.domain_first = (uint32_t)player_header(p, "domain_range", 0, 0),
 		.domain_last = (uint32_t)player_header(p, "domain_range", 1, 0),
-		.gpa_last = UINT64_MAX, /* a recording does not say where guest memory ends */
+		/* who records a guest does not say where its memory ends */
+		.gpa_last = player_header(p, "gpa_last", 0, UINT64_MAX),
 		.probe_size = (uint32_t)player_header(p, "probe_size", 0, 0),
 		.bypass = (uint32_t)player_header(p, "bypass", 0, 0),
+		.domains = (uint32_t)player_header(p, "caps", 0, 0),
+		.mappings = (uint32_t)player_header(p, "caps", 1, 0),
+		.domain_mappings = (uint32_t)player_header(p, "caps", 2, 0),
+		.events = (uint32_t)player_header(p, "caps", 3, 0),
 		.complete = on_complete,
 		.opaque = p,
-		.host = &host
+		.host = &host,
+		.limits = player_limits(p, &limits),
 	};
 
 	return viommu_virtio_new(p->vm, &config, &p->virtio->iommu);
@@ -107,9 +114,13 @@ bool virtio_mapped(const struct endpoint *e, uint64_t iova, struct viommu_fragme
 	return mapping->length != 0;
 }
 
-/* P endpoint [subtype first last]... */
+/* P endpoint [subtype first last]... [granule] */
 static bool parse_endpoint(struct words *w, struct tape_line *l)
 {
+	bool granule = w->count > 2 && (w->count - 2) % 3 == 1;
+
+	if (granule && !words_hex(w, --w->count, UINT64_MAX, &l->value))
+		return false;
 	if (w->count < 2 || (w->count - 2) % 3 != 0)
 		return words_fail(w, "%u fields in a line of kind P", w->count);
 	if (!words_hex32(w, 1, UINT32_MAX, &l->rid))
@@ -158,20 +169,22 @@ static int describe(struct endpoint *e, const struct tape_line *l)
 {
 	const struct viommu_virtio_endpoint endpoint = { .size = sizeof(endpoint),
 							 .region_count = l->listed / 3,
-							 .regions = e->region };
+							 .regions = e->region,
+							 .page_size_mask = l->value };
 
 	for (unsigned i = 0; i < l->listed / 3; i++)
 		e->region[i] = (struct viommu_virtio_region){ .subtype = (uint32_t)l->list[3 * i],
 							      .first = l->list[3 * i + 1],
 							      .last = l->list[3 * i + 2] };
 	e->region_count = l->listed / 3;
+	e->granule = l->value;
 	return viommu_virtio_set_endpoint(e->device, &endpoint);
 }
 
 /* Whether a line only repeats what is known of an endpoint. */
 static bool is_described(const struct endpoint *e, const struct tape_line *l)
 {
-	if (e->region_count != l->listed / 3)
+	if (e->region_count != l->listed / 3 || e->granule != l->value)
 		return false;
 	for (unsigned i = 0; i < e->region_count; i++) {
 		if (e->region[i].subtype != l->list[3 * i] ||
@@ -194,6 +207,62 @@ static void endpoint_line(struct player *p, const struct tape_line *l)
 	if (e)
 		result = describe(e, l);
 	expect_served(p, l, result);
+}
+
+/* PG endpoint */
+static void gone_line(struct player *p, const struct tape_line *l)
+{
+	struct endpoint *e = virtio_endpoint(p, (uint32_t)l->value);
+
+	if (!e) {
+		player_differ(p, l->kind, l->number, "an endpoint", "none");
+		return;
+	}
+	HASH_DEL(p->virtio->endpoints, e);
+	free_endpoint(e);
+}
+
+/* PN [old new]...: all at once */
+static bool parse_renamed(struct words *w, struct tape_line *l)
+{
+	l->list = w->list;
+	l->listed = w->count - 1;
+	if (l->listed % 2)
+		return words_fail(w, "%u fields in a line of kind PN", w->count);
+	for (unsigned i = 0; i < l->listed; i++) {
+		if (!words_hex(w, i + 1, UINT32_MAX - 1, &w->list[i]))
+			return false;
+	}
+	return true;
+}
+
+static void renamed_line(struct player *p, const struct tape_line *l)
+{
+	struct viommu_device *device[WORDS_MAX / 2];
+	struct endpoint *of[WORDS_MAX / 2];
+	uint32_t id[WORDS_MAX / 2];
+	unsigned count = l->listed / 2;
+	int result = VIOMMU_OK;
+	bool full = false;
+
+	for (unsigned i = 0; i < count && !result; i++) {
+		of[i] = virtio_endpoint(p, (uint32_t)l->list[2 * i]);
+		id[i] = (uint32_t)l->list[2 * i + 1];
+		if (of[i])
+			device[i] = of[i]->device;
+		else
+			result = VIOMMU_ENOENT;
+	}
+	if (!result && count)
+		result = viommu_devices_set_ids(device, id, count);
+	expect_served(p, l, result);
+	for (unsigned i = 0; i < count && !result; i++)
+		HASH_DEL(p->virtio->endpoints, of[i]);
+	for (unsigned i = 0; i < count && !result; i++) {
+		of[i]->id = id[i];
+		TABLE_ADD(p->virtio->endpoints, id, of[i], full);
+		p->exhausted |= full;
+	}
 }
 
 /* ---- resets, features, status (X, F, D) ---- */
@@ -259,11 +328,14 @@ static const struct header_row headers[] = {
 	{ "features", "x", true },     { "page_size_mask", "x", true },
 	{ "input_range", "xx", true }, { "domain_range", "xx", true },
 	{ "probe_size", "d", true },   { "bypass", "x", true },
+	{ "gpa_last", "x", false },    { "caps", "xxxx", false },
 	{ NULL, NULL, false }
 };
 
 static const struct line_row lines[] = {
 	{ TAPE_P, ROLE_STATE, parse_endpoint, endpoint_line, NULL },
+	{ TAPE_PG, ROLE_STATE, line_number, gone_line, NULL },
+	{ TAPE_PN, ROLE_STATE, parse_renamed, renamed_line, NULL },
 	{ TAPE_X, ROLE_EVENT, parse_reset, reset_line, NULL },
 	{ TAPE_D, ROLE_STATE, line_number, status_line, NULL },
 	{ TAPE_F, ROLE_EVENT, line_number, features_line, NULL },
@@ -293,4 +365,5 @@ const struct part part_virtio = { .headers = headers,
 				  .start = start,
 				  .stop = stop,
 				  .iommu = iommu_of,
-				  .device = device_of };
+				  .device = device_of,
+				  .restored = virtio_drop_records };

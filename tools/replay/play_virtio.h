@@ -12,7 +12,8 @@ struct endpoint {
 	uint32_t id;
 	struct viommu_device *device;
 	struct viommu_channel *channel;
-	bool met; /* in an ATTACH or DETACH since the last reset */
+	bool met;	  /* in an ATTACH or DETACH since the last reset */
+	uint64_t granule; /* 0: as the IOMMU */
 	uint32_t region_count;
 	struct viommu_virtio_region region[WORDS_MAX / 3];
 	UT_hash_handle hh;
@@ -20,8 +21,9 @@ struct endpoint {
 
 struct virtio_play {
 	struct viommu *iommu;
-	struct endpoint *endpoints; /* by id */
-	bool complete;		    /* the engine has said that a pending request is */
+	struct endpoint *endpoints;	/* by id */
+	bool complete;			/* the engine has said that a pending request is */
+	uint8_t reply[WORDS_BYTES_MAX]; /* of the last request, which may be pending */
 	/* The event's T line was granted where nothing is mapped: our fault record has no counterpart. */
 	bool beside_mapping;
 	bool differs; /* the event's T line does, so that its fault records will: one difference stays one */
@@ -41,6 +43,7 @@ void virtio_dma_line(struct player *player, const struct tape_line *line);
 
 /* play_virtio_fault.c: E and e lines, which are compared together. */
 bool virtio_parse_record(struct words *words, struct tape_line *line);
+void virtio_drop_records(struct player *player);
 void virtio_settle_records(struct player *player, const struct tape_line *event);
 
 #endif

@@ -34,13 +34,20 @@ static bool is_message(const struct endpoint *e, const struct tape_line *l, cons
 	       expected_to(l) == l->at && in_msi_region(e, l->at);
 }
 
+/* What has to be granted; of a translation request (ATS), what there is. */
+static uint32_t needed(const struct tape_line *l)
+{
+	return l->index == 2 ? 0 : l->access & (VIOMMU_READ | VIOMMU_WRITE);
+}
+
 static bool agrees(const struct endpoint *e, const struct tape_line *l, const struct outcome *o)
 {
 	if (o->result == VIOMMU_INTERRUPT)
 		return is_message(e, l, o);
 	if (o->result < 0 || l->perm == 0)
-		return o->result == VIOMMU_FAULT;
-	return (l->access & ~o->perm) == 0 && (l->perm & ~o->perm) == 0 && o->to == expected_to(l);
+		return o->result == VIOMMU_FAULT ||
+		       (o->result == VIOMMU_OK && l->index == 2 && o->perm == 0);
+	return (needed(l) & ~o->perm) == 0 && (l->perm & ~o->perm) == 0 && o->to == expected_to(l);
 }
 
 static void differ(struct player *p, const struct tape_line *l, const struct endpoint *e,
@@ -85,7 +92,7 @@ static void check_page(struct player *p, const struct endpoint *e, const struct 
 	request.first &= ~l->mask;
 	request.last |= l->mask;
 	page = outcome_ask(p, e->channel, &request);
-	if (page.result != VIOMMU_OK || (l->access & ~page.perm) != 0 ||
+	if (page.result != VIOMMU_OK || (needed(l) & ~page.perm) != 0 ||
 	    page.to != (expected_to(l) & ~l->mask) || page.length - 1 != l->mask)
 		differ(p, l, e, ", its whole page", &page);
 }
@@ -113,6 +120,6 @@ void virtio_dma_line(struct player *p, const struct tape_line *l)
 	device = outcome_ask_device(e->device, &request);
 	if (!outcome_same(&device, &o))
 		differ(p, l, e, ", without channel", &device);
-	else if (o.result == VIOMMU_OK)
+	else if (o.result == VIOMMU_OK && o.perm)
 		check_page(p, e, l);
 }

@@ -60,18 +60,18 @@ static void prepare(const struct tape_line *l, uint8_t *reply)
 	}
 }
 
-static int ask(struct player *p, const struct tape_line *l, uint8_t *reply, uint32_t *used)
+static int ask(struct player *p, const struct tape_line *l, uint32_t *used)
 {
 	uint8_t request[WORDS_BYTES_MAX];
 	const struct viommu_part readable = { .base = request, .bytes = l->bytes };
-	const struct viommu_part writable = { .base = reply, .bytes = l->reply_bytes };
+	const struct viommu_part writable = { .base = p->virtio->reply, .bytes = l->reply_bytes };
 	int result;
 
 	memcpy(request, l->data, l->bytes);
 	p->virtio->complete = false;
 	result = viommu_virtio_request(p->virtio->iommu, &readable, 1, &writable, 1, 1, used);
-	if (result != VIOMMU_PENDING)
-		return result;
+	if (result != VIOMMU_PENDING || p->marked)
+		return result < 0 ? result : VIOMMU_OK; /* marked: N lines go on */
 	result = player_finish(p, p->virtio->iommu, result);
 	return result == VIOMMU_OK && !p->virtio->complete ? VIOMMU_PENDING : result;
 }
@@ -98,12 +98,12 @@ static void differ(struct player *p, const struct tape_line *l, const uint8_t *r
 
 void virtio_request_line(struct player *p, const struct tape_line *l)
 {
-	uint8_t reply[WORDS_BYTES_MAX];
+	uint8_t *reply = p->virtio->reply;
 	uint32_t used = 0;
 	int result;
 
 	prepare(l, reply);
-	result = ask(p, l, reply, &used);
+	result = ask(p, l, &used);
 	meet(p, l);
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "an answer", viommu_strerror(result));
