@@ -140,7 +140,7 @@ static void pe_changed(struct tce *t, uint32_t number)
 	notify_end(&t->unit, VIOMMU_OK);
 }
 
-int viommu_tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given)
+int tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given, uint32_t *number)
 {
 	struct viommu_tce_pe c;
 	struct tce *t;
@@ -156,9 +156,17 @@ int viommu_tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given)
 	if (!result) {
 		add_pe(t, &c, owner);
 		pe_changed(t, c.number);
+		*number = c.number;
 	}
 	unit_end(u);
 	return result;
+}
+
+int viommu_tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given)
+{
+	uint32_t number;
+
+	return u && given && u->record ? tce_record_pe(u, 0, given) : tce_add_pe(u, given, &number);
 }
 
 /* Whether a device has an id of the PE. */
@@ -196,7 +204,7 @@ static void remove_pe(struct tce *t, struct tce_pe *pe, uint32_t number)
 	pe_changed(t, number);
 }
 
-int viommu_tce_remove_pe(struct viommu *u, uint32_t number)
+int tce_remove_pe(struct viommu *u, uint32_t number)
 {
 	struct tce_pe *pe;
 	struct tce *t;
@@ -214,6 +222,11 @@ int viommu_tce_remove_pe(struct viommu *u, uint32_t number)
 		remove_pe(t, pe, number);
 	unit_end(u);
 	return result;
+}
+
+int viommu_tce_remove_pe(struct viommu *u, uint32_t number)
+{
+	return u && u->record ? tce_record_pe(u, number, NULL) : tce_remove_pe(u, number);
 }
 
 int viommu_tce_get_windows(struct viommu *u, uint32_t number, struct viommu_tce_window *windows,
@@ -360,6 +373,7 @@ const struct engine tce_engine = {
 	.device_gone = device_gone,
 	.mode = mode,
 	.reason_text = tce_reason_text,
+	.describe = tce_describe,
 };
 
 /* ---- creation ---- */

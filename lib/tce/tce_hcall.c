@@ -150,7 +150,7 @@ static const struct row *find(uint64_t token)
 	return NULL;
 }
 
-int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+int tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
 {
 	const struct row *row;
 	struct tce *t;
@@ -175,4 +175,10 @@ int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS],
 	}
 	unit_end(u);
 	return result;
+}
+
+int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+{
+	return u && UNLIKELY(u->record) ? tce_record_hcall(u, registers, token)
+					: tce_hcall(u, registers, token);
 }

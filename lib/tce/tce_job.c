@@ -146,11 +146,16 @@ static __attribute__((noinline)) bool find_owned(struct tce *t, uint64_t gpa, ui
 {
 	for (;;) {
 		uint64_t last;
+		bool owned;
 
 		mem_find_near(t->unit.vm, gpa, &t->memory);
 		last = t->memory.last < end ? t->memory.last : end;
-		if (!t->memory.host &&
-		    (!t->config.owns || !t->config.owns(t->config.opaque, gpa, last - gpa + 1)))
+		owned = t->memory.host ||
+			(t->config.owns && t->config.owns(t->config.opaque, gpa, last - gpa + 1));
+		if (UNLIKELY(t->unit.record))
+			tce_record_memory(t, t->memory.host ? t->memory.first : gpa,
+					  t->memory.host ? t->memory.last : last, owned);
+		if (!owned)
 			return false;
 		if (last == end)
 			return true;

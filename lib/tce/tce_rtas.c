@@ -211,8 +211,8 @@ static int execute(struct tce *t, const struct row *row, const uint32_t *argumen
 	return status;
 }
 
-int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-		    uint32_t *results, uint32_t nret, uint64_t token)
+int tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
+	     uint32_t *results, uint32_t nret, uint64_t token)
 {
 	struct tce *t;
 	int result;
@@ -232,4 +232,12 @@ int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, 
 	result = tce_answer(t);
 	unit_end(u);
 	return result;
+}
+
+int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
+		    uint32_t *results, uint32_t nret, uint64_t token)
+{
+	return u && UNLIKELY(u->record)
+		       ? tce_record_rtas(u, call, arguments, nargs, results, nret, token)
+		       : tce_rtas(u, call, arguments, nargs, results, nret, token);
 }

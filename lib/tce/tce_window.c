@@ -170,6 +170,12 @@ static bool tell_host(const struct tce *t, const struct tce_window *w, bool pres
 						     &window, present) == VIOMMU_OK;
 }
 
+static void record(struct tce *t, const struct tce_window *w, bool present)
+{
+	if (UNLIKELY(t->unit.record))
+		tce_record_window(t, w, present);
+}
+
 bool tce_window_come(struct tce *t, struct tce_window *w, uint32_t shift, uint64_t start,
 		     uint64_t entries, enum tce_coming coming)
 {
@@ -180,6 +186,7 @@ bool tce_window_come(struct tce *t, struct tce_window *w, uint32_t shift, uint64
 	w->is_default = coming == TCE_WINDOW_DEFAULT;
 	if (!tell_host(t, w, true) && coming == TCE_WINDOW_ASKED)
 		return false;
+	record(t, w, true);
 	atomic_store_explicit(&w->live, ++t->incarnations, memory_order_release);
 	return true;
 }
@@ -190,6 +197,7 @@ void tce_window_go(struct tce *t, struct tce_window *w)
 	atomic_thread_fence(memory_order_release);
 	tce_table_clear(&t->pool, &w->table);
 	tell_host(t, w, false);
+	record(t, w, false);
 }
 
 void tce_default_come(struct tce *t, uint32_t owner)

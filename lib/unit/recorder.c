@@ -21,8 +21,8 @@ static const struct engine *inner(const struct viommu *u)
 static void access_line(struct record_event *e, const char *kind, uint64_t offset, uint32_t bytes,
 			uint64_t value)
 {
-	if (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8)
-		return; /* no access that an architecture has */
+	if (!kind || (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8))
+		return; /* no register, or no access that an architecture has */
 	record_word(&e->line, kind);
 	record_hex(&e->line, offset);
 	record_decimal(&e->line, bytes);

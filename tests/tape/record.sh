@@ -50,6 +50,7 @@ record smmuv3.tape Z R W T M m
 record virtio.tape Z P Q T E X F CR CW
 record "$examples/virtio-strict.tape.xz" Q T E
 record "$examples/smmuv3-stage2.tape.xz" T
+record "$examples/tce-window32.tape.xz" Z PE MEM H RT T M X
 
 # It can fail: another answer is noticed.
 "$viommu" replay --record "$tmp/own.tape" legacy.tape >"$tmp/first" 2>&1

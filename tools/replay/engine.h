@@ -54,7 +54,7 @@ struct part {
 	/* NULL: there is none (yet). */
 	struct viommu *(*iommu)(const struct player *player);
 	/* Who has this name on T lines; NULL: nobody. No such function: a device that has it as its id, or may have it. */
-	struct viommu_device *(*device)(const struct player *player, uint32_t name);
+	struct viommu_device *(*device)(struct player *player, uint32_t name);
 	/* The name of the device of an id. NULL: the id. */
 	uint32_t (*name)(const struct player *player, uint32_t id);
 	/* A state has been restored: what it brought of which lines speak when it comes is over. NULL: there is none. */

@@ -52,6 +52,8 @@ enum tape_kind {
 	TAPE_MX,
 	TAPE_PG,
 	TAPE_PN,
+	TAPE_PE,
+	TAPE_PEG,
 	TAPE_KINDS,
 };
 

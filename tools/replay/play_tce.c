@@ -18,30 +18,62 @@ static void on_complete(void *opaque, uint64_t token, int64_t status)
 	p->tce->status = status;
 }
 
-/* The last MEM line that names it decides. */
-static bool plugged(const struct tce_play *t, uint64_t gpa)
+/* The first piece of memory that ends at an address or behind it. */
+static uint32_t piece_at(const struct tce_play *t, uint64_t gpa)
 {
-	for (uint32_t i = t->memories; i-- > 0;) {
-		if (gpa >= t->memory[i].first && gpa <= t->memory[i].last)
-			return t->memory[i].on;
-	}
-	return false;
-}
+	uint32_t low = 0;
+	uint32_t high = t->memories;
 
-/* Memory comes and goes in larger pieces than this. */
-#define PIECE UINT64_C(0x10000)
+	while (low < high) {
+		uint32_t middle = (low + high) / 2;
+
+		if (t->memory[middle].last < gpa)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
 
 static int on_owns(void *opaque, uint64_t gpa, uint64_t bytes)
 {
-	const struct player *p = opaque;
-	uint64_t last = gpa + (bytes - 1);
+	const struct tce_play *t = ((const struct player *)opaque)->tce;
+	uint32_t i = piece_at(t, gpa);
 
-	while (plugged(p->tce, gpa)) {
-		if (last - gpa < PIECE)
-			return plugged(p->tce, last);
-		gpa = (gpa / PIECE + 1) * PIECE;
+	return i < t->memories && t->memory[i].first <= gpa &&
+	       t->memory[i].last >= gpa + (bytes - 1);
+}
+
+/* [first, last] is memory, or is not; false: there are too many pieces. */
+static bool plug(struct tce_play *t, uint64_t first, uint64_t last, bool on)
+{
+	uint32_t from = piece_at(t, first - (on && first));
+	uint32_t to = from;
+	struct tce_play_memory piece[2];
+	unsigned pieces = 0;
+
+	while (to < t->memories && t->memory[to].first <= last + (on && last != UINT64_MAX))
+		to++;
+	if (on) {
+		piece[pieces++] = (struct tce_play_memory){
+			from < to && t->memory[from].first < first ? t->memory[from].first : first,
+			from < to && t->memory[to - 1].last > last ? t->memory[to - 1].last : last
+		};
+	} else if (from < to) {
+		if (t->memory[from].first < first)
+			piece[pieces++] =
+				(struct tce_play_memory){ t->memory[from].first, first - 1 };
+		if (t->memory[to - 1].last > last)
+			piece[pieces++] =
+				(struct tce_play_memory){ last + 1, t->memory[to - 1].last };
 	}
-	return 0;
+	if (t->memories - (to - from) + pieces > TCE_PLUGGED)
+		return false;
+	memmove(&t->memory[from + pieces], &t->memory[to],
+		(t->memories - to) * sizeof(t->memory[0]));
+	memcpy(&t->memory[from], piece, pieces * sizeof(piece[0]));
+	t->memories = t->memories - (to - from) + pieces;
+	return true;
 }
 
 static int new_engine(struct player *p)
@@ -49,13 +81,25 @@ static int new_engine(struct player *p)
 	const struct viommu_host host = { .size = sizeof(host),
 					  .opaque = p,
 					  .message = player_message };
+	struct viommu_limits limits;
 	const struct viommu_tce_config config = {
 		.size = sizeof(config),
+		.flags = (uint32_t)player_header(p, "config", 0, 0),
+		.pes = (uint32_t)player_header(p, "config", 1, 0),
+		.function_bits = (uint32_t)player_header(p, "config", 2, 0),
+		.table_bytes = player_header(p, "config", 3, 0),
+		.msi_first = player_header(p, "config", 4, 0),
+		.msi_bytes = player_header(p, "config", 5, 0),
 		.opaque = p,
 		.complete = on_complete,
 		.owns = on_owns,
+		.window = tce_own_window,
 		.host = &host,
+		.limits = player_limits(p, &limits),
 	};
+
+	p->tce->own = player_has_header(p, "config");
+	p->tce->function_bits = config.function_bits;
 
 	return viommu_tce_new(p->vm, &config, &p->tce->iommu);
 }
@@ -200,7 +244,7 @@ static int start(struct player *p)
 	if (!p->tce)
 		return VIOMMU_ENOMEM;
 	if (ram)
-		p->tce->memory[p->tce->memories++] = (struct tce_play_memory){ 0, ram - 1, true };
+		plug(p->tce, 0, ram - 1, true);
 	result = new_engine(p);
 	return result ? result : add_pes(p);
 }
@@ -233,14 +277,8 @@ static bool parse_plug(struct words *w, struct tape_line *l)
 
 static void plug_line(struct player *p, const struct tape_line *l)
 {
-	struct tce_play *t = p->tce;
-
-	if (t->memories == TCE_PLUGGED) {
+	if (!plug(p->tce, l->at, l->at + (l->to - 1), l->value != 0))
 		player_differ(p, l->kind, l->number, "room for it", "none");
-		return;
-	}
-	t->memory[t->memories++] =
-		(struct tce_play_memory){ l->at, l->at + (l->to - 1), l->value != 0 };
 }
 
 static bool parse_reset(struct words *w, struct tape_line *l)
@@ -256,7 +294,7 @@ static void reset_line(struct player *p, const struct tape_line *l)
 
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));
-	for (uint32_t i = 0; i < p->tce->pes; i++) {
+	for (uint32_t i = 0; i < p->tce->pes && !p->tce->own; i++) {
 		struct tce_play_pe *pe = &p->tce->pe[i];
 
 		pe->windows = 1;
@@ -267,15 +305,19 @@ static void reset_line(struct player *p, const struct tape_line *l)
 
 /* ---- rows ---- */
 
-static const struct header_row headers[] = {
-	{ "ram", "x", true }, { "pe", "*", false }, { "vio", "xxxx", false }, { NULL, NULL, false }
-};
+static const struct header_row headers[] = { { "ram", "x", true },
+					     { "pe", "*", false },
+					     { "vio", "xxxx", false },
+					     { "config", "xxxxxx", false },
+					     { NULL, NULL, false } };
 
 static const struct line_row lines[] = {
 	{ TAPE_H, ROLE_EVENT, tce_parse_hcall, tce_hcall_line, NULL },
 	{ TAPE_RT, ROLE_EVENT, tce_parse_rtas, tce_rtas_line, NULL },
 	{ TAPE_X, ROLE_EVENT, parse_reset, reset_line, NULL },
-	{ TAPE_MEM, ROLE_EVENT, parse_plug, plug_line, NULL },
+	{ TAPE_PE, ROLE_STATE, tce_parse_pe, tce_pe_line, NULL },
+	{ TAPE_PEG, ROLE_STATE, line_number, tce_pe_gone_line, NULL },
+	{ TAPE_MEM, ROLE_STATE, parse_plug, plug_line, NULL },
 	{ TAPE_T, ROLE_EVENT, line_translation32, tce_dma_line, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
 	/* In this order: what goes may come again. */
@@ -290,16 +332,16 @@ static struct viommu *iommu_of(const struct player *p)
 	return p->tce ? p->tce->iommu : NULL;
 }
 
-static struct viommu_device *device_of(const struct player *p, uint32_t name)
+static struct viommu_device *device_of(struct player *p, uint32_t name)
 {
-	const struct tce_play_pe *pe = tce_play_pe(p->tce, name);
+	const struct tce_play_pe *pe = tce_own_device(p, name);
 
 	return pe ? pe->device : NULL;
 }
 
 static uint32_t name_of(const struct player *p, uint32_t id)
 {
-	return id < p->tce->pes ? p->tce->pe[id].name : id;
+	return id < p->tce->pes && !p->tce->own ? p->tce->pe[id].name : id;
 }
 
 const struct part part_tce = { .headers = headers,
@@ -309,4 +351,5 @@ const struct part part_tce = { .headers = headers,
 			       .stop = stop,
 			       .iommu = iommu_of,
 			       .device = device_of,
-			       .name = name_of };
+			       .name = name_of,
+			       .restored = tce_own_restored };

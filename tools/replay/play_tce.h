@@ -7,8 +7,15 @@
 
 #include "player.h"
 
-#define TCE_PES	    64U
-#define TCE_PLUGGED 256U
+#define TCE_PES	    256U /* of a tape of the library: devices */
+#define TCE_PLUGGED 16384U
+#define TCE_TOLD    256U
+
+/* A window that came or went. */
+struct tce_told {
+	struct viommu_tce_window window;
+	bool present;
+};
 
 /* A PE, and its device: all devices of one are alike. */
 struct tce_play_pe {
@@ -31,20 +38,33 @@ struct tce_play {
 	struct viommu *iommu;
 	struct tce_play_pe pe[TCE_PES];
 	uint32_t pes;
-	/* Memory: what was there from the beginning, then MEM lines, of which the last one counts. */
+	/* Memory, in order, in pieces that do not touch. */
 	struct tce_play_memory {
 		uint64_t first;
 		uint64_t last;
-		bool on;
 	} memory[TCE_PLUGGED];
 	uint32_t memories;
 	bool complete;	/* the engine has said that a pending call is, */
 	int64_t status; /* with this status */
+	bool own;	/* the library's */
+	uint32_t function_bits;
+	struct tce_told tell[TCE_TOLD]; /* by the engine, during the event; more are counted only */
+	uint32_t told;
 };
 
 /* NULL: no header has named it. */
 struct tce_play_pe *tce_play_pe(struct tce_play *t, uint32_t name);
 struct tce_play_pe *tce_play_pe_of(struct tce_play *t, uint32_t liobn);
+
+/* play_tce_own.c: tapes of the library. */
+struct tce_play_pe *tce_own_device(struct player *player, uint32_t id);
+bool tce_parse_pe(struct words *words, struct tape_line *line);
+void tce_pe_line(struct player *player, const struct tape_line *line);
+void tce_pe_gone_line(struct player *player, const struct tape_line *line);
+int tce_own_window(void *opaque, uint32_t pe, const struct viommu_tce_window *window,
+		   uint32_t present);
+void tce_own_settle(struct player *player, const struct tape_line *event);
+void tce_own_restored(struct player *player);
 
 /* play_tce_call.c: H and RT lines. */
 bool tce_parse_hcall(struct words *words, struct tape_line *line);

@@ -63,8 +63,8 @@ bool tce_parse_hcall(struct words *w, struct tape_line *l)
 /* What is pending is finished: the status is what the engine says then. */
 static int finish(struct player *p, int result, uint64_t *status)
 {
-	if (result != VIOMMU_PENDING)
-		return result;
+	if (result != VIOMMU_PENDING || p->marked)
+		return result < 0 ? result : VIOMMU_OK; /* marked: N lines go on */
 	p->tce->complete = false;
 	result = player_finish(p, p->tce->iommu, result);
 	*status = (uint64_t)p->tce->status;
@@ -136,6 +136,7 @@ void tce_rtas_line(struct player *p, const struct tape_line *l)
 	result = viommu_tce_rtas(p->tce->iommu, (uint32_t)l->value, arguments, l->bytes, results,
 				 l->listed, 1);
 	if (result == VIOMMU_PENDING) {
+		status = results[0];
 		result = finish(p, result, &status);
 		results[0] = (uint32_t)status;
 	}

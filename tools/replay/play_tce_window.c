@@ -60,7 +60,7 @@ static void check_page(struct player *p, const struct tce_play_pe *pe, const str
 void tce_dma_line(struct player *p, const struct tape_line *l)
 {
 	const struct viommu_request request = outcome_request(l);
-	const struct tce_play_pe *pe = tce_play_pe(p->tce, l->rid);
+	const struct tce_play_pe *pe = tce_own_device(p, l->rid);
 	struct outcome o;
 	struct outcome device;
 
@@ -129,6 +129,10 @@ void tce_settle_gone(struct player *p, const struct tape_line *event)
 	const struct tape_line *l;
 	size_t at = 0;
 
+	if (p->tce->own) {
+		tce_own_settle(p, event);
+		return;
+	}
 	while (event->kind == TAPE_RT && (l = effects_next(&p->effects, TAPE_WG, &at))) {
 		struct tce_play_pe *pe = tce_play_pe_of(p->tce, l->rid);
 		uint32_t place = pe ? place_of(pe, l->rid) : 0;
@@ -185,7 +189,7 @@ static void add_windows(struct player *p)
 
 void tce_settle_new(struct player *p, const struct tape_line *event)
 {
-	if (event->kind != TAPE_RT && event->kind != TAPE_X)
+	if (p->tce->own || (event->kind != TAPE_RT && event->kind != TAPE_X))
 		return;
 	if (event->kind == TAPE_RT)
 		add_windows(p);
@@ -216,6 +220,8 @@ void tce_settle_zero(struct player *p, const struct tape_line *event)
 	const struct tape_line *l;
 	size_t at = 0;
 
+	if (p->tce->own)
+		return;
 	for (uint32_t i = 0; event->kind == TAPE_X && i < p->tce->pes; i++) {
 		if (!is_empty(&p->tce->pe[i], 0, UINT64_MAX))
 			differ_liobn(p, event, TAPE_WZ, "nothing mapped by PE", p->tce->pe[i].name);
@@ -241,7 +247,7 @@ void tce_settle_bypass(struct player *p, const struct tape_line *event)
 	const struct tape_line *l;
 	size_t at = 0;
 
-	if (event->kind != TAPE_RT && event->kind != TAPE_X)
+	if (p->tce->own || (event->kind != TAPE_RT && event->kind != TAPE_X))
 		return;
 	while (event->kind == TAPE_RT && (l = effects_next(&p->effects, TAPE_WB, &at))) {
 		struct tce_play_pe *pe = tce_play_pe_of(p->tce, l->rid);

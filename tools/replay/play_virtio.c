@@ -352,7 +352,7 @@ static struct viommu *iommu_of(const struct player *p)
 	return p->virtio ? p->virtio->iommu : NULL;
 }
 
-static struct viommu_device *device_of(const struct player *p, uint32_t name)
+static struct viommu_device *device_of(struct player *p, uint32_t name)
 {
 	const struct endpoint *e = virtio_endpoint(p, name);
 
