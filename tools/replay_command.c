@@ -186,7 +186,7 @@ static void on_record(void *opaque, struct viommu *iommu, const char *text, uint
 {
 	const struct session *s = opaque;
 
-	if (iommu == player_iommu(s->player, 0))
+	if ((iommu == player_iommu(s->player, 0)) != s->records_its)
 		fwrite(text, 1, bytes, s->record);
 }
 
@@ -198,7 +198,7 @@ static int start_record(struct session *s, const char *path)
 	s->record = fopen(path, "w");
 	if (!s->record)
 		return unusable(path, 0, "cannot be written");
-	while (!player_iommu(s->player, 0)) {
+	while (!player_iommu(s->player, s->records_its)) {
 		int status = session_play(s, 1);
 
 		if (!status)
@@ -218,9 +218,15 @@ static int end_record(struct session *s)
 	return fclose(s->record) ? STATUS_UNUSABLE : STATUS_SAME;
 }
 
+/* Where to, and whether of the ITS that the tape of an SMMU has, too. */
+struct recording {
+	const char *path;
+	bool its;
+};
+
 #define MISMATCHES_LISTED 1000U
 
-static int replay_file(const char *path, bool verbose, const char *record,
+static int replay_file(const char *path, bool verbose, const struct recording *record,
 		       struct json_object *files, struct totals *all)
 {
 	static struct session s;
@@ -235,8 +241,9 @@ static int replay_file(const char *path, bool verbose, const char *record,
 	}
 	if (!status && !files)
 		print_header(path, tape_header(s.tape));
-	if (!status && record)
-		status = start_record(&s, record);
+	s.records_its = record->its;
+	if (!status && record->path)
+		status = start_record(&s, record->path);
 	if (!status) {
 		status = session_play(&s, LINE_END);
 		status = graver(status, end_record(&s));
@@ -246,7 +253,7 @@ static int replay_file(const char *path, bool verbose, const char *record,
 	return status;
 }
 
-static int replay_files(char **paths, int count, bool verbose, const char *record,
+static int replay_files(char **paths, int count, bool verbose, const struct recording *record,
 			struct json_object *files)
 {
 	struct totals all = { 0 };
@@ -271,17 +278,18 @@ static int run(int argc, char **argv)
 	static const struct option options[] = { { "verbose", no_argument, NULL, 'v' },
 						 { "json", no_argument, NULL, 'j' },
 						 { "record", required_argument, NULL, 'r' },
+						 { "record-its", required_argument, NULL, 'i' },
 						 { NULL, 0, NULL, 0 } };
 	struct json_object *json = NULL;
-	const char *record = NULL;
+	struct recording record = { .path = NULL };
 	bool verbose = false;
 	int option, status;
 
 	while ((option = getopt_long(argc, argv, "vj", options, NULL)) != -1) {
 		if (option == 'v')
 			verbose = true;
-		else if (option == 'r')
-			record = optarg;
+		else if (option == 'r' || option == 'i')
+			record = (struct recording){ optarg, option == 'i' };
 		else if (option != 'j')
 			return usage_error(&command_replay, "no such option");
 		else if (!json)
@@ -291,9 +299,9 @@ static int run(int argc, char **argv)
 		json_object_put(json);
 		return usage_error(&command_replay, "no file");
 	}
-	if (record && argc - optind != 1)
-		return usage_error(&command_replay, "--record is of one file");
-	status = replay_files(argv + optind, argc - optind, verbose, record,
+	if (record.path && argc - optind != 1)
+		return usage_error(&command_replay, "a recording is of one file");
+	status = replay_files(argv + optind, argc - optind, verbose, &record,
 			      json ? json_put_array(json, "files") : NULL);
 	if (json)
 		json_finish(json);
@@ -304,11 +312,12 @@ const struct command command_replay = {
 	.name = "replay",
 	.purpose = "play tapes, and compare every answer with the recorded one",
 	.usage =
-		"[-v] [--json] FILE...\n"
+		"[-v] [--json] [--record OUT | --record-its OUT] FILE...\n"
 		"Replays recordings (.tape, .tape.xz) of guests that drive an IOMMU, and compares every answer\n"
 		"with the recorded one.\n"
 		"  -v, --verbose  print each mismatch: its line, what was expected, and what came\n"
 		"  -j, --json     for programs\n"
+		"      --record OUT, --record-its OUT  record what the engine does meanwhile, or the ITS that is beside it\n"
 		"Status: 0 nothing differs; 1 something differs, or an engine is not known; 2 a file cannot\n"
 		"be read, or the command line is wrong.\n",
 	.run = run

@@ -19,6 +19,7 @@ struct session {
 	uint64_t progress; /* when something was said last */
 	bool said;	   /* on a terminal: there is a line to be erased */
 	FILE *record;	   /* of the engine; NULL: it is not recorded */
+	bool records_its;  /* of its ITS instead */
 	const char *registers; /* not a tape: what the registers are (image.h) */
 };
 

@@ -21,7 +21,7 @@ _viommu()
 	esac
 	look='--device --pasid --last --registers --memory --json --help'
 	case ${COMP_WORDS[1]} in
-	replay) options='--verbose --record --json --help' ;;
+	replay) options='--verbose --record --record-its --json --help' ;;
 	explain) options='--device --pasid --iova --access --translated --message --its --fault --caches --registers --memory --json --help' ;;
 	dump) options="--only $look" ;;
 	map) options="--svg $look" ;;

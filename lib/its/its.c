@@ -110,6 +110,8 @@ const struct engine its_engine = {
 	.explain_msi = its_explain_msi,
 	.free = free_unit,
 	.reason_text = its_reason_text,
+	.tape_of = its_tape_of,
+	.join_tape = its_join_tape,
 };
 
 /* Before there is a unit: the host is the caller's. */

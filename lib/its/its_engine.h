@@ -226,6 +226,9 @@ enum ring_executed its_invdb(struct its *its, struct its_current *c);
 unsigned its_signal(struct its *its, uint64_t event);
 int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		  uint32_t flags, struct viommu_msi *msi);
+/* its_record.c: unit_engine.h */
+struct viommu *its_tape_of(struct viommu *u);
+void its_join_tape(struct viommu *u);
 int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		    struct explanation *e, struct viommu_msi *msi);
 int its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

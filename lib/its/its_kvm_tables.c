@@ -2,6 +2,7 @@
 /* its_kvm_tables.c - mappings in the guest's tables, as KVM has them: table ABI revision 0. */
 
 #include "its_engine.h"
+#include "recorder.h"
 
 /* ---- what revision 0 can represent ---- */
 
@@ -311,6 +312,8 @@ int viommu_its_restore_tables(struct viommu *u)
 		return VIOMMU_EBUSY;
 	result = restore_tables(its_of(u));
 	notify_complete(u);
+	if (u->record)
+		unit_record_state(u);
 	unit_end(u);
 	return result;
 }

@@ -2,6 +2,7 @@
 /* its_regs.c - the register table (IHI 0069 12.19), and what writing to a register does. */
 
 #include "its_engine.h"
+#include "recorder.h"
 
 /* ---- GITS_CTLR ---- */
 
@@ -281,6 +282,8 @@ int viommu_its_set_register(struct viommu *u, uint64_t offset, uint64_t value)
 		return VIOMMU_EBUSY;
 	result = set_register(its_of(u), offset, value);
 	notify_complete(u);
+	if (u->record)
+		unit_record_state(u);
 	unit_end(u);
 	return result;
 }

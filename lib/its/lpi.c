@@ -80,6 +80,8 @@ const struct engine lpis_engine = {
 	.save = lpi_save,
 	.restore = lpi_restore,
 	.free = free_lpis,
+	.describe = lpis_describe,
+	.tape_name = "its",
 };
 
 static int refuse(const struct viommu_lpis_config *config, const char *text)

@@ -34,6 +34,8 @@ void lpi_forget(struct lpis *l)
 
 static void tell(const struct lpis *l, uint32_t cpu, uint32_t intid, unsigned byte, bool pending)
 {
+	if (UNLIKELY(l->unit.record))
+		lpis_record_told(l, cpu, intid, pending && (byte & LPI_CONFIG_ENABLE));
 	if (l->lpi)
 		l->lpi(l->opaque, cpu, intid, byte & (unsigned)LPI_CONFIG_PRIORITY,
 		       pending && (byte & LPI_CONFIG_ENABLE));
@@ -268,13 +270,19 @@ static int check(struct viommu *u, uint32_t cpu, uint32_t intid)
 	return VIOMMU_OK;
 }
 
-int viommu_lpis_acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
+static int acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
 {
 	int result = check(u, cpu, intid);
 
 	if (result)
 		return result;
 	return clear_pending(lpi_cpu_at(lpis_of(u), cpu), intid) ? VIOMMU_OK : VIOMMU_ENOENT;
+}
+
+int viommu_lpis_acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
+{
+	return u && u->record ? lpis_record_acknowledge(u, "GA", cpu, intid, acknowledge)
+			      : acknowledge(u, cpu, intid);
 }
 
 int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viommu_lpi *lpi)

@@ -408,7 +408,7 @@ int viommu_lpis_get_virtual(struct viommu *u, uint32_t vpe, uint32_t intid, stru
 	return VIOMMU_OK;
 }
 
-int viommu_lpis_acknowledge_virtual(struct viommu *u, uint32_t vpe, uint32_t intid)
+static int acknowledge(struct viommu *u, uint32_t vpe, uint32_t intid)
 {
 	uint32_t bit = UINT32_C(1) << intid % 16;
 	struct vpe *v;
@@ -419,4 +419,10 @@ int viommu_lpis_acknowledge_virtual(struct viommu *u, uint32_t vpe, uint32_t int
 		return result;
 	was = intid < 16 ? atomic_fetch_and(&v->sgi, ~bit) & bit : clear_pending(v, intid);
 	return was ? VIOMMU_OK : VIOMMU_ENOENT;
+}
+
+int viommu_lpis_acknowledge_virtual(struct viommu *u, uint32_t vpe, uint32_t intid)
+{
+	return u && u->record ? lpis_record_acknowledge(u, "GAV", vpe, intid, acknowledge)
+			      : acknowledge(u, vpe, intid);
 }

@@ -291,6 +291,10 @@ static void write_event(struct record_event *e, bool marked)
 	struct record_tape *tape = e->tape;
 	struct run run = { .tape = tape };
 
+	if (e->select != tape->selected && (e->line.bytes || e->effects.bytes)) {
+		record_header(&tape->text, "GS", e->select - 1);
+		tape->selected = e->select;
+	}
 	for (uint64_t i = 0; i < e->count; i++)
 		write_access(&run, &e->accesses[i]);
 	end_run(&run);

@@ -78,6 +78,7 @@ struct record_tape {
 	struct viommu *iommu;
 	struct record_known *known;
 	struct record_text text; /* of the lines that are being written */
+	uint32_t selected;	 /* record_event.select of the last line */
 	bool lost;		 /* memory ran out: it has ended */
 	bool pending;		 /* an event has not ended all that it began */
 	uint32_t changing;	 /* events under way that change something */
@@ -90,6 +91,8 @@ struct record_event {
 	struct record_event *next; /* of those under way; under the recorder's lock */
 	pthread_t thread;
 	bool changes;
+	uint32_t
+		select; /* of a tape of several IOMMUs: whose event it is, + 1 (GS lines); 0: there is one */
 	bool goes_on; /* without a line of its own it is an N line, if it did something or was to go on */
 	bool beside;	  /* another that changes something was under way when it began */
 	uint64_t changed; /* tape->changed when it began */

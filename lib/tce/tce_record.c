@@ -71,7 +71,7 @@ int tce_record_pe(struct viommu *u, uint32_t number, const struct viommu_tce_pe 
 void tce_record_window(struct tce *t, const struct tce_window *w, bool present)
 {
 	const uint64_t values[] = { w->liobn, tce_shift(w), tce_start(w), tce_entries(w) };
-	struct record_event *e = record_current(&t->unit.record->tape);
+	struct record_event *e = record_current(t->unit.record->tape);
 
 	if (e)
 		record_numbers(&e->effects, present ? "WN" : "WG", values, present ? 4 : 1);
@@ -79,7 +79,7 @@ void tce_record_window(struct tce *t, const struct tce_window *w, bool present)
 
 void tce_record_memory(struct tce *t, uint64_t first, uint64_t last, bool owned)
 {
-	struct record_event *e = record_current(&t->unit.record->tape);
+	struct record_event *e = record_current(t->unit.record->tape);
 	uint64_t bytes = last - first == UINT64_MAX ? UINT64_MAX : last - first + 1;
 
 	if (e)

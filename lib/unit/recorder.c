@@ -18,13 +18,17 @@ static const struct engine *inner(const struct viommu *u)
 
 /* ---- registers ---- */
 
-static void access_line(struct record_event *e, const char *kind, uint64_t offset, uint32_t bytes,
-			uint64_t value)
+static void access_line(const struct viommu *u, struct record_event *e, const char *kind,
+			uint64_t offset, uint32_t bytes, uint64_t value)
 {
+	uint32_t frame_lg2 = u->record->frame_lg2;
+
 	if (!kind || (bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8))
 		return; /* no register, or no access that an architecture has */
 	record_word(&e->line, kind);
-	record_hex(&e->line, offset);
+	if (frame_lg2)
+		record_hex(&e->line, offset >> frame_lg2);
+	record_hex(&e->line, frame_lg2 ? offset & bits_low(frame_lg2) : offset);
 	record_decimal(&e->line, bytes);
 	record_hex(&e->line, bytes == 8 ? value : value & bits_low(8 * bytes));
 }
@@ -35,8 +39,8 @@ static bool on_peek(const struct viommu *u, uint64_t offset, uint32_t bytes, uin
 
 	if (!inner(u)->reg_peek(u, offset, bytes, value))
 		return false;
-	record_begin(&u->record->tape, &e, false);
-	access_line(&e, u->record->read, offset, bytes, *value);
+	record_begin(u->record->tape, &e, false);
+	access_line(u, &e, u->record->read, offset, bytes, *value);
 	record_end(&e, RECORD_DONE);
 	return true;
 }
@@ -49,7 +53,7 @@ static int on_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *
 	unit_record_begin(u, &e, false);
 	result = inner(u)->reg_read(u, offset, bytes, value);
 	if (result == VIOMMU_OK)
-		access_line(&e, u->record->read, offset, bytes, *value);
+		access_line(u, &e, u->record->read, offset, bytes, *value);
 	record_end(&e, RECORD_DONE);
 	return result;
 }
@@ -63,7 +67,7 @@ static int on_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t 
 	result = inner(u)->reg_write(u, offset, bytes, value);
 	unit_lines(u);
 	if (result >= 0)
-		access_line(&e, u->record->write, offset, bytes, value);
+		access_line(u, &e, u->record->write, offset, bytes, value);
 	record_end(&e, record_after(result));
 	return result;
 }
@@ -200,25 +204,37 @@ static int on_translate(struct viommu *u, struct query *q)
 
 /* ---- messages ---- */
 
+static void message_line(const struct viommu *u, struct record_event *e,
+			 const struct record_message *m)
+{
+	(void)u;
+	record_word(&e->line, "I");
+	record_hex(&e->line, m->flags & VIOMMU_MSI_NO_SOURCE ? 0xffff : m->source);
+	record_hex(&e->line, m->address);
+	record_hex(&e->line, m->data);
+	record_hex(&e->line, !(m->flags & VIOMMU_MSI_RESOLVE));
+	record_word(&e->line, m->msi ? "ok" : "fault");
+	record_hex(&e->line, m->msi ? m->msi->address : 0);
+	record_hex(&e->line, m->msi ? m->msi->data : 0);
+}
+
 static int on_message(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		      uint32_t flags, struct viommu_msi *msi)
 {
+	struct record_message m = {
+		.source = source, .address = address, .data = data, .flags = flags
+	};
+	const struct unit_record *r = u->record;
 	struct record_event e;
 	int result;
 
-	unit_record_begin(u, &e, false);
+	/* one that is made pending here is acknowledged here */
+	unit_record_begin(u, &e, r->message && !(flags & VIOMMU_MSI_RESOLVE));
 	result = inner(u)->remap_msi(u, source, address, data, flags, msi);
-	if (result >= 0) {
-		record_word(&e.line, "I");
-		record_hex(&e.line, flags & VIOMMU_MSI_NO_SOURCE ? 0xffff : source);
-		record_hex(&e.line, address);
-		record_hex(&e.line, data);
-		record_hex(&e.line, !(flags & VIOMMU_MSI_RESOLVE));
-		record_word(&e.line, result == VIOMMU_OK ? "ok" : "fault");
-		record_hex(&e.line, result == VIOMMU_OK ? msi->address : 0);
-		record_hex(&e.line, result == VIOMMU_OK ? msi->data : 0);
-	}
-	record_end(&e, RECORD_DONE);
+	m.msi = result == VIOMMU_OK ? msi : NULL;
+	if (result >= 0)
+		(r->message ? r->message : message_line)(u, &e, &m);
+	record_end(&e, RECORD_AS_BEFORE);
 	return result;
 }
 
@@ -250,7 +266,7 @@ static int on_store_message(struct viommu *u, struct query *q, uint32_t data, bo
 static void on_msi(void *opaque, uint64_t address, uint32_t data)
 {
 	struct unit_record *r = opaque;
-	struct record_event *e = record_current(&r->tape);
+	struct record_event *e = record_current(r->tape);
 
 	if (e && r->sends) {
 		record_word(&e->effects, "S");
@@ -266,7 +282,7 @@ static void on_msi(void *opaque, uint64_t address, uint32_t data)
 static void on_line(void *opaque, uint32_t number, uint32_t level)
 {
 	struct unit_record *r = opaque;
-	struct record_event *e = record_current(&r->tape);
+	struct record_event *e = record_current(r->tape);
 
 	if (e && level) {
 		record_word(&e->effects, "WSI");
@@ -419,6 +435,15 @@ static void write_state(struct viommu *u, struct record_text *t)
 	vm_dealloc(u->vm, state, bytes);
 }
 
+void unit_record_state(struct viommu *u)
+{
+	struct record_event e;
+
+	unit_record_begin(u, &e, true);
+	write_state(u, &e.effects);
+	record_end(&e, RECORD_AS_BEFORE);
+}
+
 static int on_restore(struct viommu *u, struct state_reader *state)
 {
 	struct record_event e;
@@ -473,24 +498,28 @@ static void write_limits(struct record_text *t, const struct viommu_limits *l)
 
 static void write_beginning(struct viommu *u)
 {
-	struct record_text *t = &u->record->tape.text;
+	struct record_text *t = &u->record->tape->text;
 
 	record_word(t, "tape 1");
 	record_newline(t);
 	record_word(t, "engine");
-	record_word(t, u->record->inner->name);
+	record_word(t, u->record->inner->tape_name ? u->record->inner->tape_name
+						   : u->record->inner->name);
 	record_newline(t);
 	record_word(t, "producer libvirtiommu");
 	record_newline(t);
 	write_limits(t, &u->limits);
 	u->record->inner->describe(u, t);
+	if (u->record->select)
+		record_header(t, "GS", u->record->select - 1);
+	u->record->tape->selected = u->record->select;
 	write_state(u, t);
 }
 
 /* Whose caches are empty. */
 static void begin(struct viommu *u)
 {
-	record_flush(&u->record->tape);
+	record_flush(u->record->tape);
 	make_engine(u);
 	listen_to_host(u);
 	atomic_store(&u->counted, true);
@@ -509,8 +538,21 @@ static void stop(struct viommu *u)
 	u->record = NULL;
 	atomic_store(&u->counted, u->counts);
 	unit_forget(u, true);
-	record_close(&r->tape);
+	if (r->tape == &r->own)
+		record_close(r->tape);
 	vm_dealloc(u->vm, r, sizeof(*r));
+}
+
+static struct unit_record *record_new(struct viommu *u)
+{
+	struct unit_record *r = vm_alloc(u->vm, sizeof(*r), _Alignof(struct unit_record));
+
+	if (!r)
+		return NULL;
+	r->inner = u->engine;
+	r->read = "R";
+	r->write = "W";
+	return r;
 }
 
 static int start(struct viommu *u,
@@ -518,22 +560,35 @@ static int start(struct viommu *u,
 			       uint64_t bytes),
 		 void *opaque)
 {
-	struct unit_record *r = vm_alloc(u->vm, sizeof(*r), _Alignof(struct unit_record));
+	struct unit_record *r = record_new(u);
 	int result;
 
 	if (!r)
 		return VIOMMU_ENOMEM;
-	r->tape = (struct record_tape){ .vm = u->vm, .iommu = u, .write = write, .opaque = opaque };
-	r->inner = u->engine;
-	r->read = "R";
-	r->write = "W";
-	result = record_open(&r->tape);
+	r->own = (struct record_tape){ .vm = u->vm, .iommu = u, .write = write, .opaque = opaque };
+	r->tape = &r->own;
+	result = record_open(r->tape);
 	if (result) {
 		vm_dealloc(u->vm, r, sizeof(*r));
 		return result;
 	}
 	u->record = r;
 	write_beginning(u);
+	begin(u);
+	return VIOMMU_OK;
+}
+
+/* On the tape of another one, whose headers speak of this one, too. */
+static int start_beside(struct viommu *u, const struct viommu *other)
+{
+	struct unit_record *r = record_new(u);
+
+	if (!r)
+		return VIOMMU_ENOMEM;
+	r->tape = other->record->tape;
+	u->record = r;
+	u->engine->join_tape(u);
+	unit_record_state(u);
 	begin(u);
 	return VIOMMU_OK;
 }
@@ -556,27 +611,38 @@ static int stop_all(struct viommu_vm *vm)
 	return result;
 }
 
+static bool may_flush(struct viommu *u, int *result)
+{
+	*result = viommu_flush(u);
+	if (*result == VIOMMU_PENDING)
+		*result = VIOMMU_OK;
+	return *result == VIOMMU_OK;
+}
+
 static int start_all(struct viommu_vm *vm,
 		     void (*write)(void *opaque, struct viommu *iommu, const char *text,
 				   uint64_t bytes),
 		     void *opaque)
 {
-	int result = VIOMMU_ENOENT;
+	int result = VIOMMU_OK;
 
 	if (vm->recorder)
 		return VIOMMU_EBUSY;
-	for (struct vm_user *user = vm->users; user; user = user->next) {
-		if (!unit_of(user)->engine->describe)
-			continue;
-		result = viommu_flush(unit_of(user));
-		if (result == VIOMMU_OK || result == VIOMMU_PENDING)
-			result = start(unit_of(user), write, opaque);
-		if (result)
-			break;
+	for (struct vm_user *user = vm->users; !result && user; user = user->next) {
+		struct viommu *u = unit_of(user);
+
+		if (u->engine->describe && may_flush(u, &result))
+			result = start(u, write, opaque);
+	}
+	for (struct vm_user *user = vm->users; !result && user; user = user->next) {
+		struct viommu *u = unit_of(user);
+
+		if (u->engine->tape_of && may_flush(u, &result))
+			result = start_beside(u, u->engine->tape_of(u));
 	}
 	if (result != VIOMMU_OK && vm->recorder)
 		stop_all(vm);
-	return result;
+	return result || vm->recorder ? result : VIOMMU_ENOENT;
 }
 
 int viommu_record(struct viommu_vm *vm,

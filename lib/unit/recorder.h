@@ -13,8 +13,18 @@
 #include "record_tape.h"
 #include "unit.h"
 
+/* A message, and what it became; msi NULL: it was refused. */
+struct record_message {
+	uint32_t source;
+	uint32_t data;
+	uint64_t address;
+	uint32_t flags;
+	const struct viommu_msi *msi;
+};
+
 struct unit_record {
-	struct record_tape tape;
+	struct record_tape *tape; /* its own, or that of another IOMMU (engine.tape_of) */
+	struct record_tape own;
 	struct engine engine;	    /* that records */
 	const struct engine *inner; /* that works */
 	struct viommu_host host;    /* the caller's */
@@ -22,10 +32,16 @@ struct unit_record {
 	const char *read; /* names of the lines of its registers */
 	const char *write;
 	uint32_t id_shift; /* of a device's id, to its name */
+	uint32_t
+		frame_lg2; /* registers are those of CPUs, in frames of this size; 0: they are not */
+	uint32_t select;   /* record_event.select */
 	bool sends;	   /* S lines */
 	bool messages;	   /* interrupt messages are T lines, to the same address */
 	bool wires;	   /* WSI lines */
 	uint32_t levels;   /* of wires, as the host knows them */
+	/* The line of a message that an event is of; NULL: I. */
+	void (*message)(const struct viommu *u, struct record_event *event,
+			const struct record_message *message);
 	/* The line that says that there is a device with this id, or that it is gone. NULL: devices are only named. */
 	void (*device)(const struct viommu_device *device, uint32_t id, bool gone,
 		       struct record_text *text);
@@ -34,7 +50,8 @@ struct unit_record {
 /* An event of the call's own: what the engine's public verbs do. */
 static inline void unit_record_begin(struct viommu *u, struct record_event *event, bool changes)
 {
-	record_begin(&u->record->tape, event, changes);
+	record_begin(u->record->tape, event, changes);
+	event->select = u->record->select;
 }
 
 /* The same of a call that also goes on with what is pending, even if it is refused. */
@@ -43,5 +60,8 @@ static inline void unit_record_call(struct viommu *u, struct record_event *event
 	unit_record_begin(u, event, true);
 	event->goes_on = true;
 }
+
+/* For a call that no line is of: what has come of it, as a state. For who has the unit. */
+void unit_record_state(struct viommu *u);
 
 #endif

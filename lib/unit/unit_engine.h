@@ -145,6 +145,12 @@ struct engine {
 	/* Headers of a tape, and lines that come before its state; sets what is particular in u->record (recorder.h).
 	 * NULL: it cannot be recorded. */
 	void (*describe)(struct viommu *u, struct record_text *text);
+	/* The name of the engine on tapes; NULL: its own. */
+	const char *tape_name;
+	/* Which other IOMMU's tape it is recorded on, and what is particular then, as describe() sets it. NULL: it has one
+	 * of its own, or none. */
+	struct viommu *(*tape_of)(struct viommu *u);
+	void (*join_tape)(struct viommu *u);
 };
 
 /* Whether an IOMMU's engine is this one; one that is recorded has a copy (recorder.h). */

@@ -148,7 +148,7 @@ int virtio_record_endpoint(struct viommu_device *device, const struct viommu_vir
 
 void virtio_record_event(struct virtio *v, const void *bytes, bool dropped)
 {
-	struct record_event *e = record_current(&v->unit.record->tape);
+	struct record_event *e = record_current(v->unit.record->tape);
 
 	if (!e)
 		return;

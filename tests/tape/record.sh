@@ -15,13 +15,15 @@ failed() {
 
 # record TAPE KIND...: the recording has lines of these kinds, and replays
 record() {
-	local tape=$1 kind status deviations
+	local option=--record tape kind status deviations
+	[ "$1" != its ] || { option=--record-its; shift; }
+	tape=$1
 	shift
 	if [[ $tape = *.xz ]] && ! "$viommu" stats "$tape" >/dev/null 2>&1; then
 		echo "$tape: skipped, compressed recordings are not built"
 		return
 	fi
-	"$viommu" replay --record "$tmp/own.tape" "$tape" >"$tmp/first" 2>&1
+	"$viommu" replay $option "$tmp/own.tape" "$tape" >"$tmp/first" 2>&1
 	for kind; do
 		grep -q "^$kind " "$tmp/own.tape" || failed "$tape: no line $kind was recorded"
 	done
@@ -51,6 +53,10 @@ record virtio.tape Z P Q T E X F CR CW
 record "$examples/virtio-strict.tape.xz" Q T E
 record "$examples/smmuv3-stage2.tape.xz" T
 record "$examples/tce-window32.tape.xz" Z PE MEM H RT T M X
+record its its.tape Z GS GR GW GRD GI GL GA M
+record its "$examples/its-strict.tape.xz" GW GI GL
+record its "$examples/its-vfio.tape.xz" GW GI GL
+record its "$examples/smmuv3-its-strict.tape.xz" GW GI GL
 
 # It can fail: another answer is noticed.
 "$viommu" replay --record "$tmp/own.tape" legacy.tape >"$tmp/first" 2>&1

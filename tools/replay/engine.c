@@ -13,6 +13,7 @@ static const struct engine engines[] = {
 	{ "amdvi", { &part_amdvi, &part_common, &part_reset } },
 	{ "riscv", { &part_riscv, &part_common } },
 	{ "tce", { &part_tce, &part_common } },
+	{ "its", { &part_gic, &part_common, &part_reset } },
 };
 
 const struct engine *engine_find(const char *name)

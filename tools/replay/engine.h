@@ -79,6 +79,7 @@ extern const struct part part_virtio;
 extern const struct part part_riscv;
 extern const struct part part_smmu;
 extern const struct part part_its;
+extern const struct part part_gic; /* the same, recorded by the library */
 extern const struct part part_tce;
 extern const struct part part_amdvi;
 extern const struct part part_common; /* play_common.c: what the library records of every engine */

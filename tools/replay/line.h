@@ -54,6 +54,10 @@ enum tape_kind {
 	TAPE_PN,
 	TAPE_PE,
 	TAPE_PEG,
+	TAPE_GS,
+	TAPE_GRR,
+	TAPE_GA,
+	TAPE_GAV,
 	TAPE_KINDS,
 };
 

@@ -348,7 +348,7 @@ static const struct line_row lines[] = {
 
 static struct viommu *iommu_of(const struct player *p)
 {
-	return p->its ? p->its->its : NULL;
+	return p->its && p->its->fitted ? p->its->its : NULL; /* before that it is made anew */
 }
 
 const struct part part_its = { .lines = lines,

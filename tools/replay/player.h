@@ -55,6 +55,7 @@ struct player {
 	struct virtio_play *virtio;
 	struct amdvi_play *amdvi;
 	struct its_play *its;
+	struct gic_play *gic;
 	struct riscv_play *riscv;
 	struct smmu_play *smmu;
 	struct tce_play *tce;

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * its_record.c - LPIs and their ITSs that are recorded: on one tape, since an LPI that one makes pending is acknowledged
+ * at the other. GS lines say whose events follow: n those of ITS n, 40 those of the redistributors.
+ */
+
+#include <stddef.h>
+
+#include "its_engine.h"
+#include "lpi.h"
+#include "recorder.h"
+
+#define SELECT_LPIS 0x41U /* GS 40 */
+
+/* ---- LPIs ---- */
+
+static struct its *its_numbered(const struct lpis *l, uint32_t number)
+{
+	for (struct vm_user *user = l->unit.vm->users; user; user = user->next) {
+		struct viommu *u =
+			(struct viommu *)(void *)((char *)user - offsetof(struct viommu, user));
+
+		if (engine_is(u->engine, &its_engine) && its_of(u)->lpis == l &&
+		    its_of(u)->number == number)
+			return its_of(u);
+	}
+	return NULL;
+}
+
+static void describe_its(const struct its *its, struct record_text *text)
+{
+	const struct viommu_its_config *c = &its->config;
+	const uint64_t values[] = { its->number,
+				    c->typer,
+				    c->iidr,
+				    c->number,
+				    c->base,
+				    c->devices,
+				    c->events,
+				    its->unit.limits.queue_budget,
+				    its->unit.limits.steps };
+
+	record_numbers(text, "its", values, ARRAY_COUNT(values));
+}
+
+/* What is kept of configuration bytes is no part of the state: who restores it reads, and tells, everything anew. */
+static void begin_anew(struct lpis *l)
+{
+	for (uint64_t i = 0; i < (UINT64_C(1) << l->bits) - ITS_FIRST_LPI; i++)
+		atomic_store_explicit(&l->config[i], 0, memory_order_relaxed);
+	for (uint32_t i = 0; i < l->cpus; i++) {
+		if (atomic_load_explicit(&l->cpu[i].latch, memory_order_relaxed) & LPI_LATCH_ON)
+			lpi_resume(&l->cpu[i]);
+	}
+	if (l->tasks)
+		unit_work(&l->unit);
+}
+
+void lpis_describe(struct viommu *u, struct record_text *text)
+{
+	struct lpis *l = lpis_of(u);
+	const uint64_t values[] = { l->flags, l->cpus, l->bits, l->vpes, l->rd_base, l->rd_stride };
+
+	u->record->read = "GRR";
+	u->record->write = "GRD";
+	u->record->frame_lg2 = 18; /* VIOMMU_LPIS_OFFSET() */
+	u->record->select = SELECT_LPIS;
+	record_numbers(text, "lpis", values, ARRAY_COUNT(values));
+	for (uint32_t i = 0; i < 64; i++) {
+		const struct its *its = its_numbered(l, i);
+
+		if (its)
+			describe_its(its, text);
+	}
+	begin_anew(l);
+}
+
+void lpis_record_told(const struct lpis *l, uint32_t cpu, uint32_t intid, bool pending)
+{
+	struct record_event *e = record_current(l->unit.record->tape);
+
+	if (e)
+		record_numbers(&e->effects, "GL", (const uint64_t[]){ cpu, intid, pending }, 3);
+}
+
+int lpis_record_acknowledge(struct viommu *u, const char *name, uint32_t at, uint32_t intid,
+			    int (*acknowledge)(struct viommu *u, uint32_t at, uint32_t intid))
+{
+	struct record_event e;
+	int result;
+
+	unit_record_begin(u, &e, true);
+	result = acknowledge(u, at, intid);
+	if (result == VIOMMU_OK || result == VIOMMU_ENOENT) {
+		record_word(&e.line, name);
+		record_hex(&e.line, at);
+		record_hex(&e.line, intid);
+		record_hex(&e.line, result == VIOMMU_OK);
+	}
+	record_end(&e, RECORD_AS_BEFORE);
+	return result;
+}
+
+/* ---- ITS ---- */
+
+/* GI device offset event ok; and of one that is only asked for, what it is: CPU (or vPE), INTID. */
+static void message_line(const struct viommu *u, struct record_event *e,
+			 const struct record_message *m)
+{
+	const struct its *its = (const struct its *)u; /* unit is the first member */
+
+	record_word(&e->line, "GI");
+	record_hex(&e->line, m->source);
+	record_hex(&e->line, m->address - (its->config.base + ITS_FRAME));
+	record_hex(&e->line, m->data);
+	record_hex(&e->line, m->msi != NULL);
+	if (!(m->flags & VIOMMU_MSI_RESOLVE))
+		return;
+	record_hex(&e->line, m->msi ? m->msi->cpu : 0);
+	record_hex(&e->line, m->msi ? m->msi->intid : 0);
+}
+
+struct viommu *its_tape_of(struct viommu *u)
+{
+	return &its_of(u)->lpis->unit;
+}
+
+void its_join_tape(struct viommu *u)
+{
+	u->record->read = "GR";
+	u->record->write = "GW";
+	u->record->select = its_of(u)->number + 1;
+	u->record->message = message_line;
+}

@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * play_gic.c - LPIs and ITSs that the library has recorded: all of a VM on one tape, where GS lines say whose events follow.
+ *
+ * Nothing is left open there, as it is on other tapes (play_its.c): what is acknowledged has a line, and each GL line is one
+ * call of the callback, in order.
+ */
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <libvirtiommu/its.h>
+
+#include "play_riscv.h"
+#include "player.h"
+
+#define ITS_MAX	    64U
+#define SELECT_LPIS ITS_MAX
+#define FRAME	    0x10000U
+#define TOLD_MAX    1024U
+
+struct told {
+	uint32_t cpu;
+	uint32_t intid;
+	uint32_t pending;
+};
+
+struct gic_play {
+	struct viommu *lpis;
+	struct viommu *its[ITS_MAX];
+	uint64_t base[ITS_MAX];
+	uint32_t selected;
+	struct told told[TOLD_MAX]; /* during the event; more are counted only */
+	uint32_t count;
+};
+
+/* ---- the engines ---- */
+
+static void on_lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
+{
+	struct gic_play *g = opaque;
+
+	(void)priority;
+	if (g->count < TOLD_MAX)
+		g->told[g->count] = (struct told){ cpu, intid, pending };
+	g->count++;
+}
+
+/* its n typer iidr number base devices events queue_budget steps */
+static int add_its(struct player *p, struct words *w)
+{
+	const struct viommu_host host = { .size = sizeof(host),
+					  .opaque = p,
+					  .message = player_message };
+	struct gic_play *g = p->gic;
+	struct viommu_limits limits = { .size = sizeof(limits) };
+	struct viommu_its_config config = {
+		.size = sizeof(config), .lpis = g->lpis, .host = &host, .limits = &limits
+	};
+	uint32_t n = 0;
+
+	if (w->count != 9 || !words_hex32(w, 0, ITS_MAX - 1, &n) ||
+	    !words_hex(w, 1, UINT64_MAX, &config.typer) ||
+	    !words_hex32(w, 2, UINT32_MAX, &config.iidr) ||
+	    !words_hex32(w, 3, UINT32_MAX, &config.number) ||
+	    !words_hex(w, 4, UINT64_MAX, &config.base) ||
+	    !words_hex32(w, 5, UINT32_MAX, &config.devices) ||
+	    !words_hex32(w, 6, UINT32_MAX, &config.events) ||
+	    !words_hex32(w, 7, UINT32_MAX, &limits.queue_budget) ||
+	    !words_hex32(w, 8, UINT32_MAX, &limits.steps) || g->its[n])
+		return VIOMMU_EINVAL;
+	g->base[n] = config.base;
+	return viommu_its_new(p->vm, &config, &g->its[n]);
+}
+
+static int add_all(struct player *p)
+{
+	static struct words words;
+	int result = VIOMMU_OK;
+
+	for (unsigned i = 0; !result && i < p->header->count; i++) {
+		char text[512];
+
+		if (strcmp(p->header->line[i].name, "its") != 0)
+			continue;
+		snprintf(text, sizeof(text), "%s", p->header->line[i].value);
+		result = words_split(&words, text) ? add_its(p, &words) : VIOMMU_EINVAL;
+	}
+	return result;
+}
+
+static int start(struct player *p)
+{
+	const struct viommu_host host = { .size = sizeof(host),
+					  .opaque = p,
+					  .message = player_message };
+	struct viommu_limits limits;
+	struct viommu_lpis_config config = {
+		.size = sizeof(config),
+		.flags = (uint32_t)player_header(p, "lpis", 0, 0),
+		.cpus = (uint32_t)player_header(p, "lpis", 1, 0),
+		.intid_bits = (uint32_t)player_header(p, "lpis", 2, 0),
+		.vpes = (uint32_t)player_header(p, "lpis", 3, 0),
+		.rd_base = player_header(p, "lpis", 4, 0),
+		.rd_stride = player_header(p, "lpis", 5, 0),
+		.lpi = on_lpi,
+		.host = &host,
+		.limits = player_limits(p, &limits),
+	};
+	int result;
+
+	p->gic = calloc(1, sizeof(*p->gic));
+	if (!p->gic)
+		return VIOMMU_ENOMEM;
+	p->gic->selected = SELECT_LPIS;
+	config.opaque = p->gic;
+	result = viommu_lpis_new(p->vm, &config, &p->gic->lpis);
+	return result ? result : add_all(p);
+}
+
+static void stop(struct player *p)
+{
+	if (!p->gic)
+		return;
+	for (unsigned i = 0; i < ITS_MAX; i++)
+		viommu_free(p->gic->its[i]);
+	viommu_free(p->gic->lpis);
+	free(p->gic);
+	p->gic = NULL;
+}
+
+static struct viommu *iommu_of(const struct player *p)
+{
+	const struct gic_play *g = p->gic;
+
+	if (!g)
+		return NULL;
+	return g->selected < ITS_MAX ? g->its[g->selected] : g->lpis;
+}
+
+/* The selected ITS; NULL: there is none, which is a difference. */
+static struct viommu *its_of(struct player *p, const struct tape_line *l)
+{
+	struct viommu *its = p->gic->selected < ITS_MAX ? iommu_of(p) : NULL;
+
+	if (!its)
+		player_differ(p, l->kind, l->number, "an ITS", "none that is selected");
+	return its;
+}
+
+static void select_line(struct player *p, const struct tape_line *l)
+{
+	p->gic->selected = (uint32_t)l->value;
+	if (!iommu_of(p)) {
+		player_differ(p, l->kind, l->number, "an ITS", "none that a header has named");
+		p->gic->selected = SELECT_LPIS;
+	}
+}
+
+/* ---- registers: rid is the CPU, of a redistributor ---- */
+
+static void compare(struct player *p, const struct tape_line *l, int result, uint64_t value)
+{
+	char expected[64];
+	char came[64];
+
+	if (!result && value == l->value)
+		return;
+	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
+	snprintf(came, sizeof(came), "%" PRIx64, value);
+	player_differ(p, l->kind, l->number, expected, result ? viommu_strerror(result) : came);
+}
+
+static void read_line(struct player *p, const struct tape_line *l)
+{
+	struct viommu *its = its_of(p, l);
+	uint64_t value = 0;
+	int result = its ? viommu_reg_read(its, l->at, l->bytes, &value) : VIOMMU_OK;
+
+	if (its)
+		compare(p, l, result, value);
+}
+
+static void write_line(struct player *p, const struct tape_line *l)
+{
+	struct viommu *its = its_of(p, l);
+	int result = its ? viommu_reg_write(its, l->at, l->bytes, l->value) : VIOMMU_OK;
+
+	compare(p, l, its ? player_finish(p, its, result) : VIOMMU_OK, l->value);
+}
+
+static void frame_read_line(struct player *p, const struct tape_line *l)
+{
+	uint64_t value = 0;
+	int result =
+		viommu_reg_read(p->gic->lpis, VIOMMU_LPIS_OFFSET(l->rid, l->at), l->bytes, &value);
+
+	compare(p, l, result, value);
+}
+
+static void frame_write_line(struct player *p, const struct tape_line *l)
+{
+	int result = viommu_reg_write(p->gic->lpis, VIOMMU_LPIS_OFFSET(l->rid, l->at), l->bytes,
+				      l->value);
+
+	compare(p, l, player_finish(p, p->gic->lpis, result), l->value);
+}
+
+/* ---- messages, acknowledgements ---- */
+
+static void message_line(struct player *p, const struct tape_line *l)
+{
+	struct viommu *its = its_of(p, l);
+	struct viommu_msi msi = { 0 };
+	char expected[64];
+	char came[64];
+	int result;
+
+	if (!its)
+		return;
+	result = viommu_remap_msi(its, l->rid, p->gic->base[p->gic->selected] + FRAME + l->at,
+				  (uint32_t)l->value, l->index ? VIOMMU_MSI_RESOLVE : 0, &msi);
+	if (result == (l->fault ? VIOMMU_FAULT : VIOMMU_OK) &&
+	    (!l->index || l->fault || (msi.cpu == l->to && msi.intid == l->to_value)))
+		return;
+	snprintf(expected, sizeof(expected), "%s, %" PRIx64 " %" PRIx64,
+		 l->fault ? "refused" : "accepted", l->to, l->to_value);
+	snprintf(came, sizeof(came), "%s, reason %x, %x %x", viommu_strerror(result), msi.reason,
+		 msi.cpu, msi.intid);
+	player_differ(p, l->kind, l->number, expected, came);
+}
+
+static void acknowledge_line(struct player *p, const struct tape_line *l)
+{
+	int (*call)(struct viommu * lpis, uint32_t at, uint32_t intid) =
+		l->kind == TAPE_GA ? viommu_lpis_acknowledge : viommu_lpis_acknowledge_virtual;
+	int result = call(p->gic->lpis, l->rid, (uint32_t)l->value);
+
+	if (result != (l->perm ? VIOMMU_OK : VIOMMU_ENOENT))
+		player_differ(p, l->kind, l->number, l->perm ? "pending" : "not pending",
+			      viommu_strerror(result));
+}
+
+static void settle_pending(struct player *p, const struct tape_line *event)
+{
+	struct gic_play *g = p->gic;
+	const struct tape_line *l;
+	uint32_t n = 0;
+	size_t at = 0;
+	char text[64];
+
+	while ((l = effects_next(&p->effects, TAPE_GL, &at))) {
+		const struct told *t = n < TOLD_MAX ? &g->told[n] : NULL;
+
+		if (n >= g->count ||
+		    (t && (t->cpu != l->rid || t->intid != l->value || t->pending != l->perm))) {
+			snprintf(text, sizeof(text), "LPI %" PRIx64 " at %x pending %u", l->value,
+				 l->rid, l->perm);
+			player_differ(p, TAPE_GL, l->number, text, "otherwise");
+		}
+		n++;
+	}
+	if (n < g->count) {
+		snprintf(text, sizeof(text), "%u more", g->count - n);
+		player_differ(p, TAPE_GL, event->number, "nothing", text);
+	}
+	g->count = 0;
+}
+
+static void restored(struct player *p)
+{
+	p->gic->count = 0;
+	effects_forget(&p->effects);
+}
+
+/* ---- lines ---- */
+
+static bool parse_select(struct words *w, struct tape_line *l)
+{
+	return line_fields(w, 2) && words_hex(w, 1, SELECT_LPIS, &l->value);
+}
+
+/* GRD, GRR: cpu off size value */
+static bool parse_frame(struct words *w, struct tape_line *l)
+{
+	return line_fields(w, 5) && words_hex32(w, 1, 1023, &l->rid) &&
+	       words_hex(w, 2, 0x3ffff, &l->at) && words_size(w, 3, &l->bytes) &&
+	       words_hex(w, 4, UINT64_MAX >> (64 - 8 * l->bytes), &l->value);
+}
+
+/* GI: device off event ok [cpu intid]; those with the last two were only asked for */
+static bool parse_message(struct words *w, struct tape_line *l)
+{
+	uint32_t ok = 0;
+
+	l->index = w->count == 7;
+	if (!line_fields(w, l->index ? 7 : 5) || !words_hex32(w, 1, UINT32_MAX, &l->rid) ||
+	    !words_hex(w, 2, UINT64_MAX, &l->at) || !words_hex(w, 3, UINT32_MAX, &l->value) ||
+	    !words_hex32(w, 4, 1, &ok))
+		return false;
+	l->fault = !ok;
+	return !l->index ||
+	       (words_hex(w, 5, UINT32_MAX, &l->to) && words_hex(w, 6, UINT32_MAX, &l->to_value));
+}
+
+/* GL, GA, GAV: cpu or vPE, intid, 1 or 0 */
+static bool parse_pending(struct words *w, struct tape_line *l)
+{
+	return line_fields(w, 4) && words_hex32(w, 1, UINT32_MAX, &l->rid) &&
+	       words_hex(w, 2, UINT32_MAX, &l->value) && words_hex32(w, 3, 1, &l->perm);
+}
+
+static const struct header_row headers[] = { { "lpis", "xxxxxx", true },
+					     { "its", "xxxxxxxxx", false },
+					     { NULL, NULL, false } };
+
+static const struct line_row lines[] = {
+	{ TAPE_GS, ROLE_STATE, parse_select, select_line, NULL },
+	{ TAPE_GR, ROLE_EVENT, line_register, read_line, NULL },
+	{ TAPE_GW, ROLE_EVENT, line_register, write_line, NULL },
+	{ TAPE_GRR, ROLE_EVENT, parse_frame, frame_read_line, NULL },
+	{ TAPE_GRD, ROLE_EVENT, parse_frame, frame_write_line, NULL },
+	{ TAPE_GI, ROLE_EVENT, parse_message, message_line, NULL },
+	{ TAPE_GA, ROLE_EVENT, parse_pending, acknowledge_line, NULL },
+	{ TAPE_GAV, ROLE_EVENT, parse_pending, acknowledge_line, NULL },
+	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
+	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, riscv_settle_written },
+	{ TAPE_GL, ROLE_EFFECT, parse_pending, NULL, settle_pending },
+};
+
+const struct part part_gic = { .headers = headers,
+			       .lines = lines,
+			       .line_count = sizeof(lines) / sizeof(lines[0]),
+			       .start = start,
+			       .stop = stop,
+			       .iommu = iommu_of,
+			       .restored = restored };
