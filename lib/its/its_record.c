@@ -43,22 +43,9 @@ static void describe_its(const struct its *its, struct record_text *text)
 	record_numbers(text, "its", values, ARRAY_COUNT(values));
 }
 
-/* What is kept of configuration bytes is no part of the state: who restores it reads, and tells, everything anew. */
-static void begin_anew(struct lpis *l)
+void lpis_record_headers(struct viommu *u, struct record_text *text)
 {
-	for (uint64_t i = 0; i < (UINT64_C(1) << l->bits) - ITS_FIRST_LPI; i++)
-		atomic_store_explicit(&l->config[i], 0, memory_order_relaxed);
-	for (uint32_t i = 0; i < l->cpus; i++) {
-		if (atomic_load_explicit(&l->cpu[i].latch, memory_order_relaxed) & LPI_LATCH_ON)
-			lpi_resume(&l->cpu[i]);
-	}
-	if (l->tasks)
-		unit_work(&l->unit);
-}
-
-void lpis_describe(struct viommu *u, struct record_text *text)
-{
-	struct lpis *l = lpis_of(u);
+	const struct lpis *l = lpis_of(u);
 	const uint64_t values[] = { l->flags, l->cpus, l->bits, l->vpes, l->rd_base, l->rd_stride };
 
 	u->record->read = "GRR";
@@ -72,7 +59,6 @@ void lpis_describe(struct viommu *u, struct record_text *text)
 		if (its)
 			describe_its(its, text);
 	}
-	begin_anew(l);
 }
 
 void lpis_record_told(const struct lpis *l, uint32_t cpu, uint32_t intid, bool pending)

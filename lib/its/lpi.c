@@ -71,6 +71,25 @@ static void free_lpis(struct viommu *u)
 	vm_dealloc(vm, l, sizeof(*l));
 }
 
+/* What is kept of configuration bytes is no part of the state: who restores it reads, and tells, everything anew. */
+static void begin_anew(struct lpis *l)
+{
+	for (uint64_t i = 0; i < (UINT64_C(1) << l->bits) - ITS_FIRST_LPI; i++)
+		atomic_store_explicit(&l->config[i], 0, memory_order_relaxed);
+	for (uint32_t i = 0; i < l->cpus; i++) {
+		if (atomic_load_explicit(&l->cpu[i].latch, memory_order_relaxed) & LPI_LATCH_ON)
+			lpi_resume(&l->cpu[i]);
+	}
+	if (l->tasks)
+		unit_work(&l->unit);
+}
+
+static void describe(struct viommu *u, struct record_text *text)
+{
+	lpis_record_headers(u, text);
+	begin_anew(lpis_of(u));
+}
+
 const struct engine lpis_engine = {
 	.name = "lpis",
 	.reg_read = reg_read,
@@ -80,7 +99,7 @@ const struct engine lpis_engine = {
 	.save = lpi_save,
 	.restore = lpi_restore,
 	.free = free_lpis,
-	.describe = lpis_describe,
+	.describe = describe,
 	.tape_name = "its",
 };
 

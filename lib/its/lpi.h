@@ -99,7 +99,7 @@ struct lpis {
 extern const struct engine lpis_engine;
 
 /* its_record.c: of who is recorded (recorder.h) */
-void lpis_describe(struct viommu *u, struct record_text *text);
+void lpis_record_headers(struct viommu *u, struct record_text *text);
 void lpis_record_told(const struct lpis *l, uint32_t cpu, uint32_t intid, bool pending);
 int lpis_record_acknowledge(struct viommu *u, const char *name, uint32_t at, uint32_t intid,
 			    int (*acknowledge)(struct viommu *u, uint32_t at, uint32_t intid));

@@ -5,6 +5,7 @@
 
 #include "abi.h"
 #include "probe.h"
+#include "recorder.h"
 #include "tce_engine.h"
 
 /* ---- PEs ---- */
@@ -140,7 +141,7 @@ static void pe_changed(struct tce *t, uint32_t number)
 	notify_end(&t->unit, VIOMMU_OK);
 }
 
-int tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given, uint32_t *number)
+static int take_in(struct viommu *u, const struct viommu_tce_pe *given, uint32_t *number)
 {
 	struct viommu_tce_pe c;
 	struct tce *t;
@@ -164,9 +165,20 @@ int tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given, uint32_t *nu
 
 int viommu_tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given)
 {
+	struct record_event e;
 	uint32_t number;
+	int result;
 
-	return u && given && u->record ? tce_record_pe(u, 0, given) : tce_add_pe(u, given, &number);
+	if (!u || !u->record)
+		return take_in(u, given, &number);
+	unit_record_call(u, &e);
+	result = take_in(u, given, &number);
+	if (result >= 0) {
+		e.effects.bytes = 0; /* its windows are those of the PE */
+		tce_record_pe(tce_of(u), number, &e.effects);
+	}
+	record_end(&e, record_after(result));
+	return result;
 }
 
 /* Whether a device has an id of the PE. */
@@ -204,7 +216,7 @@ static void remove_pe(struct tce *t, struct tce_pe *pe, uint32_t number)
 	pe_changed(t, number);
 }
 
-int tce_remove_pe(struct viommu *u, uint32_t number)
+static int take_out(struct viommu *u, uint32_t number)
 {
 	struct tce_pe *pe;
 	struct tce *t;
@@ -226,7 +238,19 @@ int tce_remove_pe(struct viommu *u, uint32_t number)
 
 int viommu_tce_remove_pe(struct viommu *u, uint32_t number)
 {
-	return u && u->record ? tce_record_pe(u, number, NULL) : tce_remove_pe(u, number);
+	struct record_event e;
+	int result;
+
+	if (!u || !u->record)
+		return take_out(u, number);
+	unit_record_call(u, &e);
+	result = take_out(u, number);
+	if (result >= 0) {
+		e.effects.bytes = 0;
+		record_header(&e.effects, "PEG", number);
+	}
+	record_end(&e, record_after(result));
+	return result;
 }
 
 int viommu_tce_get_windows(struct viommu *u, uint32_t number, struct viommu_tce_window *windows,

@@ -396,23 +396,16 @@ int tce_begin(struct viommu *u);
 /* The end of a call whose job has begun, or that has none. */
 int tce_answer(struct tce *t);
 
-/* ---- tce_record.c: the same calls of who is recorded (recorder.h) ---- */
+/* ---- tce_record.c: lines of who is recorded (recorder.h) ---- */
 
+struct record_event;
 void tce_describe(struct viommu *u, struct record_text *text);
-/* NULL: the PE is removed. */
-int tce_record_pe(struct viommu *u, uint32_t number, const struct viommu_tce_pe *added);
-int tce_record_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token);
-int tce_record_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-		    uint32_t *results, uint32_t nret, uint64_t token);
+void tce_record_pe(const struct tce *t, uint32_t number, struct record_text *text);
+void tce_record_hcall(struct record_event *event, const uint64_t *asked, const uint64_t *answered);
+void tce_record_rtas(struct record_event *event, uint32_t call, const uint32_t *arguments,
+		     uint32_t nargs, const uint32_t *results, uint32_t nret);
 void tce_record_window(struct tce *t, const struct tce_window *w, bool present);
 void tce_record_memory(struct tce *t, uint64_t first, uint64_t last, bool owned);
-
-/* The calls themselves. */
-int tce_add_pe(struct viommu *u, const struct viommu_tce_pe *given, uint32_t *number);
-int tce_remove_pe(struct viommu *u, uint32_t number);
-int tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token);
-int tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-	     uint32_t *results, uint32_t nret, uint64_t token);
 
 /* ---- tce_translate.c ---- */
 

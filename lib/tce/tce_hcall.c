@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* tce_hcall.c - hypercalls, with their checks in the order of LoPAR ("TCE Hypervisor Calls"). */
 
+#include <string.h>
+
 #include "probe.h"
+#include "recorder.h"
 #include "tce_engine.h"
 
 /* Arguments, from r4 on. */
@@ -150,7 +153,7 @@ static const struct row *find(uint64_t token)
 	return NULL;
 }
 
-int tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+static int serve(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
 {
 	const struct row *row;
 	struct tce *t;
@@ -179,6 +182,17 @@ int tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64
 
 int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
 {
-	return u && UNLIKELY(u->record) ? tce_record_hcall(u, registers, token)
-					: tce_hcall(u, registers, token);
+	uint64_t asked[VIOMMU_TCE_REGISTERS];
+	struct record_event e;
+	int result;
+
+	if (LIKELY(!u || !u->record || !registers))
+		return serve(u, registers, token);
+	memcpy(asked, registers, sizeof(asked));
+	unit_record_call(u, &e);
+	result = serve(u, registers, token);
+	if (result >= 0)
+		tce_record_hcall(&e, asked, registers);
+	record_end(&e, record_after(result));
+	return result;
 }

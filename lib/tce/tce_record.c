@@ -7,7 +7,7 @@
 /* ---- PEs ---- */
 
 /* PE number flags config_addr buid window... page_sizes largest dynamic_start mmio [liobn]... */
-static void pe_line(const struct tce *t, uint32_t number, struct record_text *text)
+void tce_record_pe(const struct tce *t, uint32_t number, struct record_text *text)
 {
 	const struct tce_window *w = &t->window[number * VIOMMU_TCE_WINDOWS];
 	const struct viommu_tce_pe *c = &t->pe[number].config;
@@ -42,28 +42,9 @@ void tce_describe(struct viommu *u, struct record_text *text)
 			if (tce_is_there(&t->pe[i]) &&
 			    (atomic_load_explicit(&t->pe[i].owner, memory_order_relaxed) != i) ==
 				    sharing)
-				pe_line(t, i, text);
+				tce_record_pe(t, i, text);
 		}
 	}
-}
-
-int tce_record_pe(struct viommu *u, uint32_t number, const struct viommu_tce_pe *added)
-{
-	uint64_t gone = number;
-	struct record_event e;
-	int result;
-
-	unit_record_call(u, &e);
-	result = added ? tce_add_pe(u, added, &number) : tce_remove_pe(u, number);
-	if (result >= 0) {
-		e.effects.bytes = 0; /* its windows are those of the PE */
-		if (added)
-			pe_line(tce_of(u), number, &e.effects);
-		else
-			record_numbers(&e.effects, "PEG", &gone, 1);
-	}
-	record_end(&e, record_after(result));
-	return result;
 }
 
 /* ---- what came of it ---- */
@@ -120,56 +101,40 @@ static uint32_t arguments_of(uint64_t call)
 	}
 }
 
-int tce_record_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+void tce_record_hcall(struct record_event *e, const uint64_t *asked, const uint64_t *answered)
 {
-	uint32_t count = registers ? arguments_of(registers[0]) : 0;
-	struct record_event e;
-	int result;
+	uint32_t count = arguments_of(asked[0]);
 
-	unit_record_call(u, &e);
-	for (uint32_t i = 0; count && i <= count; i++) {
-		if (i == 0)
-			record_word(&e.line, "H");
-		record_hex(&e.line, registers[i]);
-	}
-	result = tce_hcall(u, registers, token);
-	if (count && result >= 0) {
-		put_status(&e.line, (int64_t)registers[0]);
-		if (count == 2) /* H_GET_TCE */
-			record_hex(&e.line, registers[1]);
-	} else {
-		e.line.bytes = 0;
-	}
-	record_end(&e, record_after(result));
-	return result;
+	if (!count)
+		return;
+	record_word(&e->line, "H");
+	for (uint32_t i = 0; i <= count; i++)
+		record_hex(&e->line, asked[i]);
+	put_status(&e->line, (int64_t)answered[0]);
+	if (asked[0] == H_GET_TCE)
+		record_hex(&e->line, answered[1]);
 }
 
 /* More cells than any call has, which is refused. */
 #define CELLS_MAX 16U
 
-int tce_record_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-		    uint32_t *results, uint32_t nret, uint64_t token)
+void tce_record_rtas(struct record_event *e, uint32_t call, const uint32_t *arguments,
+		     uint32_t nargs, const uint32_t *results, uint32_t nret)
 {
 	static const char *const names[] = {
 		[VIOMMU_TCE_RTAS_QUERY] = "query",   [VIOMMU_TCE_RTAS_CREATE] = "create",
 		[VIOMMU_TCE_RTAS_REMOVE] = "remove", [VIOMMU_TCE_RTAS_RESET] = "reset",
 		[VIOMMU_TCE_RTAS_BYPASS] = "bypass", [VIOMMU_TCE_RTAS_QUIESCE] = "quiesce"
 	};
-	struct record_event e;
-	int result;
 
-	unit_record_call(u, &e);
-	result = tce_rtas(u, call, arguments, nargs, results, nret, token);
-	if (result >= 0 && nargs <= CELLS_MAX && nret <= CELLS_MAX) {
-		record_word(&e.line, "RT");
-		record_word(&e.line, names[bits_clamp_index(call, ARRAY_COUNT(names))]);
-		record_decimal(&e.line, nargs);
-		record_decimal(&e.line, nret);
-		for (uint32_t i = 0; i < nargs; i++)
-			record_hex(&e.line, arguments[i]);
-		for (uint32_t i = 0; i < nret; i++)
-			record_hex(&e.line, results[i]);
-	}
-	record_end(&e, record_after(result));
-	return result;
+	if (nargs > CELLS_MAX || nret > CELLS_MAX)
+		return;
+	record_word(&e->line, "RT");
+	record_word(&e->line, names[bits_clamp_index(call, ARRAY_COUNT(names))]);
+	record_decimal(&e->line, nargs);
+	record_decimal(&e->line, nret);
+	for (uint32_t i = 0; i < nargs; i++)
+		record_hex(&e->line, arguments[i]);
+	for (uint32_t i = 0; i < nret; i++)
+		record_hex(&e->line, results[i]);
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "probe.h"
+#include "recorder.h"
 #include "tce_engine.h"
 
 /* config_addr, BUID: the first three arguments. */
@@ -211,8 +212,8 @@ static int execute(struct tce *t, const struct row *row, const uint32_t *argumen
 	return status;
 }
 
-int tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-	     uint32_t *results, uint32_t nret, uint64_t token)
+static int serve(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
+		 uint32_t *results, uint32_t nret, uint64_t token)
 {
 	struct tce *t;
 	int result;
@@ -237,7 +238,15 @@ int tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_
 int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
 		    uint32_t *results, uint32_t nret, uint64_t token)
 {
-	return u && UNLIKELY(u->record)
-		       ? tce_record_rtas(u, call, arguments, nargs, results, nret, token)
-		       : tce_rtas(u, call, arguments, nargs, results, nret, token);
+	struct record_event e;
+	int result;
+
+	if (LIKELY(!u || !u->record))
+		return serve(u, call, arguments, nargs, results, nret, token);
+	unit_record_call(u, &e);
+	result = serve(u, call, arguments, nargs, results, nret, token);
+	if (result >= 0)
+		tce_record_rtas(&e, call, arguments, nargs, results, nret);
+	record_end(&e, record_after(result));
+	return result;
 }

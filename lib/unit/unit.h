@@ -268,7 +268,7 @@ void unit_forget_device(struct viommu_device *device, bool told);
 /* The same for one that is told, of several: the epoch is still to be started. */
 void unit_begin_era(struct viommu_device *device);
 
-/* recorder.c: for who is recorded, of devices that come or go, and that are about to have their next_id; with
+/* record_devices.c: for who is recorded, of devices that come or go, and that are about to have their next_id; with
  * devices_lock held. */
 void unit_record_device(struct viommu *u, const struct viommu_device *device, uint32_t id,
 			bool gone);

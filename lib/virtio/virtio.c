@@ -6,6 +6,7 @@
 #include "abi.h"
 #include "range.h"
 #include "probe.h"
+#include "recorder.h"
 #include "virtio_engine.h"
 
 /* How endpoints are treated that are not attached may have changed. */
@@ -42,6 +43,25 @@ static int run(struct viommu *u)
 	return virtio_complete(v, virtio_advance(v));
 }
 
+/* A call whose line is a number. */
+static int recorded(struct viommu *u, int (*call)(struct viommu *u, uint64_t value),
+		    const char *name, uint64_t value)
+{
+	struct record_event e;
+	int result;
+
+	if (!u || !u->record)
+		return call(u, value);
+	unit_record_call(u, &e);
+	result = call(u, value);
+	if (result >= 0) {
+		record_word(&e.line, name);
+		record_hex(&e.line, value);
+	}
+	record_end(&e, record_after(result));
+	return result;
+}
+
 static int reset_device(struct viommu *u, uint64_t kind)
 {
 	int result = virtio_begin(u);
@@ -56,7 +76,7 @@ static int reset_device(struct viommu *u, uint64_t kind)
 
 int viommu_virtio_reset(struct viommu *u)
 {
-	return u && u->record ? virtio_record_number(u, reset_device, "X", 0) : reset_device(u, 0);
+	return recorded(u, reset_device, "X", 0);
 }
 
 static int set_features(struct viommu *u, uint64_t accepted)
@@ -79,8 +99,7 @@ static int set_features(struct viommu *u, uint64_t accepted)
 
 int viommu_virtio_set_features(struct viommu *u, uint64_t accepted)
 {
-	return u && u->record ? virtio_record_number(u, set_features, "F", accepted)
-			      : set_features(u, accepted);
+	return recorded(u, set_features, "F", accepted);
 }
 
 /* ---- configuration space (5.13.4) ---- */

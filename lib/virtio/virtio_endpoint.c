@@ -8,6 +8,7 @@
 
 #include "abi.h"
 #include "range.h"
+#include "recorder.h"
 #include "virtio_engine.h"
 
 static void put16(unsigned char *to, uint16_t value)
@@ -112,7 +113,7 @@ static int set_endpoint(struct virtio *v, struct virtio_endpoint *e,
 	return VIOMMU_OK;
 }
 
-int virtio_set_endpoint(struct viommu_device *device, const struct viommu_virtio_endpoint *given)
+static int set(struct viommu_device *device, const struct viommu_virtio_endpoint *given)
 {
 	struct viommu_virtio_endpoint endpoint;
 	int result;
@@ -130,8 +131,19 @@ int virtio_set_endpoint(struct viommu_device *device, const struct viommu_virtio
 int viommu_virtio_set_endpoint(struct viommu_device *device,
 			       const struct viommu_virtio_endpoint *given)
 {
+	struct record_event e;
+	int result;
+
 	if (!device || !engine_is(device->iommu->engine, &virtio_engine))
 		return VIOMMU_EINVAL;
-	return device->iommu->record ? virtio_record_endpoint(device, given)
-				     : virtio_set_endpoint(device, given);
+	if (!device->iommu->record)
+		return set(device, given);
+	unit_record_begin(device->iommu, &e, true);
+	result = set(device, given);
+	if (result >= 0)
+		virtio_record_endpoint(device,
+				       atomic_load_explicit(&device->id, memory_order_relaxed),
+				       false, &e.effects);
+	record_end(&e, record_after(result));
+	return result;
 }

@@ -308,22 +308,16 @@ void virtio_regions_free(struct virtio *v);
 /* VIOMMU_MODE_* */
 uint32_t virtio_mode(const struct virtio *v, const struct virtio_endpoint *endpoint);
 
-/* ---- virtio_record.c: the same calls of who is recorded (recorder.h) ---- */
+/* ---- virtio_record.c: lines of who is recorded (recorder.h) ---- */
+struct record_event;
 void virtio_describe(struct viommu *u, struct record_text *text);
-int virtio_record_request(struct viommu *u, const struct viommu_part *readable,
-			  uint32_t readable_count, const struct viommu_part *writable,
-			  uint32_t writable_count, uint64_t token, uint32_t *written);
-int virtio_record_number(struct viommu *u, int (*call)(struct viommu *u, uint64_t value),
-			 const char *name, uint64_t value);
-int virtio_record_endpoint(struct viommu_device *device,
-			   const struct viommu_virtio_endpoint *given);
+void virtio_record_request(struct viommu *u, struct record_event *event,
+			   const struct viommu_part *readable, uint32_t readable_count,
+			   const struct viommu_part *writable, uint32_t writable_count,
+			   uint32_t written);
+void virtio_record_endpoint(const struct viommu_device *device, uint32_t id, bool gone,
+			    struct record_text *text);
 void virtio_record_event(struct virtio *v, const void *bytes, bool dropped);
-
-/* The calls themselves. */
-int virtio_request(struct viommu *u, const struct viommu_part *readable, uint32_t readable_count,
-		   const struct viommu_part *writable, uint32_t writable_count, uint64_t token,
-		   uint32_t *written);
-int virtio_set_endpoint(struct viommu_device *device, const struct viommu_virtio_endpoint *given);
 
 /* ---- virtio_endpoint.c ---- */
 /* The property list of PROBE: at most VIRTIO_REGIONS_MAX * VIRTIO_RESV_MEM_TOTAL bytes. */

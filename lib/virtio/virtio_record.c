@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* virtio_record.c - a virtio-iommu that is recorded: what it is, its endpoints, and calls that no engine of another kind has. */
+/* virtio_record.c - a virtio-iommu that is recorded: what it is, its endpoints, requests, fault records. */
 
 #include "recorder.h"
 #include "virtio_engine.h"
 
 /* P endpoint [subtype first last]... [granule] */
-static void endpoint_line(const struct viommu_device *device, uint32_t id, bool gone,
-			  struct record_text *t)
+void virtio_record_endpoint(const struct viommu_device *device, uint32_t id, bool gone,
+			    struct record_text *t)
 {
 	const struct virtio *v = virtio_of(device->iommu);
 	const struct virtio_endpoint *e =
@@ -14,6 +14,8 @@ static void endpoint_line(const struct viommu_device *device, uint32_t id, bool 
 	const struct virtio_regions *regions =
 		gone ? NULL : atomic_load_explicit(&e->regions, memory_order_relaxed);
 
+	if (id == VIOMMU_NO_ID)
+		return;
 	record_word(t, gone ? "PG" : "P");
 	record_hex(t, id);
 	for (uint32_t i = 0; regions && i < regions->count; i++) {
@@ -44,13 +46,10 @@ void virtio_describe(struct viommu *u, struct record_text *t)
 	u->record->read = "CR";
 	u->record->write = "CW";
 	u->record->messages = true;
-	u->record->device = endpoint_line;
-	for (const struct viommu_device *d = u->all_devices; d; d = d->next_of_all) {
-		uint32_t id = atomic_load_explicit(&d->id, memory_order_relaxed);
-
-		if (id != VIOMMU_NO_ID)
-			endpoint_line(d, id, false, t);
-	}
+	u->record->device = virtio_record_endpoint;
+	for (const struct viommu_device *d = u->all_devices; d; d = d->next_of_all)
+		virtio_record_endpoint(d, atomic_load_explicit(&d->id, memory_order_relaxed), false,
+				       t);
 }
 
 /* ---- requests ---- */
@@ -79,13 +78,13 @@ static uint64_t bytes_of(const struct viommu_part *part, uint32_t count, uint64_
 	return bytes < most ? bytes : most;
 }
 
-static void request_line(const struct virtio *v, struct record_event *e,
-			 const struct viommu_part *readable, uint32_t readable_count,
-			 const struct viommu_part *writable, uint32_t writable_count,
-			 uint32_t written)
+void virtio_record_request(struct viommu *u, struct record_event *e,
+			   const struct viommu_part *readable, uint32_t readable_count,
+			   const struct viommu_part *writable, uint32_t writable_count,
+			   uint32_t written)
 {
 	uint64_t asked = bytes_of(readable, readable_count, VIRTIO_PROBE_BYTES);
-	uint64_t room = v->config.probe_size + (uint64_t)VIRTIO_TAIL_BYTES;
+	uint64_t room = virtio_of(u)->config.probe_size + (uint64_t)VIRTIO_TAIL_BYTES;
 
 	room = bytes_of(writable, writable_count, room);
 	if (room > WRITABLE_MAX && written > VIRTIO_TAIL_BYTES)
@@ -97,54 +96,7 @@ static void request_line(const struct virtio *v, struct record_event *e,
 	record_decimal(&e->line, written);
 }
 
-int virtio_record_request(struct viommu *u, const struct viommu_part *readable,
-			  uint32_t readable_count, const struct viommu_part *writable,
-			  uint32_t writable_count, uint64_t token, uint32_t *written)
-{
-	struct record_event e;
-	int result;
-
-	unit_record_call(u, &e);
-	result = virtio_request(u, readable, readable_count, writable, writable_count, token,
-				written);
-	if (result >= 0)
-		request_line(virtio_of(u), &e, readable, readable_count, writable, writable_count,
-			     *written);
-	record_end(&e, record_after(result));
-	return result;
-}
-
-/* ---- other calls ---- */
-
-int virtio_record_number(struct viommu *u, int (*call)(struct viommu *u, uint64_t value),
-			 const char *name, uint64_t value)
-{
-	struct record_event e;
-	int result;
-
-	unit_record_call(u, &e);
-	result = call(u, value);
-	if (result >= 0) {
-		record_word(&e.line, name);
-		record_hex(&e.line, value);
-	}
-	record_end(&e, record_after(result));
-	return result;
-}
-
-int virtio_record_endpoint(struct viommu_device *device, const struct viommu_virtio_endpoint *given)
-{
-	uint32_t id = atomic_load_explicit(&device->id, memory_order_relaxed);
-	struct record_event e;
-	int result;
-
-	unit_record_begin(device->iommu, &e, true);
-	result = virtio_set_endpoint(device, given);
-	if (result >= 0 && id != VIOMMU_NO_ID)
-		endpoint_line(device, id, false, &e.effects);
-	record_end(&e, record_after(result));
-	return result;
-}
+/* ---- fault records ---- */
 
 void virtio_record_event(struct virtio *v, const void *bytes, bool dropped)
 {

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "probe.h"
+#include "recorder.h"
 #include "virtio_engine.h"
 
 /* ---- scattered buffers ---- */
@@ -232,9 +233,9 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
-int virtio_request(struct viommu *u, const struct viommu_part *readable, uint32_t readable_count,
-		   const struct viommu_part *writable, uint32_t writable_count, uint64_t token,
-		   uint32_t *written)
+static int serve(struct viommu *u, const struct viommu_part *readable, uint32_t readable_count,
+		 const struct viommu_part *writable, uint32_t writable_count, uint64_t token,
+		 uint32_t *written)
 {
 	struct request request = { .writable = writable };
 	uint64_t readable_bytes, writable_bytes;
@@ -269,9 +270,16 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 			  uint32_t readable_count, const struct viommu_part *writable,
 			  uint32_t writable_count, uint64_t token, uint32_t *written)
 {
-	if (u && UNLIKELY(u->record))
-		return virtio_record_request(u, readable, readable_count, writable, writable_count,
-					     token, written);
-	return virtio_request(u, readable, readable_count, writable, writable_count, token,
-			      written);
+	struct record_event e;
+	int result;
+
+	if (LIKELY(!u || !u->record))
+		return serve(u, readable, readable_count, writable, writable_count, token, written);
+	unit_record_call(u, &e);
+	result = serve(u, readable, readable_count, writable, writable_count, token, written);
+	if (result >= 0)
+		virtio_record_request(u, &e, readable, readable_count, writable, writable_count,
+				      *written);
+	record_end(&e, record_after(result));
+	return result;
 }
