@@ -61,30 +61,48 @@ void lpis_record_headers(struct viommu *u, struct record_text *text)
 	}
 }
 
-void lpis_record_told(const struct lpis *l, uint32_t cpu, uint32_t intid, bool pending)
+/* In the place of the host's callback. */
+static void on_lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
 {
+	const struct lpis *l = opaque;
 	struct record_event *e = record_current(l->unit.record->tape);
 
 	if (e)
 		record_numbers(&e->effects, "GL", (const uint64_t[]){ cpu, intid, pending }, 3);
+	if (l->lpi_of_host)
+		l->lpi_of_host(l->opaque_of_host, cpu, intid, priority, pending);
 }
 
-int lpis_record_acknowledge(struct viommu *u, const char *name, uint32_t at, uint32_t intid,
-			    int (*acknowledge)(struct viommu *u, uint32_t at, uint32_t intid))
+static void on_vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
+		    uint32_t pending)
 {
-	struct record_event e;
-	int result;
+	const struct lpis *l = opaque;
 
-	unit_record_begin(u, &e, true);
-	result = acknowledge(u, at, intid);
-	if (result == VIOMMU_OK || result == VIOMMU_ENOENT) {
-		record_word(&e.line, name);
-		record_hex(&e.line, at);
-		record_hex(&e.line, intid);
-		record_hex(&e.line, result == VIOMMU_OK);
+	l->vlpi_of_host(l->opaque_of_host, cpu, vpe, intid, priority, pending);
+}
+
+void lpis_record_callbacks(struct lpis *l, bool on)
+{
+	if (on) {
+		l->opaque_of_host = l->opaque;
+		l->lpi_of_host = l->lpi;
+		l->vlpi_of_host = l->vlpi;
 	}
-	record_end(&e, RECORD_AS_BEFORE);
-	return result;
+	l->opaque = on ? l : l->opaque_of_host;
+	l->lpi = on ? on_lpi : l->lpi_of_host;
+	l->vlpi = on && l->vlpi ? on_vlpi : l->vlpi_of_host;
+}
+
+void lpis_record_acknowledge(struct record_event *e, const char *name, uint32_t at, uint32_t intid,
+			     int result)
+{
+	const uint64_t values[] = { at, intid, result == VIOMMU_OK };
+
+	if (result != VIOMMU_OK && result != VIOMMU_ENOENT)
+		return;
+	record_word(&e->line, name);
+	for (unsigned i = 0; i < ARRAY_COUNT(values); i++)
+		record_hex(&e->line, values[i]);
 }
 
 /* ---- ITS ---- */

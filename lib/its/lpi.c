@@ -88,6 +88,12 @@ static void describe(struct viommu *u, struct record_text *text)
 {
 	lpis_record_headers(u, text);
 	begin_anew(lpis_of(u));
+	lpis_record_callbacks(lpis_of(u), true);
+}
+
+static void leave_tape(struct viommu *u)
+{
+	lpis_record_callbacks(lpis_of(u), false);
 }
 
 const struct engine lpis_engine = {
@@ -101,6 +107,7 @@ const struct engine lpis_engine = {
 	.free = free_lpis,
 	.describe = describe,
 	.tape_name = "its",
+	.leave_tape = leave_tape,
 };
 
 static int refuse(const struct viommu_lpis_config *config, const char *text)

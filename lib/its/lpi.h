@@ -88,6 +88,12 @@ struct lpis {
 		    uint32_t pending);
 	void (*vlpi)(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
 		     uint32_t pending);
+	/* While it is recorded: the host's, and ours are above. */
+	void *opaque_of_host;
+	void (*lpi_of_host)(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority,
+			    uint32_t pending);
+	void (*vlpi_of_host)(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid,
+			     uint32_t priority, uint32_t pending);
 	struct lpi_cpu *cpu;
 	uint32_t tasks; /* redistributors that have one; the thread that has the unit */
 	struct vpe *vpe;
@@ -99,10 +105,11 @@ struct lpis {
 extern const struct engine lpis_engine;
 
 /* its_record.c: of who is recorded (recorder.h) */
+struct record_event;
 void lpis_record_headers(struct viommu *u, struct record_text *text);
-void lpis_record_told(const struct lpis *l, uint32_t cpu, uint32_t intid, bool pending);
-int lpis_record_acknowledge(struct viommu *u, const char *name, uint32_t at, uint32_t intid,
-			    int (*acknowledge)(struct viommu *u, uint32_t at, uint32_t intid));
+void lpis_record_acknowledge(struct record_event *event, const char *name, uint32_t at,
+			     uint32_t intid, int result);
+void lpis_record_callbacks(struct lpis *l, bool on);
 
 static inline struct lpis *lpis_of(struct viommu *u)
 {

@@ -2,6 +2,7 @@
 /* lpi_pending.c - pending LPIs, and the cache of their configuration bytes (IHI 0069 5.1). */
 
 #include "lpi.h"
+#include "recorder.h"
 
 /* ---- configuration ---- */
 
@@ -34,8 +35,6 @@ void lpi_forget(struct lpis *l)
 
 static void tell(const struct lpis *l, uint32_t cpu, uint32_t intid, unsigned byte, bool pending)
 {
-	if (UNLIKELY(l->unit.record))
-		lpis_record_told(l, cpu, intid, pending && (byte & LPI_CONFIG_ENABLE));
 	if (l->lpi)
 		l->lpi(l->opaque, cpu, intid, byte & (unsigned)LPI_CONFIG_PRIORITY,
 		       pending && (byte & LPI_CONFIG_ENABLE));
@@ -270,7 +269,8 @@ static int check(struct viommu *u, uint32_t cpu, uint32_t intid)
 	return VIOMMU_OK;
 }
 
-static int acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
+static inline __attribute__((always_inline)) int acknowledge(struct viommu *u, uint32_t cpu,
+							     uint32_t intid)
 {
 	int result = check(u, cpu, intid);
 
@@ -279,10 +279,23 @@ static int acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
 	return clear_pending(lpi_cpu_at(lpis_of(u), cpu), intid) ? VIOMMU_OK : VIOMMU_ENOENT;
 }
 
+static __attribute__((noinline)) int record(struct viommu *u, uint32_t cpu, uint32_t intid)
+{
+	struct record_event e;
+	int result;
+
+	unit_record_begin(u, &e, true);
+	result = acknowledge(u, cpu, intid);
+	lpis_record_acknowledge(&e, "GA", cpu, intid, result);
+	record_end(&e, RECORD_AS_BEFORE);
+	return result;
+}
+
 int viommu_lpis_acknowledge(struct viommu *u, uint32_t cpu, uint32_t intid)
 {
-	return u && u->record ? lpis_record_acknowledge(u, "GA", cpu, intid, acknowledge)
-			      : acknowledge(u, cpu, intid);
+	if (UNLIKELY(u && u->record))
+		return record(u, cpu, intid);
+	return acknowledge(u, cpu, intid);
 }
 
 int viommu_lpis_get(struct viommu *u, uint32_t cpu, uint32_t intid, struct viommu_lpi *lpi)

@@ -6,6 +6,7 @@
  */
 
 #include "lpi_virtual.h"
+#include "recorder.h"
 
 static struct vpe *at(const struct lpis *l, uint32_t vpe)
 {
@@ -408,7 +409,8 @@ int viommu_lpis_get_virtual(struct viommu *u, uint32_t vpe, uint32_t intid, stru
 	return VIOMMU_OK;
 }
 
-static int acknowledge(struct viommu *u, uint32_t vpe, uint32_t intid)
+static inline __attribute__((always_inline)) int acknowledge(struct viommu *u, uint32_t vpe,
+							     uint32_t intid)
 {
 	uint32_t bit = UINT32_C(1) << intid % 16;
 	struct vpe *v;
@@ -421,8 +423,21 @@ static int acknowledge(struct viommu *u, uint32_t vpe, uint32_t intid)
 	return was ? VIOMMU_OK : VIOMMU_ENOENT;
 }
 
+static __attribute__((noinline)) int record(struct viommu *u, uint32_t vpe, uint32_t intid)
+{
+	struct record_event e;
+	int result;
+
+	unit_record_begin(u, &e, true);
+	result = acknowledge(u, vpe, intid);
+	lpis_record_acknowledge(&e, "GAV", vpe, intid, result);
+	record_end(&e, RECORD_AS_BEFORE);
+	return result;
+}
+
 int viommu_lpis_acknowledge_virtual(struct viommu *u, uint32_t vpe, uint32_t intid)
 {
-	return u && u->record ? lpis_record_acknowledge(u, "GAV", vpe, intid, acknowledge)
-			      : acknowledge(u, vpe, intid);
+	if (UNLIKELY(u && u->record))
+		return record(u, vpe, intid);
+	return acknowledge(u, vpe, intid);
 }

@@ -153,7 +153,9 @@ static const struct row *find(uint64_t token)
 	return NULL;
 }
 
-static int serve(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+static inline __attribute__((always_inline)) int serve(struct viommu *u,
+						       uint64_t registers[VIOMMU_TCE_REGISTERS],
+						       uint64_t token)
 {
 	const struct row *row;
 	struct tce *t;
@@ -180,14 +182,15 @@ static int serve(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uin
 	return result;
 }
 
-int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+/* It is not in the way of those who are not recorded. */
+static __attribute__((noinline)) int record(struct viommu *u,
+					    uint64_t registers[VIOMMU_TCE_REGISTERS],
+					    uint64_t token)
 {
 	uint64_t asked[VIOMMU_TCE_REGISTERS];
 	struct record_event e;
 	int result;
 
-	if (LIKELY(!u || !u->record || !registers))
-		return serve(u, registers, token);
 	memcpy(asked, registers, sizeof(asked));
 	unit_record_call(u, &e);
 	result = serve(u, registers, token);
@@ -195,4 +198,11 @@ int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS],
 		tce_record_hcall(&e, asked, registers);
 	record_end(&e, record_after(result));
 	return result;
+}
+
+int viommu_tce_hcall(struct viommu *u, uint64_t registers[VIOMMU_TCE_REGISTERS], uint64_t token)
+{
+	if (UNLIKELY(u && u->record && registers))
+		return record(u, registers, token);
+	return serve(u, registers, token);
 }

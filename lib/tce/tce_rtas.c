@@ -212,8 +212,10 @@ static int execute(struct tce *t, const struct row *row, const uint32_t *argumen
 	return status;
 }
 
-static int serve(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-		 uint32_t *results, uint32_t nret, uint64_t token)
+static inline __attribute__((always_inline)) int serve(struct viommu *u, uint32_t call,
+						       const uint32_t *arguments, uint32_t nargs,
+						       uint32_t *results, uint32_t nret,
+						       uint64_t token)
 {
 	struct tce *t;
 	int result;
@@ -235,18 +237,26 @@ static int serve(struct viommu *u, uint32_t call, const uint32_t *arguments, uin
 	return result;
 }
 
-int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
-		    uint32_t *results, uint32_t nret, uint64_t token)
+/* It is not in the way of those who are not recorded. */
+static __attribute__((noinline)) int record(struct viommu *u, uint32_t call,
+					    const uint32_t *arguments, uint32_t nargs,
+					    uint32_t *results, uint32_t nret, uint64_t token)
 {
 	struct record_event e;
 	int result;
 
-	if (LIKELY(!u || !u->record))
-		return serve(u, call, arguments, nargs, results, nret, token);
 	unit_record_call(u, &e);
 	result = serve(u, call, arguments, nargs, results, nret, token);
 	if (result >= 0)
 		tce_record_rtas(&e, call, arguments, nargs, results, nret);
 	record_end(&e, record_after(result));
 	return result;
+}
+
+int viommu_tce_rtas(struct viommu *u, uint32_t call, const uint32_t *arguments, uint32_t nargs,
+		    uint32_t *results, uint32_t nret, uint64_t token)
+{
+	if (UNLIKELY(u && u->record))
+		return record(u, call, arguments, nargs, results, nret, token);
+	return serve(u, call, arguments, nargs, results, nret, token);
 }

@@ -486,6 +486,8 @@ static void stop(struct viommu *u)
 	struct unit_record *r = u->record;
 
 	u->engine = r->inner;
+	if (u->engine->leave_tape)
+		u->engine->leave_tape(u);
 	u->host = r->host;
 	if (r->wires)
 		u->lines.told = r->levels;

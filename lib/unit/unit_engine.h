@@ -151,6 +151,8 @@ struct engine {
 	 * of its own, or none. */
 	struct viommu *(*tape_of)(struct viommu *u);
 	void (*join_tape)(struct viommu *u);
+	/* Undoes what describe() or join_tape() did. May be NULL. */
+	void (*leave_tape)(struct viommu *u);
 };
 
 /* Whether an IOMMU's engine is this one; one that is recorded has a copy (recorder.h). */

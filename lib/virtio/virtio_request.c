@@ -233,9 +233,12 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
-static int serve(struct viommu *u, const struct viommu_part *readable, uint32_t readable_count,
-		 const struct viommu_part *writable, uint32_t writable_count, uint64_t token,
-		 uint32_t *written)
+static inline __attribute__((always_inline)) int serve(struct viommu *u,
+						       const struct viommu_part *readable,
+						       uint32_t readable_count,
+						       const struct viommu_part *writable,
+						       uint32_t writable_count, uint64_t token,
+						       uint32_t *written)
 {
 	struct request request = { .writable = writable };
 	uint64_t readable_bytes, writable_bytes;
@@ -266,15 +269,16 @@ static int serve(struct viommu *u, const struct viommu_part *readable, uint32_t 
 	return result;
 }
 
-int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
-			  uint32_t readable_count, const struct viommu_part *writable,
-			  uint32_t writable_count, uint64_t token, uint32_t *written)
+/* It is not in the way of those who are not recorded. */
+static __attribute__((noinline)) int record(struct viommu *u, const struct viommu_part *readable,
+					    uint32_t readable_count,
+					    const struct viommu_part *writable,
+					    uint32_t writable_count, uint64_t token,
+					    uint32_t *written)
 {
 	struct record_event e;
 	int result;
 
-	if (LIKELY(!u || !u->record))
-		return serve(u, readable, readable_count, writable, writable_count, token, written);
 	unit_record_call(u, &e);
 	result = serve(u, readable, readable_count, writable, writable_count, token, written);
 	if (result >= 0)
@@ -282,4 +286,14 @@ int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
 				      *written);
 	record_end(&e, record_after(result));
 	return result;
+}
+
+int viommu_virtio_request(struct viommu *u, const struct viommu_part *readable,
+			  uint32_t readable_count, const struct viommu_part *writable,
+			  uint32_t writable_count, uint64_t token, uint32_t *written)
+{
+	if (UNLIKELY(u && u->record))
+		return record(u, readable, readable_count, writable, writable_count, token,
+			      written);
+	return serve(u, readable, readable_count, writable, writable_count, token, written);
 }
