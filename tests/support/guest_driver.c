@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* guest_driver.c - what a guest's driver does: registers, queue, faults; and what its devices do. */
+#include <sched.h>
+
 #include "guest_internal.h"
 
 /* More calls of viommu_run() than any test needs. */
