@@ -209,3 +209,36 @@ int guest_cmpxchg_callback(void *opaque, uint64_t gpa, uint64_t *expected, uint6
 		raw[i] = (uint8_t)(desired >> (8 * i));
 	return guest_write_callback(m, gpa, raw, sizeof(raw));
 }
+
+/* ---- memory of the library ---- */
+
+#define TAKEN_MAX (UINT64_C(1) << 30)
+
+/* Zeroes, of which untouched pages cost nothing; what calloc() gave is kept before the block. */
+void *guest_alloc_callback(void *opaque, uint64_t bytes, uint64_t align)
+{
+	struct guest_memory *m = opaque;
+	uint64_t extra = align + sizeof(void *);
+	uintptr_t at;
+	void *base;
+
+	if (align > TAKEN_MAX || bytes > TAKEN_MAX - m->taken)
+		return NULL;
+	base = calloc(1, bytes + extra);
+	if (!base)
+		return NULL;
+	m->taken += bytes;
+	at = ((uintptr_t)base + sizeof(void *) + align - 1) & ~(uintptr_t)(align - 1);
+	((void **)at)[-1] = base;
+	return (void *)at;
+}
+
+void guest_dealloc_callback(void *opaque, void *block, uint64_t bytes)
+{
+	struct guest_memory *m = opaque;
+
+	if (!block)
+		return;
+	m->taken -= bytes;
+	free(((void **)block)[-1]);
+}

@@ -34,6 +34,7 @@ struct guest_memory {
 	bool exhausted; /* an allocation failed */
 	struct guest_hole *holes;
 	size_t hole_count;
+	uint64_t taken; /* by the library, in bytes */
 };
 
 void guest_memory_fini(struct guest_memory *memory);
@@ -51,5 +52,8 @@ void guest_log_clear(struct guest_memory *memory);
 int guest_read_callback(void *opaque, uint64_t gpa, void *to, uint32_t bytes);
 int guest_write_callback(void *opaque, uint64_t gpa, const void *from, uint32_t bytes);
 int guest_cmpxchg_callback(void *opaque, uint64_t gpa, uint64_t *expected, uint64_t desired);
+/* A recording says how large caches and tables are: all together they have a limit. */
+void *guest_alloc_callback(void *opaque, uint64_t bytes, uint64_t align);
+void guest_dealloc_callback(void *opaque, void *block, uint64_t bytes);
 
 #endif

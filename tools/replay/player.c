@@ -164,6 +164,8 @@ static int new_vm(struct player *p)
 						 .read = guest_read_callback,
 						 .write = guest_write_callback,
 						 .cmpxchg = guest_cmpxchg_callback,
+						 .alloc = guest_alloc_callback,
+						 .dealloc = guest_dealloc_callback,
 						 .hash_key = { 1, 2 } };
 
 	return viommu_vm_new(&config, &p->vm);
