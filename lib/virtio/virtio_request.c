@@ -233,12 +233,11 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
-static inline __attribute__((always_inline)) int serve(struct viommu *u,
-						       const struct viommu_part *readable,
-						       uint32_t readable_count,
-						       const struct viommu_part *writable,
-						       uint32_t writable_count, uint64_t token,
-						       uint32_t *written)
+static __attribute__((noinline)) int serve(struct viommu *u, const struct viommu_part *readable,
+					   uint32_t readable_count,
+					   const struct viommu_part *writable,
+					   uint32_t writable_count, uint64_t token,
+					   uint32_t *written)
 {
 	struct request request = { .writable = writable };
 	uint64_t readable_bytes, writable_bytes;
