@@ -12,10 +12,10 @@
 
 enum {
 	BURST = 32,
-	BURSTS = 16,		  /* before messages are looked for again */
-	LOOKS = 4096,		  /* vu_device.looks: about a millisecond */
-	MISSING_MILLISECONDS = 1, /* to sleep before what is missing is looked up again */
-	HEADER = 12,		  /* struct virtio_net_hdr_v1 */
+	BURSTS = 16,		/* before messages are looked for again */
+	LOOKS = 4096,		/* vu_device.looks: about a millisecond */
+	SHORT_MILLISECONDS = 1, /* to sleep where nobody may wake us */
+	HEADER = 12,		/* struct virtio_net_hdr_v1 */
 	NUM_BUFFERS_AT = 10,
 	MAC = 6,
 };
@@ -200,7 +200,10 @@ int pair_patience(const struct vu_pair *p)
 		return SLEEP_MILLISECONDS;
 	if (p->idle < p->device->looks)
 		return 0;
-	return p->last == POLL_MISSING ? MISSING_MILLISECONDS : SLEEP_MILLISECONDS;
+	/* vhost-user: a driver without a kick is to be polled. */
+	return p->last == POLL_MISSING || p->ring[DEVICE_RX].kick < 0 || p->ring[DEVICE_TX].kick < 0
+		       ? SHORT_MILLISECONDS
+		       : SLEEP_MILLISECONDS;
 }
 
 void pair_sleep(const struct vu_pair *p, int file, int milliseconds)
