@@ -66,8 +66,15 @@ pub(crate) struct IommuInner {
     pub(crate) devices: Mutex<HashMap<usize, Weak<DeviceInner>>>,
 }
 
-/// Requests of a virtio-iommu that are pending: token, what C reads, what it writes, and how much of that is used.
-pub(crate) type Buffers = Mutex<Vec<(u64, Vec<u8>, Vec<u8>, usize)>>;
+/// A request of a virtio-iommu that is pending: the VMM's token, what C reads, what it writes, how much of that is used.
+pub(crate) struct Kept {
+    pub(crate) token: u64,
+    pub(crate) from: Vec<u8>,
+    pub(crate) to: Vec<u8>,
+    pub(crate) used: usize,
+}
+/// By the token that C is given, which no other request has had, whatever the VMM's tokens are.
+pub(crate) type Buffers = Mutex<(u64, HashMap<u64, Kept>)>;
 
 impl IommuInner {
     /// Frees something as soon as C lets go of it: now, or after a call on the registers that is under way.
