@@ -279,6 +279,6 @@ int riscv_queue_run(struct riscv *v)
 	executed = ring_run(&v->unit, &v->commands, tail, execute);
 	regs_put(&v->regs, RISCV_CQH, v->commands.head);
 	if (v->unsynced) /* nobody has waited for it, but channels shall notice */
-		epoch_start(&v->unit.epoch);
+		unit_start(&v->unit);
 	return executed == RING_WAITING ? VIOMMU_PENDING : VIOMMU_OK;
 }

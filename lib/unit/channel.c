@@ -21,7 +21,7 @@ static bool current(const struct viommu_channel *channel)
  * micro-TLB holds may still be used. */
 static bool catch_up(struct viommu_channel *channel)
 {
-	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
 	bool stays;
 
 	if (channel->seen == now)
@@ -36,7 +36,7 @@ static bool catch_up(struct viommu_channel *channel)
 bool channel_peek(struct viommu_channel *channel, uint64_t iova, struct translation *found)
 {
 	const struct micro_entry *e = channel_entry(channel, iova);
-	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
 
 	if ((channel->seen != now && !current(channel)) || !channel_keeps(channel, e, iova))
 		return false;
@@ -121,8 +121,8 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
 	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
-	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
-				  true, f, answer);
+	cached = translate_cached(channel->device->partition, domain, tag, r, &found,
+				  &channel->place, true, f, answer);
 	if (cached == CACHED)
 		channel_keep(channel, r->first, changes, &found, &channel->place);
 	return cached;
@@ -324,6 +324,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 		give_place(u);
 		return VIOMMU_ENOMEM;
 	}
+	channel->now = &device->window->now;
 	channel->epoch = &u->epoch;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
@@ -335,6 +336,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
 	channel->section.owner = device;
+	atomic_init(&channel->section.part, &device->partition->part);
 	epoch_add(&u->epoch, &channel->section);
 	*out = channel;
 	return VIOMMU_OK;

@@ -143,7 +143,7 @@ static int on_page_request(struct viommu *u, struct viommu_device *device,
 static bool is_cached(struct viommu *u, struct query *q)
 {
 	return q->type == VIOMMU_AT_UNTRANSLATED && unit_context(u, q) == VIOMMU_OK &&
-	       q->entry->domain && unit_find(u, q, q->access);
+	       q->entry->domain && unit_find(q, q->access);
 }
 
 /* A mapping need not be aligned as it is large. */

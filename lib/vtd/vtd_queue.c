@@ -522,7 +522,7 @@ static int queue_run(struct vtd *v)
 		shown = show_head(v);
 	/* Nobody has waited for what was invalidated, but channels shall notice. */
 	if (v->unsynced)
-		epoch_start(&v->unit.epoch);
+		unit_start(&v->unit);
 	if (executed == RING_WAITING)
 		return VIOMMU_PENDING;
 	return rest(v) == VIOMMU_OK && shown ? VIOMMU_OK : VIOMMU_PENDING;
