@@ -287,12 +287,22 @@ bool domains_may_know(struct domains *d, uint32_t group)
 	return known;
 }
 
-bool domains_take_concerned(struct domains *d)
+bool domains_take_concerned(struct domains *d, uint32_t group)
 {
-	bool concerned = d->concerned;
+	bool concerned;
 
+	pthread_mutex_lock(&d->lock);
+	concerned = d->concerned || (d->lost & group_bit(group));
 	d->concerned = false;
+	pthread_mutex_unlock(&d->lock);
 	return concerned;
+}
+
+void domains_find_lost(struct domains *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->lost = 0;
+	pthread_mutex_unlock(&d->lock);
 }
 
 static bool is_kind(const struct domain_own *own, const struct domain_match *match, uint32_t kinds)
@@ -337,13 +347,6 @@ static void flush_chain(struct domains *d, struct domain_chain *chain)
 	atomic_fetch_add(d->generation, 1);
 }
 
-/* Before a domain is flushed. */
-static void begin_flush(struct domains *d, const struct domain_match *match)
-{
-	if (UNLIKELY(d->lost & group_bit(match->group)))
-		d->concerned = true;
-}
-
 /* Visited domains, and sets or slots looked at: some of them are a step. */
 #define PARTS_OF_A_STEP 4U
 
@@ -360,7 +363,6 @@ uint32_t domains_flush(struct domains *d, const struct domain_match *match)
 	unsigned by;
 
 	pthread_mutex_lock(&d->lock);
-	begin_flush(d, match);
 	chain = chain_matching(d, match, &by);
 	if (chain->count > DOMAIN_VISITED_MAX) {
 		flush_chain(d, chain);
@@ -502,7 +504,6 @@ uint32_t domains_flush_range(struct domains *d, const struct domain_match *match
 	struct range_flush f = { .match = match, .first = first, .last = last, .leaf = leaf };
 
 	pthread_mutex_lock(&d->lock);
-	begin_flush(d, match);
 	flush_matching(d, &f);
 	if (match->globals && match->id != DOMAIN_ANY)
 		flush_globals(d, &f);

@@ -237,8 +237,13 @@ void domains_lose(struct domains *domains, uint32_t group);
 /* Whether anything that was looked up may be of one of the group: of a domain, or of one that has lost its place. */
 bool domains_may_know(struct domains *domains, uint32_t group);
 
-/* Whether an invalidation since the last time this was asked was of something that may have been looked up. By who invalidates. */
-bool domains_take_concerned(struct domains *domains);
+/* Whether an invalidation of a group, since the last time this was asked, was of something that may have been looked up. By
+ * who invalidates, after it. */
+bool domains_take_concerned(struct domains *domains, uint32_t group);
+
+/* Whoever uses what was lost until now is waited for: an epoch that concerns everybody here is about to begin, and he holds
+ * back that and all that come later. */
+void domains_find_lost(struct domains *domains);
 
 /* Forgets all that is cached of the domains. Returns what it took, in steps (unit_pay()): few, as
  * many domains as there may be. */

@@ -12,7 +12,7 @@ static uint64_t place_bytes(const struct partition *p)
 }
 
 int partition_init(struct partition *p, struct viommu_vm *vm, const struct window_size *size,
-		   uint32_t tables)
+		   uint32_t tables, struct epoch *together)
 {
 	int result;
 
@@ -21,7 +21,8 @@ int partition_init(struct partition *p, struct viommu_vm *vm, const struct windo
 	p->window = window_new(vm, size, atomic_fetch_add(&vm->last_partition, 1));
 	if (!p->window)
 		return VIOMMU_ENOMEM;
-	p->part.now = &p->window->now;
+	p->together = together;
+	p->part.now = together ? &together->now : &p->window->now;
 	atomic_init(&p->part.moved, 1);
 	tlb_attach(&p->tlb, p->window);
 	result = table_cache_init(&p->tables, vm, tables);

@@ -43,19 +43,9 @@ static const void *some_ahead(const struct epoch_section *section)
 	return section;
 }
 
-void epoch_add_outside(struct epoch *epoch, struct epoch_section *section,
-		       const struct epoch_part *part, struct epoch_outside *outside)
+static void add(struct epoch *epoch, struct epoch_section *section, uint64_t entered)
 {
-	atomic_init(&section->part, part);
-	outside->since = 0;
-	section->outside = outside;
-	section->rare = true; /* its fences are real */
-	epoch_add(epoch, section);
-}
-
-void epoch_add(struct epoch *epoch, struct epoch_section *section)
-{
-	atomic_init(&section->entered, 0);
+	atomic_init(&section->entered, entered);
 	pthread_mutex_lock(&epoch->lock);
 	atomic_init(&section->fenced,
 		    section->rare || atomic_load(&epoch->readers) != EPOCH_UNFENCED);
@@ -66,6 +56,21 @@ void epoch_add(struct epoch *epoch, struct epoch_section *section)
 		section->next->previous = &section->next;
 	epoch->sections = section;
 	pthread_mutex_unlock(&epoch->lock);
+}
+
+void epoch_add_outside(struct epoch *epoch, struct epoch_section *section,
+		       const struct epoch_part *part, struct epoch_outside *outside)
+{
+	atomic_init(&section->part, part);
+	outside->since = 0;
+	section->outside = outside;
+	section->rare = true; /* its fences are real */
+	add(epoch, section, EPOCH_OLDEST);
+}
+
+void epoch_add(struct epoch *epoch, struct epoch_section *section)
+{
+	add(epoch, section, 0);
 }
 
 bool epoch_remove(struct epoch *epoch, struct epoch_section *section)

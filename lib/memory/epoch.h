@@ -46,9 +46,13 @@ struct epoch_outside {
 	uint64_t since;
 };
 
+/* Older than every epoch that anybody waits for: these begin at 2. */
+#define EPOCH_OLDEST 1U
+
 struct epoch_section {
-	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
-	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
+	/* Epoch of entry; 0: not open; EPOCH_OLDEST: of one in another process, which says it elsewhere. */
+	_Alignas(64) _Atomic uint64_t entered;
+	struct epoch_section *next; /* in epoch.sections, under epoch.lock */
 	struct epoch_section **previous;
 	const void *ahead; /* fetched while this one is looked at; may be gone */
 	const void *owner; /* constant: the device that uses what is looked up in it; NULL: any */
@@ -248,6 +252,10 @@ enum epoch_answer epoch_wait_some(struct epoch *epoch, uint64_t target,
 
 /* The same for who is not the owner, and has no section of his own: EPOCH_AWAIT. */
 enum epoch_answer epoch_wait_too(struct epoch *epoch, uint64_t target, uint32_t *looks);
+
+/* Whether a section in another process is older than the last change of its part: it holds back whoever waits for that, now
+ * or later. */
+bool epoch_outside_holds(struct epoch *epoch, const struct epoch_section *section);
 
 /* As epoch_wait_some(), with as many looks as it takes. */
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);

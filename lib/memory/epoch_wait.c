@@ -43,12 +43,19 @@ static bool is_for(const struct passing *p, const struct epoch_part *part, uint6
 	       entered < atomic_load_explicit(&part->moved, memory_order_acquire);
 }
 
-static bool concerns(const struct passing *p, const struct epoch_part *part, const void *owner,
-		     uint64_t entered)
+static bool is_old(const struct passing *p, uint64_t entered)
+{
+	return entered != 0 && entered < p->target;
+}
+
+/* Of what is open, and old enough. */
+static inline __attribute__((always_inline)) bool concerns(const struct passing *p,
+							   const struct epoch_part *part,
+							   const void *owner, uint64_t entered)
 {
 	const struct epoch_filter *filter = p->filter;
 
-	return entered != 0 && entered < p->target && is_for(p, part, entered) &&
+	return is_for(p, part, entered) &&
 	       (!filter || filter->concerns(filter->opaque, owner, entered));
 }
 
@@ -65,17 +72,43 @@ static __attribute__((noinline)) uint64_t entered_outside(struct epoch_outside *
 		outside->since = now;
 		return entered ? atomic_load(&part->moved) : 0;
 	}
-	return 1;
+	return EPOCH_OLDEST;
 }
 
-static bool holds_back(const struct epoch_section *section, const struct passing *p)
+static const struct epoch_part *part_of(const struct epoch_section *section)
 {
-	const struct epoch_part *part = atomic_load_explicit(&section->part, memory_order_relaxed);
-	uint64_t entered = LIKELY(!section->outside)
-				   ? atomic_load_explicit(&section->entered, memory_order_acquire)
-				   : entered_outside(section->outside, part);
+	return atomic_load_explicit(&section->part, memory_order_relaxed);
+}
 
-	return section != p->self && concerns(p, part, section->owner, entered);
+/* Of one that is open and old enough, or in another process. */
+static __attribute__((noinline)) bool open_holds_back(const struct epoch_section *section,
+						      const struct passing *p, uint64_t entered)
+{
+	const struct epoch_part *part = part_of(section);
+
+	if (UNLIKELY(section->outside)) {
+		entered = entered_outside(section->outside, part);
+		if (!is_old(p, entered))
+			return false;
+	}
+	return concerns(p, part, section->owner, entered);
+}
+
+static inline bool holds_back(const struct epoch_section *section, const struct passing *p)
+{
+	uint64_t entered = atomic_load_explicit(&section->entered, memory_order_acquire);
+
+	return is_old(p, entered) && section != p->self && open_holds_back(section, p, entered);
+}
+
+bool epoch_outside_holds(struct epoch *epoch, const struct epoch_section *section)
+{
+	bool holds;
+
+	pthread_mutex_lock(&epoch->lock);
+	holds = entered_outside(section->outside, part_of(section)) == EPOCH_OLDEST;
+	pthread_mutex_unlock(&epoch->lock);
+	return holds;
 }
 
 /* One that may be open although it looks closed. */
@@ -92,8 +125,11 @@ static bool group_holds_back(struct epoch_group *group, const struct passing *p,
 	epoch_group_renew(group, now);
 	if (LIKELY(epoch_group_is_empty(group)))
 		return false;
-	for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
-		held |= concerns(p, group->part, group->owner, epoch_group_entered(group, i));
+	for (unsigned i = 0; i < EPOCH_BUCKETS; i++) {
+		uint64_t entered = epoch_group_entered(group, i);
+
+		held |= is_old(p, entered) && concerns(p, group->part, group->owner, entered);
+	}
 	return held;
 }
 

@@ -324,7 +324,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 		give_place(u);
 		return VIOMMU_ENOMEM;
 	}
-	channel->now = &device->window->now;
+	channel->now = device->partition->part.now;
 	channel->epoch = &u->epoch;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
@@ -336,7 +336,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
 	channel->section.owner = device;
-	atomic_init(&channel->section.part, &device->partition->part);
+	atomic_init(&channel->section.part, partition_part(device->partition));
 	epoch_add(&u->epoch, &channel->section);
 	*out = channel;
 	return VIOMMU_OK;

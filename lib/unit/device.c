@@ -72,7 +72,7 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 	device->mode = NOTIFY_NO_MODE;
 	atomic_init(&device->last.pasid, DEVICE_NO_CONTEXT);
 	epoch_group_init(&device->sections, device);
-	device->sections.part = &device->partition->part;
+	device->sections.part = partition_part(device->partition);
 	if (u->engine->device_new)
 		result = u->engine->device_new(u, device);
 	device->config.virtio = NULL; /* the caller's */

@@ -138,7 +138,7 @@ static int parse_quietly(struct viommu *u, struct query *q, struct context *cont
 {
 	int result = unit_parse(u, q, context);
 
-	if (!result && u->partition_count > 1)
+	if (!result && u->apart)
 		domains_lose(&q->device->partition->domains, context->key.group);
 	return result;
 }
@@ -364,7 +364,7 @@ static void open_section(struct translating *t)
 		t->section = &t->channel->section;
 		epoch_enter(epoch, t->section);
 	} else {
-		t->section = epoch_visit_part(epoch, &t->query.device->partition->part);
+		t->section = epoch_visit_part(epoch, partition_part(t->query.device->partition));
 	}
 }
 

@@ -32,7 +32,6 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->channel_entries, 1024);
 	set_default(&limits->steps, 4096);
 	set_default(&limits->shadow, UINT32_C(1) << 20);
-	set_default(&limits->partitions, 1);
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
 	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
@@ -45,6 +44,11 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 /* Devices of a partition that have a place in its window. */
 #define DEVICE_PLACES_MAX (UINT32_C(1) << 20)
 
+static uint32_t wanted(const struct viommu *u)
+{
+	return u->limits.partitions ? u->limits.partitions : 1;
+}
+
 static int init_partitions(struct viommu *u)
 {
 	const struct window_size size = {
@@ -56,16 +60,18 @@ static int init_partitions(struct viommu *u)
 	};
 	int result = VIOMMU_OK;
 
-	u->partition = vm_alloc(u->vm, u->limits.partitions * sizeof(*u->partition),
-				_Alignof(struct partition));
+	u->apart = u->limits.partitions;
+	u->partition =
+		vm_alloc(u->vm, wanted(u) * sizeof(*u->partition), _Alignof(struct partition));
 	if (!u->partition)
 		return VIOMMU_ENOMEM;
 	/* counted before it is tried: what there is of it is taken back */
-	while (!result && u->partition_count < u->limits.partitions) {
+	while (!result && u->partition_count < wanted(u)) {
 		struct partition *p = &u->partition[u->partition_count];
 
 		p->number = u->partition_count++;
-		result = partition_init(p, u->vm, &size, u->limits.tables);
+		result = partition_init(p, u->vm, &size, u->limits.tables,
+					u->apart ? NULL : &u->epoch);
 	}
 	return result;
 }
@@ -256,7 +262,7 @@ void unit_fini(struct viommu *u)
 	pthread_mutex_destroy(&u->shadow_lock);
 	for (uint32_t i = 0; i < u->partition_count; i++)
 		partition_fini(&u->partition[i], u->vm);
-	vm_dealloc(u->vm, u->partition, u->limits.partitions * sizeof(*u->partition));
+	vm_dealloc(u->vm, u->partition, wanted(u) * sizeof(*u->partition));
 	vm_dealloc(u->vm, u->outstanding, u->limits.outstanding * sizeof(*u->outstanding));
 	epoch_fini(&u->epoch);
 	pthread_mutex_destroy(&u->devices_lock);
@@ -317,7 +323,11 @@ static uint64_t start(struct viommu *u, uint64_t moved, uint64_t waited)
 {
 	uint64_t epoch;
 
+	if (LIKELY(!u->apart))
+		return epoch_start(&u->epoch);
 	for (uint32_t i = 0; i < u->partition_count; i++) {
+		if ((moved | waited) >> i & 1)
+			domains_find_lost(&u->partition[i].domains);
 		if (moved >> i & 1)
 			epoch_move_part(&u->partition[i].part);
 	}
@@ -329,15 +339,13 @@ static uint64_t start(struct viommu *u, uint64_t moved, uint64_t waited)
 	return epoch;
 }
 
-uint64_t unit_start(struct viommu *u)
+uint64_t unit_start_apart(struct viommu *u)
 {
 	uint64_t moved = u->concerned;
 	uint64_t waited = u->awaited_too;
 
 	u->concerned = 0;
 	u->awaited_too = 0;
-	if (LIKELY(u->partition_count == 1)) /* everything is about its devices */
-		moved = 1;
 	return start(u, moved, u->all_wait ? UINT64_MAX : waited);
 }
 
@@ -346,7 +354,7 @@ uint64_t unit_start_for_all(struct viommu *u)
 	return start(u, 0, UINT64_MAX);
 }
 
-void unit_flush(struct viommu *u, const struct domain_match *match)
+void unit_flush_apart(struct viommu *u, const struct domain_match *match)
 {
 	uint32_t steps = 0;
 
@@ -354,13 +362,13 @@ void unit_flush(struct viommu *u, const struct domain_match *match)
 		struct domains *d = &u->partition[i].domains;
 
 		steps += domains_flush(d, match) + (i & 1);
-		u->concerned |= (uint64_t)domains_take_concerned(d) << i;
+		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
 	}
 	unit_pay(u, steps);
 }
 
-void unit_flush_range(struct viommu *u, const struct domain_match *match, uint64_t first,
-		      uint64_t last, bool leaf)
+void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
+			    uint64_t last, bool leaf)
 {
 	uint32_t steps = 0;
 
@@ -368,7 +376,7 @@ void unit_flush_range(struct viommu *u, const struct domain_match *match, uint64
 		struct domains *d = &u->partition[i].domains;
 
 		steps += domains_flush_range(d, match, first, last, leaf) + (i & 1);
-		u->concerned |= (uint64_t)domains_take_concerned(d) << i;
+		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
 	}
 	unit_pay(u, steps);
 }

@@ -138,6 +138,7 @@ struct viommu {
 	struct viommu_vm *vm;
 	struct partition *partition; /* partition_count of them */
 	uint32_t partition_count;
+	bool apart; /* constant: what is done concerns some of them; otherwise there is one, and all is about it */
 	_Atomic uint64_t flushes; /* of everything; counted before the generations */
 	_Atomic uint64_t cuts;	  /* bit n: pieces of pages of 1 << n bytes were answers */
 	/* Each request is asked of the engine, which asks the TLB by itself (unit_find()): contexts are kept where
@@ -147,8 +148,8 @@ struct viommu {
 	struct unit_record *record; /* recorder.h; NULL: it is not recorded */
 	struct epoch epoch;
 	bool all_wait; /* everybody's sections count for every epoch; for the engine to set, constant */
-	/* Of the call that has the unit, bit n: partition n is concerned by what was done since the last epoch began: by
-	 * what its readers compare, or only waited for. */
+	/* Of the call that has the unit, if they are apart, bit n: partition n is concerned by what was done since the last
+	 * epoch began: by what its readers compare, or only waited for. */
 	uint64_t concerned;
 	uint64_t awaited_too;
 
@@ -263,9 +264,26 @@ bool unit_passed_for(struct viommu *u, uint64_t epoch, const struct epoch_filter
 
 /* Of the call that has the unit: forgets what is cached of domains, in all partitions (domains_flush(),
  * domains_flush_range()), and pays for it. Whose devices may use something of it is concerned by the next epoch. */
-void unit_flush(struct viommu *u, const struct domain_match *match);
-void unit_flush_range(struct viommu *u, const struct domain_match *match, uint64_t first,
-		      uint64_t last, bool leaf);
+void unit_flush_apart(struct viommu *u, const struct domain_match *match);
+void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
+			    uint64_t last, bool leaf);
+
+static inline void unit_flush(struct viommu *u, const struct domain_match *match)
+{
+	if (LIKELY(!u->apart))
+		unit_pay(u, domains_flush(&u->partition->domains, match));
+	else
+		unit_flush_apart(u, match);
+}
+
+static inline void unit_flush_range(struct viommu *u, const struct domain_match *match,
+				    uint64_t first, uint64_t last, bool leaf)
+{
+	if (LIKELY(!u->apart))
+		unit_pay(u, domains_flush_range(&u->partition->domains, match, first, last, leaf));
+	else
+		unit_flush_range_apart(u, match, first, last, leaf);
+}
 
 /* Everybody's sections count for the next epoch, whatever it is about: interrupts belong to no partition. */
 static inline void unit_wait_for_all(struct viommu *u)
@@ -275,8 +293,13 @@ static inline void unit_wait_for_all(struct viommu *u)
 
 /* Begins an epoch for what was done: of the call that has the unit. The same for all sections, from any thread,
  * where there is nothing that readers could compare. */
-uint64_t unit_start(struct viommu *u);
+uint64_t unit_start_apart(struct viommu *u);
 uint64_t unit_start_for_all(struct viommu *u);
+
+static inline uint64_t unit_start(struct viommu *u)
+{
+	return LIKELY(!u->apart) ? epoch_start(&u->epoch) : unit_start_apart(u);
+}
 
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */
@@ -360,10 +383,15 @@ static inline unsigned translate_contexts(const struct viommu *u, unsigned type)
 }
 
 /* Of a requester in the context cache. A PASID has 20 bits, or is none: then its number here is 0. */
+static inline uint64_t requester_of(uint32_t serial, uint32_t pasid, unsigned contexts)
+{
+	return (uint64_t)serial << 32 | (uint64_t)contexts << 30 | (uint32_t)(pasid + 1);
+}
+
 static inline uint64_t translate_who(const struct viommu_device *device, uint32_t pasid,
 				     unsigned contexts)
 {
-	return (uint64_t)device->serial << 32 | (uint64_t)contexts << 30 | (uint32_t)(pasid + 1);
+	return requester_of(device->serial, pasid, contexts);
 }
 
 static inline uint64_t translate_who_asks(const struct query *q)
