@@ -513,7 +513,7 @@ int viommu_request_page(struct viommu_device *device, const struct viommu_page_r
 		return VIOMMU_ENOTSUP;
 	count_event(device, COUNT_PAGE_REQUESTS);
 	atomic_fetch_add(&device->users, 1);
-	section = epoch_visit_part(&u->epoch, &device->partition->part);
+	section = epoch_visit_part(&u->epoch, partition_part(device->partition));
 	result = u->engine->request_page(u, device, request);
 	device_put(device);
 	if (epoch_visit_end(&u->epoch, section))

@@ -16,11 +16,13 @@ static void set_default(uint32_t *field, uint32_t value)
 
 #define PARTITIONS_MAX 64U /* bits of viommu.concerned */
 
-static int take_limits(struct viommu_limits *limits, const struct viommu_limits *given)
+static int take_limits(struct viommu *u, const struct viommu_limits *given)
 {
+	struct viommu_limits *limits = &u->limits;
 	int result =
 		given ? abi_take(limits, sizeof(*limits), sizeof(limits->size), given) : VIOMMU_OK;
 
+	u->apart = limits->partitions;
 	set_default(&limits->tlb_entries, 65536);
 	set_default(&limits->contexts, 1024);
 	set_default(&limits->domains, 4096);
@@ -32,6 +34,7 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->channel_entries, 1024);
 	set_default(&limits->steps, 4096);
 	set_default(&limits->shadow, UINT32_C(1) << 20);
+	set_default(&limits->partitions, 1);
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
 	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
@@ -44,11 +47,6 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 /* Devices of a partition that have a place in its window. */
 #define DEVICE_PLACES_MAX (UINT32_C(1) << 20)
 
-static uint32_t wanted(const struct viommu *u)
-{
-	return u->limits.partitions ? u->limits.partitions : 1;
-}
-
 static int init_partitions(struct viommu *u)
 {
 	const struct window_size size = {
@@ -60,13 +58,12 @@ static int init_partitions(struct viommu *u)
 	};
 	int result = VIOMMU_OK;
 
-	u->apart = u->limits.partitions;
-	u->partition =
-		vm_alloc(u->vm, wanted(u) * sizeof(*u->partition), _Alignof(struct partition));
+	u->partition = vm_alloc(u->vm, u->limits.partitions * sizeof(*u->partition),
+				_Alignof(struct partition));
 	if (!u->partition)
 		return VIOMMU_ENOMEM;
 	/* counted before it is tried: what there is of it is taken back */
-	while (!result && u->partition_count < wanted(u)) {
+	while (!result && u->partition_count < u->limits.partitions) {
 		struct partition *p = &u->partition[u->partition_count];
 
 		p->number = u->partition_count++;
@@ -226,7 +223,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	if (!result && u->host.reserved)
 		result = VIOMMU_EINVAL;
 	if (!result)
-		result = take_limits(&u->limits, limits);
+		result = take_limits(u, limits);
 	if (result)
 		return result;
 	u->engine = engine;
@@ -262,7 +259,7 @@ void unit_fini(struct viommu *u)
 	pthread_mutex_destroy(&u->shadow_lock);
 	for (uint32_t i = 0; i < u->partition_count; i++)
 		partition_fini(&u->partition[i], u->vm);
-	vm_dealloc(u->vm, u->partition, wanted(u) * sizeof(*u->partition));
+	vm_dealloc(u->vm, u->partition, u->limits.partitions * sizeof(*u->partition));
 	vm_dealloc(u->vm, u->outstanding, u->limits.outstanding * sizeof(*u->outstanding));
 	epoch_fini(&u->epoch);
 	pthread_mutex_destroy(&u->devices_lock);

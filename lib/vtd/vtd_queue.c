@@ -129,6 +129,8 @@ static enum earlier earlier(struct vtd *v, bool drain)
 	bool covered = v->sync.completion.epoch && v->sync.last && v->sync.drain >= drain;
 	bool begin = !covered && (v->unsynced || drain);
 
+	if (drain)
+		unit_wait_for_all(&v->unit);
 	if (begin && !begin_sync(v))
 		return INCOMPLETE;
 	if (host_refused(v))
