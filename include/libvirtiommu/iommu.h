@@ -68,7 +68,7 @@ struct viommu_limits {
 	 * lie in a window of its own (viommu_device_config.partition), and completions wait for sections of the partitions that
 	 * they concern. At most 64, each with caches of the sizes above; 0: devices are together, and cost least. */
 	uint32_t partitions;
-	uint32_t reserved;   /**< 0 */
+	uint32_t reserved; /**< 0 */
 };
 
 /**

@@ -367,10 +367,10 @@ uint32_t domains_flush(struct domains *d, const struct domain_match *match)
 	if (chain->count > DOMAIN_VISITED_MAX) {
 		flush_chain(d, chain);
 	} else {
+		visited = chain->count;
 		for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
 			if (matches(&d->own[i], match))
 				flush_whole(d, &d->slot[i]);
-			visited++;
 		}
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -471,8 +471,8 @@ static void flush_matching(struct domains *d, struct range_flush *f)
 		flush_chain(d, chain);
 		return;
 	}
+	f->looks += chain->count;
 	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
-		f->looks++;
 		if (matches_whole(&d->own[i], f->match))
 			flush_whole(d, &d->slot[i]);
 		if (matches(&d->own[i], f->match))
@@ -491,8 +491,8 @@ static void flush_globals(struct domains *d, struct range_flush *f)
 		flush_chain(d, chain);
 		return;
 	}
+	f->looks += chain->count;
 	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[DOMAIN_BY_GROUP]) {
-		f->looks++;
 		if (matches_globals(d, i, f->match))
 			flush_range_once(d, &d->slot[i], f);
 	}

@@ -62,6 +62,8 @@ static int init_partitions(struct viommu *u)
 				_Alignof(struct partition));
 	if (!u->partition)
 		return VIOMMU_ENOMEM;
+	if (!u->apart)
+		u->together = &u->partition->domains;
 	/* counted before it is tried: what there is of it is taken back */
 	while (!result && u->partition_count < u->limits.partitions) {
 		struct partition *p = &u->partition[u->partition_count];

@@ -138,7 +138,8 @@ struct viommu {
 	struct viommu_vm *vm;
 	struct partition *partition; /* partition_count of them */
 	uint32_t partition_count;
-	bool apart; /* constant: what is done concerns some of them; otherwise there is one, and all is about it */
+	bool apart; /* constant: what is done concerns some of them; otherwise there is one, and all is about it, */
+	struct domains *together; /* of which these are the domains; or NULL */
 	_Atomic uint64_t flushes; /* of everything; counted before the generations */
 	_Atomic uint64_t cuts;	  /* bit n: pieces of pages of 1 << n bytes were answers */
 	/* Each request is asked of the engine, which asks the TLB by itself (unit_find()): contexts are kept where
@@ -270,8 +271,8 @@ void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, 
 
 static inline void unit_flush(struct viommu *u, const struct domain_match *match)
 {
-	if (LIKELY(!u->apart))
-		unit_pay(u, domains_flush(&u->partition->domains, match));
+	if (LIKELY(u->together))
+		unit_pay(u, domains_flush(u->together, match));
 	else
 		unit_flush_apart(u, match);
 }
@@ -279,8 +280,8 @@ static inline void unit_flush(struct viommu *u, const struct domain_match *match
 static inline void unit_flush_range(struct viommu *u, const struct domain_match *match,
 				    uint64_t first, uint64_t last, bool leaf)
 {
-	if (LIKELY(!u->apart))
-		unit_pay(u, domains_flush_range(&u->partition->domains, match, first, last, leaf));
+	if (LIKELY(u->together))
+		unit_pay(u, domains_flush_range(u->together, match, first, last, leaf));
 	else
 		unit_flush_range_apart(u, match, first, last, leaf);
 }
