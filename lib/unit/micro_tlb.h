@@ -59,6 +59,7 @@ struct viommu_channel {
 		swept; /* entries below this, and the others of the last turn, have no old serial */
 	/* For misses. */
 	uint32_t pasid;
+	uint32_t lane; /* struct query.lane */
 	struct viommu_device *device;
 	struct context_entry entry; /* of the requester, as far as it is known */
 	struct mem_place place;	    /* of the last answer */

@@ -289,6 +289,7 @@ bool unit_find(struct query *q, unsigned access)
 		      domain_canonical(&q->entry->context.key, q->iova), &q->found) ||
 	    !translate_permits(q->found.perm, access))
 		return false;
+	q->hit = true;
 	as_asked(q);
 	return true;
 }
@@ -481,8 +482,9 @@ static inline int ask_engine(struct translating *t)
 	if (UNLIKELY(!atomic_load_explicit(&q->device->told_all, memory_order_relaxed)))
 		shadow_lose(q->device);
 	open_section(t);
+	q->hit = false;
 	end = unit_translate(q->device->iommu, q);
-	if (!q->quiet)
+	if (!q->quiet && LIKELY(!q->hit))
 		count_event(q->device, COUNT_MISSES);
 	return end;
 }

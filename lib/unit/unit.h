@@ -200,6 +200,7 @@ struct viommu {
 	struct domain_users domain_users;
 	uint32_t device_count;
 	uint32_t channel_count;
+	uint32_t lane_users[CHANNEL_LANES]; /* channels that have a lane */
 	uint32_t next_serial;
 	struct outstanding *outstanding; /* limits.outstanding of them */
 	uint32_t outstanding_first;	 /* place + 1; the oldest */
@@ -466,6 +467,7 @@ static inline void translate_begin(struct translating *t, struct viommu_device *
 	t->query.id = 0;
 	t->query.entry_pasid = 0;
 	t->query.fpd = false;
+	t->query.lane = 0;
 	t->query.observer = NULL;
 	t->query.entry = entry;
 	t->query.tag = 0;
