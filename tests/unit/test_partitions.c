@@ -99,7 +99,8 @@ static const struct moves_row {
 	{ "6.5.2.2 a domain", false, VTD_GRAN_DOMAIN, 0, false },
 	{ "6.5.2.2 all", false, VTD_GRAN_GLOBAL, 0, true },
 	{ "6.5.2.1 a device", true, VTD_GRAN_LOCAL, 0, false },
-	{ "6.5.2.1 contexts of a domain", true, VTD_GRAN_DOMAIN, 0, false },
+	/* what is being parsed has no domain yet */
+	{ "6.5.2.1 contexts of a domain", true, VTD_GRAN_DOMAIN, 0, true },
 	{ "6.5.2.1 all contexts", true, VTD_GRAN_GLOBAL, 0, true },
 };
 
