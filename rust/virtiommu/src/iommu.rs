@@ -3,7 +3,7 @@
 use crate::device::DeviceInner;
 use crate::error::{check, done};
 use crate::vm::VmInner;
-use crate::{lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::{guarded, lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -93,8 +93,16 @@ impl IommuInner {
     fn reap(&self) {
         loop {
             let graves = std::mem::take(&mut *lock(&self.graves));
-            let before = graves.len();
-            let left: Vec<Grave> = graves.into_iter().filter_map(|mut free| (!free()).then_some(free)).collect();
+            let (before, mut left) = (graves.len(), vec![]);
+            for mut free in graves {
+                if free() {
+                    // What a callback has captured is the VMM's, and may panic when it is dropped: not out of here,
+                    // where C has handles that nobody has yet.
+                    guarded((), || drop(free));
+                } else {
+                    left.push(free);
+                }
+            }
             let freed = left.len() < before;
             lock(&self.graves).extend(left);
             if !freed {
