@@ -57,6 +57,7 @@ static void describe(struct viommu *u, struct record_text *text)
 
 	record_header(text, "registers", u->register_bytes);
 	record_header(text, "gbpa", c->gbpa);
+	u->record->waits = true;
 	for (unsigned i = 0; i < ARRAY_COUNT(id); i++) { /* 6.3.1 and further: from 0 on */
 		record_word(text, "R");
 		record_hex(text, i * sizeof(id[0]));

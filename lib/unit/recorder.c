@@ -116,6 +116,20 @@ static uint32_t name_of(const struct viommu *u, const struct viommu_device *devi
 	return atomic_load_explicit(&device->id, memory_order_relaxed) >> u->record->id_shift;
 }
 
+static void page_request_line(const struct viommu *u, struct record_event *e,
+			      const struct viommu_device *device,
+			      const struct viommu_page_request *r, int result)
+{
+	record_word(&e->line, "PR");
+	record_hex(&e->line, name_of(u, device));
+	record_hex(&e->line, r->pasid);
+	record_hex(&e->line, r->address);
+	record_hex(&e->line, r->group);
+	record_hex(&e->line, r->access);
+	record_hex(&e->line, r->last);
+	record_word(&e->line, result == VIOMMU_OK ? "ok" : "fault");
+}
+
 static int on_page_request(struct viommu *u, struct viommu_device *device,
 			   const struct viommu_page_request *r)
 {
@@ -125,14 +139,8 @@ static int on_page_request(struct viommu *u, struct viommu_device *device,
 	unit_record_begin(u, &e, true);
 	result = inner(u)->request_page(u, device, r);
 	unit_lines(u);
-	record_word(&e.line, "PR");
-	record_hex(&e.line, name_of(u, device));
-	record_hex(&e.line, r->pasid);
-	record_hex(&e.line, r->address);
-	record_hex(&e.line, r->group);
-	record_hex(&e.line, r->access);
-	record_hex(&e.line, r->last);
-	record_word(&e.line, result == VIOMMU_OK ? "ok" : "fault");
+	if (result >= 0)
+		page_request_line(u, &e, device, r, result);
 	record_end(&e, RECORD_AS_BEFORE);
 	return result;
 }
@@ -142,8 +150,8 @@ static int on_page_request(struct viommu *u, struct viommu_device *device,
 /* As the caches would have answered it: translate.c does not ask them now. */
 static bool is_cached(struct viommu *u, struct query *q)
 {
-	return q->type == VIOMMU_AT_UNTRANSLATED && unit_context(u, q) == VIOMMU_OK &&
-	       q->entry->domain && unit_find(q, q->access);
+	return q->type == VIOMMU_AT_UNTRANSLATED && unit_has_context(u, q) && q->entry->domain &&
+	       unit_find(u, q, q->access);
 }
 
 /* A mapping need not be aligned as it is large. */
@@ -179,7 +187,7 @@ static void translation_line(const struct viommu *u, struct record_event *e, con
 	record_hex(&e->line, name_of(u, q->device));
 	record_hex(&e->line, q->pasid);
 	record_hex(&e->line, q->iova);
-	record_hex(&e->line, q->access);
+	record_hex(&e->line, q->access | (u->record->waits && q->stalls ? 0x10U : 0));
 	record_hex(&e->line, index[q->type % 3]);
 	record_hex(&e->line, granted);
 	record_hex(&e->line, to);

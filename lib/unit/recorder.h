@@ -36,6 +36,7 @@ struct unit_record {
 		frame_lg2; /* registers are those of CPUs, in frames of this size; 0: they are not */
 	uint32_t select;   /* record_event.select */
 	bool sends;	   /* S lines */
+	bool waits;	   /* T lines say of a device that it can wait for the guest */
 	bool messages;	   /* interrupt messages are T lines, to the same address */
 	bool wires;	   /* WSI lines */
 	uint32_t levels;   /* of wires, as the host knows them */

@@ -56,7 +56,7 @@ bool line_memory(struct words *w, struct tape_line *l)
 
 bool line_register(struct words *w, struct tape_line *l)
 {
-	if (!line_fields(w, 4) || !words_hex(w, 1, UINT32_MAX, &l->at) ||
+	if (!line_fields(w, 4) || !words_hex(w, 1, UINT64_MAX, &l->at) ||
 	    !words_size(w, 2, &l->bytes))
 		return false;
 	return words_hex(w, 3, UINT64_MAX >> (64 - 8 * l->bytes), &l->value);
@@ -66,10 +66,12 @@ static bool translation(struct words *w, uint32_t requester_max, struct tape_lin
 {
 	if (!line_fields(w, 9) || !words_hex32(w, 1, requester_max, &l->rid) ||
 	    !words_hex32(w, 2, UINT32_MAX, &l->pasid) || !words_hex(w, 3, UINT64_MAX, &l->at) ||
-	    !words_hex32(w, 4, 0xf, &l->access) || !words_hex32(w, 5, 2, &l->index) ||
+	    !words_hex32(w, 4, 0x1f, &l->access) || !words_hex32(w, 5, 2, &l->index) ||
 	    !words_hex32(w, 6, l->access & 4 ? 7 : 3, &l->perm) ||
 	    !words_hex(w, 7, UINT64_MAX, &l->to) || !words_hex(w, 8, UINT64_MAX, &l->mask))
 		return false;
+	l->record = l->access >> 4;
+	l->access &= 0xf;
 	if ((l->access & 7) == 0)
 		return words_fail(w, "a translation that neither reads nor writes");
 	if (l->pasid > 0xfffff && l->pasid != UINT32_MAX)

@@ -77,7 +77,7 @@ struct tape_line {
 	uint32_t access;      /* T: 1 read, 2 write, 3 both */
 	uint32_t index;	      /* T: 1 already translated */
 	uint32_t perm;	      /* T: 0 refused */
-	uint32_t record;      /* I: 0 resolved for a route */
+	uint32_t record;      /* I: 0 resolved for a route; T: 1 the device can wait (stall) */
 	uint32_t fault;	      /* I: 1 refused */
 	uint64_t to;	      /* T I: translated address */
 	uint64_t mask;	      /* T */

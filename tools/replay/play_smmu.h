@@ -15,6 +15,7 @@ struct stream {
 	struct viommu_channel *channel;
 	uint32_t sid;
 	uint32_t pasid;
+	bool waits;
 };
 
 #define STREAMS_MAX 256U
@@ -26,6 +27,7 @@ struct smmu_play {
 	uint64_t id_line[ID_BYTES / 4]; /* where it says so, 0: nowhere */
 	struct stream stream[STREAMS_MAX];
 	unsigned streams;
+	bool waits; /* the device that is named can wait for the guest */
 	struct history history;
 	uint64_t consumed; /* CMDQ_CONS before an event */
 };

@@ -35,15 +35,26 @@ static struct viommu_device *device_of(const struct smmu_play *s, uint32_t sid)
 	return NULL;
 }
 
+static void on_resume(void *opaque, uint64_t token, uint32_t action)
+{
+	(void)opaque; /* who waited asks again, with a line of its own */
+	(void)token;
+	(void)action;
+}
+
 static struct stream *new_stream(struct smmu_play *s, uint32_t sid, uint32_t pasid, int *result)
 {
 	struct viommu_device_config config = { .size = sizeof(config), .id = sid };
 	struct stream *t = &s->stream[s->streams];
 
+	config.resume = s->waits ? on_resume : NULL;
+
 	*result = VIOMMU_ELIMIT;
 	if (s->streams == STREAMS_MAX)
 		return NULL;
-	*t = (struct stream){ .device = device_of(s, sid), .sid = sid, .pasid = pasid };
+	*t = (struct stream){
+		.device = device_of(s, sid), .sid = sid, .pasid = pasid, .waits = s->waits
+	};
 	*result = t->device ? VIOMMU_OK : viommu_device_new(s->iommu, &config, &t->device);
 	if (!*result)
 		*result = viommu_channel_new(t->device, pasid, &t->channel);
@@ -55,19 +66,8 @@ static struct stream *new_stream(struct smmu_play *s, uint32_t sid, uint32_t pas
 	return t;
 }
 
-static struct stream *stream_of(struct smmu_play *s, uint32_t sid, uint32_t pasid, int *result)
+static void free_streams(struct smmu_play *s)
 {
-	for (unsigned i = 0; i < s->streams; i++) {
-		if (s->stream[i].sid == sid && s->stream[i].pasid == pasid)
-			return &s->stream[i];
-	}
-	return new_stream(s, sid, pasid, result);
-}
-
-void smmu_free_streams(struct player *p)
-{
-	struct smmu_play *s = p->smmu;
-
 	for (unsigned i = 0; i < s->streams; i++)
 		viommu_channel_free(s->stream[i].channel);
 	while (s->streams) { /* a device goes with the first of its streams, which is the last that is met */
@@ -76,6 +76,24 @@ void smmu_free_streams(struct player *p)
 		if (!device_of(s, t->sid))
 			viommu_device_free(t->device);
 	}
+}
+
+void smmu_free_streams(struct player *p)
+{
+	free_streams(p->smmu);
+}
+
+static struct stream *stream_of(struct smmu_play *s, uint32_t sid, uint32_t pasid, int *result)
+{
+	for (unsigned i = 0; i < s->streams; i++) {
+		if (s->stream[i].sid == sid && s->stream[i].waits != s->waits) {
+			free_streams(s); /* it is another device */
+			break;
+		}
+		if (s->stream[i].sid == sid && s->stream[i].pasid == pasid)
+			return &s->stream[i];
+	}
+	return new_stream(s, sid, pasid, result);
 }
 
 /* ---- right or wrong ---- */
@@ -277,6 +295,7 @@ void smmu_dma_line(struct player *p, const struct tape_line *l)
 
 	if (!smmu_ready(p))
 		return;
+	p->smmu->waits = l->record;
 	d.stream = stream_of(p->smmu, l->rid, l->pasid, &result);
 	if (!d.stream) {
 		player_differ(p, TAPE_T, l->number, "a device and a channel",

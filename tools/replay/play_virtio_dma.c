@@ -109,7 +109,9 @@ void virtio_dma_line(struct player *p, const struct tape_line *l)
 		player_differ(p, l->kind, l->number, "an endpoint", "none that a P line has named");
 		return;
 	}
-	o = outcome_ask(p, e->channel, &request);
+	/* a channel has no PASID here */
+	o = l->pasid == VIOMMU_NO_PASID ? outcome_ask(p, e->channel, &request)
+					: outcome_ask_device(e->device, &request);
 	if (!agrees(e, l, &o)) {
 		if (!beside_mapping(p, e, l, &o))
 			differ(p, l, e, "", &o);

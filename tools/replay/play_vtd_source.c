@@ -10,6 +10,7 @@
 struct requester {
 	uint32_t rid;
 	struct viommu_device *device;
+	bool owner; /* of it */
 	struct source *sources;
 	UT_hash_handle hh;
 };
@@ -32,11 +33,13 @@ static struct requester *new_requester(struct player *p, uint32_t rid, int *resu
 	if (!r)
 		return NULL;
 	*r = (struct requester){ .rid = rid };
-	*result = viommu_device_new(p->vtd->iommu, &config, &r->device);
+	r->owner = viommu_find_device(p->vtd->iommu, rid, &r->device) != VIOMMU_OK;
+	*result = r->owner ? viommu_device_new(p->vtd->iommu, &config, &r->device) : VIOMMU_OK;
 	if (!*result)
 		TABLE_ADD(p->vtd->requesters, rid, r, full);
 	if (full) {
-		viommu_device_free(r->device);
+		if (r->owner)
+			viommu_device_free(r->device);
 		*result = VIOMMU_ENOMEM;
 	}
 	if (!*result)
@@ -102,7 +105,8 @@ void vtd_free_requesters(struct player *p)
 			viommu_channel_free(s->channel);
 			free(s);
 		}
-		viommu_device_free(r->device);
+		if (r->owner)
+			viommu_device_free(r->device);
 		free(r);
 	}
 }

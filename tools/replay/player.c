@@ -338,5 +338,5 @@ bool player_line(struct player *p, struct words *w, uint64_t number)
 
 bool player_end(const struct player *p)
 {
-	return p->effects.count == 0;
+	return p->effects.count == 0 || p->marked; /* it is not complete */
 }
