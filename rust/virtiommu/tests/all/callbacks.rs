@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Every callback panics, one row each: what the guest sees then is the safe answer, or the process ends.
 use crate::common::*;
+use crate::others;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use virtiommu::*;
@@ -148,6 +149,52 @@ const ANSWERED: &[(&str, fn())] = &[
         let d = iommu.device(DeviceConfig { host, ..plain(1) }).unwrap();
         let request = PageRequest { last: true, access: Access::READ, ..Default::default() };
         assert_eq!(d.request_page(&request), Ok(false));
+    }),
+    ("device.resume: the request has ended", || {
+        let present = Smmuv3Config::present();
+        let mut idr = present.idr;
+        idr[0] &= !(3 << 24); // STALL_MODEL: both
+        idr[5] |= 4 << 16; // STALL_MAX
+        let host = DeviceHost { resume: Some(Box::new(|_, _| boom())), ..Default::default() };
+        let mut w = Smmu::with(&Smmuv3Config { idr, ..present }, host);
+        // CD: V, AA64, A, R, S, T0SZ 16, EPD1, IPS 5, ASID 5; an empty table
+        w.ram.put(0x40000, 1 << 31 | 1 << 41 | 7 << 44 | 16 | 1 << 30 | 5 << 32 | 5 << 48);
+        w.ram.put(0x40008, 0x50000);
+        w.ram.put(0x40018, 0xff);
+        let end = |w: &Smmu| {
+            let section = w.device.enter().unwrap();
+            section.translate(None, 0x7000, 8, Access::READ, &mut Buffer::new(1)).unwrap().end
+        };
+        assert!(matches!(end(&w), End::Stalled(_)));
+        w.command(0x45 | 1 << 32, 0); // CMD_STALL_TERM
+        assert!(matches!(end(&w), End::Stalled(_)), "the next one waits, and the guest goes on");
+    }),
+    ("lpis.lpi: it is pending", || {
+        let host = LpisHost { lpi: Some(Box::new(|_, _, _, _| boom())), vlpi: None };
+        let mut w = others::its_with(false, host, ItsHost::default());
+        w.map();
+        assert!(w.its.0.remap_msi(Sender::Id(1), others::BASE + 0x10040, 3).is_ok());
+        assert_eq!(w.lpis.0.lpi(1, 8193).unwrap().pending, 1);
+    }),
+    ("lpis.vlpi: it is pending", || {
+        let host = LpisHost { vlpi: Some(Box::new(|_, _, _, _, _| boom())), lpi: None };
+        let mut w = others::its_with(true, host, ItsHost::default());
+        w.map();
+        w.ram.put(0x80000, 0x81); // vINTID 8192: enabled
+        w.command([0x29, 0, 1 << 63, 0x90000 | 15]); // VMAPP
+        w.command([0x2a | 1 << 32, 0, 1023 << 32 | 8192, 0]); // VMAPTI
+        for (offset, value) in [(0x20070, 0x80000 | 15), (0x20078, 1 << 63 | 0x90000)] {
+            let _ = w.lpis.1.write(offset, 8, value).unwrap();
+        }
+        assert!(w.its.0.remap_msi(Sender::Id(1), others::BASE + 0x10040, 0).is_ok());
+        assert_eq!(w.lpis.0.vlpi(0, 8192).unwrap().pending, 1);
+    }),
+    ("its.error: the command is skipped", || {
+        let host = ItsHost { error: Some(Box::new(|_, _| boom())) };
+        let mut w = others::its_with(false, LpisHost::default(), host);
+        w.command([0xa | 9 << 32, 0, 0, 0]);
+        w.map();
+        assert!(matches!(w.its.0.resolve_msi(Sender::Id(1), others::BASE + 0x10040, 3), Ok(Remapped::Message(_))));
     }),
     ("listener.map: the guest's request fails", || {
         let (iommu, mut r, _vm) = virtio(VirtioHost::default());

@@ -156,7 +156,7 @@ impl World {
     }
 }
 
-/// An SMMUv3 that a host can nest: stream table at 0x20000, command queue 0x30000; stream 1 has a first stage, whose
+/// An SMMUv3 that a host can nest: stream table at 0x20000, command queue 0x30000, event queue 0x60000; stream 1 has a first stage, whose
 /// context descriptor is at 0x40000 (IHI 0070, 5.2, 6.3).
 pub struct Smmu {
     pub ram: Arc<Ram>,
@@ -166,19 +166,26 @@ pub struct Smmu {
 }
 impl Smmu {
     pub fn new() -> Smmu {
+        let host_idr = Smmuv3Config::present().idr;
+        Smmu::with(&Smmuv3Config::default().fit(&host_idr).unwrap(), DeviceHost::default())
+    }
+    pub fn with(config: &Smmuv3Config, host: DeviceHost) -> Smmu {
         let ram = Ram::new(1 << 20);
         let vm = Vm::new(VmConfig::default()).unwrap();
         vm.add_region(0, ram.clone(), false).unwrap();
-        let host_idr = Smmuv3Config::present().idr;
-        let config = Smmuv3Config::default().fit(&host_idr).unwrap();
-        let (iommu, mut registers) = Iommu::smmuv3(&vm, &config, &Limits::default(), Host::default()).unwrap();
+        let (iommu, mut registers) = Iommu::smmuv3(&vm, config, &Limits::default(), Host::default()).unwrap();
         ram.put(0x20040, 0xb | 0x40000); // STE 1: V, S1 only
-        for (offset, bytes, value) in
-            [(0x80, 8, 0x20000), (0x88, 4, 4), (0x90, 8, 0x30000 | 6), (0x20, 4, 8), (0x20, 4, 9)]
-        {
+        for (offset, bytes, value) in [
+            (0x80, 8, 0x20000),
+            (0x88, 4, 4),
+            (0x90, 8, 0x30000 | 6),
+            (0xa0, 8, 0x60000 | 6),
+            (0x20, 4, 0xc),
+            (0x20, 4, 0xd),
+        ] {
             let _ = registers.write(offset, bytes, value).unwrap();
         }
-        let device = iommu.device(plain(1)).unwrap();
+        let device = iommu.device(DeviceConfig { host, ..plain(1) }).unwrap();
         Smmu { ram, registers, device, tail: 0 }
     }
     /// A command, and CMD_SYNC.

@@ -4,11 +4,11 @@ use crate::common::*;
 use std::sync::{Arc, Mutex};
 use virtiommu::*;
 
-const BASE: u64 = 0x8080000;
-struct Its {
-    ram: Arc<Ram>,
-    lpis: (Iommu, Registers),
-    its: (Iommu, Registers),
+pub const BASE: u64 = 0x8080000;
+pub struct Its {
+    pub ram: Arc<Ram>,
+    pub lpis: (Iommu, Registers),
+    pub its: (Iommu, Registers),
     told: Arc<Mutex<Vec<(u32, u32, bool)>>>,
     errors: Arc<Mutex<Vec<u32>>>,
     tail: u64,
@@ -16,19 +16,26 @@ struct Its {
 /// Two redistributors with EnableLPIs: configuration at 0x40000, pending at 0x50000 and 0x60000. An ITS: queue 0x10000,
 /// devices 0x20000, collections 0x30000 (IHI 0069H, 12.11 and 12.19).
 fn its() -> Its {
-    let ram = Ram::new(1 << 20);
-    let vm = Vm::new(VmConfig::default()).unwrap();
-    vm.add_region(0, ram.clone(), false).unwrap();
     let (told, errors): (Arc<Mutex<Vec<_>>>, Arc<Mutex<Vec<_>>>) = Default::default();
     let (t, e) = (told.clone(), errors.clone());
     let lpi: Box<dyn Fn(u32, u32, u32, bool) + Send + Sync> =
         Box::new(move |cpu, intid, _, pending| t.lock().unwrap().push((cpu, intid, pending)));
-    let (config, limits) = (LpisConfig { cpus: 2, ..Default::default() }, Limits::default());
-    let host = LpisHost { lpi: Some(lpi), vlpi: None };
-    let mut lpis = Iommu::lpis(&vm, &config, &limits, Host::default(), host).unwrap();
     let host = ItsHost { error: Some(Box::new(move |code, _| e.lock().unwrap().push(code))) };
-    let config = ItsConfig { base: BASE, ..Default::default() };
+    Its { told, errors, ..its_with(false, LpisHost { lpi: Some(lpi), vlpi: None }, host) }
+}
+/// With `v4`: vPE table 0x38000, vPE 0's configuration 0x80000 and pending table 0x90000.
+pub fn its_with(v4: bool, lpis: LpisHost, host: ItsHost) -> Its {
+    let ram = Ram::new(1 << 20);
+    let vm = Vm::new(VmConfig::default()).unwrap();
+    vm.add_region(0, ram.clone(), false).unwrap();
+    let (flags, vpes, typer) = if v4 { (sys::VIOMMU_LPIS_V4, 1, 0x1ef73 | 1 << 37) } else { (0, 0, 0) };
+    let (config, limits) = (LpisConfig { cpus: 2, flags, vpes, ..Default::default() }, Limits::default());
+    let mut lpis = Iommu::lpis(&vm, &config, &limits, Host::default(), lpis).unwrap();
+    let config = ItsConfig { base: BASE, typer, ..Default::default() };
     let mut its = Iommu::its(&vm, &lpis.0, &config, &limits, Host::default(), host).unwrap();
+    if v4 {
+        assert_eq!(its.1.write(0x110, 8, 1 << 63 | 0x38000), Ok(Progress::Done));
+    }
     for cpu in 0..2u64 {
         let at = cpu << 18;
         assert_eq!(lpis.1.write(at | 0x70, 8, 0x40000 | 15), Ok(Progress::Done));
@@ -40,20 +47,20 @@ fn its() -> Its {
     for (offset, value) in [(0x80, 1 << 63 | 0x10000), (0x100, 1 << 63 | 0x20000), (0x108, 1 << 63 | 0x30000), (0, 1)] {
         assert_eq!(its.1.write(offset, 8, value), Ok(Progress::Done));
     }
-    Its { ram, lpis, its, told, errors, tail: 0 }
+    Its { ram, lpis, its, told: Arc::default(), errors: Arc::default(), tail: 0 }
 }
 impl Its {
-    fn command(&mut self, words: [u64; 3]) {
+    pub fn command(&mut self, words: [u64; 4]) {
         for (n, word) in words.into_iter().enumerate() {
             self.ram.put(0x10000 + self.tail + 8 * n as u64, word);
         }
         self.tail = (self.tail + 32) % 4096;
         let _ = self.its.1.write(0x88, 8, self.tail).unwrap();
     }
-    fn map(&mut self) {
-        self.command([8 | 1 << 32, 4, 1 << 63 | 0x70000]); // MAPD
-        self.command([9, 0, 1 << 63 | 1 << 16 | 2]); // MAPC: collection 2 at redistributor 1
-        self.command([0xa | 1 << 32, 3 | 8193 << 32, 2]); // MAPTI
+    pub fn map(&mut self) {
+        self.command([8 | 1 << 32, 4, 1 << 63 | 0x70000, 0]); // MAPD
+        self.command([9, 0, 1 << 63 | 1 << 16 | 2, 0]); // MAPC: collection 2 at redistributor 1
+        self.command([0xa | 1 << 32, 3 | 8193 << 32, 2, 0]); // MAPTI
         assert!(self.errors.lock().unwrap().is_empty());
     }
 }
@@ -70,7 +77,7 @@ fn its_delivers_and_travels() {
     assert_eq!(w.lpis.0.lpi_acknowledge(1, 8193), Ok(()));
     assert_eq!(w.lpis.0.lpi_acknowledge(1, 8193), Err(Error::NotFound));
     assert_eq!(w.its.0.remap_msi(Sender::Id(1), doorbell, 4), Ok(Remapped::Refused(7)));
-    w.command([0xa | 9 << 32, 3 | 8193 << 32, 2]); // of a device that is not mapped
+    w.command([0xa | 9 << 32, 3 | 8193 << 32, 2, 0]); // of a device that is not mapped
     assert_eq!(*w.errors.lock().unwrap(), [0x010a04]);
     assert_eq!(w.lpis.0.vlpi(0, 8192), Err(Error::Unsupported));
     assert_eq!(w.lpis.0.vlpi_acknowledge(0, 8192), Err(Error::Unsupported));
