@@ -6,6 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#ifdef HAVE_JSON_C
+#include <json-c/json.h>
+#include <json-c/json_util.h>
+#endif
+
 /* A figure of a run. */
 typedef double figure(const struct vu_result *r);
 
@@ -160,55 +165,87 @@ void report_table(const struct vu_result *results, unsigned runs, const struct v
 	}
 }
 
-/* The backend's name says which IOMMU is before it. */
-static void json_run(FILE *f, const struct vu_result *r, const struct vu_result *none,
-		     const char *backend, const struct vu_options *options)
+#ifdef HAVE_JSON_C
+
+static void add_number(struct json_object *to, const char *name, double value)
 {
-	fprintf(f,
-		"{ \"backend\": \"%s, %s\", \"mode\": \"%s\", \"of_none\": %.6f, \"seconds\": %.6f, "
-		"\"packets\": %" PRIu64,
-		backend, options->engine->name, mode_names[r->mode], rate(r) / rate(none),
-		r->seconds, r->packets);
-	for (unsigned i = 0; i < FIGURES; i++)
-		fprintf(f, ", \"%s\": %.6f", figures[i].name, figures[i].of(r));
-	fprintf(f, " }");
+	json_object_object_add(to, name, json_object_new_double(value));
 }
 
-static void json_medians(FILE *f, const struct vu_result *results, unsigned runs)
+static void add_text(struct json_object *to, const char *name, const char *text)
 {
+	json_object_object_add(to, name, json_object_new_string(text));
+}
+
+/* The backend's name says which IOMMU is before it. */
+static struct json_object *json_run(const struct vu_result *r, const struct vu_result *none,
+				    const char *backend, const struct vu_options *options)
+{
+	struct json_object *run = json_object_new_object();
+	char name[64];
+
+	snprintf(name, sizeof(name), "%s, %s", backend, options->engine->name);
+	add_text(run, "backend", name);
+	add_text(run, "mode", mode_names[r->mode]);
+	add_number(run, "of_none", rate(r) / rate(none));
+	add_number(run, "seconds", r->seconds);
+	json_object_object_add(run, "packets", json_object_new_uint64(r->packets));
+	for (unsigned i = 0; i < FIGURES; i++)
+		add_number(run, figures[i].name, figures[i].of(r));
+	return run;
+}
+
+static struct json_object *json_medians(const struct vu_result *results, unsigned runs)
+{
+	struct json_object *medians = json_object_new_object();
+
 	for (unsigned mode = 0; mode < MODE_TIMED; mode++) {
-		fprintf(f, "%s    \"%s\": { \"of_none\": %.6f", mode ? ",\n" : "", mode_names[mode],
-			of_none(results, runs, mode));
+		struct json_object *of = json_object_new_object();
+
+		add_number(of, "of_none", of_none(results, runs, mode));
 		for (unsigned i = 0; i < FIGURES; i++)
-			fprintf(f, ", \"%s\": %.6f", figures[i].name,
-				median(results, runs, mode, figures[i].of));
-		fprintf(f, " }");
+			add_number(of, figures[i].name, median(results, runs, mode, figures[i].of));
+		json_object_object_add(medians, mode_names[mode], of);
 	}
+	return medians;
 }
 
 bool report_json(const char *path, const struct vu_result *results, unsigned runs,
 		 const struct vu_options *options)
 {
-	FILE *f = fopen(path, "w");
+	const char *backend = backend_name(results, options);
+	struct json_object *all = json_object_new_object(), *list = json_object_new_array();
+	bool good;
 
-	if (!f) {
-		perror(path);
-		return false;
-	}
-	fprintf(f,
-		"{\n  \"backend\": \"%s\", \"engine\": \"%s\", \"frame_bytes\": %u, \"rounds\": %u,\n"
-		"  \"medians\": {\n",
-		backend_name(results, options), options->engine->name, options->frame_bytes, runs);
-	json_medians(f, results, runs);
-	fprintf(f, "\n  },\n  \"runs\": [\n");
-	for (unsigned i = 0; i < runs * MODE_TIMED; i++) {
-		fprintf(f, "%s    ", i ? ",\n" : "");
-		json_run(f, &results[i], &results[i - i % MODE_TIMED + MODE_NONE],
-			 backend_name(results, options), options);
-	}
-	fprintf(f, "\n  ]\n}\n");
-	return !fclose(f);
+	add_text(all, "backend", backend);
+	add_text(all, "engine", options->engine->name);
+	json_object_object_add(all, "frame_bytes", json_object_new_uint64(options->frame_bytes));
+	json_object_object_add(all, "rounds", json_object_new_uint64(runs));
+	json_object_object_add(all, "medians", json_medians(results, runs));
+	for (unsigned i = 0; i < runs * MODE_TIMED; i++)
+		json_object_array_add(list, json_run(&results[i],
+						     &results[i - i % MODE_TIMED + MODE_NONE],
+						     backend, options));
+	json_object_object_add(all, "runs", list);
+	good = json_object_to_file_ext(
+		       path, all, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE) == 0;
+	if (!good)
+		fprintf(stderr, "%s\n", json_util_get_last_err());
+	json_object_put(all);
+	return good;
 }
+
+#else
+
+bool report_json(const char *path, const struct vu_result *results, unsigned runs,
+		 const struct vu_options *options)
+{
+	(void)results, (void)runs, (void)options;
+	fprintf(stderr, "%s: not written: built without json-c (libjson-c-dev)\n", path);
+	return false;
+}
+
+#endif
 
 void report_line(const struct vu_result *r)
 {
