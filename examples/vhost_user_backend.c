@@ -11,10 +11,11 @@
 #include "vu_backend.h"
 
 static const char usage[] =
-	"vhost_user_backend [--once] [--report] SOCKET\n"
+	"vhost_user_backend [--once] [--report] [--deaf] SOCKET\n"
 	"    listens at SOCKET and serves one front end after another\n"
 	"    --once: one only\n"
-	"    --report: says of each how many frames came through each pair of queues\n";
+	"    --report: says of each how many frames came through each pair of queues\n"
+	"    --deaf: answers invalidations and does not carry them out, for tests that have to notice\n";
 
 int main(int argc, char **argv)
 {
@@ -27,6 +28,8 @@ int main(int argc, char **argv)
 			count = 1;
 		else if (!strcmp(argv[at], "--report"))
 			manners.reports = true;
+		else if (!strcmp(argv[at], "--deaf"))
+			manners.deaf = true;
 		else
 			break;
 	}

@@ -356,6 +356,7 @@ void backend_serve(int socket, const struct vu_backend_manners *manners)
 	if (manners)
 		b.manners = *manners;
 	if (device_open(&b.device)) {
+		b.device.space.deaf = b.manners.deaf;
 		while (round_of(&b))
 			;
 	}

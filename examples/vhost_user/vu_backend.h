@@ -12,6 +12,8 @@ struct vu_backend_manners {
 	unsigned rude_milliseconds;
 	/* And answers at once all the same, which no backend may do. */
 	bool cheats;
+	/* Answers invalidations, and does not carry them out. */
+	bool deaf;
 	/* Says at the end what each pair of queues has forwarded. */
 	bool reports;
 };

@@ -288,6 +288,8 @@ int space_message(struct vu_space *s, const struct vu_message *message)
 	case VIOMMU_IOTLB_UPDATE:
 		return update(s, &m);
 	case VIOMMU_IOTLB_INVALIDATE:
+		if (s->deaf)
+			return 0;
 		r = viommu_iotlb_invalidate(s->iotlb, m.iova, m.iova + m.size - 1);
 		s->owes = r == VIOMMU_PENDING;
 		return s->owes ? -1 : r != VIOMMU_OK;

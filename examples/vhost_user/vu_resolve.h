@@ -24,6 +24,7 @@ struct vu_space {
 	int channel;		/* to the front end; -1: none */
 	struct iotlb_ring ring; /* the same, and back, if the front end wants that */
 	struct viommu_iotlb *iotlb;
+	bool deaf;		/* vu_backend_manners */
 	bool owes;		/* an invalidation has not been acknowledged yet */
 	pthread_mutex_t asking; /* channel, ring: one reader at a time asks */
 };
