@@ -171,13 +171,18 @@ int session_at(struct session *s, char *path)
 
 bool session_line(struct session *s, struct tape_line *l)
 {
+	unsigned count = s->words.count;
 	const struct line_row *row;
+	bool parsed;
 
 	*l = (struct tape_line){ .number = s->number };
 	if (!s->number || !tape_kind_find(s->words.word[0], &l->kind))
 		return false;
 	row = engine_row(s->player->engine, l->kind);
-	return row && row->parse(&s->words, l);
+	s->words.count -= words_end_in(&s->words, "~") || words_end_in(&s->words, "!");
+	parsed = row && row->parse(&s->words, l);
+	s->words.count = count; /* the mark is for player_line() */
+	return parsed;
 }
 
 /* Lines that say themselves whether a request was refused. */

@@ -18,7 +18,7 @@ extern "C" {
  * addresses, but nothing that a device reads or writes.
  *
  * Lines of several threads are in one order; what overlapped another call that changes something, or an
- * invalidation that is not complete, ends in ` ~`. Questions (VIOMMU_QUIET, viommu_explain(), ...) are not recorded.
+ * invalidation that is not complete, ends in ` ~`; one whose memory changed while it was read, in ` !`. Questions (VIOMMU_QUIET, viommu_explain(), ...) are not recorded.
  *
  * While it records, no DMA is answered by a channel's own cache, and each line takes a lock: a translation that took some
  * nanoseconds takes about one microsecond. Before and afterwards it costs nothing. Starting and stopping forget all that is cached, as

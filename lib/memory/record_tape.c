@@ -224,10 +224,15 @@ static bool is_known(struct record_tape *tape, unsigned kind, uint64_t gpa,
 	memcpy(&word, data, sizeof(word));
 	if (before.granule != granule)
 		before = (struct record_known){ .granule = 0 };
-	*known = (struct record_known){ .granule = granule, .word = word };
+	/* memory that is read again in one event, and is not what it was */
+	tape->torn |= before.granule && before.event == tape->events &&
+		      (kind == RECORD_READ ? before.fails || before.word != word
+					   : kind == RECORD_UNREADABLE && !before.fails);
+	*known = (struct record_known){ .granule = granule, .word = word, .event = tape->events };
 	if (kind > RECORD_WRITTEN) {
 		*known = before;
 		known->granule = granule;
+		known->event = tape->events;
 		known->fails |= 1U << kind;
 		return before.granule && (before.fails >> kind & 1);
 	}
@@ -291,6 +296,8 @@ static void write_event(struct record_event *e, bool marked)
 	struct record_tape *tape = e->tape;
 	struct run run = { .tape = tape };
 
+	tape->events++;
+	tape->torn = false;
 	if (e->select != tape->selected && (e->line.bytes || e->effects.bytes)) {
 		record_header(&tape->text, "GS", e->select - 1);
 		tape->selected = e->select;
@@ -302,8 +309,8 @@ static void write_event(struct record_event *e, bool marked)
 		put(&tape->text, e->effects.at, e->effects.bytes);
 	if (e->line.bytes) {
 		put(&tape->text, e->line.at, e->line.bytes);
-		if (marked)
-			record_word(&tape->text, "~");
+		if (marked || tape->torn)
+			record_word(&tape->text, marked ? "~" : "!");
 		record_newline(&tape->text);
 	}
 	tape->lost |= e->effects.failed || e->line.failed;

@@ -67,6 +67,7 @@ struct record_known {
 	uint64_t granule; /* gpa / 4 + 1; 0: none */
 	uint32_t word;
 	uint32_t fails; /* RECORD_UNREADABLE and _UNWRITABLE, as bits */
+	uint64_t event; /* that said so, by number */
 };
 
 /* The tape of one IOMMU. Under the recorder's lock. */
@@ -83,6 +84,8 @@ struct record_tape {
 	bool pending;		 /* an event has not ended all that it began */
 	uint32_t changing;	 /* events under way that change something */
 	uint64_t changed;	 /* how many have ended */
+	uint64_t events;	 /* that have been written */
+	bool torn;		 /* what the last of them read has changed meanwhile */
 };
 
 /* One call that is being recorded, on its caller's stack. */

@@ -72,4 +72,6 @@ const struct deviation_text deviation_texts[DEVIATIONS] = {
 	[DEVIATION_OVERLAPPED] = { "overlapped", "all",
 				   "answered while another call, or an invalidation, was under way",
 				   "both what was before and what comes after is right" },
+	[DEVIATION_TORN] = { "torn", "all", "memory changed while it was read",
+			     "what is read again need not be as it was" },
 };

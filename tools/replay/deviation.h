@@ -35,6 +35,7 @@ enum deviation {
 	DEVIATION_SMMU_BYPASS_ASKED,
 	/* Tapes of the library */
 	DEVIATION_OVERLAPPED,
+	DEVIATION_TORN,
 	DEVIATIONS,
 };
 

@@ -92,7 +92,7 @@ static bool in_hole(const struct guest_memory *m, uint64_t gpa, uint64_t bytes, 
 static void fill_holes(struct guest_memory *m, uint64_t gpa, uint64_t bytes)
 {
 	for (size_t i = 0; i < m->hole_count;) {
-		if (overlaps(&m->holes[i], gpa, bytes) && !m->holes[i].write)
+		if (overlaps(&m->holes[i], gpa, bytes))
 			m->holes[i] = m->holes[--m->hole_count];
 		else
 			i++;

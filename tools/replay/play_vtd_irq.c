@@ -146,8 +146,12 @@ void vtd_interrupt_line(struct player *p, const struct tape_line *l)
 {
 	struct delivery d = ask(p, l, VIOMMU_MSI_RESOLVE);
 	struct history_answer answer;
-	bool right;
+	bool right, asked = false;
 
+	if (l->record && l->fault && d.result == VIOMMU_OK && (d.msi.flags & VIOMMU_MSI_POSTED)) {
+		d = ask(p, l, 0); /* its descriptor cannot be written, as only posting shows */
+		asked = true;
+	}
 	right = agrees(l, &d);
 	if (!right && (cfis_never(p, l, &d) || irte_dst_rsvd(p, l, &d)))
 		return;
@@ -155,7 +159,8 @@ void vtd_interrupt_line(struct player *p, const struct tape_line *l)
 		differ(p, l, &d);
 		return;
 	}
-	d = ask(p, l, l->record ? 0 : VIOMMU_MSI_RESOLVE);
+	if (!asked)
+		d = ask(p, l, l->record ? 0 : VIOMMU_MSI_RESOLVE);
 	if (!agrees(l, &d))
 		differ(p, l, &d);
 	answer = answer_of(p, l, &d.msi);

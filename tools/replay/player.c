@@ -16,8 +16,8 @@
 void player_differ(struct player *p, enum tape_kind kind, uint64_t number, const char *expected,
 		   const char *came)
 {
-	if (p->marked) {
-		p->deviations[DEVIATION_OVERLAPPED]++;
+	if (p->marked || p->torn) {
+		p->deviations[p->torn ? DEVIATION_TORN : DEVIATION_OVERLAPPED]++;
 		return;
 	}
 	p->tally[kind].mismatches++;
@@ -316,8 +316,9 @@ bool player_line(struct player *p, struct words *w, uint64_t number)
 	struct tape_line line = { .number = number };
 	const struct line_row *row;
 
-	p->marked = w->count > 1 && strcmp(w->word[w->count - 1], "~") == 0;
-	w->count -= p->marked;
+	p->marked = words_end_in(w, "~");
+	p->torn = words_end_in(w, "!");
+	w->count -= p->marked || p->torn;
 	if (!tape_kind_find(w->word[0], &line.kind))
 		return words_fail(w, "no such kind of line: '%.40s'", w->word[0]);
 	row = engine_row(p->engine, line.kind);

@@ -42,6 +42,8 @@ struct player {
 	/* The line is marked: it overlapped another event, or what was begun is not complete. Effects are compared with those of the next
 	 * event that is not. */
 	bool marked;
+	/* The line is marked otherwise: memory changed while it was read. What differs is not counted. */
+	bool torn;
 	uint8_t *state; /* that Z lines are giving */
 	uint64_t state_bytes;
 	/* Told of each mismatch; NULL: nobody is. */

@@ -49,6 +49,11 @@ static int hex_digit(char c)
 	return -1;
 }
 
+bool words_end_in(const struct words *w, const char *mark)
+{
+	return w->count > 1 && strcmp(w->word[w->count - 1], mark) == 0;
+}
+
 bool words_hex(struct words *w, unsigned i, uint64_t max, uint64_t *value)
 {
 	const char *word = w->word[i];

@@ -26,6 +26,9 @@ bool words_fail(struct words *words, const char *format, ...) __attribute__((for
 /* Splits at single spaces, which it overwrites. An empty word or one too many is an error. */
 bool words_split(struct words *words, char *text);
 
+/* Whether the last word, which is not the only one, is this. */
+bool words_end_in(const struct words *words, const char *mark);
+
 /* Word i as a hexadecimal number without a prefix, at most max. */
 bool words_hex(struct words *words, unsigned i, uint64_t max, uint64_t *value);
 bool words_hex32(struct words *words, unsigned i, uint32_t max, uint32_t *value);
