@@ -9,10 +9,14 @@
 #include "vtd_world.h"
 
 /* 6 registers, by offset */
-#define REG_DDTP  0x10U
-#define REG_CQB	  0x18U
-#define REG_CQT	  0x24U
-#define REG_CQCSR 0x48U
+#define REG_DDTP     0x10U
+#define REG_CQB	     0x18U
+#define REG_CQT	     0x24U
+#define REG_CQCSR    0x48U
+#define REG_IOHPMEVT 0x160U /* of the first counter */
+
+#define CAP_HPM		   ((uint64_t)1 << 30)
+#define EVENT_UNTRANSLATED 1U /* 6.23 */
 
 #define DDTP_1LVL 2U
 #define PPN(gpa)  ((gpa) >> 2)
@@ -45,7 +49,10 @@ static void create(struct riscv_world *w)
 	const struct viommu_vm_config vm = {
 		.size = sizeof(vm), .hash_key = { 0x243f6a8885a308d3, 0x13198a2e03707344 }
 	};
-	const struct viommu_riscv_config config = { .size = sizeof(config) };
+	const struct viommu_riscv_config config = {
+		.size = sizeof(config),
+		.capabilities = viommu_riscv_default_capabilities() | CAP_HPM
+	};
 	const struct viommu_device_config device = { .size = sizeof(device), .id = 0 };
 
 	expect_ok("viommu_vm_new", viommu_vm_new(&vm, &w->vm));
@@ -105,6 +112,11 @@ void riscv_world_free(struct riscv_world *w)
 	guest_pages_fini(&w->pages);
 	guest_fini(&w->guest);
 	free(w);
+}
+
+void riscv_count_requests(struct riscv_world *w)
+{
+	write_register(w, REG_IOHPMEVT, 8, EVENT_UNTRANSLATED);
 }
 
 static void put(struct riscv_world *w, uint64_t lo, uint64_t hi)

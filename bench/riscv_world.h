@@ -28,6 +28,9 @@ struct riscv_world {
 struct riscv_world *riscv_world_new(uint64_t pages, uint64_t stride);
 void riscv_world_free(struct riscv_world *w);
 
+/* An event counter counts the requests of all devices from now on. */
+void riscv_count_requests(struct riscv_world *w);
+
 /* One page, or all of the device's address space; and a fence, until it is done. */
 void riscv_queue_page(struct riscv_world *w, uint64_t iova);
 void riscv_queue_all(struct riscv_world *w);

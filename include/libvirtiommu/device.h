@@ -44,7 +44,8 @@ struct viommu_device_config {
 	uint32_t flags; /**< 0 */
 	/** Requester id (bus << 8 | devfn, 16 bits), StreamID or endpoint id; or VIOMMU_NO_ID. */
 	uint32_t id;
-	/** Which part of the caches it uses: 0; others are refused until there are partitions. */
+	/** Its partition, less than viommu_limits.partitions; 0 if there are none. Devices of different partitions share
+	 * nothing that is cached, and learn nothing of each other's invalidations. */
 	uint32_t partition;
 	void *opaque; /**< passed to the callbacks */
 	/** The device's own translation cache (ATS, vhost) must drop a range. Return VIOMMU_OK when

@@ -64,8 +64,11 @@ struct viommu_limits {
 	/** Ranges that the library remembers of what viommu_replay() has reported, at 27 to 48 bytes
 	 * each: see viommu_listener_config.unmap. Default 2^20. */
 	uint32_t shadow;
-	uint32_t partitions; /**< of the caches, for devices to be told apart: 0 */
-	uint32_t reserved;   /**< 0 */
+	/** Devices told apart: what is cached for those of one partition, and the words that tell them of invalidations,
+	 * lie in a window of its own (viommu_device_config.partition), and completions wait for sections of the partitions that
+	 * they concern. At most 64, each with caches of the sizes above; 0: devices are together, and cost least. */
+	uint32_t partitions;
+	uint32_t reserved; /**< 0 */
 };
 
 /**

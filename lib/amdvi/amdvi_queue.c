@@ -273,7 +273,7 @@ static enum ring_executed run_commands(struct amdvi *v)
 	if (executed == RING_ERROR)
 		regs_clear_bits(&v->regs, AMD_STATUS, AMD_ST_CMD_RUN);
 	if (v->unsynced) /* nobody has waited for it, but channels shall notice */
-		epoch_start(&v->unit.epoch);
+		unit_start(&v->unit);
 	return executed;
 }
 

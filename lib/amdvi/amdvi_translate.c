@@ -304,7 +304,7 @@ int amdvi_translate(struct viommu *u, struct query *q)
 		return amdvi_fault(v, q, AMDVI_R_INVALID_TR, 0);
 	if (result)
 		return amdvi_fault(v, q, q->reason, q->found.gpa);
-	if (q->type == VIOMMU_AT_TRANSLATION && unit_find(u, q, q->access)) {
+	if (q->type == VIOMMU_AT_TRANSLATION && unit_find(q, q->access)) {
 		grant_translation(q);
 		return VIOMMU_OK;
 	}

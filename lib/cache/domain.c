@@ -9,15 +9,23 @@
 #include "domain.h"
 #include "range.h"
 
-int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
-		 struct table_cache *tables, _Atomic uint64_t *generation, uint32_t count)
+uint64_t domains_slots(uint32_t count)
+{
+	return bits_power_of_two(count > DOMAIN_WAYS ? count : DOMAIN_WAYS);
+}
+
+int domains_init(struct domains *d, struct viommu_vm *vm, const struct window *window,
+		 struct tlb *tlb, struct table_cache *tables)
 {
 	d->tlb = tlb;
 	d->tables = tables;
-	d->generation = generation;
-	d->count = (uint32_t)bits_power_of_two(count > DOMAIN_WAYS ? count : DOMAIN_WAYS);
-	d->slot = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->slot), _Alignof(struct domain));
-	if (!d->slot)
+	d->generation = (_Atomic uint64_t *)(uintptr_t)&window->generation;
+	d->count = (uint32_t)window->domain_count;
+	d->slot = window_at(window, window->domains);
+	d->key[0] = vm->key[0];
+	d->key[1] = vm->key[1];
+	d->own = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->own), _Alignof(struct domain_own));
+	if (!d->own)
 		return VIOMMU_ENOMEM;
 	for (unsigned by = DOMAIN_BY_GROUP; by <= DOMAIN_BY_ID; by++) {
 		d->chain[by] = vm_alloc(vm, (uint64_t)d->count * sizeof(*d->chain[by]),
@@ -33,14 +41,19 @@ int domains_init(struct domains *d, struct viommu_vm *vm, struct tlb *tlb,
 void domains_fini(struct domains *d, struct viommu_vm *vm)
 {
 	pthread_mutex_destroy(&d->lock);
-	vm_dealloc(vm, d->slot, (uint64_t)d->count * sizeof(*d->slot));
+	vm_dealloc(vm, d->own, (uint64_t)d->count * sizeof(*d->own));
 	for (unsigned by = DOMAIN_BY_GROUP; by <= DOMAIN_BY_ID; by++)
 		vm_dealloc(vm, d->chain[by], (uint64_t)d->count * sizeof(*d->chain[by]));
 }
 
+static inline struct domain_own *own_of(const struct domains *d, const struct domain *slot)
+{
+	return &d->own[slot - d->slot];
+}
+
 static inline struct domain_chain *chain_of(const struct domains *d, unsigned by, uint64_t who)
 {
-	return &d->chain[by][vm_hash_salted(d->tlb->key, d->tlb->key[1], who) & (d->count - 1)];
+	return &d->chain[by][vm_hash_salted(d->key, d->key[1], who) & (d->count - 1)];
 }
 
 static inline struct domain_chain *group_of(const struct domains *d, const struct domain_key *key)
@@ -57,7 +70,7 @@ static uint64_t chain_flushes(const struct domains *d, const struct domain_key *
 /* First slot of the set a key may live in. */
 static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 {
-	uint64_t hash = vm_hash(d->tlb->key, key->stage1.root ^ key->id, key->stage2.root);
+	uint64_t hash = vm_hash(d->key, key->stage1.root ^ key->id, key->stage2.root);
 
 	return (uint32_t)hash & (d->count - 1) & ~(DOMAIN_WAYS - 1);
 }
@@ -79,7 +92,7 @@ static void count_change(struct domain *slot)
 static __attribute__((noinline, cold)) void end_globals(struct domains *d, struct domain *slot)
 {
 	atomic_store_explicit(&slot->globals, 0, memory_order_relaxed);
-	group_of(d, &slot->key)->globals--;
+	group_of(d, &own_of(d, slot)->key)->globals--;
 }
 
 static void note_sizes(struct domain *slot, uint64_t sizes)
@@ -128,29 +141,34 @@ static struct domain_chain *chain_by(const struct domains *d, unsigned by,
 
 static void unchain(struct domains *d, unsigned by, uint32_t index)
 {
-	const struct domain *slot = &d->slot[index];
-	struct domain_chain *chain = chain_by(d, by, &slot->key);
+	const struct domain_own *own = &d->own[index];
+	struct domain_chain *chain = chain_by(d, by, &own->key);
 
-	if (slot->previous[by] == DOMAIN_NONE)
-		chain->first = slot->next[by];
+	if (own->previous[by] == DOMAIN_NONE)
+		chain->first = own->next[by];
 	else
-		d->slot[slot->previous[by]].next[by] = slot->next[by];
-	if (slot->next[by] != DOMAIN_NONE)
-		d->slot[slot->next[by]].previous[by] = slot->previous[by];
+		d->own[own->previous[by]].next[by] = own->next[by];
+	if (own->next[by] != DOMAIN_NONE)
+		d->own[own->next[by]].previous[by] = own->previous[by];
 	chain->count--;
 }
 
 static void enchain(struct domains *d, unsigned by, uint32_t index)
 {
-	struct domain *slot = &d->slot[index];
-	struct domain_chain *chain = chain_by(d, by, &slot->key);
+	struct domain_own *own = &d->own[index];
+	struct domain_chain *chain = chain_by(d, by, &own->key);
 
-	slot->previous[by] = DOMAIN_NONE;
-	slot->next[by] = chain->first;
+	own->previous[by] = DOMAIN_NONE;
+	own->next[by] = chain->first;
 	if (chain->first != DOMAIN_NONE)
-		d->slot[chain->first].previous[by] = index;
+		d->own[chain->first].previous[by] = index;
 	chain->first = index;
 	chain->count++;
+}
+
+static uint64_t group_bit(uint32_t group)
+{
+	return BIT(group & 63);
 }
 
 static void take_slot(struct domains *d, uint32_t index, const struct domain_key *key)
@@ -159,12 +177,13 @@ static void take_slot(struct domains *d, uint32_t index, const struct domain_key
 
 	if (atomic_load_explicit(&slot->tag, memory_order_relaxed)) {
 		forget_notes(d, slot);
+		d->lost |= group_bit(d->own[index].key.group);
 		unchain(d, DOMAIN_BY_GROUP, index);
 		unchain(d, DOMAIN_BY_ID, index);
 	} else { /* once: who has found the domain before reads it without a lock */
 		slot->salt = vm_hash(d->tlb->key, index, 1);
 	}
-	slot->key = *key;
+	d->own[index].key = *key;
 	enchain(d, DOMAIN_BY_GROUP, index);
 	enchain(d, DOMAIN_BY_ID, index);
 	/* Before the counts and the new tag: whoever sees one of these must also see that the
@@ -187,12 +206,12 @@ static uint32_t choose(const struct domains *d, const struct domain_key *key, bo
 		if (!atomic_load_explicit(&slot->tag, memory_order_relaxed)) {
 			best = i;
 			age = UINT32_MAX;
-		} else if (memcmp(&slot->key, key, sizeof(*key)) == 0) {
+		} else if (memcmp(&d->own[i].key, key, sizeof(*key)) == 0) {
 			*found = true;
 			return i;
-		} else if (d->clock - slot->stamp >= age) {
+		} else if (d->clock - d->own[i].stamp >= age) {
 			best = i;
-			age = d->clock - slot->stamp;
+			age = d->clock - d->own[i].stamp;
 		}
 	}
 	return best;
@@ -202,6 +221,7 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 			   uint64_t *life)
 {
 	uint64_t of_chains;
+	struct domain_own *own;
 	struct domain *slot;
 	uint32_t index;
 	bool found;
@@ -213,15 +233,16 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 	d->clock++;
 	index = choose(d, key, &found);
 	slot = &d->slot[index];
-	slot->stamp = d->clock;
+	own = &d->own[index];
+	own->stamp = d->clock;
 	of_chains = chain_flushes(d, key);
 	if (!found)
 		take_slot(d, index, key);
-	else if (slot->flushes < flushes || slot->chain_flushes != of_chains)
+	else if (own->flushes < flushes || own->chain_flushes != of_chains)
 		give_new_tag(d, slot);
-	if (!found || slot->flushes < flushes)
-		slot->flushes = flushes;
-	slot->chain_flushes = of_chains;
+	if (!found || own->flushes < flushes)
+		own->flushes = flushes;
+	own->chain_flushes = of_chains;
 	*life = atomic_load_explicit(&slot->life, memory_order_relaxed);
 	pthread_mutex_unlock(&d->lock);
 	return slot;
@@ -232,7 +253,7 @@ struct domain *domains_get(struct domains *d, const struct domain_key *key, uint
 static void begin_globals(struct domains *d, struct domain *domain)
 {
 	count_change(domain);
-	group_of(d, &domain->key)->globals++;
+	group_of(d, &own_of(d, domain)->key)->globals++;
 	atomic_store_explicit(&domain->globals, 1, memory_order_release);
 	count_change(domain);
 }
@@ -249,26 +270,62 @@ void domains_announce(struct domains *d, struct domain *domain, const struct tra
 	pthread_mutex_unlock(&d->lock);
 }
 
-static bool is_kind(const struct domain *slot, const struct domain_match *match, uint32_t kinds)
+void domains_lose(struct domains *d, uint32_t group)
 {
-	return slot->key.group == match->group && (kinds >> slot->key.kind & 1);
+	pthread_mutex_lock(&d->lock);
+	d->lost |= group_bit(group);
+	pthread_mutex_unlock(&d->lock);
 }
 
-static bool matches(const struct domain *slot, const struct domain_match *match)
+bool domains_may_know(struct domains *d, uint32_t group)
 {
-	return is_kind(slot, match, match->kinds) &&
-	       (match->id == DOMAIN_ANY || match->id == slot->key.id);
+	bool known;
+
+	pthread_mutex_lock(&d->lock);
+	known = (d->lost & group_bit(group)) || chain_of(d, DOMAIN_BY_GROUP, group)->count;
+	pthread_mutex_unlock(&d->lock);
+	return known;
 }
 
-static bool matches_whole(const struct domain *slot, const struct domain_match *match)
+bool domains_take_concerned(struct domains *d, uint32_t group)
 {
-	return is_kind(slot, match, match->whole);
+	bool concerned;
+
+	pthread_mutex_lock(&d->lock);
+	concerned = d->concerned || (d->lost & group_bit(group));
+	d->concerned = false;
+	pthread_mutex_unlock(&d->lock);
+	return concerned;
 }
 
-static bool matches_globals(const struct domain *slot, const struct domain_match *match)
+void domains_find_lost(struct domains *d)
 {
-	return atomic_load_explicit(&slot->globals, memory_order_relaxed) &&
-	       slot->key.id != match->id && is_kind(slot, match, match->globals);
+	pthread_mutex_lock(&d->lock);
+	d->lost = 0;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static bool is_kind(const struct domain_own *own, const struct domain_match *match, uint32_t kinds)
+{
+	return own->key.group == match->group && (kinds >> own->key.kind & 1);
+}
+
+static bool matches(const struct domain_own *own, const struct domain_match *match)
+{
+	return is_kind(own, match, match->kinds) &&
+	       (match->id == DOMAIN_ANY || match->id == own->key.id);
+}
+
+static bool matches_whole(const struct domain_own *own, const struct domain_match *match)
+{
+	return is_kind(own, match, match->whole);
+}
+
+static bool matches_globals(const struct domains *d, uint32_t index,
+			    const struct domain_match *match)
+{
+	return atomic_load_explicit(&d->slot[index].globals, memory_order_relaxed) &&
+	       d->own[index].key.id != match->id && is_kind(&d->own[index], match, match->globals);
 }
 
 /* The chain that has the domains which match. */
@@ -286,11 +343,18 @@ static struct domain_chain *chain_matching(const struct domains *d,
 static void flush_chain(struct domains *d, struct domain_chain *chain)
 {
 	chain->flushes++;
+	d->concerned = true;
 	atomic_fetch_add(d->generation, 1);
 }
 
 /* Visited domains, and sets or slots looked at: some of them are a step. */
 #define PARTS_OF_A_STEP 4U
+
+static void flush_whole(struct domains *d, struct domain *slot)
+{
+	d->concerned = true;
+	give_new_tag(d, slot);
+}
 
 uint32_t domains_flush(struct domains *d, const struct domain_match *match)
 {
@@ -303,10 +367,10 @@ uint32_t domains_flush(struct domains *d, const struct domain_match *match)
 	if (chain->count > DOMAIN_VISITED_MAX) {
 		flush_chain(d, chain);
 	} else {
-		for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
-			if (matches(&d->slot[i], match))
-				give_new_tag(d, &d->slot[i]);
-			visited++;
+		visited = chain->count;
+		for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
+			if (matches(&d->own[i], match))
+				flush_whole(d, &d->slot[i]);
 		}
 	}
 	pthread_mutex_unlock(&d->lock);
@@ -351,7 +415,8 @@ static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t fir
 {
 	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
 	uint64_t cuts = atomic_load_explicit(&slot->cuts, memory_order_relaxed);
-	unsigned table_lg2 = leaf ? 0 : domain_block_lg2(domain_tables(&slot->key, first));
+	unsigned table_lg2 =
+		leaf ? 0 : domain_block_lg2(domain_tables(&own_of(d, slot)->key, first));
 	uint64_t looks = DOMAIN_PROBES_FEW;
 
 	if (UNLIKELY(cuts)) {
@@ -389,6 +454,7 @@ struct range_flush {
 /* Many domains: those after the first few are flushed whole, which costs less. */
 static void flush_range_once(struct domains *d, struct domain *slot, struct range_flush *f)
 {
+	d->concerned = true;
 	if (++f->found <= DOMAIN_PROBED_MAX)
 		f->looks += flush_range(d, slot, f->first, f->last, f->leaf);
 	else
@@ -405,11 +471,11 @@ static void flush_matching(struct domains *d, struct range_flush *f)
 		flush_chain(d, chain);
 		return;
 	}
-	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[by]) {
-		f->looks++;
-		if (matches_whole(&d->slot[i], f->match))
-			give_new_tag(d, &d->slot[i]);
-		if (matches(&d->slot[i], f->match))
+	f->looks += chain->count;
+	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
+		if (matches_whole(&d->own[i], f->match))
+			flush_whole(d, &d->slot[i]);
+		if (matches(&d->own[i], f->match))
 			flush_range_once(d, &d->slot[i], f);
 	}
 }
@@ -425,9 +491,9 @@ static void flush_globals(struct domains *d, struct range_flush *f)
 		flush_chain(d, chain);
 		return;
 	}
-	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->slot[i].next[DOMAIN_BY_GROUP]) {
-		f->looks++;
-		if (matches_globals(&d->slot[i], f->match))
+	f->looks += chain->count;
+	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[DOMAIN_BY_GROUP]) {
+		if (matches_globals(d, i, f->match))
 			flush_range_once(d, &d->slot[i], f);
 	}
 }

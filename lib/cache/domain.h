@@ -20,6 +20,7 @@
 #include "pt_config.h"
 #include "table_cache.h"
 #include "tlb.h"
+#include "window.h"
 
 /* What a domain is: compared byte by byte, so no padding. */
 struct domain_key {
@@ -66,8 +67,8 @@ static inline uint64_t domain_id(uint32_t group, uint32_t member)
 
 #define DOMAIN_NONE UINT32_MAX
 
+/* In a window: read by everyone who translates, written under domains.lock. */
 struct domain {
-	/* Read by everyone who translates, written under domains.lock. */
 	_Alignas(64) _Atomic uint64_t tag; /* generation in the TLB; 0: free */
 	_Atomic uint64_t changes; /* twice what was invalidated of it; odd: it is being done */
 	_Atomic uint64_t life;	  /* of the key in this place: the first tag it was given */
@@ -76,7 +77,12 @@ struct domain {
 	_Atomic uint64_t sizes;	  /* bit n: the TLB may have blocks of 1 << n bytes */
 	_Atomic uint64_t cuts;	  /* bit n: and pieces of pages of 1 << n bytes */
 	_Atomic uint64_t globals; /* whether the TLB may have global pages */
-	/* Under domains.lock. */
+};
+
+static_assert(sizeof(struct domain) == 64, "a cache line");
+
+/* What there is to it that is the owner's alone, by the same index. Under domains.lock. */
+struct domain_own {
 	uint64_t flushes;	/* of the whole IOMMU, when the tag was given */
 	uint64_t chain_flushes; /* of its chains, then */
 	uint32_t next[2];	/* in its chains, */
@@ -100,11 +106,16 @@ struct domains {
 	struct table_cache *tables;
 	pthread_mutex_t lock; /* guards everything below, and the changes of domains */
 	struct domain *slot;
+	struct domain_own *own;
+	uint64_t key[2]; /* of the chains: the VM's, which is in no window */
 	struct domain_chain *chain[2];
 	uint32_t count; /* slots, and chains of each kind: a power of two, at least DOMAIN_WAYS */
 	uint32_t clock;
 	uint64_t last_tag;
 	_Atomic uint64_t *generation; /* of contexts: moves when a chain is flushed as a whole */
+	/* Bit n: somebody may still use something of a group n (modulo 64) that is not among the domains. */
+	uint64_t lost;
+	bool concerned; /* by an invalidation: domains_take_concerned() */
 };
 
 #define DOMAIN_WAYS 8U
@@ -121,8 +132,11 @@ struct domains {
  * contexts are parsed again then, and domains get their new tags one by one as they are used. */
 #define DOMAIN_VISITED_MAX 64U
 
-int domains_init(struct domains *domains, struct viommu_vm *vm, struct tlb *tlb,
-		 struct table_cache *tables, _Atomic uint64_t *generation, uint32_t count);
+/* @count: rounded up to a power of two, at least DOMAIN_WAYS */
+uint64_t domains_slots(uint32_t count);
+
+int domains_init(struct domains *domains, struct viommu_vm *vm, const struct window *window,
+		 struct tlb *tlb, struct table_cache *tables);
 void domains_fini(struct domains *domains, struct viommu_vm *vm);
 
 /*
@@ -216,6 +230,20 @@ static inline uint64_t domain_cut_mask(uint64_t cuts)
 {
 	return cuts ? bits_low(63U - (unsigned)__builtin_clzll(cuts)) : 0;
 }
+
+/* Something of a group is about to be looked up that no domain will know of. */
+void domains_lose(struct domains *domains, uint32_t group);
+
+/* Whether anything that was looked up may be of one of the group: of a domain, or of one that has lost its place. */
+bool domains_may_know(struct domains *domains, uint32_t group);
+
+/* Whether an invalidation of a group, since the last time this was asked, was of something that may have been looked up. By
+ * who invalidates, after it. */
+bool domains_take_concerned(struct domains *domains, uint32_t group);
+
+/* Whoever uses what was lost until now is waited for: an epoch that concerns everybody here is about to begin, and he holds
+ * back that and all that come later. */
+void domains_find_lost(struct domains *domains);
 
 /* Forgets all that is cached of the domains. Returns what it took, in steps (unit_pay()): few, as
  * many domains as there may be. */

@@ -7,20 +7,12 @@
 #include "seqlock.h"
 #include "tlb.h"
 
-int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries)
+void tlb_attach(struct tlb *tlb, const struct window *window)
 {
-	uint64_t sets = bits_power_of_two((entries + (uint64_t)TLB_WAYS - 1) / TLB_WAYS);
-
-	tlb->set = vm_alloc(vm, sets * sizeof(*tlb->set), _Alignof(struct tlb_set));
-	tlb->places = (sets - 1) * sizeof(*tlb->set);
-	tlb->key[0] = vm->key[0];
-	tlb->key[1] = vm->key[1];
-	return tlb->set ? VIOMMU_OK : VIOMMU_ENOMEM;
-}
-
-void tlb_fini(struct tlb *tlb, struct viommu_vm *vm)
-{
-	vm_dealloc(vm, tlb->set, tlb->places + sizeof(*tlb->set));
+	tlb->set = window_at(window, window->sets);
+	tlb->places = (window->set_count - 1) * sizeof(*tlb->set);
+	tlb->key[0] = window->key[0];
+	tlb->key[1] = window->key[1];
 }
 
 void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t iova)

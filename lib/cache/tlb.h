@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * tlb.h - the shared TLB of an IOMMU: set-associative, keyed, readers without locks or writes.
+ * tlb.h - the shared TLB of a partition: set-associative, keyed, readers without locks or writes.
  *
  * An entry is found by (tag, page): the tag is the generation of a domain (domain.h), a 64-bit
  * number that is never used twice. Flushing a domain gives it another tag, and its entries are
@@ -20,6 +20,7 @@
 #include "bits.h"
 #include "machine.h"
 #include "seqlock.h"
+#include "window.h"
 
 /* What an entry permits. User and supervisor differ only in first-stage tables with a
  * user/supervisor bit. */
@@ -64,15 +65,20 @@ struct tlb_set {
 
 static_assert(sizeof(struct tlb_set) == 128, "a set is two cache lines");
 
+/* The sets of a window, where this process has it. */
 struct tlb {
 	struct tlb_set *set;
 	uint64_t places; /* (sets - 1) times their size */
 	uint64_t key[2];
 };
 
-/* @entries: rounded up to a power of two of sets. VIOMMU_OK or VIOMMU_ENOMEM */
-int tlb_init(struct tlb *tlb, struct viommu_vm *vm, uint32_t entries);
-void tlb_fini(struct tlb *tlb, struct viommu_vm *vm);
+/* @entries: rounded up to a power of two of sets. */
+static inline uint64_t tlb_sets(uint32_t entries)
+{
+	return bits_power_of_two((entries + (uint64_t)TLB_WAYS - 1) / TLB_WAYS);
+}
+
+void tlb_attach(struct tlb *tlb, const struct window *window);
 
 /*
  * Whose entry it is: the tag is compared, the salt decides where it is looked for. A domain keeps

@@ -240,6 +240,7 @@ int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *given, 
 		vm_dealloc(vm, its, sizeof(*its));
 		return result;
 	}
+	its->unit.all_wait = true; /* interrupts belong to no partition */
 	/* Whatever comes to be mapped is told; but with UMSI each refusal is recorded. */
 	its->unit.keeps_refusals = !(config.typer & ITS_TYPER_UMSI);
 	pthread_mutex_init(&its->umsi_lock, NULL);

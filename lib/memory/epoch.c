@@ -21,6 +21,8 @@ void epoch_init(struct epoch *epoch, bool membarrier)
 	for (unsigned i = 0; i < EPOCH_VISITORS; i++) {
 		atomic_init(&epoch->visitor[i].entered, 0);
 		atomic_init(&epoch->visitor[i].fenced, true);
+		atomic_init(&epoch->visitor[i].part, NULL);
+		epoch->visitor[i].outside = NULL;
 	}
 	for (unsigned i = 0; i < EPOCH_ASKERS; i++) {
 		epoch->asker[i].asked = 0;
@@ -41,9 +43,9 @@ static const void *some_ahead(const struct epoch_section *section)
 	return section;
 }
 
-void epoch_add(struct epoch *epoch, struct epoch_section *section)
+static void add(struct epoch *epoch, struct epoch_section *section, uint64_t entered)
 {
-	atomic_init(&section->entered, 0);
+	atomic_init(&section->entered, entered);
 	pthread_mutex_lock(&epoch->lock);
 	atomic_init(&section->fenced,
 		    section->rare || atomic_load(&epoch->readers) != EPOCH_UNFENCED);
@@ -54,6 +56,21 @@ void epoch_add(struct epoch *epoch, struct epoch_section *section)
 		section->next->previous = &section->next;
 	epoch->sections = section;
 	pthread_mutex_unlock(&epoch->lock);
+}
+
+void epoch_add_outside(struct epoch *epoch, struct epoch_section *section,
+		       const struct epoch_part *part, struct epoch_outside *outside)
+{
+	atomic_init(&section->part, part);
+	outside->since = 0;
+	section->outside = outside;
+	section->rare = true; /* its fences are real */
+	add(epoch, section, EPOCH_OLDEST);
+}
+
+void epoch_add(struct epoch *epoch, struct epoch_section *section)
+{
+	add(epoch, section, 0);
 }
 
 bool epoch_remove(struct epoch *epoch, struct epoch_section *section)
@@ -84,7 +101,7 @@ static unsigned visitor_hint(void)
 	return (unsigned)((stack >> 12) * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 }
 
-struct epoch_section *epoch_visit(struct epoch *epoch)
+struct epoch_section *epoch_visit_part(struct epoch *epoch, const struct epoch_part *part)
 {
 	unsigned hint = visitor_hint();
 
@@ -98,12 +115,20 @@ struct epoch_section *epoch_visit(struct epoch *epoch)
 		if (!(atomic_load_explicit(&epoch->used, memory_order_relaxed) & BIT(n)))
 			atomic_fetch_or(&epoch->used, BIT(n));
 		if (atomic_compare_exchange_strong(&section->entered, &idle, now)) {
+			/* Before the fence: who sees the section open and still the last one's part
+			 * has made his change before we look anything up. */
+			atomic_store_explicit(&section->part, part, memory_order_relaxed);
 			atomic_thread_fence(memory_order_seq_cst);
 			return section;
 		}
 	}
 	/* More threads at once than sections: these are only counted. */
 	return &epoch->visitor[EPOCH_VISITORS + epoch_group_enter(&epoch->crowd)];
+}
+
+struct epoch_section *epoch_visit(struct epoch *epoch)
+{
+	return epoch_visit_part(epoch, NULL);
 }
 
 bool epoch_part(struct epoch *epoch, struct epoch_group *group, unsigned bucket)

@@ -18,6 +18,7 @@
 #ifndef EPOCH_H
 #define EPOCH_H
 
+#include <assert.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -25,16 +26,44 @@
 
 #include "epoch_group.h"
 
+/*
+ * A part of those who read, that is told by itself: the word that it compares moves before an epoch begins that
+ * concerns it, and at no other time, and an epoch that does not concern it does not wait for it. Epochs are counted
+ * for all parts together, where no reader in another process can see it.
+ *
+ * A section of before the last epoch that concerned its part holds back all older epochs that have not passed, and those
+ * that begin later: it is not kept which of them concerned whom.
+ */
+struct epoch_part {
+	_Atomic uint64_t *now;	/* constant: where the word is; counted before the epoch */
+	_Atomic uint64_t moved; /* the last epoch that concerned it; starts at 1 */
+};
+
+/* A section in another process: its word, which is not to be trusted, and counts as part->now does; and what that was when the
+ * section was last seen not to hold anybody back: it cannot become older. With epoch.lock. */
+struct epoch_outside {
+	const _Atomic uint64_t *entered;
+	uint64_t since;
+};
+
+/* Older than every epoch that anybody waits for: these begin at 2. */
+#define EPOCH_OLDEST 1U
+
 struct epoch_section {
-	_Alignas(64) _Atomic uint64_t entered; /* epoch of entry; 0: not open */
-	struct epoch_section *next;	       /* in epoch.sections, under epoch.lock */
+	/* Epoch of entry; 0: not open; EPOCH_OLDEST: of one in another process, which says it elsewhere. */
+	_Alignas(64) _Atomic uint64_t entered;
+	struct epoch_section *next; /* in epoch.sections, under epoch.lock */
 	struct epoch_section **previous;
 	const void *ahead; /* fetched while this one is looked at; may be gone */
 	const void *owner; /* constant: the device that uses what is looked up in it; NULL: any */
-	bool rare;	   /* constant: opened with epoch_enter_rarely() */
+	_Atomic(const struct epoch_part *) part; /* whose; NULL: every epoch concerns it */
+	struct epoch_outside *outside;		 /* of a section in another process; or NULL */
+	bool rare;				 /* constant: opened with epoch_enter_rarely() */
 	/* Every opening from now on has a fence, and earlier ones are visible: EPOCH_REFUSED. */
 	_Atomic bool fenced;
 };
+
+static_assert(sizeof(struct epoch_section) == 64, "a cache line: so many are looked at");
 
 /* Which sections a completion has to wait for, of those that are older than it. */
 struct epoch_filter {
@@ -104,6 +133,10 @@ void epoch_fini(struct epoch *epoch);
 /* A section that lives as long as its owner, such as a channel's. True: that lets someone go on, as in
  * epoch_leave(). */
 void epoch_add(struct epoch *epoch, struct epoch_section *section);
+/* The same for one in a page of another process, outside->entered: a word that only it writes. Whether it lets someone go on is not known when
+ * it closes: who waits has to look again. */
+void epoch_add_outside(struct epoch *epoch, struct epoch_section *section,
+		       const struct epoch_part *part, struct epoch_outside *outside);
 bool epoch_remove(struct epoch *epoch, struct epoch_section *section);
 
 /* What seldom happens. @section: that has closed; NULL: one that is only counted. */
@@ -182,6 +215,8 @@ void epoch_unlist(struct epoch *epoch, struct epoch_group *group);
 
 /* For the length of a call, from any thread. The result goes to epoch_visit_end(). */
 struct epoch_section *epoch_visit(struct epoch *epoch);
+/* The same, of a part. */
+struct epoch_section *epoch_visit_part(struct epoch *epoch, const struct epoch_part *part);
 bool epoch_visit_end(struct epoch *epoch, struct epoch_section *section);
 
 /* ---- epoch_wait.c ---- */
@@ -218,6 +253,10 @@ enum epoch_answer epoch_wait_some(struct epoch *epoch, uint64_t target,
 /* The same for who is not the owner, and has no section of his own: EPOCH_AWAIT. */
 enum epoch_answer epoch_wait_too(struct epoch *epoch, uint64_t target, uint32_t *looks);
 
+/* Whether a section in another process is older than the last change of its part: it holds back whoever waits for that, now
+ * or later. */
+bool epoch_outside_holds(struct epoch *epoch, const struct epoch_section *section);
+
 /* As epoch_wait_some(), with as many looks as it takes. */
 bool epoch_wait(struct epoch *epoch, uint64_t target, const struct epoch_section *self);
 
@@ -248,8 +287,15 @@ bool epoch_wake_all(struct epoch *epoch);
 
 /* ---- epoch_fence.c ---- */
 
-/* After a change: starts a new epoch and returns it, the target of epoch_passed(). */
+/* After a change: starts a new epoch and returns it, the target of epoch_passed(). Who has a part is concerned if
+ * it is said before, for what readers compare, and after, for who waits; the second alone: its readers have nothing to
+ * compare, but are waited for. */
 uint64_t epoch_start(struct epoch *epoch);
+static inline void epoch_move_part(struct epoch_part *part)
+{
+	atomic_fetch_add(part->now, 1);
+}
+void epoch_concern_part(struct epoch_part *part, uint64_t started);
 /* Makes membarrier usable in this process; false: the kernel does not have it. */
 bool epoch_membarrier_register(void);
 /* The current epoch, and a fence: for epoch_group_renew(). */

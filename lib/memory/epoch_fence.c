@@ -54,6 +54,15 @@ uint64_t epoch_start(struct epoch *epoch)
 	return target;
 }
 
+void epoch_concern_part(struct epoch_part *part, uint64_t started)
+{
+	uint64_t moved = atomic_load(&part->moved);
+
+	/* whoever starts an epoch comes by once: as many rounds as there are threads that do */
+	while (moved < started && !atomic_compare_exchange_weak(&part->moved, &moved, started))
+		;
+}
+
 uint64_t epoch_now_fenced(const struct epoch *epoch)
 {
 	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_acquire);

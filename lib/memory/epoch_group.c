@@ -15,6 +15,7 @@ void epoch_group_init(struct epoch_group *group, const void *owner)
 	group->next = NULL;
 	group->previous = NULL;
 	group->owner = owner;
+	group->part = NULL;
 }
 
 unsigned epoch_group_enter(struct epoch_group *group)

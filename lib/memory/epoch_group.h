@@ -35,6 +35,8 @@
 
 #define EPOCH_BUCKETS 7U
 
+struct epoch_part;
+
 struct epoch_group {
 	_Alignas(64) _Atomic uint64_t open[EPOCH_BUCKETS]; /* sections counted in it */
 	_Atomic uint64_t current;
@@ -43,6 +45,7 @@ struct epoch_group {
 	struct epoch_group *next;	       /* there, under epoch.lock */
 	struct epoch_group **previous;
 	const void *owner; /* constant: the device whose sections they are; NULL: anybody's */
+	const struct epoch_part *part; /* constant: as a section's */
 };
 
 void epoch_group_init(struct epoch_group *group, const void *owner);

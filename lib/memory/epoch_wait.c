@@ -35,19 +35,80 @@ static struct passing passing_of(struct epoch *epoch, uint64_t target,
 				 atomic_load(&epoch->readers) == EPOCH_REFUSED };
 }
 
-static bool concerns(const struct passing *p, const void *owner, uint64_t entered)
+/* Whether the epoch, or one before it, began for the part of a section after it was opened. All epochs are looked for:
+ * everything that is open. */
+static bool is_for(const struct passing *p, const struct epoch_part *part, uint64_t entered)
+{
+	return !part || p->target == UINT64_MAX ||
+	       entered < atomic_load_explicit(&part->moved, memory_order_acquire);
+}
+
+static bool is_old(const struct passing *p, uint64_t entered)
+{
+	return entered != 0 && entered < p->target;
+}
+
+/* Of what is open, and old enough. */
+static inline __attribute__((always_inline)) bool concerns(const struct passing *p,
+							   const struct epoch_part *part,
+							   const void *owner, uint64_t entered)
 {
 	const struct epoch_filter *filter = p->filter;
 
-	return entered != 0 && entered < p->target &&
+	return is_for(p, part, entered) &&
 	       (!filter || filter->concerns(filter->opaque, owner, entered));
 }
 
-static bool holds_back(const struct epoch_section *section, const struct passing *p)
+/* When a section in another process was opened, as one of ours would have noted it: it is younger than the last epoch
+ * that concerned its part, or as old as can be; 0: it is not open. Who says that he was there before he was seen not to
+ * be is taken for one who has come since then. */
+static __attribute__((noinline)) uint64_t entered_outside(struct epoch_outside *outside,
+							  const struct epoch_part *part)
 {
-	return section != p->self &&
-	       concerns(p, section->owner,
-			atomic_load_explicit(&section->entered, memory_order_acquire));
+	uint64_t now = atomic_load(part->now);
+	uint64_t entered = atomic_load(outside->entered);
+
+	if (entered == 0 || entered >= now || outside->since == now) {
+		outside->since = now;
+		return entered ? atomic_load(&part->moved) : 0;
+	}
+	return EPOCH_OLDEST;
+}
+
+static const struct epoch_part *part_of(const struct epoch_section *section)
+{
+	return atomic_load_explicit(&section->part, memory_order_relaxed);
+}
+
+/* Of one that is open and old enough, or in another process. */
+static __attribute__((noinline)) bool open_holds_back(const struct epoch_section *section,
+						      const struct passing *p, uint64_t entered)
+{
+	const struct epoch_part *part = part_of(section);
+
+	if (UNLIKELY(section->outside)) {
+		entered = entered_outside(section->outside, part);
+		if (!is_old(p, entered))
+			return false;
+	}
+	return concerns(p, part, section->owner, entered);
+}
+
+static inline bool holds_back(const struct epoch_section *section, const struct passing *p)
+{
+	uint64_t entered = atomic_load_explicit(&section->entered, memory_order_acquire);
+
+	return is_old(p, entered) && section != p->self && open_holds_back(section, p, entered);
+}
+
+bool epoch_outside_holds(struct epoch *epoch, const struct epoch_section *section)
+{
+	bool holds;
+
+	pthread_mutex_lock(&epoch->lock);
+	holds = entered_outside(section->outside, part_of(section)) == EPOCH_OLDEST;
+	pthread_mutex_unlock(&epoch->lock);
+	return holds;
 }
 
 /* One that may be open although it looks closed. */
@@ -64,8 +125,11 @@ static bool group_holds_back(struct epoch_group *group, const struct passing *p,
 	epoch_group_renew(group, now);
 	if (LIKELY(epoch_group_is_empty(group)))
 		return false;
-	for (unsigned i = 0; i < EPOCH_BUCKETS; i++)
-		held |= concerns(p, group->owner, epoch_group_entered(group, i));
+	for (unsigned i = 0; i < EPOCH_BUCKETS; i++) {
+		uint64_t entered = epoch_group_entered(group, i);
+
+		held |= is_old(p, entered) && concerns(p, group->part, group->owner, entered);
+	}
 	return held;
 }
 

@@ -53,6 +53,16 @@ void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes)
 		vm->config.dealloc(vm->config.opaque, block, bytes);
 }
 
+void *vm_alloc_window(struct viommu_vm *vm, uint64_t bytes)
+{
+	return vm_alloc(vm, bytes, 4096);
+}
+
+void vm_dealloc_window(struct viommu_vm *vm, void *window, uint64_t bytes)
+{
+	vm_dealloc(vm, window, bytes);
+}
+
 static uint64_t map_bytes(uint32_t capacity)
 {
 	return sizeof(struct mem_map) + (uint64_t)capacity * sizeof(struct mem_region);
@@ -88,6 +98,45 @@ static uint64_t mix(uint64_t x)
 	x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
 	x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
 	return x ^ x >> 31;
+}
+
+/* SipHash-2-4 of two words: of a key that is nobody's to know comes one that tells nothing of it. */
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1], v[2] += v[3];
+	v[1] = (v[1] << 13 | v[1] >> 51) ^ v[0];
+	v[3] = (v[3] << 16 | v[3] >> 48) ^ v[2];
+	v[0] = v[0] << 32 | v[0] >> 32;
+	v[2] += v[1], v[0] += v[3];
+	v[1] = (v[1] << 17 | v[1] >> 47) ^ v[2];
+	v[3] = (v[3] << 21 | v[3] >> 43) ^ v[0];
+	v[2] = v[2] << 32 | v[2] >> 32;
+}
+
+static uint64_t sip_hash(const uint64_t key[2], uint64_t a, uint64_t b)
+{
+	const uint64_t word[3] = { a, b, UINT64_C(16) << 56 };
+	uint64_t v[4] = { key[0] ^ UINT64_C(0x736f6d6570736575),
+			  key[1] ^ UINT64_C(0x646f72616e646f6d),
+			  key[0] ^ UINT64_C(0x6c7967656e657261),
+			  key[1] ^ UINT64_C(0x7465646279746573) };
+
+	for (unsigned i = 0; i < 3; i++) {
+		v[3] ^= word[i];
+		sip_round(v);
+		sip_round(v);
+		v[0] ^= word[i];
+	}
+	v[2] ^= 0xff;
+	for (unsigned i = 0; i < 4; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+void vm_derive_key(const struct viommu_vm *vm, uint64_t number, uint64_t key[2])
+{
+	key[0] = sip_hash(vm->config.hash_key, number, 0) | 1;
+	key[1] = sip_hash(vm->config.hash_key, number, 1);
 }
 
 static int take_config(struct viommu_vm_config *config, const struct viommu_vm_config *given)
@@ -162,12 +211,13 @@ int viommu_vm_free(struct viommu_vm *vm)
 }
 
 static void put_region(struct mem_region *to, uint64_t first, uint64_t last, uintptr_t host,
-		       void *opaque)
+		       void *opaque, uint64_t stamp)
 {
 	atomic_store_explicit(&to->first, first, memory_order_relaxed);
 	atomic_store_explicit(&to->last, last, memory_order_relaxed);
 	atomic_store_explicit(&to->host, host, memory_order_relaxed);
 	atomic_store_explicit(&to->opaque, opaque, memory_order_relaxed);
+	atomic_store_explicit(&to->stamp, stamp, memory_order_relaxed);
 }
 
 static void copy_region(struct mem_region *to, const struct mem_region *from)
@@ -175,7 +225,8 @@ static void copy_region(struct mem_region *to, const struct mem_region *from)
 	put_region(to, atomic_load_explicit(&from->first, memory_order_relaxed),
 		   atomic_load_explicit(&from->last, memory_order_relaxed),
 		   atomic_load_explicit(&from->host, memory_order_relaxed),
-		   atomic_load_explicit(&from->opaque, memory_order_relaxed));
+		   atomic_load_explicit(&from->opaque, memory_order_relaxed),
+		   atomic_load_explicit(&from->stamp, memory_order_relaxed));
 }
 
 static uintptr_t host_word(const struct viommu_region *r)
@@ -241,7 +292,8 @@ static void insert(struct viommu_vm *vm, struct mem_map *bigger, uint32_t at,
 		copy_region(&map->region[i], &old->region[i]);
 	for (uint32_t i = count; i > at; i--)
 		copy_region(&map->region[i], &old->region[i - 1]);
-	put_region(&map->region[at], r->gpa, r->gpa + (r->bytes - 1), host_word(r), r->opaque);
+	put_region(&map->region[at], r->gpa, r->gpa + (r->bytes - 1), host_word(r), r->opaque,
+		   ++vm->last_stamp);
 	set_count(map, count + 1);
 	note_largest(vm, map);
 	atomic_store_explicit(&vm->map, map, memory_order_release);
@@ -350,7 +402,7 @@ int viommu_vm_replace_region(struct viommu_vm *vm, const struct viommu_region *g
 	if (!region || atomic_load_explicit(&region->last, memory_order_relaxed) != last)
 		return VIOMMU_ENOENT;
 	change_begin(vm);
-	put_region(region, r.gpa, last, host_word(&r), r.opaque);
+	put_region(region, r.gpa, last, host_word(&r), r.opaque, ++vm->last_stamp);
 	note_largest(vm, atomic_load_explicit(&vm->map, memory_order_relaxed));
 	change_end(vm);
 	map_changed(vm);

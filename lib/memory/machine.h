@@ -38,10 +38,12 @@ struct viommu_vm {
 	 * of RAM. */
 	_Atomic uint64_t largest[2][3];
 	struct mem_map *maps; /* every one there was */
+	uint64_t last_stamp;  /* of regions */
 	pthread_mutex_t lock; /* guards users, and changes of the regions */
 	struct vm_user *users;
-	pthread_cond_t moved;	 /* with lock: an IOMMU has work; of viommu_vm_wait() */
-	_Atomic uint32_t waiter; /* somebody is in it */
+	pthread_cond_t moved;		 /* with lock: an IOMMU has work; of viommu_vm_wait() */
+	_Atomic uint32_t waiter;	 /* somebody is in it */
+	_Atomic uint64_t last_partition; /* of its IOMMUs */
 	/* record.h; NULL: nobody records. It comes and goes while nothing else runs on the VM. */
 	struct recorder *recorder;
 };
@@ -50,6 +52,13 @@ struct viommu_vm {
  * 4096 */
 void *vm_alloc(struct viommu_vm *vm, uint64_t bytes, uint64_t align);
 void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes);
+
+/* The same for what another process may map: whole pages, with nothing else in them. @bytes: a multiple of 4096 */
+void *vm_alloc_window(struct viommu_vm *vm, uint64_t bytes);
+void vm_dealloc_window(struct viommu_vm *vm, void *window, uint64_t bytes);
+
+/* A hash key of its own for each number, from which nobody comes to the VM's, nor to another's. The first word is odd. */
+void vm_derive_key(const struct viommu_vm *vm, uint64_t number, uint64_t key[2]);
 
 /* The allocator where the VMM gives none. */
 void *vm_default_alloc(void *opaque, uint64_t bytes, uint64_t align);

@@ -22,6 +22,7 @@ struct mem_region {
 	_Atomic uint64_t last;
 	_Atomic uintptr_t host; /* | MEM_REGION_READONLY */
 	_Atomic(void *) opaque; /* the VMM's */
+	_Atomic uint64_t stamp; /* of this memory: never the same twice in a VM */
 };
 
 struct mem_map {

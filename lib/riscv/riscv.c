@@ -18,7 +18,7 @@ static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t 
 	struct riscv *v = riscv_of(u);
 
 	if (is_counter(offset))
-		riscv_hpm_show(v);
+		riscv_hpm_show(v, offset);
 	*value = regs_guest_read(&v->regs, offset, bytes);
 	return VIOMMU_OK;
 }
@@ -28,7 +28,7 @@ static int reg_write(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t
 	struct riscv *v = riscv_of(u);
 
 	if (is_counter(offset))
-		riscv_hpm_show(v);
+		riscv_hpm_show(v, offset);
 	regs_guest_write(&v->regs, offset, bytes, value);
 	return riscv_progress(v);
 }
@@ -66,6 +66,7 @@ static void free_unit(struct viommu *u)
 
 	unit_fini(u);
 	regs_fini(&v->regs, vm);
+	riscv_hpm_fini(v);
 	pthread_mutex_destroy(&v->lock);
 	vm_dealloc(vm, v, sizeof(*v));
 }
@@ -146,7 +147,7 @@ static int init(struct riscv *v)
 	int result = riscv_check_config(v);
 
 	if (!result)
-		result = riscv_regs_init(v);
+		result = riscv_hpm_init(v) ? riscv_regs_init(v) : VIOMMU_ENOMEM;
 	if (!result)
 		riscv_queue_start(v);
 	return result;
@@ -177,6 +178,7 @@ int viommu_riscv_new(struct viommu_vm *vm, const struct viommu_riscv_config *giv
 		return result;
 	}
 	pthread_mutex_init(&v->lock, NULL);
+	pthread_mutex_init(&v->hpm.lock, NULL);
 	v->config = config;
 	v->config.host = NULL;
 	v->config.limits = NULL;

@@ -39,13 +39,23 @@ struct riscv_files {
 };
 static_assert(sizeof(struct riscv_files) == sizeof(struct pt_config), "in its place");
 
+/* What a lane (struct query.lane) may still count before it asks again: nobody else's channel writes there. */
+struct riscv_lane {
+	_Alignas(64) _Atomic uint64_t left[RISCV_COUNTERS];
+};
+
+#define RISCV_LANES (1 + CHANNEL_LANES)
+
 /* 6.19 to 6.23; riscv_hpm.c */
 struct riscv_hpm {
 	_Atomic uint32_t on; /* bit n: counter n counts something */
 	_Atomic uint64_t event[RISCV_COUNTERS];
-	_Atomic uint64_t count[RISCV_COUNTERS];
-	uint64_t cycles; /* of the call that has the unit: until */
-	uint64_t since;	 /* this time, or 0 */
+	struct riscv_lane *lanes;	/* RISCV_LANES; NULL: there are no counters */
+	pthread_mutex_t lock;		/* guards given and lent, and what adds to left */
+	uint64_t given[RISCV_COUNTERS]; /* what has been counted, and what lanes may still count */
+	uint32_t lent;			/* bit n: some lane may */
+	uint64_t cycles;		/* of the call that has the unit: until */
+	uint64_t since;			/* this time, or 0 */
 };
 
 struct riscv {
@@ -253,8 +263,10 @@ void riscv_count(struct riscv *v, const struct query *q, const struct context *c
 /* A counter, its event, or what is inhibited was written: whether anything counts. */
 void riscv_hpm_changed(struct riscv *v);
 void riscv_hpm_written(struct riscv *v, uint32_t offset);
-/* Before registers are read or written: they show what has been counted. */
-void riscv_hpm_show(struct riscv *v);
+bool riscv_hpm_init(struct riscv *v);
+void riscv_hpm_fini(struct riscv *v);
+/* Before a register is read or written: it shows what has been counted. RISCV_REGISTERS: all of them. */
+void riscv_hpm_show(struct riscv *v, uint64_t offset);
 void riscv_hpm_restart(struct riscv *v);
 
 /* ---- riscv_debug.c ---- */

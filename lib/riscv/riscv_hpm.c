@@ -2,6 +2,14 @@
 /*
  * riscv_hpm.c - counters of events (6.19 to 6.23). While one counts, every request is asked of the engine, hits of the caches
  * too (unit.counted); otherwise nothing is paid.
+ *
+ * What channels count they count in words of their own, their lane. A counter has to wrap at the very event that makes it
+ * (6.23: OF, and the interrupt), which no sum that is made later can do. So a lane counts down what it has been given in
+ * advance: as much as all lanes together can use up without the counter reaching its end. When that has become little, it is
+ * taken back from all, and the last few thousand events before the end are counted one by one. A counter that is read is what has been given
+ * less what the lanes have left.
+ *
+ *	given = counted + left of all lanes <= UINT64_MAX
  */
 
 #include "riscv_engine.h"
@@ -55,16 +63,79 @@ static void overflow(struct riscv *v, uint32_t offset, uint64_t of)
 	riscv_tell(v);
 }
 
+/* ---- lanes ---- */
+
+/* What a lane is given at a time; less than the least is not worth it. */
+#define GIFT_MOST  BIT(20)
+#define GIFT_LEAST 16U
+
+static uint64_t gift(const struct riscv_hpm *h, unsigned n)
+{
+	uint64_t share = (UINT64_MAX - h->given[n]) / (2 * RISCV_LANES);
+
+	return share < GIFT_MOST ? share : GIFT_MOST;
+}
+
+/* With the lock. RISCV_LANES steps, as others here. */
+static void take_back(struct riscv_hpm *h, unsigned n)
+{
+	for (uint32_t i = 0; i < RISCV_LANES && (h->lent >> n & 1); i++)
+		h->given[n] -= atomic_exchange(&h->lanes[i].left[n], 0);
+	h->lent &= ~(UINT32_C(1) << n);
+}
+
+/* With the lock: what has been counted. */
+static uint64_t counted(const struct riscv_hpm *h, unsigned n)
+{
+	uint64_t sum = h->given[n];
+
+	for (uint32_t i = 0; i < RISCV_LANES && (h->lent >> n & 1); i++)
+		sum -= atomic_load(&h->lanes[i].left[n]);
+	return sum;
+}
+
+/* An event that the lane had nothing left for. True: the counter wraps with it. */
+static bool count_with_lock(struct riscv_hpm *h, unsigned n, struct riscv_lane *lane)
+{
+	uint64_t more;
+	bool wraps;
+
+	pthread_mutex_lock(&h->lock);
+	if (gift(h, n) < GIFT_LEAST)
+		take_back(h, n);
+	more = gift(h, n) < GIFT_LEAST ? 0 : gift(h, n);
+	wraps = h->given[n] == UINT64_MAX; /* nothing was left anywhere */
+	h->given[n] += 1 + more;
+	atomic_fetch_add(&lane->left[n], more);
+	h->lent |= more ? UINT32_C(1) << n : 0;
+	pthread_mutex_unlock(&h->lock);
+	return wraps;
+}
+
+/* Somebody may be about to take it back. */
+static inline bool take_own(struct riscv_lane *lane, unsigned n)
+{
+	uint64_t left = atomic_load_explicit(&lane->left[n], memory_order_relaxed);
+
+	while (left) { /* again only if it was taken back, or the lane is shared */
+		if (atomic_compare_exchange_weak(&lane->left[n], &left, left - 1))
+			return true;
+	}
+	return false;
+}
+
 static __attribute__((noinline, cold)) void count(struct riscv *v, uint32_t on,
 						  const struct query *q, const struct context *c,
 						  unsigned what)
 {
+	struct riscv_lane *lane = &v->hpm.lanes[q->lane];
+
 	for (; on; on &= on - 1) { /* at most RISCV_COUNTERS rounds */
 		unsigned n = (unsigned)__builtin_ctz(on);
 		uint64_t event = atomic_load_explicit(&v->hpm.event[n], memory_order_relaxed);
 
 		if (bits_get(event, RISCV_EVT_ID) == what && passes(event, q, c) &&
-		    atomic_fetch_add(&v->hpm.count[n], 1) == UINT64_MAX)
+		    !take_own(lane, n) && count_with_lock(&v->hpm, n, lane))
 			overflow(v, RISCV_IOHPMEVT(n), RISCV_EVT_OF);
 	}
 }
@@ -114,34 +185,55 @@ static void take_cycles(struct riscv *v)
 
 /* ---- registers ---- */
 
-void riscv_hpm_show(struct riscv *v)
+static void show_cycles(struct riscv *v)
 {
-	uint64_t cycles;
-	uint64_t ovf;
+	uint64_t of;
 
-	if (!(v->cap & RISCV_CAP_HPM))
-		return;
 	take_cycles(v);
-	cycles = regs_get(&v->regs, RISCV_IOHPMCYCLES) & RISCV_CYCLES_OF;
-	regs_put(&v->regs, RISCV_IOHPMCYCLES, cycles | v->hpm.cycles);
-	ovf = cycles ? 1 : 0;
+	of = regs_get(&v->regs, RISCV_IOHPMCYCLES) & RISCV_CYCLES_OF;
+	regs_put(&v->regs, RISCV_IOHPMCYCLES, of | v->hpm.cycles);
+}
+
+static void show_overflows(struct riscv *v)
+{
+	uint64_t ovf = regs_get(&v->regs, RISCV_IOHPMCYCLES) & RISCV_CYCLES_OF ? 1 : 0;
+
 	for (unsigned n = 0; n < v->config.counters; n++) {
-		regs_put(&v->regs, RISCV_IOHPMCTR(n), atomic_load(&v->hpm.count[n]));
 		if (regs_get(&v->regs, RISCV_IOHPMEVT(n)) & RISCV_EVT_OF)
 			ovf |= BIT(n + 1);
 	}
 	regs_put(&v->regs, RISCV_IOCOUNTOVF, ovf);
 }
 
+void riscv_hpm_show(struct riscv *v, uint64_t offset)
+{
+	bool all = offset == RISCV_REGISTERS;
+
+	if (!(v->cap & RISCV_CAP_HPM))
+		return;
+	show_cycles(v);
+	show_overflows(v);
+	pthread_mutex_lock(&v->hpm.lock);
+	for (unsigned n = 0; n < v->config.counters; n++) {
+		if (all || (offset & ~UINT64_C(7)) == RISCV_IOHPMCTR(n))
+			regs_put(&v->regs, RISCV_IOHPMCTR(n), counted(&v->hpm, n));
+	}
+	pthread_mutex_unlock(&v->hpm.lock);
+}
+
 void riscv_hpm_written(struct riscv *v, uint32_t offset)
 {
 	uint64_t value = regs_get(&v->regs, offset);
+	unsigned n = (offset - RISCV_IOHPMCTR(0)) / 8 % RISCV_COUNTERS;
 
-	if (offset == RISCV_IOHPMCYCLES)
+	if (offset == RISCV_IOHPMCYCLES) {
 		v->hpm.cycles = value & RISCV_CYCLES_COUNT;
-	else
-		atomic_store(&v->hpm.count[(offset - RISCV_IOHPMCTR(0)) / 8 % RISCV_COUNTERS],
-			     value);
+		return;
+	}
+	pthread_mutex_lock(&v->hpm.lock);
+	take_back(&v->hpm, n);
+	v->hpm.given[n] = value;
+	pthread_mutex_unlock(&v->hpm.lock);
 }
 
 void riscv_hpm_restart(struct riscv *v)
@@ -153,4 +245,19 @@ void riscv_hpm_restart(struct riscv *v)
 	for (unsigned n = 0; n < v->config.counters; n++)
 		riscv_hpm_written(v, RISCV_IOHPMCTR(n));
 	riscv_hpm_changed(v);
+}
+
+bool riscv_hpm_init(struct riscv *v)
+{
+	if (v->cap & RISCV_CAP_HPM)
+		v->hpm.lanes = vm_alloc(v->unit.vm, RISCV_LANES * sizeof(*v->hpm.lanes),
+					_Alignof(struct riscv_lane));
+	return v->hpm.lanes || !(v->cap & RISCV_CAP_HPM);
+}
+
+void riscv_hpm_fini(struct riscv *v)
+{
+	if (v->hpm.lanes)
+		vm_dealloc(v->unit.vm, v->hpm.lanes, RISCV_LANES * sizeof(*v->hpm.lanes));
+	pthread_mutex_destroy(&v->hpm.lock);
 }

@@ -23,8 +23,10 @@ static void flush(struct riscv *v, const struct domain_match *which, uint32_t ps
 	bool all = first == 0 && last == UINT64_MAX;
 
 	v->unsynced = true;
-	unit_pay(&v->unit, all ? domains_flush(&v->unit.domains, which)
-			       : domains_flush_range(&v->unit.domains, which, first, last, leaf));
+	if (all)
+		unit_flush(&v->unit, which);
+	else
+		unit_flush_range(&v->unit, which, first, last, leaf);
 	probe_invalidation(&v->unit, all ? COUNT_DOMAINS : COUNT_RANGES, NULL, which->group, pscid,
 			   first, last);
 }

@@ -21,6 +21,8 @@ static enum completion_state wait_for_earlier(struct riscv *v, const uint64_t *c
 		if (!v->unsynced && !(command[0] & (RISCV_FENCE_PR | RISCV_FENCE_PW)) &&
 		    !atomic_load(&v->unit.outstanding_count))
 			return COMPLETION_DONE;
+		if (command[0] & (RISCV_FENCE_PR | RISCV_FENCE_PW))
+			unit_wait_for_all(&v->unit);
 		completion_owed(&v->unit, &v->sync);
 	}
 	return completion_poll(&v->unit, &v->sync);
@@ -279,6 +281,6 @@ int riscv_queue_run(struct riscv *v)
 	executed = ring_run(&v->unit, &v->commands, tail, execute);
 	regs_put(&v->regs, RISCV_CQH, v->commands.head);
 	if (v->unsynced) /* nobody has waited for it, but channels shall notice */
-		epoch_start(&v->unit.epoch);
+		unit_start(&v->unit);
 	return executed == RING_WAITING ? VIOMMU_PENDING : VIOMMU_OK;
 }

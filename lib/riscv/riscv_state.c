@@ -24,7 +24,7 @@ void riscv_save(struct viommu *u, struct state_writer *state)
 {
 	struct riscv *v = riscv_of(u);
 
-	riscv_hpm_show(v);
+	riscv_hpm_show(v, RISCV_REGISTERS);
 	/* Faults that are recorded while we write would be half in it. */
 	pthread_mutex_lock(&v->lock);
 	save_config(v, state);

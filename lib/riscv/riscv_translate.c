@@ -298,7 +298,7 @@ static bool known(struct riscv *v, struct query *q)
 		return false;
 	if (!riscv_privileged(q))
 		access &= ~(unsigned)VIOMMU_PRIV;
-	return unit_find(&v->unit, q, access);
+	return unit_find(q, access);
 }
 
 int riscv_translate_in(struct riscv *v, struct query *q)

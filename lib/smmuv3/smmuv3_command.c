@@ -266,7 +266,7 @@ static enum ring_executed run_queue(struct smmu *s)
 	show(s, executed);
 	/* nobody has waited for what was invalidated, but channels shall notice */
 	if (s->unsynced)
-		epoch_start(&s->unit.epoch);
+		unit_start(&s->unit);
 	return executed;
 }
 

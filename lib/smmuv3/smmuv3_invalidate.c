@@ -76,12 +76,11 @@ static void forget(struct smmu *s, const struct what *w)
 	struct viommu *u = &s->unit;
 
 	if (w->ranged) {
-		unit_pay(u,
-			 domains_flush_range(&u->domains, &w->match, w->first, w->last, w->leaf));
+		unit_flush_range(u, &w->match, w->first, w->last, w->leaf);
 		probe_invalidation(u, COUNT_RANGES, NULL, w->match.group, w->asid, w->first,
 				   w->last);
 	} else {
-		unit_pay(u, domains_flush(&u->domains, &w->match));
+		unit_flush(u, &w->match);
 		probe_invalidation(u, COUNT_DOMAINS, NULL, w->match.group, w->asid, 0, UINT64_MAX);
 	}
 	tell(s, w);

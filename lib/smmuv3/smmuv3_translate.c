@@ -276,13 +276,13 @@ static int pass(struct smmu *s, struct query *q, const struct context *c, unsign
 
 /* What the caches have, but were not asked for as it was asked: an address with bits that are ignored, a translation
  * request, a translated one that stage 2 translates. */
-static bool cached(struct smmu *s, struct query *q, const struct context *c, unsigned access)
+static bool cached(struct query *q, const struct context *c, unsigned access)
 {
 	bool ignored = domain_canonical(&c->key, q->iova) != q->iova;
 
 	if (q->type == VIOMMU_AT_UNTRANSLATED ? !ignored : q->type == VIOMMU_AT_TRANSLATION)
 		return false; /* what a translation request is granted is asked of the tables */
-	return unit_find(&s->unit, q, access);
+	return unit_find(q, access);
 }
 
 int smmu_translate(struct viommu *u, struct query *q)
@@ -296,7 +296,7 @@ int smmu_translate(struct viommu *u, struct query *q)
 	if (unit_context(u, q))
 		return smmu_fault(s, q);
 	access = smmu_effective(c->flags, q->access);
-	if (cached(s, q, c, q->access))
+	if (cached(q, c, q->access))
 		return VIOMMU_OK;
 	if (c->key.kind == SMMU_PASS)
 		return pass(s, q, c, access);

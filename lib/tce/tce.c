@@ -494,6 +494,7 @@ int viommu_tce_new(struct viommu_vm *vm, const struct viommu_tce_config *given, 
 	if (!result) {
 		t->config = config;
 		t->memory = (struct mem_place)MEM_NOWHERE;
+		t->unit.all_wait = true; /* tce_sync.c decides whom a call concerns */
 		epoch_scan_add(&t->unit.epoch, &t->scan);
 		result = init_store(t);
 		if (result)

@@ -233,10 +233,10 @@ void tce_flush(struct tce *t, uint32_t owner, uint64_t first, uint64_t last)
 					    .id = DOMAIN_ANY,
 					    .kinds = 1U << TCE_KIND_WINDOWS };
 
-	unit_pay(&t->unit,
-		 first == 0 && last == UINT64_MAX
-			 ? domains_flush(&t->unit.domains, &match)
-			 : domains_flush_range(&t->unit.domains, &match, first, last, true));
+	if (first == 0 && last == UINT64_MAX)
+		unit_flush(&t->unit, &match);
+	else
+		unit_flush_range(&t->unit, &match, first, last, true);
 	probe_invalidation(&t->unit, COUNT_RANGES, NULL, owner, VIOMMU_ANY_PASID, first, last);
 }
 

@@ -21,7 +21,7 @@ static bool current(const struct viommu_channel *channel)
  * micro-TLB holds may still be used. */
 static bool catch_up(struct viommu_channel *channel)
 {
-	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
 	bool stays;
 
 	if (channel->seen == now)
@@ -36,7 +36,7 @@ static bool catch_up(struct viommu_channel *channel)
 bool channel_peek(struct viommu_channel *channel, uint64_t iova, struct translation *found)
 {
 	const struct micro_entry *e = channel_entry(channel, iova);
-	uint64_t now = atomic_load_explicit(&channel->epoch->now, memory_order_acquire);
+	uint64_t now = atomic_load_explicit(channel->now, memory_order_acquire);
 
 	if ((channel->seen != now && !current(channel)) || !channel_keeps(channel, e, iova))
 		return false;
@@ -121,8 +121,8 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
 	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
-	cached = translate_cached(channel->device->iommu, domain, tag, r, &found, &channel->place,
-				  true, f, answer);
+	cached = translate_cached(channel->device->partition, domain, tag, r, &found,
+				  &channel->place, true, f, answer);
 	if (cached == CACHED)
 		channel_keep(channel, r->first, changes, &found, &channel->place);
 	return cached;
@@ -131,6 +131,7 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 static inline void begin(struct viommu_channel *channel, struct translating *t)
 {
 	translate_begin(t, channel->device, &channel->entry, &channel->place, channel);
+	t->query.lane = channel->lane;
 	t->within = channel->state & CHANNEL_TRANSLATING;
 	channel->state |= CHANNEL_TRANSLATING;
 }
@@ -289,21 +290,38 @@ static uint64_t channel_bytes(uint64_t mask)
 	return sizeof(struct viommu_channel) + (mask + 1) * sizeof(struct micro_entry);
 }
 
-static bool take_place(struct viommu *u)
+/* With devices_lock: the lane that fewest have. At most CHANNEL_LANES steps. */
+static uint32_t take_lane(struct viommu *u)
 {
-	bool full;
+	uint32_t best = 0;
 
-	pthread_mutex_lock(&u->devices_lock);
-	full = u->channel_count >= u->limits.channels;
-	u->channel_count += !full;
-	pthread_mutex_unlock(&u->devices_lock);
-	return !full;
+	for (uint32_t i = 1; i < CHANNEL_LANES && u->lane_users[best]; i++) {
+		if (u->lane_users[i] < u->lane_users[best])
+			best = i;
+	}
+	u->lane_users[best]++;
+	return best + 1;
 }
 
-static void give_place(struct viommu *u)
+/* The channel's lane; 0: there are too many. */
+static uint32_t take_place(struct viommu *u)
+{
+	uint32_t lane = 0;
+
+	pthread_mutex_lock(&u->devices_lock);
+	if (u->channel_count < u->limits.channels) {
+		lane = take_lane(u);
+		u->channel_count++;
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return lane;
+}
+
+static void give_place(struct viommu *u, uint32_t lane)
 {
 	pthread_mutex_lock(&u->devices_lock);
 	u->channel_count--;
+	u->lane_users[lane - 1]--;
 	pthread_mutex_unlock(&u->devices_lock);
 }
 
@@ -312,18 +330,21 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	struct viommu_channel *channel;
 	struct viommu *u;
 	uint64_t mask;
+	uint32_t lane;
 
 	if (!device || !out || (pasid != VIOMMU_NO_PASID && pasid >= BIT(20)))
 		return VIOMMU_EINVAL;
 	u = device->iommu;
 	mask = bits_power_of_two(u->limits.channel_entries) - 1;
-	if (!take_place(u))
+	lane = take_place(u);
+	if (!lane)
 		return VIOMMU_ELIMIT;
 	channel = vm_alloc(u->vm, channel_bytes(mask), _Alignof(struct viommu_channel));
 	if (!channel) {
-		give_place(u);
+		give_place(u, lane);
 		return VIOMMU_ENOMEM;
 	}
+	channel->now = device->partition->part.now;
 	channel->epoch = &u->epoch;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
@@ -331,10 +352,12 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->device = device;
 	channel->pasid = pasid;
 	channel->who = pasid;
+	channel->lane = lane;
 	channel->serial = 1;
 	channel->place = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
 	channel->section.owner = device;
+	atomic_init(&channel->section.part, partition_part(device->partition));
 	epoch_add(&u->epoch, &channel->section);
 	*out = channel;
 	return VIOMMU_OK;
@@ -353,8 +376,8 @@ int viommu_channel_free(struct viommu_channel *channel)
 	device = channel->device;
 	u = device->iommu;
 	wakes = epoch_remove(&u->epoch, &channel->section);
+	give_place(u, channel->lane);
 	vm_dealloc(u->vm, channel, channel_bytes(channel->mask));
-	give_place(u);
 	atomic_fetch_sub(&device->users, 1);
 	if (wakes)
 		unit_work(u);

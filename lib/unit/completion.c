@@ -63,6 +63,8 @@ bool deferred_show(struct viommu *u, struct deferred *d, struct regs *regs)
 
 	if (!d->due)
 		return true;
+	/* what a register switches off, such as a queue of records, anybody may still use */
+	unit_wait_for_all(u);
 	if (completion_poll(u, &d->completion) != COMPLETION_DONE)
 		return false;
 	for (unsigned i = 0; i < DEFERRED_REGISTERS; i++) {

@@ -34,7 +34,7 @@ enum completion_state {
 static inline void completion_start(struct viommu *u, struct completion *c)
 {
 	notify_complete(u);
-	c->epoch = epoch_start(&u->epoch);
+	c->epoch = unit_start(u);
 }
 
 /* Devices count: all that have been told something until now. */

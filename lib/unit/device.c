@@ -16,8 +16,11 @@ static int add_device(struct viommu *u, struct viommu_device *device)
 		result = VIOMMU_ELIMIT;
 	} else if (device_find(u, device->config.id)) {
 		result = VIOMMU_EEXIST;
+	} else if (!partition_take_place(device->partition, &device->place)) {
+		result = VIOMMU_ELIMIT;
 	} else {
 		u->device_count++;
+		device->generation = window_device(device->window, device->place);
 		device->serial = ++u->next_serial;
 		atomic_store_explicit(&device->id, device->config.id, memory_order_relaxed);
 		device->shared_counters = &u->counters.devices[device->serial % COUNTER_PLACES];
@@ -56,17 +59,20 @@ int viommu_device_new(struct viommu *u, const struct viommu_device_config *given
 		return result;
 	if (!u->engine->translate)
 		return VIOMMU_ENOTSUP;
-	if (config.flags || config.partition || !may_have_id(u, config.id) ||
+	if (config.flags || config.partition >= u->partition_count || !may_have_id(u, config.id) ||
 	    (config.virtio && !u->engine->device_new))
 		return VIOMMU_EINVAL;
 	device = vm_alloc(u->vm, device_bytes(u), _Alignof(struct viommu_device));
 	if (!device)
 		return VIOMMU_ENOMEM;
 	device->iommu = u;
+	device->partition = &u->partition[config.partition];
+	device->window = device->partition->window;
 	device->config = config;
 	device->mode = NOTIFY_NO_MODE;
 	atomic_init(&device->last.pasid, DEVICE_NO_CONTEXT);
 	epoch_group_init(&device->sections, device);
+	device->sections.part = partition_part(device->partition);
 	if (u->engine->device_new)
 		result = u->engine->device_new(u, device);
 	device->config.virtio = NULL; /* the caller's */
@@ -184,6 +190,7 @@ int viommu_device_free(struct viommu_device *device)
 		;
 	*at = device->next_of_all;
 	forget_device(u, device);
+	partition_give_place(device->partition, device->place);
 	u->device_count--;
 	if (u->engine->device_gone)
 		u->engine->device_gone(u, device);
@@ -506,7 +513,7 @@ int viommu_request_page(struct viommu_device *device, const struct viommu_page_r
 		return VIOMMU_ENOTSUP;
 	count_event(device, COUNT_PAGE_REQUESTS);
 	atomic_fetch_add(&device->users, 1);
-	section = epoch_visit(&u->epoch);
+	section = epoch_visit_part(&u->epoch, partition_part(device->partition));
 	result = u->engine->request_page(u, device, request);
 	device_put(device);
 	if (epoch_visit_end(&u->epoch, section))

@@ -49,8 +49,8 @@ void device_owes(struct viommu_device *device, uint32_t owed);
 
 static inline uint64_t device_generation(const struct viommu_device *device)
 {
-	return atomic_load_explicit(&device->iommu->generation, memory_order_acquire) +
-	       atomic_load_explicit(&device->generation, memory_order_acquire);
+	return atomic_load_explicit(&device->window->generation, memory_order_acquire) +
+	       atomic_load_explicit(device->generation, memory_order_acquire);
 }
 
 /* Whether a context is as the tables are, and its domain the one it came to. */

@@ -143,7 +143,7 @@ int viommu_dirty_stop(struct viommu_dirty *d)
 	if (!d->stopped) {
 		unlink_dirty(u, d);
 		d->stopped = true;
-		d->epoch = epoch_start(&u->epoch);
+		d->epoch = unit_start_for_all(u);
 	}
 	if (!passed(d))
 		return VIOMMU_PENDING;

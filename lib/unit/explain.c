@@ -102,7 +102,7 @@ int explain_request(struct explanation *e, struct viommu_device *device,
 			    .type = request->type,
 			    .quiet = true,
 			    .observer = &observer };
-	section = epoch_visit(&device->iommu->epoch);
+	section = epoch_visit_part(&device->iommu->epoch, partition_part(device->partition));
 	result = unit_translate(device->iommu, &q);
 	if (e->caches && q.type == VIOMMU_AT_UNTRANSLATED)
 		explain_caches(e, &q);

@@ -73,10 +73,9 @@ static void tell_page(struct explanation *e, const char *what, const struct quer
 static void explain_context(struct explanation *e, const struct query *q, const struct truth *truth)
 {
 	struct context_entry entry;
-	struct viommu *u = q->device->iommu;
 	bool stale;
 
-	if (!context_cache_find(&u->contexts, translate_who_asks(q), &entry) ||
+	if (!context_cache_find(&q->device->partition->contexts, translate_who_asks(q), &entry) ||
 	    !context_stands(&entry, q->device)) {
 		tell(e, "context cache", false, 0, 0, 0, 0);
 		return;
@@ -98,7 +97,7 @@ static void explain_table(struct explanation *e, const struct query *q,
 	uint64_t entry;
 
 	if (!config->page_lg2 ||
-	    !table_cache_find(&u->tables, space, domain_block(config, iova),
+	    !table_cache_find(&q->device->partition->tables, space, domain_block(config, iova),
 			      atomic_load_explicit(&u->vm->map_version, memory_order_acquire),
 			      &place)) {
 		tell(e, "paging-structure cache", false, 0, 0, 0, 0);
@@ -111,7 +110,6 @@ static void explain_table(struct explanation *e, const struct query *q,
 
 void explain_caches(struct explanation *e, const struct query *q)
 {
-	struct viommu *u = q->device->iommu;
 	struct context_entry entry;
 	struct translation found;
 	struct tlb_space space;
@@ -130,7 +128,7 @@ void explain_caches(struct explanation *e, const struct query *q)
 		explain_table(e, q, &truth.context.key, space);
 	else
 		tell(e, "paging-structure cache", false, 0, 0, 0, 0);
-	known = known && tlb_find(&u->tlb, space,
+	known = known && tlb_find(&q->device->partition->tlb, space,
 				  atomic_load_explicit(&entry.domain->sizes, memory_order_relaxed),
 				  truth.has_context ? domain_canonical(&truth.context.key, q->iova)
 						    : q->iova,

@@ -3,7 +3,7 @@
  * micro_tlb.h - one thread's way to DMA: a private micro-TLB in front of the shared one.
  *
  * The micro-TLB is valid as a whole for one (domain, generation, changes), and these are compared
- * only when the epoch has moved since: it moves after every invalidation and before its completion.
+ * only when window.now has moved since: it moves after every invalidation that concerns the partition and before its completion.
  * When any of them is another the micro-TLB is emptied by counting up its serial. A hit costs one
  * load of the epoch, one entry, and no write.
  */
@@ -41,14 +41,15 @@ static_assert(sizeof(struct micro_entry) == 1 << MICRO_ENTRY_LG2, "a cache line"
 
 struct viommu_channel {
 	/* What a hit reads. */
-	struct epoch *epoch;
-	uint64_t seen;	 /* of the epoch, when the entries were last known to be valid */
-	uint64_t places; /* (entries - 1) times their size */
+	const _Atomic uint64_t *now; /* of the partition's window */
+	uint64_t seen;		     /* of it, when the entries were last known to be valid */
+	uint64_t places;	     /* (entries - 1) times their size */
 	uint64_t places_lg2;
 	uint64_t serial;
 	uint64_t
 		who; /* request_who() of the channel's PASID, no access, and VIOMMU_AT_UNTRANSLATED */
 	uint8_t state; /* CHANNEL_*; 0: neither */
+	struct epoch *epoch;
 	/* What the entries of this serial were filled under. */
 	const struct domain *domain; /* NULL: nothing is kept */
 	uint64_t generation;
@@ -58,6 +59,7 @@ struct viommu_channel {
 		swept; /* entries below this, and the others of the last turn, have no old serial */
 	/* For misses. */
 	uint32_t pasid;
+	uint32_t lane; /* struct query.lane */
 	struct viommu_device *device;
 	struct context_entry entry; /* of the requester, as far as it is known */
 	struct mem_place place;	    /* of the last answer */
@@ -107,7 +109,7 @@ static inline bool channel_keeps(const struct viommu_channel *channel, const str
 static inline bool channel_holds(const struct viommu_channel *channel, const struct micro_entry *e,
 				 uint64_t iova)
 {
-	return atomic_load_explicit(&channel->epoch->now, memory_order_acquire) == channel->seen &&
+	return atomic_load_explicit(channel->now, memory_order_acquire) == channel->seen &&
 	       channel_keeps(channel, e, iova);
 }
 

@@ -191,10 +191,12 @@ static bool visit(struct viommu_device *device, struct visit *v)
 	bool ok = afford(u, v, v->contexts ? LOOK_STEPS : 1);
 
 	v->visited++;
+	u->awaited_too |= BIT(device->partition->number);
 	if (ok && device->visited != u->visits) {
 		device->visited = u->visits;
 		if (v->contexts) {
 			unit_begin_era(device);
+			u->concerned |= BIT(device->partition->number);
 			tell_device(device, OWED_UNMAP);
 		} else {
 			tell_changed(device, v->first, v->last);
@@ -262,7 +264,7 @@ void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid)
 		return;
 	visit_all(u, &v);
 	if (v.visited)
-		epoch_start(&u->epoch);
+		unit_start(u);
 	shadow_settle(u);
 }
 
@@ -329,6 +331,7 @@ int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t i
 
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last)
 {
+	unit_wait_for_all(u);
 	probe_invalidation(u, COUNT_INTERRUPTS, NULL, source, VIOMMU_NO_PASID, first, last);
 	for (struct viommu_listener *l = u->listeners; l; l = l->next) {
 		if (!l->config.interrupts)
@@ -371,7 +374,8 @@ bool notify_settle(struct viommu *u)
 	if (u->late) { /* sections that were opened by it hold back, too */
 		u->late = false;
 		notify_complete(u);
-		u->told_epoch = epoch_start(&u->epoch);
+		unit_wait_for_all(u);
+		u->told_epoch = unit_start(u);
 	}
 	if (u->told_epoch && !unit_waited(u, u->told_epoch))
 		return false;

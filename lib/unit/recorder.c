@@ -148,10 +148,10 @@ static int on_page_request(struct viommu *u, struct viommu_device *device,
 /* ---- DMA ---- */
 
 /* As the caches would have answered it: translate.c does not ask them now. */
-static bool is_cached(struct viommu *u, struct query *q)
+static bool is_cached(struct query *q)
 {
-	return q->type == VIOMMU_AT_UNTRANSLATED && unit_has_context(u, q) && q->entry->domain &&
-	       unit_find(u, q, q->access);
+	return q->type == VIOMMU_AT_UNTRANSLATED && unit_has_context(q) && q->entry->domain &&
+	       unit_find(q, q->access);
 }
 
 /* A mapping need not be aligned as it is large. */
@@ -202,7 +202,7 @@ static int on_translate(struct viommu *u, struct query *q)
 	if (q->quiet)
 		return inner(u)->translate(u, q);
 	unit_record_begin(u, &e, false);
-	if (!is_cached(u, q))
+	if (!is_cached(q))
 		result = inner(u)->translate(u, q);
 	unit_lines(u);
 	translation_line(u, &e, q, result);

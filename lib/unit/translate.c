@@ -39,15 +39,16 @@ static inline bool take_domain(struct query *q)
 }
 
 /* Asks the cache of contexts. @whole: what the tables say, too, not only the domain. */
-static __attribute__((noinline)) bool find_context(struct viommu *u, struct query *q, bool whole)
+static __attribute__((noinline)) bool find_context(struct query *q, bool whole)
 {
 	struct context_entry *e = q->entry;
 
 	q->cacheable = false;
 	e->domain = NULL;
 	e->whole = whole;
-	if ((whole ? context_cache_find(&u->contexts, translate_who_asks(q), e)
-		   : context_cache_find_domain(&u->contexts, translate_who_asks(q), e)) &&
+	if ((whole ? context_cache_find(&q->device->partition->contexts, translate_who_asks(q), e)
+		   : context_cache_find_domain(&q->device->partition->contexts,
+					       translate_who_asks(q), e)) &&
 	    take_domain(q))
 		return true;
 	e->domain = NULL;
@@ -55,12 +56,12 @@ static __attribute__((noinline)) bool find_context(struct viommu *u, struct quer
 }
 
 /* Whether the entry has a context that stands. */
-static inline bool known_context(struct viommu *u, struct query *q, bool whole)
+static inline bool known_context(struct query *q, bool whole)
 {
 	const struct context_entry *e = q->entry;
 
 	return (LIKELY(e->domain && (e->whole || !whole)) && LIKELY(take_domain(q))) ||
-	       find_context(u, q, whole);
+	       find_context(q, whole);
 }
 
 /* Unless there is one that stands: two PASIDs in turn must not write for every request. */
@@ -132,6 +133,16 @@ int unit_parse_now(struct viommu *u, struct query *q, struct context *context)
 	}
 }
 
+/* No domain knows of what is looked up now, perhaps in an open section. */
+static int parse_quietly(struct viommu *u, struct query *q, struct context *context)
+{
+	int result = unit_parse(u, q, context);
+
+	if (!result && u->apart)
+		domains_lose(&q->device->partition->domains, context->key.group);
+	return result;
+}
+
 /* From the tables. */
 static __attribute__((noinline)) int parse_context(struct viommu *u, struct query *q)
 {
@@ -142,7 +153,7 @@ static __attribute__((noinline)) int parse_context(struct viommu *u, struct quer
 	e->domain = NULL;
 	e->whole = true;
 	if (q->quiet)
-		return unit_parse(u, q, &e->context);
+		return parse_quietly(u, q, &e->context);
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
 		uint64_t generation;
 		uint64_t flushes;
@@ -158,10 +169,12 @@ static __attribute__((noinline)) int parse_context(struct viommu *u, struct quer
 		result = unit_parse_noted(u, q, &e->context);
 		if (result)
 			return result;
-		e->domain = domains_get(&u->domains, &e->context.key, flushes, &life);
+		e->domain = domains_get(&q->device->partition->domains, &e->context.key, flushes,
+					&life);
 		e->generation = generation + life;
 		if (take_domain(q)) {
-			context_cache_add(&u->contexts, translate_who_asks(q), e);
+			context_cache_add(&q->device->partition->contexts, translate_who_asks(q),
+					  e);
 			if (translate_contexts(u, q->type) == VIOMMU_AT_UNTRANSLATED)
 				remember(q->device, q->pasid, e);
 			break;
@@ -173,12 +186,12 @@ static __attribute__((noinline)) int parse_context(struct viommu *u, struct quer
 
 int unit_context(struct viommu *u, struct query *q)
 {
-	return LIKELY(!q->quiet && known_context(u, q, true)) ? VIOMMU_OK : parse_context(u, q);
+	return LIKELY(!q->quiet && known_context(q, true)) ? VIOMMU_OK : parse_context(u, q);
 }
 
-bool unit_has_context(struct viommu *u, struct query *q)
+bool unit_has_context(struct query *q)
 {
-	return !q->quiet && known_context(u, q, true);
+	return !q->quiet && known_context(q, true);
 }
 
 /* Sizes that whole pages have: of levels of 4 KiB tables, and of sixteen neighbours and the like that
@@ -215,11 +228,11 @@ static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query
 	unit_note_piece(u, &q->found);
 }
 
-static inline void add(struct viommu *u, struct query *q)
+static inline void add(struct query *q)
 {
 	struct domain *domain = q->entry->domain;
-	enum tlb_added added = tlb_add(&u->tlb, domain_space(domain, q->tag), &q->found,
-				       &domain->changes, q->changes);
+	enum tlb_added added = tlb_add(&q->device->partition->tlb, domain_space(domain, q->tag),
+				       &q->found, &domain->changes, q->changes);
 
 	if (added == TLB_DROPPED)
 		return;
@@ -229,12 +242,12 @@ static inline void add(struct viommu *u, struct query *q)
 }
 
 /* Each write is to be asked for. */
-static __attribute__((noinline, cold)) void add_clean(struct viommu *u, struct query *q)
+static __attribute__((noinline, cold)) void add_clean(struct query *q)
 {
 	uint8_t perm = q->found.perm;
 
 	q->found.perm &= (uint8_t)~PERM_DIRTY;
-	add(u, q);
+	add(q);
 	q->found.perm = perm;
 }
 
@@ -246,11 +259,11 @@ static inline void fill(struct viommu *u, struct query *q)
 	if (!q->cacheable || q->quiet)
 		return;
 	if (UNLIKELY(!domain_expects(domain, &q->found)))
-		domains_announce(&u->domains, domain, &q->found);
+		domains_announce(&q->device->partition->domains, domain, &q->found);
 	if (UNLIKELY(dirty_wanted(u)))
-		add_clean(u, q);
+		add_clean(q);
 	else
-		add(u, q);
+		add(q);
 }
 
 /* The block around the address as it was asked. */
@@ -271,16 +284,17 @@ void unit_fill(struct viommu *u, struct query *q)
 		as_asked(q);
 }
 
-bool unit_find(struct viommu *u, struct query *q, unsigned access)
+bool unit_find(struct query *q, unsigned access)
 {
 	const struct domain *domain = q->entry->domain;
 
 	if (!q->cacheable || q->quiet ||
-	    !tlb_find(&u->tlb, domain_space(domain, q->tag),
+	    !tlb_find(&q->device->partition->tlb, domain_space(domain, q->tag),
 		      atomic_load_explicit(&domain->sizes, memory_order_relaxed),
 		      domain_canonical(&q->entry->context.key, q->iova), &q->found) ||
 	    !translate_permits(q->found.perm, access))
 		return false;
+	q->hit = true;
 	as_asked(q);
 	return true;
 }
@@ -292,7 +306,7 @@ bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_co
 	 * ends. */
 	return q->cacheable && !q->quiet &&
 	       table_cache_find(
-		       &u->tables, domain_space(q->entry->domain, q->tag),
+		       &q->device->partition->tables, domain_space(q->entry->domain, q->tag),
 		       domain_block(config, domain_canonical(&q->entry->context.key, q->iova)),
 		       atomic_load_explicit(&u->vm->map_version, memory_order_acquire), found);
 }
@@ -316,8 +330,9 @@ void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_wa
 	if (!found.host ||
 	    (memory->last - found.gpa + 1) >> (w->config->index_lg2 + w->config->entry_lg2) == 0)
 		return;
-	table_cache_add(&u->tables, domain_space(domain, q->tag), domain_block(w->config, w->iova),
-			memory->version, &found, &domain->changes, q->changes);
+	table_cache_add(&q->device->partition->tables, domain_space(domain, q->tag),
+			domain_block(w->config, w->iova), memory->version, &found, &domain->changes,
+			q->changes);
 }
 
 /* Whoever has a context of since it is sees that it is: unit.counted is set before the generation moves. */
@@ -333,10 +348,10 @@ static bool cached(struct viommu *u, struct query *q)
 	const struct domain *domain;
 
 	if (q->type != VIOMMU_AT_UNTRANSLATED || UNLIKELY(is_counted(u)) ||
-	    !known_context(u, q, false))
+	    !known_context(q, false))
 		return false;
 	domain = q->entry->domain;
-	return tlb_find(&u->tlb, domain_space(domain, q->tag),
+	return tlb_find(&q->device->partition->tlb, domain_space(domain, q->tag),
 			atomic_load_explicit(&domain->sizes, memory_order_relaxed), q->iova,
 			&q->found) &&
 	       (!access_need(q->access) || translate_permits(q->found.perm, q->access));
@@ -355,7 +370,7 @@ static void open_section(struct translating *t)
 		t->section = &t->channel->section;
 		epoch_enter(epoch, t->section);
 	} else {
-		t->section = epoch_visit(epoch);
+		t->section = epoch_visit_part(epoch, partition_part(t->query.device->partition));
 	}
 }
 
@@ -408,7 +423,7 @@ bool translate_merge(struct viommu_fragment *f, const struct viommu_fragment *ne
 void translate_prefetch(const struct translating *t, uint64_t iova)
 {
 	const struct context_entry *e = t->query.entry;
-	const struct viommu *u = t->query.device->iommu;
+	const struct partition *p = t->query.device->partition;
 
 	const struct pt_config *tables;
 
@@ -416,19 +431,19 @@ void translate_prefetch(const struct translating *t, uint64_t iova)
 		return;
 	if (e->whole)
 		iova = domain_canonical(&e->context.key, iova);
-	tlb_prefetch(&u->tlb, e->domain->salt,
+	tlb_prefetch(&p->tlb, e->domain->salt,
 		     atomic_load_explicit(&e->domain->sizes, memory_order_relaxed), iova);
 	if (!e->whole)
 		return;
 	tables = domain_tables(&e->context.key, iova);
 	if (tables->page_lg2)
-		table_cache_prefetch(&u->tables, e->domain->salt, domain_block(tables, iova));
+		table_cache_prefetch(&p->tables, e->domain->salt, domain_block(tables, iova));
 }
 
 void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 {
 	const struct context_entry *e = t->query.entry;
-	const struct viommu *u = t->query.device->iommu;
+	const struct partition *p = t->query.device->partition;
 	struct translation found;
 	struct table_place place;
 	struct tlb_space space;
@@ -442,12 +457,12 @@ void translate_prefetch_entry(const struct translating *t, uint64_t iova)
 		return;
 	space = domain_space(e->domain,
 			     atomic_load_explicit(&e->domain->tag, memory_order_relaxed));
-	if (tlb_find(&u->tlb, space, atomic_load_explicit(&e->domain->sizes, memory_order_relaxed),
+	if (tlb_find(&p->tlb, space, atomic_load_explicit(&e->domain->sizes, memory_order_relaxed),
 		     iova, &found))
 		return;
 	/* Only fetched, never read: no section is needed. */
-	if (table_cache_find(&u->tables, space, domain_block(tables, iova),
-			     atomic_load_explicit(&u->vm->map_version, memory_order_relaxed),
+	if (table_cache_find(&p->tables, space, domain_block(tables, iova),
+			     atomic_load_explicit(&p->vm->map_version, memory_order_relaxed),
 			     &place))
 		__builtin_prefetch(place.host + (pt_entry_address(tables, 0, iova, 0)));
 }
@@ -472,8 +487,9 @@ static inline int ask_engine(struct translating *t)
 	if (UNLIKELY(!atomic_load_explicit(&q->device->told_all, memory_order_relaxed)))
 		shadow_lose(q->device);
 	open_section(t);
+	q->hit = false;
 	end = unit_translate(q->device->iommu, q);
-	if (!q->quiet)
+	if (!q->quiet && LIKELY(!q->hit))
 		count_event(q->device, COUNT_MISSES);
 	return end;
 }
@@ -612,7 +628,7 @@ static bool last_context(const struct viommu_device *device, uint32_t pasid,
 static __attribute__((noinline)) bool other_context(const struct viommu_device *device,
 						    uint32_t pasid, struct context_entry *entry)
 {
-	return context_cache_find_domain(&device->iommu->contexts,
+	return context_cache_find_domain(&device->partition->contexts,
 					 translate_who(device, pasid, VIOMMU_AT_UNTRANSLATED),
 					 entry);
 }
@@ -639,7 +655,7 @@ static __attribute__((noinline)) enum cached device_cached(struct viommu_device 
 	tag = atomic_load_explicit(&entry.domain->tag, memory_order_acquire);
 	if (UNLIKELY(!context_stands(&entry, device)))
 		return CACHED_OTHERWISE;
-	return translate_cached(device->iommu, entry.domain, tag, r, &found, &place, false, f,
+	return translate_cached(device->partition, entry.domain, tag, r, &found, &place, false, f,
 				answer);
 }
 
@@ -674,8 +690,8 @@ static inline __attribute__((always_inline)) bool device_hit(struct viommu_devic
 	probe = atomic_load_explicit(&domain->probe, memory_order_relaxed);
 	block = tlb_block(probe, r->first);
 	if (block != tlb_block(probe, r->last) ||
-	    !tlb_probe_first(tlb_set_of(&device->iommu->tlb, domain->salt, block), version, block,
-			     &to))
+	    !tlb_probe_first(tlb_set_of(&device->partition->tlb, domain->salt, block), version,
+			     block, &to))
 		return false;
 	permit = permit_of(tlb_perm(to));
 	__asm__("" : "+r"(permit)); /* computed once */
@@ -686,7 +702,7 @@ static inline __attribute__((always_inline)) bool device_hit(struct viommu_devic
 	f->length = more + 1;
 	gpa = tlb_gpa(to, r->first);
 	f->gpa = gpa;
-	vm = device->iommu->vm;
+	vm = device->partition->vm;
 	version = seq_read_begin(&vm->map_version);
 	if (UNLIKELY(!mem_host_in_largest(vm, 0, gpa, more, &host)) &&
 	    !mem_host_in_largest(vm, 1, gpa, more, &host))

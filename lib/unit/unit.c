@@ -14,11 +14,15 @@ static void set_default(uint32_t *field, uint32_t value)
 		*field = value;
 }
 
-static int take_limits(struct viommu_limits *limits, const struct viommu_limits *given)
+#define PARTITIONS_MAX 64U /* bits of viommu.concerned */
+
+static int take_limits(struct viommu *u, const struct viommu_limits *given)
 {
+	struct viommu_limits *limits = &u->limits;
 	int result =
 		given ? abi_take(limits, sizeof(*limits), sizeof(limits->size), given) : VIOMMU_OK;
 
+	u->apart = limits->partitions;
 	set_default(&limits->tlb_entries, 65536);
 	set_default(&limits->contexts, 1024);
 	set_default(&limits->domains, 4096);
@@ -30,27 +34,52 @@ static int take_limits(struct viommu_limits *limits, const struct viommu_limits 
 	set_default(&limits->channel_entries, 1024);
 	set_default(&limits->steps, 4096);
 	set_default(&limits->shadow, UINT32_C(1) << 20);
+	set_default(&limits->partitions, 1);
 	if (!result &&
 	    (limits->tlb_entries > UINT32_C(1) << 28 || limits->contexts > UINT32_C(1) << 24 ||
 	     limits->domains > UINT32_C(1) << 24 || limits->outstanding > UINT32_C(1) << 20 ||
 	     limits->tables > UINT32_C(1) << 24 || limits->channel_entries > UINT32_C(1) << 16 ||
-	     limits->partitions || limits->reserved))
+	     limits->partitions > PARTITIONS_MAX || limits->reserved))
 		result = VIOMMU_EINVAL;
+	return result;
+}
+
+/* Devices of a partition that have a place in its window. */
+#define DEVICE_PLACES_MAX (UINT32_C(1) << 20)
+
+static int init_partitions(struct viommu *u)
+{
+	const struct window_size size = {
+		.tlb_entries = u->limits.tlb_entries,
+		.contexts = u->limits.contexts,
+		.domains = u->limits.domains,
+		.devices = u->limits.devices < DEVICE_PLACES_MAX ? u->limits.devices
+								 : DEVICE_PLACES_MAX,
+	};
+	int result = VIOMMU_OK;
+
+	u->partition = vm_alloc(u->vm, u->limits.partitions * sizeof(*u->partition),
+				_Alignof(struct partition));
+	if (!u->partition)
+		return VIOMMU_ENOMEM;
+	if (!u->apart)
+		u->together = &u->partition->domains;
+	/* counted before it is tried: what there is of it is taken back */
+	while (!result && u->partition_count < u->limits.partitions) {
+		struct partition *p = &u->partition[u->partition_count];
+
+		p->number = u->partition_count++;
+		result = partition_init(p, u->vm, &size, u->limits.tables,
+					u->apart ? NULL : &u->epoch);
+	}
 	return result;
 }
 
 /* In the order in which unit_fini() can take it back at any point: what was not reached is NULL. */
 static int init_caches(struct viommu *u)
 {
-	int result = tlb_init(&u->tlb, u->vm, u->limits.tlb_entries);
+	int result = init_partitions(u);
 
-	if (!result)
-		result = table_cache_init(&u->tables, u->vm, u->limits.tables);
-	if (!result)
-		result = context_cache_init(&u->contexts, u->vm, u->limits.contexts);
-	if (!result)
-		result = domains_init(&u->domains, u->vm, &u->tlb, &u->tables, &u->generation,
-				      u->limits.domains);
 	if (!result)
 		result = domain_users_init(&u->domain_users, u->vm, u->limits.domains);
 	if (result)
@@ -156,10 +185,18 @@ static struct viommu *unit_of(struct vm_user *user)
 	return (struct viommu *)(void *)((unsigned char *)user - offsetof(struct viommu, user));
 }
 
+/* With vm->lock held. */
+static void put_regions(struct viommu *u)
+{
+	for (uint32_t i = 0; i < u->partition_count; i++)
+		window_put_regions(u->partition[i].window, u->vm);
+}
+
 static void map_changed(struct vm_user *user)
 {
 	struct viommu *u = unit_of(user);
 
+	put_regions(u);
 	/* Channels keep host pointers with their translations, under the generation of contexts. */
 	u->map_epoch = unit_forget(u, false);
 }
@@ -188,18 +225,16 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	if (!result && u->host.reserved)
 		result = VIOMMU_EINVAL;
 	if (!result)
-		result = take_limits(&u->limits, limits);
+		result = take_limits(u, limits);
 	if (result)
 		return result;
 	u->engine = engine;
 	u->vm = vm;
 	u->command.at = COMMAND_NONE;
 	u->refused.at = COMMAND_NONE;
-	atomic_init(&u->generation, 1);
 	atomic_init(&u->flushes, 1);
 	pthread_mutex_init(&u->devices_lock, NULL);
 	pthread_mutex_init(&u->shadow_lock, NULL);
-	pthread_mutex_init(&u->domains.lock, NULL);
 	epoch_init(&u->epoch, vm->config.flags & VIOMMU_VM_MEMBARRIER);
 	u->self.rare = true; /* an IOMMU rests when the guest does */
 	epoch_add(&u->epoch, &u->self);
@@ -207,8 +242,13 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	result = init_caches(u);
 	u->user.row = &vm_user_row;
 	vm_add_user(vm, &u->user);
-	if (result)
+	if (result) {
 		unit_fini(u);
+		return result;
+	}
+	pthread_mutex_lock(&vm->lock);
+	put_regions(u);
+	pthread_mutex_unlock(&vm->lock);
 	return result;
 }
 
@@ -219,10 +259,9 @@ void unit_fini(struct viommu *u)
 	if (u->shadow_pool)
 		range_pool_free(u->shadow_pool);
 	pthread_mutex_destroy(&u->shadow_lock);
-	domains_fini(&u->domains, u->vm);
-	context_cache_fini(&u->contexts, u->vm);
-	table_cache_fini(&u->tables, u->vm);
-	tlb_fini(&u->tlb, u->vm);
+	for (uint32_t i = 0; i < u->partition_count; i++)
+		partition_fini(&u->partition[i], u->vm);
+	vm_dealloc(u->vm, u->partition, u->limits.partitions * sizeof(*u->partition));
 	vm_dealloc(u->vm, u->outstanding, u->limits.outstanding * sizeof(*u->outstanding));
 	epoch_fini(&u->epoch);
 	pthread_mutex_destroy(&u->devices_lock);
@@ -276,12 +315,78 @@ bool unit_is_inside(const struct viommu *u)
 	return atomic_load_explicit(&u->caller, memory_order_relaxed) == (uintptr_t)pthread_self();
 }
 
+/* ---- what was done, and whom it concerns ---- */
+
+/* Bits for partitions that there are not are left alone. */
+static uint64_t start(struct viommu *u, uint64_t moved, uint64_t waited)
+{
+	uint64_t epoch;
+
+	if (LIKELY(!u->apart))
+		return epoch_start(&u->epoch);
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		if ((moved | waited) >> i & 1)
+			domains_find_lost(&u->partition[i].domains);
+		if (moved >> i & 1)
+			epoch_move_part(&u->partition[i].part);
+	}
+	epoch = epoch_start(&u->epoch);
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		if ((moved | waited) >> i & 1)
+			epoch_concern_part(&u->partition[i].part, epoch);
+	}
+	return epoch;
+}
+
+uint64_t unit_start_apart(struct viommu *u)
+{
+	uint64_t moved = u->concerned;
+	uint64_t waited = u->awaited_too;
+
+	u->concerned = 0;
+	u->awaited_too = 0;
+	return start(u, moved, u->all_wait ? UINT64_MAX : waited);
+}
+
+uint64_t unit_start_for_all(struct viommu *u)
+{
+	return start(u, 0, UINT64_MAX);
+}
+
+void unit_flush_apart(struct viommu *u, const struct domain_match *match)
+{
+	uint32_t steps = 0;
+
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		struct domains *d = &u->partition[i].domains;
+
+		steps += domains_flush(d, match) + (i & 1);
+		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
+	}
+	unit_pay(u, steps);
+}
+
+void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
+			    uint64_t last, bool leaf)
+{
+	uint32_t steps = 0;
+
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		struct domains *d = &u->partition[i].domains;
+
+		steps += domains_flush_range(d, match, first, last, leaf) + (i & 1);
+		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
+	}
+	unit_pay(u, steps);
+}
+
 uint64_t unit_forget(struct viommu *u, bool flush)
 {
 	if (flush)
 		atomic_fetch_add(&u->flushes, 1);
-	atomic_fetch_add(&u->generation, 1);
-	return epoch_start(&u->epoch);
+	for (uint32_t i = 0; i < u->partition_count; i++)
+		atomic_fetch_add(&u->partition[i].window->generation, 1);
+	return start(u, UINT64_MAX, 0);
 }
 
 void unit_begin_era(struct viommu_device *device)
@@ -290,7 +395,7 @@ void unit_begin_era(struct viommu_device *device)
 	pthread_mutex_lock(&device->iommu->devices_lock);
 	device->era++;
 	pthread_mutex_unlock(&device->iommu->devices_lock);
-	atomic_fetch_add(&device->generation, 1);
+	atomic_fetch_add(device->generation, 1);
 }
 
 void unit_forget_device(struct viommu_device *device, bool told)
@@ -298,8 +403,8 @@ void unit_forget_device(struct viommu_device *device, bool told)
 	if (told)
 		unit_begin_era(device);
 	else
-		atomic_fetch_add(&device->generation, 1);
-	epoch_start(&device->iommu->epoch);
+		atomic_fetch_add(device->generation, 1);
+	start(device->iommu, BIT(device->partition->number), 0);
 	if (told)
 		probe_invalidation(device->iommu, COUNT_CONTEXTS, device,
 				   atomic_load_explicit(&device->id, memory_order_relaxed),

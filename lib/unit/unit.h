@@ -19,19 +19,16 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "context_cache.h"
 #include "counters.h"
-#include "domain.h"
 #include "domain_users.h"
 #include "unit_engine.h"
 #include "epoch.h"
 #include "host.h"
 #include "machine.h"
 #include "mem.h"
+#include "partition.h"
 #include "permits.h"
 #include "shadow.h"
-#include "table_cache.h"
-#include "tlb.h"
 #include "walk.h"
 
 struct nested;
@@ -62,10 +59,13 @@ struct device_context {
 struct viommu_device {
 	/* Read by everyone who translates: a cache line. */
 	_Alignas(64) struct viommu *iommu;
-	_Atomic uint64_t generation; /* of its contexts */
+	struct partition *partition;
+	struct window *window;	      /* of the partition */
+	_Atomic uint64_t *generation; /* of its contexts, in the window */
 	struct device_context last;
 	_Atomic uint32_t id; /* VIOMMU_NO_ID: none, and in no bucket */
 	uint32_t serial;     /* never used twice in an IOMMU */
+	uint32_t place;	     /* among the devices of the window */
 
 	struct viommu_device_config config;
 	_Atomic uint32_t users;	     /* channels, listeners, and callbacks under way */
@@ -136,19 +136,23 @@ struct viommu {
 	/* Read by everyone who translates. */
 	const struct engine *engine;
 	struct viommu_vm *vm;
-	_Atomic uint64_t generation; /* of all contexts */
-	_Atomic uint64_t flushes;    /* of everything; counted before the generation */
-	_Atomic uint64_t cuts;	     /* bit n: pieces of pages of 1 << n bytes were answers */
+	struct partition *partition; /* partition_count of them */
+	uint32_t partition_count;
+	bool apart; /* constant: what is done concerns some of them; otherwise there is one, and all is about it, */
+	struct domains *together; /* of which these are the domains; or NULL */
+	_Atomic uint64_t flushes; /* of everything; counted before the generations */
+	_Atomic uint64_t cuts;	  /* bit n: pieces of pages of 1 << n bytes were answers */
 	/* Each request is asked of the engine, which asks the TLB by itself (unit_find()): contexts are kept where
 	 * hits do not look. The engine sets it, and then moves the generation. */
 	_Atomic bool counted;
 	bool counts;		    /* the engine wants it; otherwise only who records does */
 	struct unit_record *record; /* recorder.h; NULL: it is not recorded */
-	struct tlb tlb;
-	struct table_cache tables;
-	struct context_cache contexts;
-	struct domains domains;
 	struct epoch epoch;
+	bool all_wait; /* everybody's sections count for every epoch; for the engine to set, constant */
+	/* Of the call that has the unit, if they are apart, bit n: partition n is concerned by what was done since the last
+	 * epoch began: by what its readers compare, or only waited for. */
+	uint64_t concerned;
+	uint64_t awaited_too;
 
 	/* One call on registers, or the listeners, at a time: taken by unit_begin(). */
 	_Atomic uint32_t users; /* other engines that it belongs to */
@@ -196,6 +200,7 @@ struct viommu {
 	struct domain_users domain_users;
 	uint32_t device_count;
 	uint32_t channel_count;
+	uint32_t lane_users[CHANNEL_LANES]; /* channels that have a lane */
 	uint32_t next_serial;
 	struct outstanding *outstanding; /* limits.outstanding of them */
 	uint32_t outstanding_first;	 /* place + 1; the oldest */
@@ -259,6 +264,45 @@ enum epoch_answer unit_scan(struct viommu *u, struct epoch_scan *scan,
 			    const struct epoch_filter *filter);
 bool unit_passed_for(struct viommu *u, uint64_t epoch, const struct epoch_filter *filter);
 
+/* Of the call that has the unit: forgets what is cached of domains, in all partitions (domains_flush(),
+ * domains_flush_range()), and pays for it. Whose devices may use something of it is concerned by the next epoch. */
+void unit_flush_apart(struct viommu *u, const struct domain_match *match);
+void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
+			    uint64_t last, bool leaf);
+
+static inline void unit_flush(struct viommu *u, const struct domain_match *match)
+{
+	if (LIKELY(u->together))
+		unit_pay(u, domains_flush(u->together, match));
+	else
+		unit_flush_apart(u, match);
+}
+
+static inline void unit_flush_range(struct viommu *u, const struct domain_match *match,
+				    uint64_t first, uint64_t last, bool leaf)
+{
+	if (LIKELY(u->together))
+		unit_pay(u, domains_flush_range(u->together, match, first, last, leaf));
+	else
+		unit_flush_range_apart(u, match, first, last, leaf);
+}
+
+/* Everybody's sections count for the next epoch, whatever it is about: interrupts belong to no partition. */
+static inline void unit_wait_for_all(struct viommu *u)
+{
+	u->awaited_too = UINT64_MAX;
+}
+
+/* Begins an epoch for what was done: of the call that has the unit. The same for all sections, from any thread,
+ * where there is nothing that readers could compare. */
+uint64_t unit_start_apart(struct viommu *u);
+uint64_t unit_start_for_all(struct viommu *u);
+
+static inline uint64_t unit_start(struct viommu *u)
+{
+	return LIKELY(!u->apart) ? epoch_start(&u->epoch) : unit_start_apart(u);
+}
+
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */
 uint64_t unit_forget(struct viommu *u, bool flush);
@@ -284,7 +328,7 @@ bool unit_await(struct viommu *u, uint64_t epoch);
  */
 int unit_context(struct viommu *u, struct query *q);
 /* The same, if no table has to be read for it. */
-bool unit_has_context(struct viommu *u, struct query *q);
+bool unit_has_context(struct query *q);
 
 /* The engine's, of a device that has an id. Who has none is refused, and nothing is recorded: there is nobody
  * to name. */
@@ -301,7 +345,7 @@ void unit_fill(struct viommu *u, struct query *q);
 /* For what the engine comes to that the caches were not asked for, as it was asked, after unit_context(): whether the TLB
  * has q->found, and it permits the access. An address with other ignored bits than its half has; a translation
  * request. */
-bool unit_find(struct viommu *u, struct query *q, unsigned access);
+bool unit_find(struct query *q, unsigned access);
 
 /* Somebody learns of what may be a piece of a page: from now on an invalidation of a part of such a page
  * is told as one of all of it. */
@@ -343,10 +387,15 @@ static inline unsigned translate_contexts(const struct viommu *u, unsigned type)
 }
 
 /* Of a requester in the context cache. A PASID has 20 bits, or is none: then its number here is 0. */
+static inline uint64_t requester_of(uint32_t serial, uint32_t pasid, unsigned contexts)
+{
+	return (uint64_t)serial << 32 | (uint64_t)contexts << 30 | (uint32_t)(pasid + 1);
+}
+
 static inline uint64_t translate_who(const struct viommu_device *device, uint32_t pasid,
 				     unsigned contexts)
 {
-	return (uint64_t)device->serial << 32 | (uint64_t)contexts << 30 | (uint32_t)(pasid + 1);
+	return requester_of(device->serial, pasid, contexts);
 }
 
 static inline uint64_t translate_who_asks(const struct query *q)
@@ -373,7 +422,7 @@ enum cached { CACHED, CACHED_NOT, CACHED_OTHERWISE };
 /* A request of one piece that the TLB has under @tag and permits; CACHED_NOT: it has no such block.
  * Keeps nothing, opens no section. @near: the place may be known already. */
 static inline __attribute__((always_inline)) enum cached translate_cached(
-	const struct viommu *u, const struct domain *domain, uint64_t tag,
+	const struct partition *p, const struct domain *domain, uint64_t tag,
 	const struct viommu_request *r, struct translation *found, struct mem_place *place,
 	bool near, struct viommu_fragment *f, struct viommu_answer *answer);
 
@@ -420,6 +469,7 @@ static inline void translate_begin(struct translating *t, struct viommu_device *
 	t->query.id = 0;
 	t->query.entry_pasid = 0;
 	t->query.fpd = false;
+	t->query.lane = 0;
 	t->query.observer = NULL;
 	t->query.entry = entry;
 	t->query.tag = 0;
@@ -486,14 +536,14 @@ static inline void fragment_at(struct viommu_fragment *f, const struct mem_place
 }
 
 static inline __attribute__((always_inline)) enum cached translate_cached(
-	const struct viommu *u, const struct domain *domain, uint64_t tag,
+	const struct partition *p, const struct domain *domain, uint64_t tag,
 	const struct viommu_request *r, struct translation *found, struct mem_place *place,
 	bool near, struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	uint64_t sizes = atomic_load_explicit(&domain->sizes, memory_order_relaxed);
 	uint64_t first, last;
 
-	if (!tlb_find(&u->tlb, domain_space(domain, tag), sizes, r->first, found))
+	if (!tlb_find(&p->tlb, domain_space(domain, tag), sizes, r->first, found))
 		return CACHED_NOT;
 	answer_put_extent(answer, answer_extent(found->size_lg2)); /* now: the size is at hand */
 	first = r->first - found->iova;
@@ -503,9 +553,9 @@ static inline __attribute__((always_inline)) enum cached translate_cached(
 	first += found->gpa;
 	last += found->gpa;
 	if (near)
-		mem_find_near(u->vm, first, place);
+		mem_find_near(p->vm, first, place);
 	else
-		mem_find(u->vm, first, place);
+		mem_find(p->vm, first, place);
 	if (last > place->last)
 		return CACHED_OTHERWISE;
 	f->gpa = first;

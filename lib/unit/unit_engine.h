@@ -16,6 +16,9 @@ struct record_text;
 struct state_reader;
 struct state_writer;
 
+/* Channels have one each, as long as there are no more channels. */
+#define CHANNEL_LANES 256U
+
 /* One translation on its way: what is asked, and what has been found out. */
 struct query {
 	struct viommu_device *device;
@@ -30,6 +33,9 @@ struct query {
 	bool fpd;    /* the tables ask not to record some faults of this requester */
 	bool stalls; /* it can wait for the guest: VIOMMU_STALLED, with a token */
 	bool quiet;  /* leave no trace: no fault record, no accessed or dirty bit, nothing cached */
+	bool hit;    /* set by unit_find(): a cache had it after all */
+	uint32_t
+		lane; /* of the channel that asks, from 1 to CHANNEL_LANES: for what its thread alone writes; 0: none asks */
 	const struct pt_observer
 		*observer; /* quiet only: sees every structure that is read; or NULL */
 	/* The requester's context as far as it is known: whoever asks has room for it, and a

@@ -314,6 +314,7 @@ int viommu_vhost_new(struct viommu_device *device, const struct viommu_vhost_con
 	pthread_mutex_init(&v->lock, NULL);
 	v->section.owner = device;
 	v->section.rare = true;
+	atomic_init(&v->section.part, partition_part(device->partition));
 	epoch_add(&device->iommu->epoch, &v->section);
 	listener.opaque = v;
 	result = listener_new(device->iommu, device, &listener, NULL, on_tick, &v->listener);

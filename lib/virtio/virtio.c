@@ -375,6 +375,7 @@ int viommu_virtio_new(struct viommu_vm *vm, const struct viommu_virtio_config *g
 		vm_dealloc(vm, v, sizeof(*v));
 		return refuse_unit(&config, result);
 	}
+	v->unit.all_wait = true; /* virtio_use.c decides whom a request concerns */
 	epoch_scan_add(&v->unit.epoch, &v->uses.scan);
 	result = init_store(v);
 	if (result) {

@@ -65,7 +65,7 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 	/* In this order: who finds something that is there later finds another incarnation, and who
 	 * fills the TLB from what was there before is too late. */
 	atomic_store_explicit(&d->incarnation, 0, memory_order_release);
-	domains_flush(&v->unit.domains, &match);
+	unit_flush(&v->unit, &match);
 	range_map_clear(v->pool, &d->map);
 	d->next = v->domain_free;
 	v->domain_free = slot + 1;

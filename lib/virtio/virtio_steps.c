@@ -113,8 +113,7 @@ static void begin_telling(struct virtio *v)
 				      .id = DOMAIN_ANY,
 				      .kinds = 1U << VIRTIO_KIND_MAP };
 
-	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, &match, v->job.item.first,
-					       v->job.item.last, true));
+	unit_flush_range(&v->unit, &match, v->job.item.first, v->job.item.last, true);
 	probe_invalidation(&v->unit, COUNT_RANGES, NULL,
 			   atomic_load_explicit(&d->id, memory_order_relaxed), VIOMMU_ANY_PASID,
 			   v->job.item.first, v->job.item.last);

@@ -84,7 +84,7 @@ ALWAYS_INLINE void flush_pages(struct vtd *v, const struct domain_match *which, 
 	uint64_t mask = bits_low(12 + am);
 	uint64_t first = address & ~mask;
 
-	unit_pay(&v->unit, domains_flush_range(&v->unit.domains, which, first, first | mask, leaf));
+	unit_flush_range(&v->unit, which, first, first | mask, leaf);
 	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group, pasid, first, first | mask);
 	v->unit.told_leaf = leaf;
 	tell_domain(v, which->group, pasid, first, first | mask);
@@ -104,7 +104,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		return true;
 	case VTD_GRAN_DOMAIN:
 		which = match(did, DOMAIN_ANY, VTD_KINDS_ALL);
-		unit_pay(&v->unit, domains_flush(&v->unit.domains, &which));
+		unit_flush(&v->unit, &which);
 		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, VIOMMU_ANY_PASID, 0,
 				   UINT64_MAX);
 		tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
@@ -134,8 +134,8 @@ bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, ui
 	first = match(did, domain_id(did, pasid), VTD_KINDS_FIRST);
 	second = match(did, domain_id(did, VIOMMU_NO_PASID), VTD_KINDS_SECOND);
 	if (granularity == VTD_PIOTLB_PASID) {
-		unit_pay(&v->unit, domains_flush(&v->unit.domains, &first) +
-					   domains_flush(&v->unit.domains, &second));
+		unit_flush(&v->unit, &first);
+		unit_flush(&v->unit, &second);
 		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, pasid, 0, UINT64_MAX);
 		tell_domain(v, did, pasid, 0, UINT64_MAX);
 		return true;

@@ -129,6 +129,8 @@ static enum earlier earlier(struct vtd *v, bool drain)
 	bool covered = v->sync.completion.epoch && v->sync.last && v->sync.drain >= drain;
 	bool begin = !covered && (v->unsynced || drain);
 
+	if (drain)
+		unit_wait_for_all(&v->unit);
 	if (begin && !begin_sync(v))
 		return INCOMPLETE;
 	if (host_refused(v))
@@ -522,7 +524,7 @@ static int queue_run(struct vtd *v)
 		shown = show_head(v);
 	/* Nobody has waited for what was invalidated, but channels shall notice. */
 	if (v->unsynced)
-		epoch_start(&v->unit.epoch);
+		unit_start(&v->unit);
 	if (executed == RING_WAITING)
 		return VIOMMU_PENDING;
 	return rest(v) == VIOMMU_OK && shown ? VIOMMU_OK : VIOMMU_PENDING;

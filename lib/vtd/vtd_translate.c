@@ -411,7 +411,7 @@ int vtd_translate(struct viommu *u, struct query *q)
 	if (reason)
 		return vtd_fault(v, q, reason);
 	if (q->type == VIOMMU_AT_TRANSLATION &&
-	    unit_find(u, q, q->access | (wants_write(v, q) ? VIOMMU_WRITE : 0))) {
+	    unit_find(q, q->access | (wants_write(v, q) ? VIOMMU_WRITE : 0))) {
 		grant_translation(v, q);
 		return VIOMMU_OK;
 	}

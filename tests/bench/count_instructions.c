@@ -286,6 +286,15 @@ static void riscv_channel_hit(void *world, uint32_t n)
 	expect_ok("viommu_leave", viommu_leave(w->channel));
 }
 
+/* While an event counter runs, until the operation is over. */
+static void *prepare_riscv_counted(void)
+{
+	struct riscv_world *w = riscv_world_new(GUEST_HOT, GUEST_PAGE);
+
+	riscv_count_requests(w);
+	return w;
+}
+
 static void riscv_device_hit(void *world, uint32_t n)
 {
 	struct riscv_world *w = world;
@@ -832,6 +841,7 @@ static const struct operation operations[] = {
 	{ "invalidate_page", prepare_dense, discard_vtd, invalidate_page, 1024 },
 	{ "invalidate_domain", prepare_domains, discard_vtd, invalidate_domain, 1024 },
 	{ "riscv_channel_hit", prepare_riscv_hot, discard_riscv, riscv_channel_hit, 1024 },
+	{ "riscv_counted_hit", prepare_riscv_counted, discard_riscv, riscv_channel_hit, 1024 },
 	{ "riscv_device_hit", prepare_riscv_hot, discard_riscv, riscv_device_hit, 1024 },
 	{ "riscv_miss_sv48", prepare_riscv_scattered, discard_riscv, riscv_miss, GUEST_SCATTERED },
 	{ "riscv_miss_structure_cache_sv48", prepare_riscv_dense, discard_riscv, riscv_miss,

@@ -37,7 +37,7 @@ class Range(NamedTuple):
 class Operation(NamedTuple):
     name: str
     manner: str  # reads, changes, bad
-    own: Range
+    own: list  # of Range
 
 
 class Program(NamedTuple):
@@ -60,7 +60,8 @@ def parse_program(text):
         elif words[0] == "turns":
             turns = int(words[1])
         elif words[0] == "operation":
-            operations.append(Operation(words[1], words[2], Range(int(words[3], 16), int(words[4], 16))))
+            bounds = [int(word, 16) for word in words[3:]]
+            operations.append(Operation(words[1], words[2], [Range(*pair) for pair in zip(bounds[::2], bounds[1::2])]))
     return Program(marks, stack, turns, operations)
 
 
@@ -102,7 +103,7 @@ class Turn:
         self.pages.update(blocks(address, size, PAGE))
         if kind != "L":
             self.written.update(blocks(address, size, LINE))
-            if not own.has(address, size):
+            if not any(part.has(address, size) for part in own):
                 self.foreign.append((address, size))
 
     def figures(self):

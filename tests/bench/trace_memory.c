@@ -20,6 +20,7 @@
 #include "irq_world.h"
 #include "its_guest.h"
 #include "micro_tlb.h"
+#include "riscv_engine.h"
 #include "riscv_world.h"
 #include "shim.h"
 #include "smmuv3_world.h"
@@ -40,16 +41,19 @@ static struct {
 /* What nobody may write to: see the last rows. */
 static _Alignas(64) volatile uint64_t shared;
 
-/* What a reader may write besides its stack. */
+/* What a reader may write besides its stack; also: words elsewhere, if there are any. */
 struct own {
 	const void *at;
 	size_t bytes;
+	const void *also;
+	size_t also_bytes;
 };
 
 static struct own channel_of(const struct viommu_channel *channel)
 {
-	return (struct own){ channel,
-			     sizeof(*channel) + (channel->mask + 1) * sizeof(channel->micro[0]) };
+	return (struct own){ .at = channel,
+			     .bytes = sizeof(*channel) +
+				      (channel->mask + 1) * sizeof(channel->micro[0]) };
 }
 
 /* --- worlds --- */
@@ -93,6 +97,14 @@ static void *prepare_domains(void)
 static void *prepare_riscv(void)
 {
 	return riscv_world_new(GUEST_HOT, GUEST_PAGE);
+}
+
+static void *prepare_riscv_counted(void)
+{
+	struct riscv_world *w = riscv_world_new(GUEST_HOT, GUEST_PAGE);
+
+	riscv_count_requests(w);
+	return w;
 }
 
 static void *prepare_smmuv3(void)
@@ -176,7 +188,7 @@ static struct own own_vtd(void *world)
 /* A device has nothing of its own that a hit may write. */
 static struct own own_none(void *world)
 {
-	return (struct own){ world, 0 };
+	return (struct own){ .at = world };
 }
 
 /* All of the domain, before each page: nothing of it is known but the context. */
@@ -254,6 +266,17 @@ static void ring(void *world, uint32_t i)
 	}
 
 HITS(riscv, riscv_world)
+/* The channel has words where it counts. */
+static struct own own_riscv_counted(void *world)
+{
+	struct riscv_world *w = world;
+	struct own own = own_riscv(w);
+
+	own.also = &((struct riscv *)(void *)w->iommu)->hpm.lanes[w->channel->lane];
+	own.also_bytes = sizeof(struct riscv_lane);
+	return own;
+}
+
 HITS(smmuv3, smmuv3_world)
 HITS(amdvi, amdvi_guest)
 
@@ -371,7 +394,7 @@ static struct own own_reader(void *world)
 {
 	const struct viommu_iotlb_reader *reader = ((struct iotlb *)world)->reader;
 
-	return (struct own){ reader, sizeof(*reader) };
+	return (struct own){ .at = reader, .bytes = sizeof(*reader) };
 }
 
 /* --- what must be found --- */
@@ -423,6 +446,8 @@ static const struct operation operations[] = {
 	{ "dma_read_section", READS, prepare_closed, NULL, dma_read, own_vtd },
 	{ "enter_leave", READS, prepare_closed, NULL, enter_leave, own_vtd },
 	{ "riscv_channel_hit", READS, prepare_riscv, NULL, riscv_channel_hit, own_riscv },
+	{ "riscv_counted_hit", READS, prepare_riscv_counted, NULL, riscv_channel_hit,
+	  own_riscv_counted },
 	{ "riscv_device_hit", READS, prepare_riscv, NULL, riscv_device_hit, NULL },
 	{ "smmuv3_channel_hit", READS, prepare_smmuv3, NULL, smmuv3_channel_hit, own_smmuv3 },
 	{ "smmuv3_device_hit", READS, prepare_smmuv3, NULL, smmuv3_device_hit, NULL },
@@ -499,10 +524,14 @@ int main(void)
 	       (unsigned long)here + (1UL << 16));
 	printf("turns %u\n", TURNS);
 	for (size_t n = 0; n < OPERATIONS; n++) {
-		const char *at = measured[n].at;
+		const char *at = measured[n].at, *also = measured[n].also;
 
-		printf("operation %s %s %p %p\n", operations[n].name, manners[operations[n].manner],
+		printf("operation %s %s %p %p", operations[n].name, manners[operations[n].manner],
 		       (const void *)at, (const void *)(at + measured[n].bytes));
+		if (also)
+			printf(" %p %p", (const void *)also,
+			       (const void *)(also + measured[n].also_bytes));
+		printf("\n");
 	}
 	return 0;
 }

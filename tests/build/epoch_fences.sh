@@ -42,8 +42,8 @@ has() {
 has viommu_enter 2
 has viommu_iotlb_enter 2
 has unit_begin 2
-has "translate_blocks open_section translate_range" 2
-has epoch_visit 1
+has "translate_blocks open_section translate_range ask_engine" 2
+has "epoch_visit epoch_visit_part" 1
 has epoch_group_enter 1
 has "channel_copy channel_begin" 2
 # One that may rest for long has a fence besides.

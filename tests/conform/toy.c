@@ -151,7 +151,7 @@ static enum ring_executed invalidate(struct viommu *u, uint32_t domain, uint64_t
 {
 	const struct domain_match match = { .group = domain, .id = DOMAIN_ANY, .kinds = 1 };
 
-	unit_pay(u, domains_flush_range(&u->domains, &match, first, last, false));
+	unit_flush_range(u, &match, first, last, false);
 	notify_domain(u, domain, VIOMMU_ANY_PASID, first, last);
 	return RING_DONE;
 }

@@ -3,7 +3,7 @@
 # fetch.sh FOLDER - unpacks what the guests run into FOLDER: a kernel of Debian's for x86, and busybox. Nothing is installed.
 # The kernel is of the backports: Debian 12's own has no virtio-iommu driver. 35 MB, and lists of 9 MB.
 set -euo pipefail
-folder=$1
+folder=$(realpath -m "$1")
 [ ! -e "$folder/complete" ] || exit 0
 command -v apt-get >/dev/null || { echo "fetch: there is no apt-get" >&2; exit 1; }
 

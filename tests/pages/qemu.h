@@ -269,7 +269,8 @@ typedef struct PCMachineState {
 void *qdev_get_machine(void);
 
 #define Q35_HOST_BRIDGE_IOMMU_ADDR 0xfed90000
-#define Q35_PSEUDO_DEVFN_IOAPIC	   0xf8
+#define Q35_PSEUDO_BUS_PLATFORM	   0xff
+#define Q35_PSEUDO_DEVFN_IOAPIC	   0x00
 #define APIC_DEFAULT_ADDRESS	   0xfee00000
 #define APIC_SPACE_SIZE		   0x100000
 

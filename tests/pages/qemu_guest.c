@@ -42,6 +42,8 @@ static void build_tables(void)
 	put(0x6000 + 3 * 8, 0xb000 | 1);
 	put(0x8050, 1 | 0x51 << 16 | UINT64_C(3) << 40);
 	put(0x8058, 1 << 18 | DEVFN);
+	put(0x8060, 1 | 0x61 << 16 | UINT64_C(3) << 40);
+	put(0x8068, 1 << 18 | 0xff00);
 }
 
 static void enable(void)
@@ -124,6 +126,25 @@ static void check_dma(AddressSpace *as)
 	g_assert_true(mr->parent.enabled);
 }
 
+/* The I/O APIC is verified as what the DMAR table calls it, and has an address space that is no device's. */
+static void check_ioapic(const X86IOMMUClass *class, X86IOMMUState *iommu)
+{
+	MSIMessage from = { .address = 0xfee00010 | 6 << 5, .data = 0 }, to = { 0 };
+	AddressSpace *as = machine.pc.x86.ioapic_as;
+	MemoryRegion *messages = messages_of(as);
+
+	g_assert_true(machine.iommu_ops->get_address_space(machine.pc.pcibus, machine.iommu_opaque,
+							   0) != as);
+	g_assert_cmpint(class->int_remap(iommu, &from, &to, X86_IOMMU_SID_INVALID), ==, 0);
+	g_assert_cmphex(to.data & 0xff, ==, 0x61);
+	g_assert_cmpint(class->int_remap(iommu, &from, &to, DEVFN), ==, -EINVAL);
+	g_assert_cmpuint(messages->ops->write_with_attrs(messages->opaque,
+							 from.address - 0xfee00000, 0, 4,
+							 MEMTXATTRS_UNSPECIFIED),
+			 ==, MEMTX_OK);
+	g_assert_cmphex(machine.sent.data & 0xff, ==, 0x61);
+}
+
 static void check_messages(X86IOMMUState *iommu, AddressSpace *as)
 {
 	const X86IOMMUClass *class = machine_class(TYPE);
@@ -140,6 +161,7 @@ static void check_messages(X86IOMMUState *iommu, AddressSpace *as)
 			 ==, MEMTX_OK);
 	g_assert_cmpuint(machine.sent_count, ==, 1);
 	g_assert_cmphex(machine.sent.data & 0xff, ==, 0x51);
+	check_ioapic(class, iommu);
 	machine.iec_count = 0;
 	invalidate(4, 0);
 	g_assert_cmpuint(machine.iec_count, >, 0);

@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include <libvirtiommu/observe.h>
+
 #include "riscv_rig.h"
 
 #define DEVICE 0x10U
@@ -115,6 +117,14 @@ static uint64_t count_of(unsigned n)
 	return rv_read(&r, RISCV_IOHPMCTR(n), 8);
 }
 
+static uint64_t misses(struct viommu_device *device)
+{
+	struct viommu_statistics s = { .size = sizeof(s) };
+
+	assert_int_equal(viommu_device_get_statistics(device, &s), VIOMMU_OK);
+	return s.misses;
+}
+
 /* Hits of channels and of devices count, and cost nothing when nobody counts. */
 static void test_requests(void **state)
 {
@@ -139,8 +149,9 @@ static void test_requests(void **state)
 	assert_int_equal(count_of(0), 10);
 	assert_int_equal(count_of(1), 0);
 	assert_int_equal(count_of(2), 0);
-	assert_int_equal(count_of(3), 0); /* cached from before */
-	assert_int_equal(count_of(4), 1); /* but contexts are asked for again */
+	assert_int_equal(count_of(3), 0);    /* cached from before */
+	assert_int_equal(count_of(4), 1);    /* but contexts are asked for again */
+	assert_int_equal(misses(device), 1); /* which are no misses of pages */
 	rv_invalidate(&r);
 	guest_dma(device, 0x5000, VIOMMU_READ);
 	assert_int_equal(count_of(0), 11);

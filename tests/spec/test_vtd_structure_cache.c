@@ -984,11 +984,11 @@ static void test_overtaken_walk(void **state)
 /* Counts a change of every domain, as an invalidation does before it begins and when it has ended. */
 static void count_changes(struct world *w)
 {
-	struct domains *d = &w->g.iommu->domains;
+	struct domains *d = &w->g.iommu->partition->domains;
 
 	for (uint32_t i = 0; i < d->count; i++)
 		atomic_fetch_add(&d->slot[i].changes, 1);
-	epoch_start(&w->g.iommu->epoch);
+	unit_start(w->g.iommu);
 }
 
 static unsigned kept(const struct viommu_channel *c)

@@ -56,8 +56,8 @@ static uint64_t *word(uint64_t gpa)
 
 static void set_locks(void (*take)(_Atomic uint64_t *version))
 {
-	struct tlb *tlb = &rig.iommu->tlb;
-	struct table_cache *tables = &rig.iommu->tables;
+	struct tlb *tlb = &rig.iommu->partition->tlb;
+	struct table_cache *tables = &rig.iommu->partition->tables;
 
 	if (rig.owned == SETS)
 		for (uint64_t i = 0; i <= tlb->places / sizeof(*tlb->set); i++)

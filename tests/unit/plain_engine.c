@@ -30,7 +30,7 @@ static int translate(struct viommu *u, struct query *q)
 	if (result)
 		return result;
 	iova = domain_canonical(&q->entry->context.key, q->iova);
-	if ((iova != q->iova || q->type == VIOMMU_AT_TRANSLATION) && unit_find(u, q, q->access))
+	if ((iova != q->iova || q->type == VIOMMU_AT_TRANSLATION) && unit_find(q, q->access))
 		return VIOMMU_OK;
 	p->walks++;
 	q->found = p->page(iova);
@@ -78,5 +78,5 @@ struct domain *plain_domain(struct plain_world *w)
 {
 	uint64_t life;
 
-	return domains_get(&w->plain.unit.domains, &w->plain.context.key, 0, &life);
+	return domains_get(&w->plain.unit.partition->domains, &w->plain.context.key, 0, &life);
 }

@@ -8,39 +8,50 @@
 #include "context_cache.h"
 #include "guest.h"
 
+/* Domains of the window. */
+#define DOMAINS 64U
+
 struct world {
 	struct guest g;
+	struct window *window;
 	struct context_cache cache;
 };
 
 static void setup_world(struct world *w, uint32_t entries)
 {
+	const struct window_size size = { 1, entries, DOMAINS, 1 };
+
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
-	assert_int_equal(context_cache_init(&w->cache, w->g.vm, entries), VIOMMU_OK);
+	w->window = window_new(w->g.vm, &size, 0);
+	assert_non_null(w->window);
+	assert_int_equal(context_cache_init(&w->cache, w->g.vm, w->window), VIOMMU_OK);
 }
 
 static void end_world(struct world *w)
 {
 	context_cache_fini(&w->cache, w->g.vm);
+	window_free(w->window, w->g.vm);
 	guest_fini(&w->g);
 }
 
-/* An entry of which every byte depends on seed. */
-static struct context_entry entry(uint64_t seed, uint64_t generation)
+/* An entry of which every byte depends on seed; its domain is one of the window's. */
+static struct context_entry entry(const struct world *w, uint64_t seed, uint64_t generation)
 {
 	struct context_entry e;
 
 	for (size_t i = 0; i < sizeof(e); i++)
 		((unsigned char *)&e)[i] = (unsigned char)(seed * 31 + i * 7);
 	e.generation = generation;
+	e.domain = &w->cache.domains[seed * 7 % DOMAINS];
+	e.whole = 1;
 	return e;
 }
 
 static bool has(struct world *w, uint64_t who, uint64_t generation, uint64_t seed)
 {
-	struct context_entry found, expected = entry(seed, generation);
+	struct context_entry found = { .whole = 1 }, expected = entry(w, seed, generation);
 
-	/* the comparison is left to whoever asks */
+	/* the comparison is left to whoever asks, and what is "whole" */
 	if (!context_cache_find(&w->cache, who, &found) || found.generation != generation)
 		return false;
 	assert_memory_equal(&found, &expected, sizeof(found));
@@ -49,7 +60,7 @@ static bool has(struct world *w, uint64_t who, uint64_t generation, uint64_t see
 
 static void add(struct world *w, uint64_t who, uint64_t generation, uint64_t seed)
 {
-	struct context_entry e = entry(seed, generation);
+	struct context_entry e = entry(w, seed, generation);
 
 	context_cache_add(&w->cache, who, &e);
 }

@@ -19,18 +19,20 @@ struct world {
 	struct tlb tlb;
 	struct table_cache tables;
 	struct domains domains;
-	_Atomic uint64_t generation;
+	struct window *window;
 };
 
 static void setup_world(struct world *w, uint32_t count)
 {
+	const struct window_size size = { 4096, 1, count, 1 };
+
 	memset(w, 0, sizeof(*w));
-	atomic_init(&w->generation, 1);
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
-	assert_int_equal(tlb_init(&w->tlb, w->g.vm, 4096), VIOMMU_OK);
+	w->window = window_new(w->g.vm, &size, 0);
+	assert_non_null(w->window);
+	tlb_attach(&w->tlb, w->window);
 	assert_int_equal(table_cache_init(&w->tables, w->g.vm, 64), VIOMMU_OK);
-	assert_int_equal(domains_init(&w->domains, w->g.vm, &w->tlb, &w->tables, &w->generation,
-				      count),
+	assert_int_equal(domains_init(&w->domains, w->g.vm, w->window, &w->tlb, &w->tables),
 			 VIOMMU_OK);
 }
 
@@ -38,7 +40,7 @@ static void end_world(struct world *w)
 {
 	domains_fini(&w->domains, w->g.vm);
 	table_cache_fini(&w->tables, w->g.vm);
-	tlb_fini(&w->tlb, w->g.vm);
+	window_free(w->window, w->g.vm);
 	guest_fini(&w->g);
 }
 
@@ -135,14 +137,14 @@ static void recycling(void **state)
 		for (uint32_t j = 0; j < i; j++)
 			assert_int_not_equal(tags[i], tags[j]);
 	}
-	assert_int_equal(atomic_load(&w.generation), 1);
+	assert_int_equal(atomic_load(&w.window->generation), 1);
 	assert_ptr_equal(get(&w, &k[0]), d[0]); /* now 1 is the oldest */
 	changes = atomic_load(&d[1]->changes);
 	k[DOMAIN_WAYS] = key(100, 100, 1);
 	d[DOMAIN_WAYS] = domains_get(&w.domains, &k[DOMAIN_WAYS], 1, &life);
 	assert_ptr_equal(d[DOMAIN_WAYS], d[1]);
 	assert_true(domain_life(d[1]) == life);
-	assert_int_equal(atomic_load(&w.generation), 1);
+	assert_int_equal(atomic_load(&w.window->generation), 1);
 	assert_true(atomic_load(&d[1]->tag) > tags[DOMAIN_WAYS - 1]);
 	assert_int_not_equal(atomic_load(&d[1]->changes), changes);
 	assert_false(cached(&w, d[1], 0x1000));
@@ -176,7 +178,7 @@ static void many_more_than_places(void **state)
 		uint64_t page = (uint64_t)i << 12;
 
 		assert_true(d >= w.domains.slot && d < w.domains.slot + 32);
-		assert_memory_equal(&d->key, &k, sizeof(k));
+		assert_memory_equal(&w.domains.own[d - w.domains.slot].key, &k, sizeof(k));
 		fill(&w, d, page, 12);
 		assert_true(cached(&w, d, page));
 		if (i % 3 == 0) {
@@ -269,7 +271,7 @@ static void who_is_meant(void **state)
 				check_eq(matches[i].name, cached(&w, d[n], 0x5000),
 					 ranged || !reached);
 			}
-			assert_int_equal(atomic_load(&w.generation), 1);
+			assert_int_equal(atomic_load(&w.window->generation), 1);
 			end_world(&w);
 		}
 	}
@@ -575,7 +577,7 @@ static void many_global_pages(void **state)
 		uint64_t generation;
 
 		setup_world(&w, 4096);
-		generation = atomic_load(&w.generation);
+		generation = atomic_load(&w.window->generation);
 		for (uint32_t i = 2; i < count; i++) {
 			struct domain_key k = key(7, i, 1);
 			struct domain *d = get(&w, &k);
@@ -585,7 +587,7 @@ static void many_global_pages(void **state)
 			assert_true(cached(&w, d, 0x1000));
 		}
 		domains_flush_range(&w.domains, &match, 0x1000, 0x1fff, true);
-		assert_int_equal(atomic_load(&w.generation) != generation,
+		assert_int_equal(atomic_load(&w.window->generation) != generation,
 				 count > DOMAIN_VISITED_MAX);
 		for (uint32_t i = 2; i < count; i++) {
 			struct domain_key k = key(7, i, 1);
@@ -640,8 +642,8 @@ static bool share_chain(const struct world *w, uint32_t a, uint32_t b)
 {
 	uint64_t mask = w->domains.count - 1;
 
-	return ((vm_hash_salted(w->tlb.key, w->tlb.key[1], a) ^
-		 vm_hash_salted(w->tlb.key, w->tlb.key[1], b)) &
+	return ((vm_hash_salted(w->domains.key, w->domains.key[1], a) ^
+		 vm_hash_salted(w->domains.key, w->domains.key[1], b)) &
 		mask) == 0;
 }
 
@@ -660,7 +662,7 @@ static void some_domains_of_an_id(void **state)
 		uint32_t kept = 0;
 
 		setup_world(&w, 4096);
-		generation = atomic_load(&w.generation);
+		generation = atomic_load(&w.window->generation);
 		for (uint32_t i = 0; i < count; i++) {
 			struct domain_key k = key(7, i, 1);
 
@@ -676,7 +678,7 @@ static void some_domains_of_an_id(void **state)
 			kept += cached(&w, d[i], 0x9000);
 		}
 		assert_int_equal(kept, count < DOMAIN_PROBED_MAX ? count : DOMAIN_PROBED_MAX);
-		assert_int_equal(atomic_load(&w.generation), generation);
+		assert_int_equal(atomic_load(&w.window->generation), generation);
 		end_world(&w);
 	}
 }
@@ -701,14 +703,14 @@ static void many_domains_of_an_id(void **state)
 		}
 		assert_int_equal(visited, 300);
 		if (how == 0) { /* of a PASID: exactly that, however many there are of its id */
-			uint64_t generation = atomic_load(&w.generation);
+			uint64_t generation = atomic_load(&w.window->generation);
 
 			assert_true(domains_flush_range(&w.domains, &one, 0x1000, 0x1fff, true) <=
 				    1);
 			assert_true(domains_flush(&w.domains,
 						  &(struct domain_match){ ONE(7, 299),
 									  .kinds = 0xf }) <= 1);
-			assert_int_equal(atomic_load(&w.generation), generation);
+			assert_int_equal(atomic_load(&w.window->generation), generation);
 			for (uint32_t i = 0; i < 300; i++)
 				assert_int_equal(cached(&w, d[i], 0x1000), i != 299);
 			continue;
@@ -716,7 +718,7 @@ static void many_domains_of_an_id(void **state)
 		{
 			struct domain_key o = key(8, 1, 1);
 			struct domain *other = get(&w, &o);
-			uint64_t generation = atomic_load(&w.generation);
+			uint64_t generation = atomic_load(&w.window->generation);
 			uint64_t tag = atomic_load(&d[0]->tag);
 			uint64_t seen = atomic_load(&d[0]->changes);
 
@@ -727,7 +729,7 @@ static void many_domains_of_an_id(void **state)
 				assert_true(domains_flush_range(&w.domains, &all, 0x1000, 0x1fff,
 								true) <= 1);
 			/* whoever has a context asks again */
-			assert_int_not_equal(atomic_load(&w.generation), generation);
+			assert_int_not_equal(atomic_load(&w.window->generation), generation);
 			/* a fill that was under way is under the old tag */
 			fill_seen(&w, d[0], 0x5000, 12, tag, seen);
 			for (uint32_t i = 0; i < 300; i++) {

@@ -124,7 +124,7 @@ static void iommus(void **state)
 		check_eq(rows[i].name, limits.size, sizeof(limits));
 		check_eq(rows[i].name, limits.steps, 77);
 		check_eq(rows[i].name, limits.queue_budget, 256);
-		check_eq(rows[i].name, limits.partitions, 0);
+		check_eq(rows[i].name, limits.partitions, 1);
 	}
 	close_every(&e);
 }

@@ -182,9 +182,9 @@ static void invalidations(void **state)
 		for (unsigned n = 0; n < 2; n++)
 			assert_int_equal(viommu_translate(c, &r, &f, 1, &answer), VIOMMU_OK);
 		check_eq(rows[i].name, world.plain.walks, 1);
-		domains_flush_range(&world.plain.unit.domains, &match, rows[i].first, rows[i].last,
-				    false);
-		epoch_start(&world.plain.unit.epoch);
+		domains_flush_range(&world.plain.unit.partition->domains, &match, rows[i].first,
+				    rows[i].last, false);
+		unit_start(&world.plain.unit);
 		assert_int_equal(viommu_translate(c, &r, &f, 1, &answer), VIOMMU_OK);
 		check_eq(rows[i].name, world.plain.walks, 1 + rows[i].gone);
 		viommu_channel_free(c);
@@ -252,18 +252,18 @@ static void tables_of_halves(void **state)
 		(void)plain_ask(&world, at[1], &extent);
 		d = plain_domain(&world);
 		for (unsigned n = 0; n < 2; n++)
-			table_cache_add(&world.plain.unit.tables,
+			table_cache_add(&world.plain.unit.partition->tables,
 					domain_space(d, atomic_load(&d->tag)),
 					domain_block(domain_tables(key, at[n]), at[n]), 0, &place,
 					&d->changes, atomic_load(&d->changes));
-		domains_flush_range(&world.plain.unit.domains, &match, rows[i].first, rows[i].last,
-				    false);
+		domains_flush_range(&world.plain.unit.partition->domains, &match, rows[i].first,
+				    rows[i].last, false);
 		space = domain_space(d, atomic_load(&d->tag));
 		for (unsigned n = 0; n < 2; n++) {
 			struct table_place found;
 
 			check_eq(rows[i].name,
-				 table_cache_find(&world.plain.unit.tables, space,
+				 table_cache_find(&world.plain.unit.partition->tables, space,
 						  domain_block(domain_tables(key, at[n]), at[n]), 0,
 						  &found),
 				 !(rows[i].gone >> n & 1));

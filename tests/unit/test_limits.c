@@ -47,7 +47,7 @@ static const struct {
 	{ "tables, one more", { .tables = (1U << 24) + 1 } },
 	{ "channel_entries", { .channel_entries = UINT32_MAX } },
 	{ "channel_entries, one more", { .channel_entries = 65537 } },
-	{ "partitions: there are none yet", { .partitions = 1 } },
+	{ "partitions", { .partitions = 65 } },
 	{ "reserved", { .reserved = 1 } },
 };
 

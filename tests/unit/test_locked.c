@@ -91,13 +91,14 @@ static const struct {
 
 static void all_locks(struct viommu *u, unsigned held, void (*take)(_Atomic uint64_t *version))
 {
-	for (uint64_t i = 0; (held & SETS) && i <= u->tlb.places / sizeof(struct tlb_set); i++)
-		take(&u->tlb.set[i].version);
+	for (uint64_t i = 0;
+	     (held & SETS) && i <= u->partition->tlb.places / sizeof(struct tlb_set); i++)
+		take(&u->partition->tlb.set[i].version);
 	/* a slot is a cache line that begins with its version */
-	for (uint64_t i = 0; (held & TABLES) && i <= u->tables.mask; i++)
-		take((_Atomic uint64_t *)(void *)((char *)u->tables.slot + 64 * i));
-	for (uint64_t i = 0; (held & CONTEXTS) && i <= u->contexts.mask; i++)
-		take(&u->contexts.slot[i].version);
+	for (uint64_t i = 0; (held & TABLES) && i <= u->partition->tables.mask; i++)
+		take((_Atomic uint64_t *)(void *)((char *)u->partition->tables.slot + 64 * i));
+	for (uint64_t i = 0; (held & CONTEXTS) && i <= u->partition->contexts.mask; i++)
+		take(&u->partition->contexts.slot[i].version);
 	if (held & CONTEXTS)
 		take(&world.device->last.version);
 }

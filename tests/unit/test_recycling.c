@@ -66,17 +66,17 @@ static bool known(const struct world *w, uint32_t pasid)
 {
 	struct context_entry e;
 
-	return context_cache_find(&w->g.iommu->contexts,
+	return context_cache_find(&w->g.iommu->partition->contexts,
 				  (uint64_t)w->device->serial << 32 | (pasid + 1), &e) &&
 	       context_stands(&e, w->device);
 }
 
 static bool has_place(const struct world *w, uint32_t pasid)
 {
-	const struct domains *d = &w->g.iommu->domains;
+	const struct domains *d = &w->g.iommu->partition->domains;
 
 	for (uint32_t i = 0; i < d->count; i++) {
-		if (atomic_load(&d->slot[i].tag) && (uint32_t)d->slot[i].key.id == pasid)
+		if (atomic_load(&d->slot[i].tag) && (uint32_t)d->own[i].key.id == pasid)
 			return true;
 	}
 	return false;
@@ -107,7 +107,7 @@ static unsigned go_through(struct world *w, unsigned rounds)
 static void as_many_as_places(void **state)
 {
 	struct world *w = open_world(65536);
-	uint64_t generation = atomic_load(&w->g.iommu->generation);
+	uint64_t generation = atomic_load(&w->g.iommu->partition->window->generation);
 	unsigned unknown = 0;
 
 	go_through(w, 1);
@@ -117,20 +117,20 @@ static void as_many_as_places(void **state)
 	}
 	/* three of them may share a set of the context cache, which has two ways: one run in 200 */
 	check_that("known", go_through(w, 3) == 0 || unknown > 0);
-	assert_int_equal(atomic_load(&w->g.iommu->generation), generation);
+	assert_int_equal(atomic_load(&w->g.iommu->partition->window->generation), generation);
 	guest_fini(&w->g);
 }
 
 static void more_than_places(void **state)
 {
 	struct world *w = open_world(256);
-	uint64_t generation = atomic_load(&w->g.iommu->generation);
+	uint64_t generation = atomic_load(&w->g.iommu->partition->window->generation);
 	unsigned parses;
 
 	go_through(w, 1);
 	parses = go_through(w, 4);
 	assert_true(parses > 0 && parses < 4 * PASIDS);
-	assert_int_equal(atomic_load(&w->g.iommu->generation), generation);
+	assert_int_equal(atomic_load(&w->g.iommu->partition->window->generation), generation);
 	guest_fini(&w->g);
 }
 

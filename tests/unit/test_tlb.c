@@ -12,20 +12,30 @@
 
 struct world {
 	struct guest g;
+	struct window *window;
 	struct tlb tlb;
 	_Atomic uint64_t changes;
 };
+
+static void open_tlb(struct world *w, uint32_t entries)
+{
+	const struct window_size size = { entries, 1, 1, 1 };
+
+	w->window = window_new(w->g.vm, &size, 0);
+	assert_non_null(w->window);
+	tlb_attach(&w->tlb, w->window);
+}
 
 static void setup_world(struct world *w, uint32_t entries)
 {
 	memset(w, 0, sizeof(*w));
 	guest_init(&w->g, GUEST_CALLBACKS, 1);
-	assert_int_equal(tlb_init(&w->tlb, w->g.vm, entries), VIOMMU_OK);
+	open_tlb(w, entries);
 }
 
 static void end_world(struct world *w)
 {
-	tlb_fini(&w->tlb, w->g.vm);
+	window_free(w->window, w->g.vm);
 	guest_fini(&w->g);
 }
 
@@ -208,12 +218,12 @@ static uint64_t survivors(uint64_t secret)
 
 	memset(&w, 0, sizeof(w));
 	assert_int_equal(viommu_vm_new(&config, &w.g.vm), VIOMMU_OK);
-	assert_int_equal(tlb_init(&w.tlb, w.g.vm, 8 * TLB_WAYS), VIOMMU_OK);
+	open_tlb(&w, 8 * TLB_WAYS);
 	for (unsigned i = 0; i < 16 * TLB_WAYS; i++)
 		add(&w, 1, i * 0x1000U, 0, 12, 1);
 	for (unsigned i = 0; i < 64; i++) /* the last 64: of those before them none may be left */
 		which |= (uint64_t)has(&w, 1, (16 * TLB_WAYS - 1 - i) * 0x1000U) << i;
-	tlb_fini(&w.tlb, w.g.vm);
+	window_free(w.window, w.g.vm);
 	assert_int_equal(viommu_vm_free(w.g.vm), VIOMMU_OK);
 	return which;
 }

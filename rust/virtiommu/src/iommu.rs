@@ -3,7 +3,7 @@
 use crate::device::DeviceInner;
 use crate::error::{check, done};
 use crate::vm::VmInner;
-use crate::{lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::{guarded, lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -66,8 +66,15 @@ pub(crate) struct IommuInner {
     pub(crate) devices: Mutex<HashMap<usize, Weak<DeviceInner>>>,
 }
 
-/// Requests of a virtio-iommu that are pending: token, what C reads, what it writes, and how much of that is used.
-pub(crate) type Buffers = Mutex<Vec<(u64, Vec<u8>, Vec<u8>, usize)>>;
+/// A request of a virtio-iommu that is pending: the VMM's token, what C reads, what it writes, how much of that is used.
+pub(crate) struct Kept {
+    pub(crate) token: u64,
+    pub(crate) from: Vec<u8>,
+    pub(crate) to: Vec<u8>,
+    pub(crate) used: usize,
+}
+/// By the token that C is given, which no other request has had, whatever the VMM's tokens are.
+pub(crate) type Buffers = Mutex<(u64, HashMap<u64, Kept>)>;
 
 impl IommuInner {
     /// Frees something as soon as C lets go of it: now, or after a call on the registers that is under way.
@@ -86,8 +93,16 @@ impl IommuInner {
     fn reap(&self) {
         loop {
             let graves = std::mem::take(&mut *lock(&self.graves));
-            let before = graves.len();
-            let left: Vec<Grave> = graves.into_iter().filter_map(|mut free| (!free()).then_some(free)).collect();
+            let (before, mut left) = (graves.len(), vec![]);
+            for mut free in graves {
+                if free() {
+                    // What a callback has captured is the VMM's, and may panic when it is dropped: not out of here,
+                    // where C has handles that nobody has yet.
+                    guarded((), || drop(free));
+                } else {
+                    left.push(free);
+                }
+            }
             let freed = left.len() < before;
             lock(&self.graves).extend(left);
             if !freed {

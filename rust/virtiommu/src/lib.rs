@@ -68,7 +68,7 @@ pub type Callback<F> = Option<Box<F>>;
 
 static PANICS: AtomicUsize = AtomicUsize::new(0);
 
-/// How many callbacks have panicked in this process.
+/// How many callbacks have panicked in this process, or the drop of what they have captured.
 ///
 /// A panic ends in the callback, and C is given the answer that is safe: memory that cannot be read or written, a
 /// device that has *not* dropped what it was to drop. Where nothing is

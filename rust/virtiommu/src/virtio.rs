@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! virtio-iommu: requests, events, endpoints.
 use crate::error::{done, progress};
-use crate::iommu::{create, Buffers};
+use crate::iommu::{create, Buffers, Kept};
 use crate::{lock, opaque, sys, Device, Error, Host, HostSlice, Iommu, Limits};
 use crate::{Progress, Registers, Result, Vm};
 use std::ffi::c_void;
@@ -115,29 +115,45 @@ calls! { Registers, &mut Self;
 impl Registers {
     /// Executes a request whose buffer is guest memory: the used length, and whether it is complete.
     pub fn virtio_request(&mut self, readable: &[Part], writable: &[Part], token: u64) -> Result<(u32, Progress)> {
+        let kept = Kept { token, from: vec![], to: vec![], used: 0 };
+        let (written, done) = self.request(kept, readable, writable)?;
+        Ok((written, if done.is_some() { Progress::Done } else { Progress::Pending }))
+    }
+    /// Executes a request that the VMM has copied: what is to be copied to the guest, if it is complete; otherwise the
+    /// `complete` callback has it.
+    pub fn virtio_request_copied(&mut self, request: &[u8], room: usize, token: u64) -> Result<Option<Vec<u8>>> {
+        let mut kept = Kept { token, from: request.to_vec(), to: vec![0; room], used: room };
+        let part = |of: &mut Vec<u8>| Part(sys::viommu_part { base: of.as_mut_ptr().cast(), bytes: of.len() as u64 });
+        let (readable, writable) = ([part(&mut kept.from)], [part(&mut kept.to)]);
+        let (written, done) = self.request(kept, &readable, &writable)?;
+        Ok(done.map(|mut kept| {
+            kept.to.truncate(written as usize);
+            kept.to
+        }))
+    }
+    /// What is kept stays until C has answered, whatever panics meanwhile; it is given back if C has.
+    fn request(&mut self, kept: Kept, readable: &[Part], writable: &[Part]) -> Result<(u32, Option<Kept>)> {
         let count = |parts: &[Part]| u32::try_from(parts.len()).map_err(|_| Error::Invalid);
         let (r, w, mut written) = (count(readable)?, count(writable)?, 0);
+        let mut all = lock(&self.buffers);
+        all.0 += 1;
+        let token = all.0;
+        all.1.insert(token, kept);
+        drop(all);
         // SAFETY: viommu_virtio_request(): "One at a time per handle": call(); parts are as Part::new() wants them.
         let result = self.call(|iommu| unsafe {
             let (from, to) = (readable.as_ptr().cast(), writable.as_ptr().cast());
             sys::viommu_virtio_request(iommu, from, r, to, w, token, &mut written)
         });
-        progress(result).map(|progress| (written, progress))
-    }
-    /// Executes a request that the VMM has copied: what is to be copied to the guest, if it is complete; otherwise the
-    /// `complete` callback has it.
-    pub fn virtio_request_copied(&mut self, request: &[u8], room: usize, token: u64) -> Result<Option<Vec<u8>>> {
-        let (mut from, mut to) = (request.to_vec(), vec![0u8; room]);
-        let part = |of: &mut Vec<u8>| Part(sys::viommu_part { base: of.as_mut_ptr().cast(), bytes: of.len() as u64 });
-        let (readable, writable) = ([part(&mut from)], [part(&mut to)]);
-        let (written, progress) = self.virtio_request(&readable, &writable, token)?;
-        let used = (written as usize).min(room);
-        if progress == Progress::Pending {
-            lock(&self.buffers).push((token, from, to, used));
-            return Ok(None);
+        let (progress, mut all) = (progress(result), lock(&self.buffers));
+        if progress == Ok(Progress::Pending) {
+            if let Some(kept) = all.1.get_mut(&token) {
+                kept.used = kept.used.min(written as usize);
+            }
+            return Ok((written, None));
         }
-        to.truncate(used);
-        Ok(Some(to))
+        let kept = all.1.remove(&token);
+        progress.map(|_| (written, kept))
     }
     /// Describes an endpoint, before the guest runs.
     pub fn virtio_set_endpoint(&mut self, device: &Device, endpoint: &Endpoint<'_>) -> Result<()> {
@@ -150,10 +166,9 @@ impl Registers {
 unsafe extern "C" fn on_complete(o: *mut c_void, token: u64) {
     // SAFETY: opaque() of callbacks that the IOMMU keeps.
     let inner = unsafe { &*(o as *const Inner) };
-    let mut buffers = lock(&inner.buffers);
-    let kept = buffers.iter().position(|kept| kept.0 == token).map(|at| buffers.swap_remove(at));
-    drop(buffers);
-    let answer = kept.as_ref().map_or(&[][..], |kept| &kept.2[..kept.3]);
-    // SAFETY: the callbacks are kept.
-    unsafe { virtio_on::complete(o, token, &answer) }
+    let kept = lock(&inner.buffers).1.remove(&token);
+    if let Some(kept) = kept {
+        // SAFETY: the callbacks are kept.
+        unsafe { virtio_on::complete(o, kept.token, &&kept.to[..kept.used]) }
+    }
 }

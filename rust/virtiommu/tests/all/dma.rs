@@ -367,11 +367,42 @@ fn virtio(kind: u8, words: &[u32]) -> Vec<u8> {
     request
 }
 
+/// A request at 0x6000 and its status at 0x6100, in guest memory.
+fn parts(ram: &Ram) -> (Part, Part) {
+    let vm = Vm::new(VmConfig::default()).unwrap();
+    let copy = Shadow(ram.host());
+    vm.add_region(0, std::sync::Arc::new(copy), false).unwrap();
+    let made = Iommu::virtio(&vm, &VirtioConfig::default(), &Limits::default(), Host::default(), VirtioHost::default());
+    let (iommu, mut r) = made.unwrap();
+    assert_eq!(r.write(36, 1, 1), Ok(Progress::Done)); // config.bypass
+    let device = iommu.device(plain(1)).unwrap();
+    let section = device.enter().unwrap();
+    let (mut a, mut b) = (Buffer::new(1), Buffer::new(1));
+    let request = section.translate(None, 0x6000, 28, Access::READ, &mut a).unwrap();
+    let status = section.translate(None, 0x6100, 4, Access::WRITE, &mut b).unwrap();
+    // SAFETY: the test keeps the memory.
+    unsafe { (Part::new(request.fragments[0].memory().unwrap()), Part::new(status.fragments[0].memory().unwrap())) }
+}
+struct Shadow(std::ptr::NonNull<u8>);
+// SAFETY: a pointer to memory that is accessed by everybody.
+unsafe impl Send for Shadow {}
+// SAFETY: as above.
+unsafe impl Sync for Shadow {}
+// SAFETY: the test keeps the memory.
+unsafe impl HostMemory for Shadow {
+    fn host(&self) -> std::ptr::NonNull<u8> {
+        self.0
+    }
+    fn bytes(&self) -> u64 {
+        1 << 20
+    }
+}
+
 #[test]
 fn virtio_requests() {
     let ram = Ram::new(1 << 20);
     let vm = Vm::new(VmConfig::default()).unwrap();
-    vm.add_region(0, ram, false).unwrap();
+    vm.add_region(0, ram.clone(), false).unwrap();
     let done = std::sync::Arc::new(std::sync::Mutex::new(vec![]));
     let told = done.clone();
     let complete = Box::new(move |token, answer: &[u8]| told.lock().unwrap().push((token, answer.to_vec())));
@@ -395,6 +426,31 @@ fn virtio_requests() {
     assert_eq!(r.run(), Ok(Progress::Done));
     assert_eq!(*done.lock().unwrap(), [(3, vec![0; 4])]);
     assert_eq!(channel.load::<u8>(0x10010).unwrap_err().why, Why::Fault);
+    // two requests that are pending with one token: each has its own buffers
+    done.lock().unwrap().clear();
+    let map = |page: u32| virtio(3, &[1, page, 0, page + 0xfff, 0, 0x5000, 0, 3]);
+    let unmap = |page: u32| virtio(4, &[1, page, 0, page + 0xfff, 0, 0]);
+    for page in [0x20000, 0x30000] {
+        assert_eq!(r.virtio_request_copied(&map(page), 4, 4), Ok(Some(vec![0; 4])));
+    }
+    for (n, byte) in unmap(0x20000).chunks(8).enumerate() {
+        let mut word = [0; 8];
+        word[..byte.len()].copy_from_slice(byte);
+        ram.put(0x6000 + 8 * n as u64, u64::from_le_bytes(word));
+    }
+    let section = channel.enter().unwrap();
+    let mut of = |page| {
+        let a = section.translate(page, 8, Access::WRITE, &mut buffer).unwrap();
+        assert_eq!(a.end, End::All);
+    };
+    of(0x20000);
+    of(0x30000);
+    let (request, status) = parts(&ram);
+    assert_eq!(r.virtio_request(&[request], &[status], 7), Ok((4, Progress::Pending)));
+    assert_eq!(r.virtio_request_copied(&unmap(0x30000), 4, 7), Ok(None));
+    drop(section);
+    assert_eq!(r.run(), Ok(Progress::Done));
+    assert_eq!(*done.lock().unwrap(), [(7, vec![]), (7, vec![0; 4])]);
     assert!(iommu.virtio_event().unwrap().is_some() && iommu.virtio_event().unwrap().is_none());
     assert_eq!(r.virtio_set_features(0), Ok(Progress::Done));
     assert_eq!(r.virtio_reset(), Ok(Progress::Done));

@@ -157,3 +157,32 @@ fn dropped_by_another_thread_while_registers_are_in_use() {
         assert!(gone.load(Ordering::SeqCst));
     }
 }
+
+#[test]
+fn what_a_callback_has_captured_panics_when_it_is_dropped() {
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("on purpose");
+        }
+    }
+    let _alone = COUNTING.lock().unwrap();
+    let mut w = World::new();
+    let device = w.iommu.device(plain(8)).unwrap();
+    let slot: Arc<std::sync::Mutex<Option<Listener>>> = Arc::default();
+    let (bomb, it) = (Bomb, slot.clone());
+    let mode: Box<dyn Fn(&DeviceRef, Mode) + Send + Sync> = Box::new(move |_, _| {
+        let _captured = &bomb;
+        drop(it.lock().unwrap().take());
+    });
+    *slot.lock().unwrap() =
+        Some(w.registers.listener(None, ListenerHost { mode: Some(mode), ..Default::default() }).unwrap());
+    let before = panics();
+    let _ = w.registers.reset().unwrap(); // the listener drops itself, and with it the bomb
+    let _ = w.registers.run().unwrap();
+    assert_eq!(panics() - before, 1);
+    let unmap: Box<dyn Fn(&DeviceRef, Pasids, u64, u64) + Send + Sync> = Box::new(|_, _, _, _| ());
+    let host = ListenerHost { unmap: Some(unmap), ..Default::default() };
+    let _next = w.registers.listener(Some(&device), host).unwrap();
+    let _ = w.registers.flush().unwrap();
+}

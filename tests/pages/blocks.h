@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* blocks.h - what the VMM of a page has before its blocks of C begin. */
+#ifndef BLOCKS_H
+#define BLOCKS_H
+
+#include <inttypes.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include <libvirtiommu/dma.h>
+#include <libvirtiommu/observe.h>
+#include <libvirtiommu/vm.h>
+#include <libvirtiommu/vtd.h>
+
+#ifdef PAGE_README
+extern void *me, *ram_pointer;
+extern uint64_t ram_bytes, offset, value, iova, length;
+extern uint32_t bytes, bus, devfn;
+void inject_msi(void *opaque, uint64_t address, uint32_t data);
+void kick_io_thread(void *opaque);
+void copy(void *host, uint64_t length);
+#define DECLARE                                                                                    \
+	struct viommu_vm *vm;                                                                      \
+	struct viommu *vtd;                                                                        \
+	struct viommu_device *nic;                                                                 \
+	struct viommu_channel *queue;                                                              \
+	struct viommu_request request;                                                             \
+	struct viommu_fragment fragment[16];                                                       \
+	struct viommu_answer answer;
+#endif
+
+#ifdef PAGE_EMBEDDING
+struct queue {
+	struct viommu_channel *channel;
+};
+extern struct queue *queue;
+extern uint64_t desc, address, length, used, status;
+extern void *buffer;
+extern int fd;
+extern off_t offset;
+void stop(struct queue *queue);
+#define DECLARE ssize_t got = -1;
+#endif
+
+#endif
