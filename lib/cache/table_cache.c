@@ -6,19 +6,6 @@
 #include "seqlock.h"
 #include "table_cache.h"
 
-/* The version is odd while a writer has the slot. */
-struct table_slot {
-	_Alignas(64) _Atomic uint64_t version;
-	_Atomic uint64_t tag; /* 0: empty */
-	_Atomic uint64_t block;
-	_Atomic uint64_t map;
-	_Atomic uint64_t table; /* | perm, in the low bits */
-	_Atomic uint64_t gpa;
-	_Atomic uintptr_t host;
-};
-
-static_assert(sizeof(struct table_slot) == 64, "a cache line");
-
 int table_cache_init(struct table_cache *cache, struct viommu_vm *vm, uint32_t entries)
 {
 	uint64_t slots = bits_power_of_two(entries);
@@ -35,71 +22,31 @@ void table_cache_fini(struct table_cache *cache, struct viommu_vm *vm)
 	vm_dealloc(vm, cache->slot, (cache->mask + 1) * sizeof(*cache->slot));
 }
 
-static struct table_slot *slot_of(const struct table_cache *cache, uint64_t salt, uint64_t block)
-{
-	return &cache->slot[vm_hash_salted(cache->key, salt, block) & cache->mask];
-}
-
-static uint64_t load(const _Atomic uint64_t *word)
-{
-	return atomic_load_explicit(word, memory_order_relaxed);
-}
-
-static void store(_Atomic uint64_t *word, uint64_t value)
-{
-	atomic_store_explicit(word, value, memory_order_relaxed);
-}
-
 bool table_cache_find(const struct table_cache *cache, struct tlb_space space, uint64_t block,
 		      uint64_t map, struct table_place *found)
 {
-	const struct table_slot *slot = slot_of(cache, space.salt, block);
-	uint64_t version = seq_read_begin(&slot->version);
-	uint64_t table = load(&slot->table);
-
-	if (load(&slot->tag) != space.tag || load(&slot->block) != block || load(&slot->map) != map)
-		return false;
-	*found = (struct table_place){
-		.table = table & ~PERM_BITS,
-		.gpa = load(&slot->gpa),
-		.host = (const unsigned char *)atomic_load_explicit(&slot->host,
-								    memory_order_relaxed),
-		.perm = (uint8_t)(table & PERM_BITS),
-	};
-	return seq_read_valid(&slot->version, version);
+	return table_cache_look(cache, space, block, map, found);
 }
 
 void table_cache_add(struct table_cache *cache, struct tlb_space space, uint64_t block,
 		     uint64_t map, const struct table_place *place, const _Atomic uint64_t *changes,
 		     uint64_t seen)
 {
-	struct table_slot *slot = slot_of(cache, space.salt, block);
-	uint64_t version;
-
-	if (!seq_try_lock(&slot->version, &version))
-		return;
-	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
-		store(&slot->tag, space.tag);
-		store(&slot->block, block);
-		store(&slot->map, map);
-		store(&slot->table, place->table | place->perm);
-		store(&slot->gpa, place->gpa);
-		atomic_store_explicit(&slot->host, (uintptr_t)place->host, memory_order_relaxed);
-	}
-	seq_unlock(&slot->version, version);
+	table_cache_put(cache, space, block, map, place, changes, seen);
 }
 
 bool table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
 			uint64_t last)
 {
 	for (uint64_t block = first;; block++) {
-		struct table_slot *slot = slot_of(cache, space.salt, block);
+		struct table_slot *slot = table_slot_of(cache, space.salt, block);
 		uint64_t version;
 
 		if (!seq_lock_soon(&slot->version, &version))
 			return false;
-		if (load(&slot->tag) == space.tag && load(&slot->block) == block)
-			store(&slot->tag, 0);
+		if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == space.tag &&
+		    atomic_load_explicit(&slot->block, memory_order_relaxed) == block)
+			atomic_store_explicit(&slot->tag, 0, memory_order_relaxed);
 		seq_unlock(&slot->version, version);
 		if (block == last)
 			return true;
@@ -108,5 +55,5 @@ bool table_cache_remove(struct table_cache *cache, struct tlb_space space, uint6
 
 void table_cache_prefetch(const struct table_cache *cache, uint64_t salt, uint64_t block)
 {
-	__builtin_prefetch(slot_of(cache, salt, block));
+	__builtin_prefetch(table_slot_of(cache, salt, block));
 }

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "machine.h"
+#include "seqlock.h"
 #include "tlb.h"
 
 /* A table of the lowest level, and what the entries that lead to it have in common. */
@@ -26,7 +27,18 @@ struct table_place {
 	uint8_t perm;		   /* PERM_* of all levels above */
 };
 
-struct table_slot;
+/* The version is odd while a writer has the slot. */
+struct table_slot {
+	_Alignas(64) _Atomic uint64_t version;
+	_Atomic uint64_t tag; /* 0: empty */
+	_Atomic uint64_t block;
+	_Atomic uint64_t map;
+	_Atomic uint64_t table; /* | perm, in the low bits */
+	_Atomic uint64_t gpa;
+	_Atomic uintptr_t host;
+};
+
+static_assert(sizeof(struct table_slot) == 64, "a cache line");
 
 struct table_cache {
 	struct table_slot *slot;
@@ -47,6 +59,55 @@ bool table_cache_find(const struct table_cache *cache, struct tlb_space space, u
 void table_cache_add(struct table_cache *cache, struct tlb_space space, uint64_t block,
 		     uint64_t map, const struct table_place *place, const _Atomic uint64_t *changes,
 		     uint64_t seen);
+
+static inline struct table_slot *table_slot_of(const struct table_cache *cache, uint64_t salt,
+					       uint64_t block)
+{
+	return &cache->slot[vm_hash_salted(cache->key, salt, block) & cache->mask];
+}
+
+/* table_cache_find() and table_cache_add(), for who is in a hurry. */
+static inline __attribute__((always_inline)) bool table_cache_look(const struct table_cache *cache,
+								   struct tlb_space space,
+								   uint64_t block, uint64_t map,
+								   struct table_place *found)
+{
+	const struct table_slot *slot = table_slot_of(cache, space.salt, block);
+	uint64_t version = seq_read_begin(&slot->version);
+	uint64_t table = atomic_load_explicit(&slot->table, memory_order_relaxed);
+
+	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) != space.tag ||
+	    atomic_load_explicit(&slot->block, memory_order_relaxed) != block ||
+	    atomic_load_explicit(&slot->map, memory_order_relaxed) != map)
+		return false;
+	found->table = table & ~PERM_BITS;
+	found->gpa = atomic_load_explicit(&slot->gpa, memory_order_relaxed);
+	found->host =
+		(const unsigned char *)atomic_load_explicit(&slot->host, memory_order_relaxed);
+	found->perm = (uint8_t)(table & PERM_BITS);
+	return seq_read_valid(&slot->version, version);
+}
+
+static inline __attribute__((always_inline)) void table_cache_put(
+	const struct table_cache *cache, struct tlb_space space, uint64_t block, uint64_t map,
+	const struct table_place *place, const _Atomic uint64_t *changes, uint64_t seen)
+{
+	struct table_slot *slot = table_slot_of(cache, space.salt, block);
+	uint64_t version;
+
+	if (!seq_try_lock(&slot->version, &version))
+		return;
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
+		atomic_store_explicit(&slot->tag, space.tag, memory_order_relaxed);
+		atomic_store_explicit(&slot->block, block, memory_order_relaxed);
+		atomic_store_explicit(&slot->map, map, memory_order_relaxed);
+		atomic_store_explicit(&slot->table, place->table | place->perm,
+				      memory_order_relaxed);
+		atomic_store_explicit(&slot->gpa, place->gpa, memory_order_relaxed);
+		atomic_store_explicit(&slot->host, (uintptr_t)place->host, memory_order_relaxed);
+	}
+	seq_unlock(&slot->version, version);
+}
 
 /* Removes the blocks [first, last]; the caller counted a change before, and bounds the number.
  * False: as of tlb_remove(). */

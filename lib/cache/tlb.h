@@ -244,6 +244,87 @@ enum tlb_added { TLB_DROPPED, TLB_ADDED, TLB_EVICTED };
 enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
 		       const _Atomic uint64_t *changes, uint64_t seen);
 
+static inline void tlb_write(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t to)
+{
+	atomic_store_explicit(&e->tag, tag, memory_order_relaxed);
+	atomic_store_explicit(&e->page, page, memory_order_relaxed);
+	atomic_store_explicit(&e->to, to, memory_order_relaxed);
+}
+
+static inline bool tlb_is_empty(const struct tlb_entry *e)
+{
+	return !atomic_load_explicit(&e->tag, memory_order_relaxed);
+}
+
+/* The first entry that is empty, or NULL. */
+static inline struct tlb_entry *tlb_empty(struct tlb_set *set)
+{
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		if (tlb_is_empty(&set->way[i]))
+			return &set->way[i];
+	}
+	return NULL;
+}
+
+/* The entry of the page itself, else an empty one, else that of the page under another tag, which
+ * probably has died. @first: the first that has the page */
+static inline struct tlb_entry *tlb_choose_same(struct tlb_set *set, uint64_t tag, uint64_t page,
+						struct tlb_entry *first)
+{
+	struct tlb_entry *empty;
+
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		if (tlb_is(&set->way[i], tag, page))
+			return &set->way[i];
+	}
+	empty = tlb_empty(set);
+	return empty ? empty : first;
+}
+
+/* If no entry has the page: an empty one, else the next in turn. */
+static inline struct tlb_entry *tlb_choose(struct tlb_set *set, uint64_t version, uint64_t tag,
+					   uint64_t page)
+{
+	struct tlb_entry *empty;
+
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		if (atomic_load_explicit(&set->way[i].page, memory_order_relaxed) == page)
+			return tlb_choose_same(set, tag, page, &set->way[i]);
+	}
+	empty = tlb_empty(set);
+	return empty ? empty : &set->way[version / 2 % TLB_WAYS];
+}
+
+/* tlb_add(), for who is in a hurry. */
+static inline __attribute__((always_inline)) enum tlb_added tlb_put(const struct tlb *tlb,
+								    struct tlb_space space,
+								    const struct translation *add,
+								    const _Atomic uint64_t *changes,
+								    uint64_t seen)
+{
+	uint64_t page = tlb_page(add->iova, add->size_lg2);
+	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
+	enum tlb_added added = TLB_DROPPED;
+	uint64_t version;
+
+	if (!seq_try_lock(&set->version, &version))
+		return TLB_DROPPED;
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
+		struct tlb_entry *e = tlb_choose(set, version, space.tag, page);
+
+		added = TLB_ADDED;
+		if (UNLIKELY(atomic_load_explicit(&e->page, memory_order_relaxed) != page) &&
+		    atomic_load_explicit(&e->tag, memory_order_relaxed))
+			added = TLB_EVICTED;
+		tlb_write(e, space.tag, page, (add->gpa - add->iova) | add->perm);
+	}
+	seq_unlock(&set->version, version);
+	return added;
+}
+
 /* Removes the entries of blocks of 1 << size_lg2 bytes that overlap [first, last]; the caller
  * counted a change before. False: whoever is writing in a set does not get on, and only another tag
  * will do. */

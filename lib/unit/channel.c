@@ -105,9 +105,16 @@ static inline bool other_hit(struct viommu_channel *channel, const struct viommu
 	       hit_outside(channel, r, f, answer);
 }
 
+/* What the domain was when its TLB was asked. */
+struct seen {
+	uint64_t changes;
+	uint64_t tag;
+};
+
 /* What the shared TLB has of the requester's domain. */
-static enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
-			      struct viommu_fragment *f, struct viommu_answer *answer)
+ALWAYS_INLINE enum cached shared_hit(struct viommu_channel *channel, const struct viommu_request *r,
+				     struct viommu_fragment *f, struct viommu_answer *answer,
+				     struct seen *seen)
 {
 	const struct domain *domain = channel->entry.domain;
 	struct translation found;
@@ -121,6 +128,8 @@ static enum cached shared_hit(struct viommu_channel *channel, const struct viomm
 	tag = atomic_load_explicit(&domain->tag, memory_order_acquire);
 	if ((changes & 1) || !context_stands(&channel->entry, channel->device))
 		return CACHED_OTHERWISE;
+	seen->changes = changes;
+	seen->tag = tag;
 	cached = translate_cached(channel->device->partition, domain, tag, r, &found,
 				  &channel->place, true, f, answer);
 	if (cached == CACHED)
@@ -138,7 +147,7 @@ static inline void begin(struct viommu_channel *channel, struct translating *t)
 
 static inline void end(struct viommu_channel *channel, struct translating *t)
 {
-	bool wake = translate_close(t);
+	bool wake = t->section && translate_close(t);
 
 	if (!t->within)
 		channel->state &= (uint8_t)~CHANNEL_TRANSLATING;
@@ -146,24 +155,46 @@ static inline void end(struct viommu_channel *channel, struct translating *t)
 		unit_work(channel->device->iommu);
 }
 
-int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
-		      struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+/* What the TLB does not have: the context, as it was then, holds if it has been in a section. */
+static inline void hand_on(struct translating *t, enum cached cached, const struct seen *seen)
+{
+	const struct viommu_channel *channel = t->channel;
+
+	t->missed = cached == CACHED_NOT;
+	if (!t->missed || !(channel->state & CHANNEL_OPEN) || !channel->entry.whole)
+		return;
+	t->query.changes = seen->changes;
+	t->query.tag = seen->tag;
+	t->query.cacheable = true;
+	t->query.known = true;
+}
+
+ALWAYS_INLINE int miss(struct viommu_channel *channel, const struct viommu_request *request,
+		       struct viommu_fragment *fragments, uint32_t max,
+		       struct viommu_answer *answer)
 {
 	struct translating t;
 	enum cached cached;
+	struct seen seen;
 	int result;
 
 	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
 	    other_hit(channel, request, fragments, answer))
 		return VIOMMU_OK;
-	cached = shared_hit(channel, request, fragments, answer);
+	cached = shared_hit(channel, request, fragments, answer, &seen);
 	if (cached == CACHED)
 		return VIOMMU_OK;
 	begin(channel, &t);
-	t.missed = cached == CACHED_NOT;
+	hand_on(&t, cached, &seen);
 	result = translate_range(&t, request, fragments, max, answer);
 	end(channel, &t);
 	return result;
+}
+
+int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
+		      struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+{
+	return miss(channel, request, fragments, max, answer);
 }
 
 /* What the micro-TLB cannot answer. */
@@ -176,7 +207,7 @@ static __attribute__((noinline)) int translate(struct viommu_channel *channel,
 		return VIOMMU_EINVAL;
 	if (channel->state & CHANNEL_TRANSLATING)
 		return VIOMMU_EBUSY;
-	return channel_translate(channel, request, fragments, max, answer);
+	return miss(channel, request, fragments, max, answer);
 }
 
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
@@ -211,6 +242,7 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 {
 	struct viommu_channel *channel = t->channel;
 	enum cached cached;
+	struct seen seen;
 	int result;
 
 	if (*used == max) {
@@ -224,12 +256,12 @@ static int translate_one(struct translating *t, const struct viommu_request *req
 	}
 	if (!translate_well_formed(request) || request->pasid != channel->pasid)
 		return VIOMMU_EINVAL;
-	cached = shared_hit(channel, request, &fragments[*used], answer);
+	cached = shared_hit(channel, request, &fragments[*used], answer, &seen);
 	if (cached == CACHED) {
 		++*used;
 		return VIOMMU_OK;
 	}
-	t->missed = cached == CACHED_NOT;
+	hand_on(t, cached, &seen);
 	result = translate_range(t, request, &fragments[*used], max - *used, answer);
 	*used += answer->count;
 	return result;

@@ -19,38 +19,5 @@ void channel_empty(struct viommu_channel *channel)
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,
 		  const struct translation *found, const struct mem_place *place)
 {
-	const struct context_entry *context = &channel->entry;
-	const struct permit *permit = permit_of(found->perm);
-	uint64_t first = iova & ~bits_low(MICRO_PAGE_LG2);
-	uint64_t gpa = found->gpa + (first - found->iova);
-	uint64_t rest = (found->iova | bits_low(found->size_lg2)) - first;
-	struct micro_entry *e;
-	uint32_t accepts;
-	unsigned char *host;
-
-	/* ROM: the answer depends on the access */
-	if (found->size_lg2 < MICRO_PAGE_LG2 || (place->host & MEM_REGION_READONLY) ||
-	    gpa < place->first)
-		return;
-	if (UNLIKELY(channel->domain != context->domain ||
-		     channel->generation != context->generation || channel->changes != changes)) {
-		channel_empty(channel);
-		channel->domain = context->domain;
-		channel->generation = context->generation;
-		channel->changes = changes;
-	}
-	if (rest > place->last - gpa)
-		rest = place->last - gpa;
-	host = mem_host(place, gpa, false);
-	e = channel_entry(channel, iova);
-	e->tag = first | channel->serial;
-	e->last = first + rest;
-	e->gpa = gpa;
-	e->host = host;
-	e->grant[0] = permit->grant[0];
-	e->grant[1] = permit->grant[1];
-	e->extent = answer_extent(found->size_lg2);
-	accepts = (uint32_t)permit->accepts;
-	e->accepts = LIKELY(host) ? accepts : 0;
-	e->outside = LIKELY(host) ? 0 : accepts;
+	channel_put(channel, iova, changes, found, place);
 }

@@ -46,7 +46,7 @@ void probe_message_fault(struct viommu *u, uint32_t source, uint64_t address, ui
 /* q->found is in the shared TLB now. */
 void probe_filled(const struct query *q);
 
-static inline void probe_fill(const struct query *q)
+static inline __attribute__((always_inline)) void probe_fill(const struct query *q)
 {
 	count_event(q->device, COUNT_FILLS);
 	PROBE6(fill, q->device->iommu, q->device, q->pasid, q->found.iova, q->found.gpa,

@@ -10,6 +10,7 @@
 #include "abi.h"
 #include "micro_tlb.h"
 #include "dirty_pages.h"
+#include "fill.h"
 #include "mem.h"
 #include "range.h"
 #include "record_tape.h"
@@ -23,23 +24,8 @@
  * nothing else. */
 #define CONTEXT_TRIES 4U
 
-/*
- * Reads changes and tag of the domain, and says whether the context still stood afterwards and the
- * domain still lived: then the tag was given to this very domain, since one that loses its place
- * has another life before it has another count or tag. Changes first: they are counted once more
- * after the tag has moved, so that whoever has the last count has the new tag. Nothing is filled
- * while an invalidation is under way.
- */
-static inline bool take_domain(struct query *q)
-{
-	q->changes = atomic_load_explicit(&q->entry->domain->changes, memory_order_acquire);
-	q->tag = atomic_load_explicit(&q->entry->domain->tag, memory_order_acquire);
-	q->cacheable = !(q->changes & 1) && context_stands(q->entry, q->device);
-	return q->cacheable;
-}
-
 /* Asks the cache of contexts. @whole: what the tables say, too, not only the domain. */
-static __attribute__((noinline)) bool find_context(struct query *q, bool whole)
+__attribute__((noinline)) bool fill_find_context(struct query *q, bool whole)
 {
 	struct context_entry *e = q->entry;
 
@@ -49,19 +35,10 @@ static __attribute__((noinline)) bool find_context(struct query *q, bool whole)
 	if ((whole ? context_cache_find(&q->device->partition->contexts, translate_who_asks(q), e)
 		   : context_cache_find_domain(&q->device->partition->contexts,
 					       translate_who_asks(q), e)) &&
-	    take_domain(q))
+	    fill_take_domain(q))
 		return true;
 	e->domain = NULL;
 	return false;
-}
-
-/* Whether the entry has a context that stands. */
-static inline bool known_context(struct query *q, bool whole)
-{
-	const struct context_entry *e = q->entry;
-
-	return (LIKELY(e->domain && (e->whole || !whole)) && LIKELY(take_domain(q))) ||
-	       find_context(q, whole);
 }
 
 /* Unless there is one that stands: two PASIDs in turn must not write for every request. */
@@ -83,19 +60,23 @@ static void remember(struct viommu_device *device, uint32_t pasid, const struct 
 	seq_unlock(&last->version, version);
 }
 
-/* What is cached is tied to generations that were read before: whoever changes the id moves them
- * afterwards. */
-static bool has_id(struct query *q)
+/* There is nobody to ask about. */
+static __attribute__((noinline, cold)) bool refuse_nobody(struct query *q)
 {
-	q->id = atomic_load_explicit(&q->device->id, memory_order_acquire);
-	if (LIKELY(q->id != VIOMMU_NO_ID))
-		return true;
 	q->cacheable = false;
 	q->entry_pasid = VIOMMU_ANY_PASID;
 	q->fpd = false;
 	q->reason = 0;
 	q->ats = q->type == VIOMMU_AT_TRANSLATION ? VIOMMU_ATS_UNSUPPORTED : VIOMMU_ATS_SUCCESS;
 	return false;
+}
+
+/* What is cached is tied to generations that were read before: whoever changes the id moves them
+ * afterwards. */
+static inline bool has_id(struct query *q)
+{
+	q->id = atomic_load_explicit(&q->device->id, memory_order_acquire);
+	return LIKELY(q->id != VIOMMU_NO_ID) || refuse_nobody(q);
 }
 
 int unit_translate(struct viommu *u, struct query *q)
@@ -144,7 +125,7 @@ static int parse_quietly(struct viommu *u, struct query *q, struct context *cont
 }
 
 /* From the tables. */
-static __attribute__((noinline)) int parse_context(struct viommu *u, struct query *q)
+__attribute__((noinline)) int fill_parse_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
 	int result;
@@ -172,7 +153,7 @@ static __attribute__((noinline)) int parse_context(struct viommu *u, struct quer
 		e->domain = domains_get(&q->device->partition->domains, &e->context.key, flushes,
 					&life);
 		e->generation = generation + life;
-		if (take_domain(q)) {
+		if (fill_take_domain(q)) {
 			context_cache_add(&q->device->partition->contexts, translate_who_asks(q),
 					  e);
 			if (translate_contexts(u, q->type) == VIOMMU_AT_UNTRANSLATED)
@@ -186,18 +167,15 @@ static __attribute__((noinline)) int parse_context(struct viommu *u, struct quer
 
 int unit_context(struct viommu *u, struct query *q)
 {
-	return LIKELY(!q->quiet && known_context(q, true)) ? VIOMMU_OK : parse_context(u, q);
+	return fill_context(u, q);
 }
 
 bool unit_has_context(struct query *q)
 {
-	return !q->quiet && known_context(q, true);
+	return !q->quiet && fill_known_context(q, true);
 }
 
-/* Sizes that whole pages have: of levels of 4 KiB tables, and of sixteen neighbours and the like that
- * are one page. */
-#define SIZES_OF_PAGES (BIT(12) | BIT(16) | BIT(21) | BIT(25) | BIT(30))
-#define SIZE_MAX_LG2   30U
+#define SIZE_MAX_LG2 30U
 
 /* The size of an entry: each size in use is a probe, so they are few. Otherwise that of a level. */
 static __attribute__((noinline)) unsigned size_of_entry(const struct translation *found,
@@ -221,67 +199,26 @@ void unit_note_piece(struct viommu *u, const struct translation *t)
 }
 
 /* What is not a page as it is. */
-static __attribute__((noinline)) void cut_to_size(struct viommu *u, struct query *q, uint64_t iova)
+__attribute__((noinline)) void fill_cut_to_size(struct viommu *u, struct query *q, uint64_t iova)
 {
 	translation_shrink(&q->found, iova,
 			   size_of_entry(&q->found, domain_tables(&q->entry->context.key, iova)));
 	unit_note_piece(u, &q->found);
 }
 
-static inline void add(struct query *q)
-{
-	struct domain *domain = q->entry->domain;
-	enum tlb_added added = tlb_add(&q->device->partition->tlb, domain_space(domain, q->tag),
-				       &q->found, &domain->changes, q->changes);
-
-	if (added == TLB_DROPPED)
-		return;
-	if (added == TLB_EVICTED)
-		count_event(q->device, COUNT_EVICTIONS);
-	probe_fill(q);
-}
-
 /* Each write is to be asked for. */
-static __attribute__((noinline, cold)) void add_clean(struct query *q)
+__attribute__((noinline, cold)) void fill_clean(struct query *q)
 {
 	uint8_t perm = q->found.perm;
 
 	q->found.perm &= (uint8_t)~PERM_DIRTY;
-	add(q);
+	fill_add(q);
 	q->found.perm = perm;
-}
-
-/* Keeps q->found, of an address that may not be as it was asked. */
-static inline void fill(struct viommu *u, struct query *q)
-{
-	struct domain *domain = q->entry->domain;
-
-	if (!q->cacheable || q->quiet)
-		return;
-	if (UNLIKELY(!domain_expects(domain, &q->found)))
-		domains_announce(&q->device->partition->domains, domain, &q->found);
-	if (UNLIKELY(dirty_wanted(u)))
-		add_clean(q);
-	else
-		add(q);
-}
-
-/* The block around the address as it was asked. */
-static void as_asked(struct query *q)
-{
-	q->found.iova = q->iova & ~bits_low(q->found.size_lg2);
 }
 
 void unit_fill(struct viommu *u, struct query *q)
 {
-	uint64_t iova = domain_canonical(&q->entry->context.key, q->iova);
-
-	if (UNLIKELY(q->found.size_lg2 != q->found.leaf_lg2 ||
-		     !(SIZES_OF_PAGES >> q->found.size_lg2 & 1)))
-		cut_to_size(u, q, iova);
-	fill(u, q);
-	if (UNLIKELY(iova != q->iova))
-		as_asked(q);
+	fill_block(u, q);
 }
 
 bool unit_find(struct query *q, unsigned access)
@@ -295,44 +232,19 @@ bool unit_find(struct query *q, unsigned access)
 	    !translate_permits(q->found.perm, access))
 		return false;
 	q->hit = true;
-	as_asked(q);
+	fill_as_asked(q);
 	return true;
 }
 
 bool unit_table_find(struct viommu *u, const struct query *q, const struct pt_config *config,
 		     struct table_place *found)
 {
-	/* The version is read inside the section: what belongs to it stays until the section
-	 * ends. */
-	return q->cacheable && !q->quiet &&
-	       table_cache_find(
-		       &q->device->partition->tables, domain_space(q->entry->domain, q->tag),
-		       domain_block(config, domain_canonical(&q->entry->context.key, q->iova)),
-		       atomic_load_explicit(&u->vm->map_version, memory_order_acquire), found);
+	return fill_find_table(u, q, config, found);
 }
 
 void unit_table_fill(struct viommu *u, const struct query *q, const struct pt_walk *w)
 {
-	const struct domain *domain = q->entry->domain;
-	struct mem_place *memory = w->place;
-	struct table_place found;
-
-	if (!q->cacheable || q->quiet || w->start || w->level != 0 || w->config->top == 0 ||
-	    is_recorded(u->vm))
-		return;
-	if (w->at_lg2 && w->at_lg2 < w->config->index_lg2 + w->config->entry_lg2)
-		return; /* the rest of it lies elsewhere */
-	found.table = w->table;
-	found.gpa = w->at - (w->entry - w->table);
-	found.perm = w->table_perm;
-	mem_find_near(u->vm, found.gpa, memory);
-	found.host = mem_host(memory, found.gpa, false);
-	if (!found.host ||
-	    (memory->last - found.gpa + 1) >> (w->config->index_lg2 + w->config->entry_lg2) == 0)
-		return;
-	table_cache_add(&q->device->partition->tables, domain_space(domain, q->tag),
-			domain_block(w->config, w->iova), memory->version, &found, &domain->changes,
-			q->changes);
+	fill_table(u, q, w);
 }
 
 /* Whoever has a context of since it is sees that it is: unit.counted is set before the generation moves. */
@@ -348,7 +260,7 @@ static bool cached(struct viommu *u, struct query *q)
 	const struct domain *domain;
 
 	if (q->type != VIOMMU_AT_UNTRANSLATED || UNLIKELY(is_counted(u)) ||
-	    !known_context(q, false))
+	    !fill_known_context(q, false))
 		return false;
 	domain = q->entry->domain;
 	return tlb_find(&q->device->partition->tlb, domain_space(domain, q->tag),
@@ -357,21 +269,23 @@ static bool cached(struct viommu *u, struct query *q)
 	       (!access_need(q->access) || translate_permits(q->found.perm, q->access));
 }
 
-/* From here to the end of the call tables are read. A channel's own section may be open already. */
-static void open_section(struct translating *t)
+static __attribute__((noinline)) void open_own_section(struct translating *t)
 {
 	struct epoch *epoch = &t->query.device->iommu->epoch;
 
-	if (t->section)
-		return;
 	if (t->channel) {
-		if (t->channel->state & CHANNEL_OPEN)
-			return;
 		t->section = &t->channel->section;
 		epoch_enter(epoch, t->section);
 	} else {
 		t->section = epoch_visit_part(epoch, partition_part(t->query.device->partition));
 	}
+}
+
+/* From here to the end of the call tables are read. A channel's own section may be open already. */
+static inline void open_section(struct translating *t)
+{
+	if (!t->section && !(t->channel && (t->channel->state & CHANNEL_OPEN)))
+		open_own_section(t);
 }
 
 bool translate_close(struct translating *t)
@@ -488,34 +402,39 @@ static inline int ask_engine(struct translating *t)
 		shadow_lose(q->device);
 	open_section(t);
 	q->hit = false;
-	end = unit_translate(q->device->iommu, q);
+	end = has_id(q) ? q->device->iommu->engine->translate(q->device->iommu, q) : VIOMMU_FAULT;
+	q->known = false;
 	if (!q->quiet && LIKELY(!q->hit))
 		count_event(q->device, COUNT_MISSES);
 	return end;
 }
 
-/* What is usual of a miss: DMA, of one piece, and nobody notes what is written. False: go on with q->found. */
-static bool finish_at_once(struct translating *t, const struct viommu_request *r,
-			   struct viommu_fragment *f, struct viommu_answer *answer)
+/* What is usual of a DMA that the TLB did not have: it is of one piece, and nobody notes what is written. False: go on
+ * with q->found. */
+static inline bool finish_at_once(struct translating *t, const struct viommu_request *r,
+				  struct viommu_fragment *f, struct viommu_answer *answer)
 {
 	const struct query *q = &t->query;
-	uint64_t more = r->last - r->first;
+	const struct translation found = q->found;
+	uint64_t iova = r->first, last = r->last, more = last - iova, gpa;
+	unsigned access = q->access;
+	struct mem_place place;
 
-	if (q->type != VIOMMU_AT_UNTRANSLATED || q->quiet ||
-	    UNLIKELY(dirty_wanted(q->device->iommu)) || UNLIKELY(is_counted(q->device->iommu)) ||
-	    !access_granted(q->found.perm, q->access) ||
-	    r->last > (q->found.iova | bits_low(q->found.size_lg2)))
+	if (UNLIKELY(dirty_wanted(q->device->iommu)) || UNLIKELY(is_counted(q->device->iommu)) ||
+	    !access_granted(found.perm, access) || last > (found.iova | bits_low(found.size_lg2)))
 		return false;
-	f->gpa = q->found.gpa + (r->first - q->found.iova);
-	mem_find_near(q->device->iommu->vm, f->gpa, t->place);
-	if (more > t->place->last - f->gpa)
+	gpa = found.gpa + (iova - found.iova);
+	mem_find_near(q->device->iommu->vm, gpa, t->place);
+	place = *t->place;
+	if (more > place.last - gpa)
 		return false;
+	f->gpa = gpa;
 	f->length = more + 1;
-	fragment_at(f, t->place, q->found.perm, q->access);
-	answer_one(answer, r->last);
-	answer_put_extent(answer, answer_extent(q->found.size_lg2));
-	if (t->channel && q->cacheable && LIKELY(q->entry == &t->channel->entry))
-		channel_keep(t->channel, r->first, q->changes, &q->found, t->place);
+	fragment_at(f, &place, found.perm, access);
+	answer_one(answer, last);
+	answer_put_extent(answer, answer_extent(found.size_lg2));
+	if (t->channel && q->cacheable)
+		channel_put(t->channel, iova, q->changes, &found, &place);
 	return true;
 }
 
@@ -567,36 +486,24 @@ static __attribute__((noinline)) int translate_blocks(struct translating *t, boo
 	return VIOMMU_MORE;
 }
 
-int translate_range(struct translating *t, const struct viommu_request *request,
-		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+/* @asked: the engine has been asked for the first block, with this @result. */
+static __attribute__((noinline)) int translate_rest(struct translating *t, bool asked, int result,
+						    const struct viommu_request *request,
+						    struct viommu_fragment *fragments, uint32_t max,
+						    struct viommu_answer *answer)
 {
 	struct query *q = &t->query;
 	struct context_entry *kept = q->entry;
 	struct context_entry other;
 	uint32_t count = 0;
-	int result;
 
-	if (UNLIKELY(translate_contexts(q->device->iommu, request->type) !=
-		     VIOMMU_AT_UNTRANSLATED)) {
+	if (!asked && translate_contexts(q->device->iommu, q->type) != VIOMMU_AT_UNTRANSLATED) {
 		other.domain = NULL;
 		q->entry = &other; /* a channel keeps that of its DMA */
+		q->known = false;
 	}
-	q->iova = request->first;
-	q->pasid = request->pasid;
-	q->access = (uint16_t)(request->access & ~VIOMMU_QUIET);
-	q->quiet = request->access & VIOMMU_QUIET;
-	q->type = request->type;
-	q->reason = 0;
-	q->ats = 0;
-	q->flags = 0;
-	q->token = 0;
-	q->stalls = q->device->config.resume != NULL;
-	t->extent_lg2 = 0;
-	result = t->missed ? ask_engine(t) : VIOMMU_OK;
-	if (t->missed && !result && LIKELY(finish_at_once(t, request, fragments, answer)))
-		return VIOMMU_OK;
 	if (!result)
-		result = translate_blocks(t, t->missed, request->last, fragments, max, &count);
+		result = translate_blocks(t, asked, request->last, fragments, max, &count);
 	q->entry = kept;
 	if (UNLIKELY(is_counted(q->device->iommu))) /* from when it was not */
 		kept->domain = NULL;
@@ -610,6 +517,37 @@ int translate_range(struct translating *t, const struct viommu_request *request,
 					  .extent_lg2 = t->extent_lg2,
 					  .flags = q->flags };
 	return result;
+}
+
+/* What is asked; the answer is empty. */
+static inline void take_request(struct query *q, const struct viommu_request *request)
+{
+	q->iova = request->first;
+	q->pasid = request->pasid;
+	q->access = (uint16_t)(request->access & ~VIOMMU_QUIET);
+	q->quiet = request->access & VIOMMU_QUIET;
+	q->type = request->type;
+	q->reason = 0;
+	q->ats = 0;
+	q->flags = 0;
+	q->token = 0;
+	q->stalls = q->device->config.resume != NULL;
+}
+
+int translate_range(struct translating *t, const struct viommu_request *request,
+		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
+{
+	bool asked = t->missed && LIKELY(!is_counted(t->query.device->iommu));
+	int result = VIOMMU_OK;
+
+	take_request(&t->query, request);
+	t->extent_lg2 = 0;
+	if (LIKELY(asked)) { /* DMA, which leaves its traces */
+		result = ask_engine(t);
+		if (LIKELY(!result && finish_at_once(t, request, fragments, answer)))
+			return VIOMMU_OK;
+	}
+	return translate_rest(t, asked, result, request, fragments, max, answer);
 }
 
 /* The context of the last one, if it is of the same PASID. */

@@ -475,6 +475,7 @@ static inline void translate_begin(struct translating *t, struct viommu_device *
 	t->query.tag = 0;
 	t->query.changes = 0;
 	t->query.cacheable = false;
+	t->query.known = false;
 	t->query.found = (struct translation){ .iova = 0 };
 	t->place = place;
 	t->channel = channel;

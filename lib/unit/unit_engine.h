@@ -45,6 +45,8 @@ struct query {
 	uint64_t tag;
 	uint64_t changes;
 	bool cacheable; /* entry, tag and changes are valid, and found may be kept under them */
+	/* They have just been read, in the section that is open: unit_context() need not look, once. */
+	bool known;
 	/* The answer. */
 	struct translation found;
 	uint16_t reason;

@@ -2,6 +2,7 @@
 /* vtd_translate.c - one request, in the manual's order (3.6 to 3.8, 3.14, 4.2), as far as the
  * caches did not answer. */
 
+#include "fill.h"
 #include "pt_vtd_ss.h"
 #include "pt_x86.h"
 #include "range.h"
@@ -105,7 +106,7 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 
 /* ---- page tables ---- */
 
-static bool is_privileged(const struct context *c, const struct query *q)
+ALWAYS_INLINE bool is_privileged(const struct context *c, const struct query *q)
 {
 	if (c->key.flags & VTD_KEY_SUPERVISOR)
 		return true;
@@ -114,7 +115,7 @@ static bool is_privileged(const struct context *c, const struct query *q)
 
 /* The access as the tables see it: privilege decided, fetches as reads where they are not told
  * apart. */
-static unsigned effective_access(const struct context *c, const struct query *q)
+ALWAYS_INLINE unsigned effective_access(const struct context *c, const struct query *q)
 {
 	unsigned access = q->access & ~VIOMMU_PRIV;
 
@@ -309,8 +310,8 @@ ALWAYS_INLINE int arrived(struct vtd *v, struct query *q, const struct context *
 		return vtd_fault(v, q, by_mode(c, VTD_FR_WINDOW, VTD_FR_SM_WINDOW));
 	if (vtd_checks_all(v) && !vtd_outside_protected(v, q))
 		return vtd_fault(v, q, 0);
-	unit_fill(&v->unit, q);
-	unit_table_fill(&v->unit, q, w);
+	fill_block(&v->unit, q);
+	fill_table(&v->unit, q, w);
 	if (q->type == VIOMMU_AT_TRANSLATION)
 		grant_translation(v, q);
 	return VIOMMU_OK;
@@ -347,7 +348,7 @@ ALWAYS_INLINE int through_stage(struct vtd *v, struct query *q, const struct con
 	w.observer = q->observer;
 	set_need(v, &w, q, access);
 	place = (struct mem_place)MEM_NOWHERE;
-	if (unit_table_find(&v->unit, q, w.config, &start))
+	if (fill_find_table(&v->unit, q, w.config, &start))
 		w.start = &start;
 	end = walk(c, q, &w, second);
 	if (UNLIKELY(end != PT_OK) && w.start) { /* upper levels may permit more by now */
@@ -404,7 +405,7 @@ int vtd_translate(struct viommu *u, struct query *q)
 		return VIOMMU_INTERRUPT;
 	if (!(atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE))
 		return untranslated(v, q);
-	result = unit_context(u, q);
+	result = fill_context(u, q);
 	if (result)
 		return vtd_fault(v, q, q->reason);
 	reason = early_reason(c, q);
