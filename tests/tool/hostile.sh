@@ -14,8 +14,8 @@ runs=0
 refused=0
 
 # Some bytes, words and lines are others; most tapes can still be read.
-python3 - "$tmp" "$count" "$seed" *.tape <<'P' || exit 1
-import random, sys
+python3 - "$tmp" "$count" "$seed" *.tape ../../fuzz/corpus/tape/own-*.tape <<'P' || exit 1
+import os, random, sys
 to, count, seed = sys.argv[1], int(sys.argv[2]), sys.argv[3]
 def damage(lines):
     i = random.randrange(3, len(lines))
@@ -31,11 +31,11 @@ def damage(lines):
     lines[i] = ' '.join(words)
 for tape in sys.argv[4:]:
     for n in range(count):
-        random.seed('%s.%s.%d' % (seed, tape, n))
+        random.seed('%s.%s.%d' % (seed, os.path.basename(tape), n))
         lines = open(tape).read().split('\n')[:-1]
         for _ in range(random.randint(1, 2)):
             damage(lines)
-        open('%s/%d.%s' % (to, n, tape), 'w').write('\n'.join(lines) + '\n')
+        open('%s/%d.%s' % (to, n, os.path.basename(tape)), 'w').write('\n'.join(lines) + '\n')
 P
 
 for tape in "$tmp"/*.tape; do
