@@ -58,12 +58,18 @@ struct amdvi_msi {
 	uint32_t messages_lg2;
 };
 
+#define AMDVI_MESSAGE_WORDS 3U
+
 /* Interrupt table entries that have been read, as 128-bit ones; amdvi_irte_cache.c. */
 struct amdvi_irte_slot {
-	_Alignas(32) _Atomic uint64_t version; /* odd while a writer has it */
+	_Alignas(64) _Atomic uint64_t version; /* odd while a writer has it */
 	_Atomic uint64_t key;
 	_Atomic uint64_t word[2];
+	/* What it makes of an edge-triggered message without redirection hint, as struct viommu_msi has it before the
+	 * index; word 0 is 0 if it is in guest form. */
+	_Atomic uint64_t message[AMDVI_MESSAGE_WORDS];
 };
+static_assert(offsetof(struct viommu_msi, index) == AMDVI_MESSAGE_WORDS * sizeof(uint64_t), "");
 
 #define AMDVI_IRTE_SLOTS   1024U
 #define AMDVI_IRTE_SOURCES 256U
@@ -336,7 +342,23 @@ static inline bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, u
 	return seq_read_valid(&slot->version, version);
 }
 
-void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2]);
+/* The message of an entry that is not in guest form. */
+static inline bool amdvi_irte_cache_message(const struct amdvi_irte_cache *cache, uint64_t key,
+					    uint64_t message[AMDVI_MESSAGE_WORDS])
+{
+	const struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
+	uint64_t version = seq_read_begin(&slot->version);
+
+	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
+		return false;
+	for (unsigned i = 0; i < AMDVI_MESSAGE_WORDS; i++)
+		message[i] = atomic_load_explicit(&slot->message[i], memory_order_relaxed);
+	return message[0] && seq_read_valid(&slot->version, version);
+}
+
+/* @msi: what it makes of messages; NULL in guest form */
+void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2],
+			  const struct viommu_msi *msi);
 void amdvi_irte_cache_drop(struct amdvi_irte_cache *cache, uint32_t source);
 void amdvi_irte_cache_drop_all(struct amdvi_irte_cache *cache);
 

@@ -82,10 +82,8 @@ static int refuse(struct amdvi *v, const struct request *r, unsigned reason, str
 ALWAYS_INLINE void encode(struct viommu_msi *msi)
 {
 	msi->address = AMD_WINDOW_FIRST | (uint64_t)(msi->destination & 0xff) << 12 |
-		       (uint64_t)(msi->destination & ~0xffU) << 32 |
-		       (uint64_t)msi->redirection_hint << 3 | (uint64_t)msi->logical << 2;
-	msi->data = msi->vector | (uint32_t)msi->delivery_mode << 8 | UINT32_C(1) << 14 |
-		    (uint32_t)msi->level << 15;
+		       (uint64_t)(msi->destination & ~0xffU) << 32 | (uint64_t)msi->logical << 2;
+	msi->data = msi->vector | (uint32_t)msi->delivery_mode << 8 | UINT32_C(1) << 14;
 }
 
 ALWAYS_INLINE uint32_t destination(const struct message *m, const uint64_t raw[2])
@@ -149,19 +147,29 @@ static unsigned check_entry(struct request *r, const uint64_t raw[2])
 	return entry_reserved(r, raw) ? AMDVI_R_IRQ_RSVD : 0;
 }
 
-ALWAYS_INLINE int remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
-			   struct viommu_msi *msi)
+/* What an entry makes of messages, but for what is theirs. */
+ALWAYS_INLINE void remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
+			    struct viommu_msi *msi)
 {
 	*msi = (struct viommu_msi){
 		.destination = destination(m, raw),
 		.vector = (uint8_t)bits_get(raw[1], AMD_IRTE_VECTOR),
 		.delivery_mode = (uint8_t)bits_get(raw[0], AMD_IRTE_TYPE),
 		.logical = (raw[0] & AMD_IRTE_DM) && !(v->efr & AMD_EFR_PHY_DEST),
-		.level = (m->data & AMD_MSI_LEVEL) != 0,
-		.redirection_hint = (m->address & AMD_MSI_RH) != 0,
-		.index = m->index,
 	};
 	encode(msi);
+}
+
+static_assert(AMD_MSI_RH == BIT(3) && AMD_MSI_LEVEL == BIT(15), "as struct viommu_msi has them");
+
+/* Trigger mode and redirection hint are the message's own. */
+ALWAYS_INLINE int take_own(const struct message *m, struct viommu_msi *msi)
+{
+	msi->address |= m->address & AMD_MSI_RH;
+	msi->data |= m->data & (uint32_t)AMD_MSI_LEVEL;
+	msi->level = (m->data & AMD_MSI_LEVEL) != 0;
+	msi->redirection_hint = (m->address & AMD_MSI_RH) != 0;
+	msi->index = m->index;
 	return VIOMMU_OK;
 }
 
@@ -235,6 +243,7 @@ static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2], uint
 {
 	unsigned length = (unsigned)bits_get(dte[0], AMD_DTE_INT_LEN);
 	uint32_t index = (uint32_t)bits_get(r->m.data, AMD_MSI_INDEX);
+	bool guest, keep;
 	uint64_t raw[2];
 	unsigned reason;
 
@@ -251,9 +260,13 @@ static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2], uint
 	reason = check_entry(r, raw);
 	if (reason)
 		return refuse(v, r, reason, msi);
-	if (!r->explanation && amdvi_control(v) == r->m.control)
-		amdvi_irte_cache_add(&v->irtes, key, raw);
-	return raw[0] & AMD_IRTE_GUEST ? to_vapic(v, r, raw, msi) : remapped(v, &r->m, raw, msi);
+	guest = raw[0] & AMD_IRTE_GUEST;
+	keep = !r->explanation && amdvi_control(v) == r->m.control;
+	if (!guest)
+		remapped(v, &r->m, raw, msi);
+	if (keep)
+		amdvi_irte_cache_add(&v->irtes, key, raw, guest ? NULL : msi);
+	return guest ? to_vapic(v, r, raw, msi) : take_own(&r->m, msi);
 }
 
 static void saw(void *opaque, const char *what, unsigned level, uint64_t gpa, const uint64_t *raw,
@@ -336,15 +349,15 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 	return answer(v, &r, msi);
 }
 
-/* The entry of a message that is remapped, from the cache alone. It is kept under all of the index: of a message with
+/* What a message that is remapped comes to, from the cache alone. The entry is kept under all of the index: of a message with
  * another type than fixed that is none of a table. Whether the message is to be recorded or not changes nothing then. */
-ALWAYS_INLINE bool find_cached(const struct amdvi *v, const struct message *m, uint64_t raw[2])
+ALWAYS_INLINE bool find_message(const struct amdvi *v, const struct message *m, uint64_t *message)
 {
 	return (m->control & AMD_CTRL_IOMMU_EN) && amdvi_in_window(m->address) &&
 	       m->source <= v->unit.engine->last_id &&
-	       amdvi_irte_cache_find(&v->irtes,
-				     amdvi_irte_cache_key(&v->irtes, m->source, m->index), raw) &&
-	       amdvi_control(v) == m->control && !(raw[0] & AMD_IRTE_GUEST);
+	       amdvi_irte_cache_message(
+		       &v->irtes, amdvi_irte_cache_key(&v->irtes, m->source, m->index), message) &&
+	       amdvi_control(v) == m->control;
 }
 
 int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
@@ -353,9 +366,13 @@ int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint
 	const struct amdvi *v = amdvi_of(u);
 	const struct message m = { source, (uint32_t)bits_get(data, AMD_MSI_INDEX), address,
 				   amdvi_control(v), data };
-	uint64_t raw[2];
+	uint64_t message[AMDVI_MESSAGE_WORDS];
 
-	if (LIKELY(find_cached(v, &m, raw)))
-		return remapped(v, &m, raw, msi);
-	return msi_from_tables(u, source, address, data, flags, msi);
+	if (UNLIKELY(!find_message(v, &m, message)))
+		return msi_from_tables(u, source, address, data, flags, msi);
+	memcpy(msi, message, sizeof(message));
+	msi->kind = 0;
+	msi->intid = 0;
+	msi->cpu = 0;
+	return take_own(&m, msi);
 }

@@ -21,9 +21,11 @@ void amdvi_irte_cache_fini(struct amdvi_irte_cache *cache, struct viommu_vm *vm)
 	vm_dealloc(vm, cache->slot, AMDVI_IRTE_SLOTS * sizeof(*cache->slot));
 }
 
-void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2])
+void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2],
+			  const struct viommu_msi *msi)
 {
 	struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
+	uint64_t message[AMDVI_MESSAGE_WORDS] = { 0 };
 	uint64_t version;
 
 	if (!seq_try_lock(&slot->version, &version))
@@ -31,6 +33,10 @@ void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const ui
 	atomic_store_explicit(&slot->key, key, memory_order_relaxed);
 	atomic_store_explicit(&slot->word[0], raw[0], memory_order_relaxed);
 	atomic_store_explicit(&slot->word[1], raw[1], memory_order_relaxed);
+	if (msi)
+		memcpy(message, msi, sizeof(message));
+	for (unsigned i = 0; i < AMDVI_MESSAGE_WORDS; i++)
+		atomic_store_explicit(&slot->message[i], message[i], memory_order_relaxed);
 	seq_unlock(&slot->version, version);
 }
 
