@@ -439,10 +439,10 @@ static inline bool finish_at_once(struct translating *t, const struct viommu_req
 }
 
 /* @found: q->found is of the first block already. */
-static __attribute__((noinline)) int translate_blocks(struct translating *t, bool found,
-						      uint64_t last,
-						      struct viommu_fragment *fragments,
-						      uint32_t max, uint32_t *count)
+static inline __attribute__((always_inline)) int translate_blocks(struct translating *t, bool found,
+								  uint64_t last,
+								  struct viommu_fragment *fragments,
+								  uint32_t max, uint32_t *count)
 {
 	struct query *q = &t->query;
 	struct viommu *u = q->device->iommu;

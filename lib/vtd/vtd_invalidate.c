@@ -97,7 +97,6 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 	struct domain_match which;
 
 	did = vtd_known_domain(v, did);
-	address = vtd_known_address(v, address);
 	switch (granularity) {
 	case VTD_GRAN_GLOBAL:
 		vtd_forget(v, true, false);
@@ -118,7 +117,7 @@ bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uin
 		which.whole = VTD_KINDS_FIRST;
 		if (v->ecap & VTD_ECAP_NEST)
 			tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-		flush_pages(v, &which, address, am, leaf);
+		flush_pages(v, &which, vtd_known_address(v, address), am, leaf);
 		return true;
 	default:
 		return false;

@@ -182,7 +182,7 @@ static enum ring_executed error(struct vtd *v, unsigned iqei)
 	return RING_ERROR;
 }
 
-static enum ring_executed check(struct vtd *v, bool ok)
+static inline enum ring_executed check(struct vtd *v, bool ok)
 {
 	return ok ? RING_DONE : error(v, VTD_IQEI_RESERVED);
 }
@@ -386,18 +386,21 @@ static inline uint64_t undefined(const struct descriptor *d, const uint64_t defi
 	return bits;
 }
 
+static bool is_legacy(const struct vtd *v)
+{
+	return vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
+}
+
 static enum ring_executed execute(struct vtd *v, const struct descriptor *d)
 {
 	unsigned type = (unsigned)(bits_get(d->word[0], VTD_QI_TYPE_LO) |
 				   bits_get(d->word[0], VTD_QI_TYPE_HI) << 4);
-	bool legacy =
-		vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) == VTD_TTM_LEGACY;
 
 	if (type >= ARRAY_COUNT(types))
 		return error(v, VTD_IQEI_TYPE);
 	type = (unsigned)bits_clamp_index(type, ARRAY_COUNT(types));
 	if (!types[type].execute || (types[type].ecap & ~v->ecap) ||
-	    (types[type].scalable && legacy))
+	    (UNLIKELY(types[type].scalable) && is_legacy(v)))
 		return error(v, VTD_IQEI_TYPE);
 	if (undefined(d, types[type].defined))
 		return error(v, VTD_IQEI_RESERVED);
