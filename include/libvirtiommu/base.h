@@ -39,6 +39,7 @@ enum viommu_result {
 	VIOMMU_INTERRUPT = 4,	/**< an interrupt message: see viommu_remap_msi() */
 	VIOMMU_UNREACHABLE = 5, /**< permitted, but there is no such memory: see dma.h */
 	VIOMMU_STALLED = 6,	/**< waits for the guest: see viommu_device_config.resume */
+	VIOMMU_MISS = 7,	/**< not known in this process: see viommu_view_request() */
 	VIOMMU_EINVAL = -1,	/**< an argument is NULL, out of range, or has unknown flags */
 	VIOMMU_ESIZE = -2,	/**< a size field is wrong, or its unknown tail is not zero */
 	VIOMMU_ENOMEM = -3,	/**< the allocator said no */

@@ -62,7 +62,7 @@ void epoch_add_outside(struct epoch *epoch, struct epoch_section *section,
 		       const struct epoch_part *part, struct epoch_outside *outside)
 {
 	atomic_init(&section->part, part);
-	outside->since = 0;
+	outside->since = atomic_load(part->now); /* nobody has it yet */
 	section->outside = outside;
 	section->rare = true; /* its fences are real */
 	add(epoch, section, EPOCH_OLDEST);

@@ -199,6 +199,8 @@ int viommu_device_free(struct viommu_device *device)
 	owed = give_up(u, device);
 	owed |= tell_gone(u, device);
 	pthread_mutex_unlock(&u->devices_lock);
+	/* a view may outlive it, in a process that nobody has stopped */
+	unit_forget_device(device, false);
 	epoch_unlist(&u->epoch, &device->sections);
 	vm_dealloc(u->vm, device, device_bytes(u));
 	if (owed)
