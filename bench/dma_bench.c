@@ -18,7 +18,7 @@ static unsigned char buffer[2][BYTES];
 /* Pages that are neighbours for the device, and nowhere else. */
 static void *prepare_hot(const struct bench *row)
 {
-	struct vtd_shape shape = { VTD_SS4, GUEST_HOT, GUEST_PAGE, 1, 1 };
+	struct vtd_shape shape = { VTD_SS4, GUEST_HOT, GUEST_PAGE, 1, 1, 0 };
 
 	(void)row;
 	memset(buffer, 1, sizeof(buffer));

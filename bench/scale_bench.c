@@ -36,7 +36,7 @@ struct scale_world {
 /* Two devices, of two domains; channels are the first one's. row->n: lines, or a domain id. */
 static void *prepare(const struct bench *row)
 {
-	struct vtd_shape shape = { VTD_SS4, GUEST_HOT, GUEST_PAGE, 2, 0 };
+	struct vtd_shape shape = { VTD_SS4, GUEST_HOT, GUEST_PAGE, 2, 0, 0 };
 	struct scale_world *s = aligned_alloc(128, sizeof(*s));
 
 	if (!s)

@@ -34,6 +34,7 @@ extern "C" {
 	SUITE(vtd)                                                                                 \
 	SUITE(engines)                                                                             \
 	SUITE(dma)                                                                                 \
+	SUITE(view)                                                                                \
 	SUITE(virtio)                                                                              \
 	SUITE(tce)                                                                                 \
 	SUITE(irq)                                                                                 \

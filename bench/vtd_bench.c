@@ -27,7 +27,7 @@ static void discard(void *world)
 
 static void *make(enum vtd_paging paging, uint64_t pages, uint64_t stride, uint32_t devices)
 {
-	struct vtd_shape shape = { paging, pages, stride, devices, 0 };
+	struct vtd_shape shape = { paging, pages, stride, devices, 0, 0 };
 
 	return vtd_world_new(&shape);
 }

@@ -103,6 +103,7 @@ static void create_iommu(struct vtd_world *w)
 		.tlb_entries = at_least(2 * most, 65536),
 		.contexts = at_least(2 * (uint64_t)w->shape.devices, 1024),
 		.domains = at_least(2 * (uint64_t)w->shape.devices, 4096),
+		.partitions = w->shape.partitions,
 	};
 	struct viommu_vtd_config config = {
 		.size = sizeof(config),

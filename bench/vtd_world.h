@@ -27,6 +27,7 @@ struct vtd_shape {
 	uint64_t stride; /* see guest_tables.h */
 	uint32_t devices;
 	uint32_t domains; /* 0: as many */
+	uint32_t partitions;
 };
 
 struct vtd_world {

@@ -32,6 +32,7 @@
 #include "shim.h"
 #include "smmuv3_world.h"
 #include "tce_guest.h"
+#include "view_world.h"
 #include "virtio_guest.h"
 #include "vtd_world.h"
 
@@ -49,7 +50,7 @@ static inline void count(void)
 
 static void *make(uint64_t pages, uint64_t stride, uint32_t devices)
 {
-	struct vtd_shape shape = { VTD_SS4, pages, stride, devices, 0 };
+	struct vtd_shape shape = { VTD_SS4, pages, stride, devices, 0, 0 };
 
 	return vtd_world_new(&shape);
 }
@@ -124,6 +125,16 @@ static void discard_amdvi(void *world)
 	amdvi_guest_free(world);
 }
 
+static void *prepare_view(void)
+{
+	return view_world_new(GUEST_HOT);
+}
+
+static void discard_view(void *world)
+{
+	view_world_free(world);
+}
+
 static void discard_its(void *world)
 {
 	its_guest_free(world);
@@ -188,6 +199,47 @@ static void device_hit(void *world, uint32_t n)
 	count();
 	for (uint32_t i = 0; i < n; i++)
 		bench_use(vtd_ask_device(w->device[0], w->pages.iova[i % GUEST_HOT]));
+	count();
+}
+
+static void view_hit(void *world, uint32_t n)
+{
+	struct view_world *w = world;
+
+	expect_ok("viommu_view_enter", viommu_view_enter(w->view));
+	for (uint32_t i = 0; i < GUEST_HOT; i++)
+		view_ask(w->view, w->vtd->pages.iova[i]);
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		bench_use(view_ask(w->view, w->vtd->pages.iova[i % GUEST_HOT]));
+	count();
+	expect_ok("viommu_view_leave", viommu_view_leave(w->view));
+}
+
+static void view_enter_leave(void *world, uint32_t n)
+{
+	struct view_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++) {
+		int entered = viommu_view_enter(w->view);
+		int left = viommu_view_leave(w->view);
+
+		if (entered || left)
+			unexpected("section", entered ? entered : left);
+	}
+	count();
+}
+
+/* What the owner has cached: both processes' part, without what carries the message. */
+static void view_request(void *world, uint32_t n)
+{
+	struct view_world *w = world;
+
+	count();
+	for (uint32_t i = 0; i < n; i++)
+		bench_use(view_world_reply(
+			w, view_world_request(w, w->vtd->pages.iova[i % GUEST_HOT])));
 	count();
 }
 
@@ -836,6 +888,9 @@ static const struct operation operations[] = {
 	{ "channel_hit", prepare_hot, discard_vtd, channel_hit, 1024 },
 	{ "channel_hit_write", prepare_hot, discard_vtd, channel_hit_write, 1024 },
 	{ "device_hit", prepare_hot, discard_vtd, device_hit, 1024 },
+	{ "view_hit", prepare_view, discard_view, view_hit, 1024 },
+	{ "view_enter_leave", prepare_view, discard_view, view_enter_leave, 1024 },
+	{ "view_request", prepare_view, discard_view, view_request, 1024 },
 	{ "miss_ss4", prepare_scattered, discard_vtd, miss, GUEST_SCATTERED },
 	{ "miss_structure_cache_ss4", prepare_dense, discard_vtd, miss, GUEST_SCATTERED },
 	{ "invalidate_page", prepare_dense, discard_vtd, invalidate_page, 1024 },

@@ -61,7 +61,7 @@ static struct own channel_of(const struct viommu_channel *channel)
 static struct vtd_world *make(enum vtd_paging paging, uint64_t pages, uint64_t stride,
 			      uint32_t devices)
 {
-	struct vtd_shape shape = { paging, pages, stride, devices, 0 };
+	struct vtd_shape shape = { paging, pages, stride, devices, 0, 0 };
 
 	return vtd_world_new(&shape);
 }
