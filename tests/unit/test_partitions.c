@@ -345,6 +345,9 @@ static void places_of_devices(void **state)
 	word = atomic_load(window_device(mine, place));
 	assert_true(word > 0);
 	assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+	/* whoever goes leaves nothing that stands */
+	assert_true(atomic_load(window_device(mine, place)) > word);
+	word = atomic_load(window_device(mine, place));
 	device = device_in(&w->g, 0x81, OTHER);
 	assert_ptr_not_equal(device->generation, window_device(mine, place));
 	unit_forget_device(device, false);
