@@ -72,6 +72,20 @@ struct viommu_limits {
 };
 
 /**
+ * How much of an arena (viommu_vm_config.arena) one IOMMU takes with these limits, with all devices and channels that it may
+ * have. Pages that are not used are not touched. What a guest or a VMM has besides is not in it: interrupt routes, LPIs,
+ * mappings of a virtio-iommu, TCE windows, what an iommufd nests, recorders, logs of dirty pages.
+ *
+ * Any thread, any time.
+ * @param limits   as for the IOMMU; NULL: the defaults, which are large
+ * @param own      receives the bytes of the private part, a multiple of 4096; the VM's are in it
+ * @param windows  receives the bytes of windows, a multiple of 4096
+ * @return VIOMMU_OK, VIOMMU_EINVAL, VIOMMU_ESIZE
+ */
+VIOMMU_API int viommu_arena_bytes(const struct viommu_limits *limits, uint64_t *own,
+				  uint64_t *windows);
+
+/**
  * Frees an IOMMU.
  *
  * Alone: nothing else may run on this handle.

@@ -55,6 +55,20 @@ struct viommu_vm_config {
 	/** As dirty, and called instead of it if it is there. region: the opaque of the region that was
 	 * written, or NULL outside the regions. */
 	void (*dirty_region)(void *opaque, void *region, uint64_t gpa, uint64_t bytes);
+	/** Instead of alloc and dealloc: zeroed memory, aligned to 4096, in which everything lies that the library
+	 * allocates for the VM, as long as the VM exists. Running out of it is VIOMMU_ENOMEM. What is given back is zeroed.
+	 * viommu_arena_bytes() says how large it should be. NULL: there is none.
+	 *
+	 * The first part is private: it has keys, pointers, callbacks and locks, and no other process may map it. Have
+	 * the kernel leave it out of children and of core dumps (madvise(2): MADV_DONTFORK, MADV_DONTDUMP); the library
+	 * makes no such calls. A child of fork(2) that had it could read all of it, and its locks would be copies. */
+	void *arena;
+	uint64_t arena_bytes; /**< of all of it: a multiple of 4096 */
+	/** Where windows begin (viommu_limits.partitions), from the arena's first byte: a multiple of 4096, such as the length
+	 * of a private mapping in front of that of a memfd. Windows are whole pages with nothing else in them, and
+	 * each is given once: when its IOMMU is freed its pages are zeroed, and not used again. 0: windows lie among the
+	 * rest, and are not for other processes. */
+	uint64_t arena_windows;
 };
 
 /** The region is ROM: writes by the library fail; a translation to it carries a host pointer and no

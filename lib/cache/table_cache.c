@@ -6,11 +6,16 @@
 #include "seqlock.h"
 #include "table_cache.h"
 
+uint64_t table_cache_bytes(uint32_t entries)
+{
+	return bits_power_of_two(entries) * sizeof(struct table_slot);
+}
+
 int table_cache_init(struct table_cache *cache, struct viommu_vm *vm, uint32_t entries)
 {
 	uint64_t slots = bits_power_of_two(entries);
 
-	cache->slot = vm_alloc(vm, slots * sizeof(*cache->slot), _Alignof(struct table_slot));
+	cache->slot = vm_alloc(vm, table_cache_bytes(entries), _Alignof(struct table_slot));
 	cache->mask = slots - 1;
 	cache->key[0] = vm->key[0];
 	cache->key[1] = vm->key[1];

@@ -46,6 +46,8 @@ struct table_cache {
 	uint64_t key[2];
 };
 
+uint64_t table_cache_bytes(uint32_t entries);
+
 /* @entries: rounded up to a power of two. VIOMMU_OK or VIOMMU_ENOMEM */
 int table_cache_init(struct table_cache *cache, struct viommu_vm *vm, uint32_t entries);
 void table_cache_fini(struct table_cache *cache, struct viommu_vm *vm);

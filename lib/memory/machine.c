@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "abi.h"
+#include "arena.h"
 #include "epoch.h"
 #include "machine.h"
 #include "mem_map.h"
@@ -44,23 +45,36 @@ void vm_default_dealloc(void *opaque, void *at, uint64_t bytes)
 
 void *vm_alloc(struct viommu_vm *vm, uint64_t bytes, uint64_t align)
 {
-	return vm->config.alloc(vm->config.opaque, bytes, align);
+	return vm->arena ? arena_alloc(vm->arena, bytes, align)
+			 : vm->config.alloc(vm->config.opaque, bytes, align);
 }
 
 void vm_dealloc(struct viommu_vm *vm, void *block, uint64_t bytes)
 {
-	if (block)
+	if (!block)
+		return;
+	if (vm->arena)
+		arena_dealloc(vm->arena, block, bytes);
+	else
 		vm->config.dealloc(vm->config.opaque, block, bytes);
+}
+
+static bool has_windows(const struct viommu_vm *vm)
+{
+	return vm->arena && vm->config.arena_windows;
 }
 
 void *vm_alloc_window(struct viommu_vm *vm, uint64_t bytes)
 {
-	return vm_alloc(vm, bytes, 4096);
+	return has_windows(vm) ? arena_alloc_window(vm->arena, bytes) : vm_alloc(vm, bytes, 4096);
 }
 
 void vm_dealloc_window(struct viommu_vm *vm, void *window, uint64_t bytes)
 {
-	vm_dealloc(vm, window, bytes);
+	if (has_windows(vm))
+		arena_dealloc_window(vm->arena, window, bytes);
+	else
+		vm_dealloc(vm, window, bytes);
 }
 
 static uint64_t map_bytes(uint32_t capacity)
@@ -139,6 +153,14 @@ void vm_derive_key(const struct viommu_vm *vm, uint64_t number, uint64_t key[2])
 	key[1] = sip_hash(vm->config.hash_key, number, 1);
 }
 
+static bool valid_arena(const struct viommu_vm_config *c)
+{
+	if (!c->arena)
+		return !c->arena_bytes && !c->arena_windows;
+	return !c->alloc && ((uintptr_t)c->arena | c->arena_bytes | c->arena_windows) % 4096 == 0 &&
+	       c->arena_windows <= c->arena_bytes;
+}
+
 static int take_config(struct viommu_vm_config *config, const struct viommu_vm_config *given)
 {
 	int result = abi_take(config, sizeof(*config), offsetof(struct viommu_vm_config, hash_key),
@@ -147,7 +169,7 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 	if (result)
 		return result;
 	if ((config->flags & ~(VIOMMU_VM_MEMBARRIER | VIOMMU_VM_EXT_DEST_ID)) ||
-	    !config->alloc != !config->dealloc)
+	    !config->alloc != !config->dealloc || !valid_arena(config))
 		return VIOMMU_EINVAL;
 	if ((config->flags & VIOMMU_VM_MEMBARRIER) && !epoch_membarrier_register())
 		return VIOMMU_ENOTSUP;
@@ -164,6 +186,42 @@ static int take_config(struct viommu_vm_config *config, const struct viommu_vm_c
 /* Regions there is room for at first; it doubles. */
 #define MAP_CAPACITY 8U
 
+/* Where the VM itself is to lie; NULL: there is no room. */
+static struct viommu_vm *take_vm(const struct viommu_vm_config *config)
+{
+	struct viommu_vm *vm;
+	struct arena *arena = NULL;
+
+	if (config->arena) {
+		arena = arena_new(config->arena, config->arena_bytes,
+				  config->arena_windows ? config->arena_windows
+							: config->arena_bytes);
+		vm = arena ? arena_alloc(arena, sizeof(*vm), _Alignof(struct viommu_vm)) : NULL;
+	} else {
+		vm = config->alloc(config->opaque, sizeof(*vm), _Alignof(struct viommu_vm));
+	}
+	if (vm) {
+		vm->config = *config;
+		vm->arena = arena;
+	} else if (arena) {
+		arena_free(arena);
+	}
+	return vm;
+}
+
+static void give_vm(struct viommu_vm *vm)
+{
+	struct viommu_vm_config config = vm->config;
+	struct arena *arena = vm->arena;
+
+	if (!arena) {
+		config.dealloc(config.opaque, vm, sizeof(*vm));
+		return;
+	}
+	arena_dealloc(arena, vm, sizeof(*vm));
+	arena_free(arena);
+}
+
 int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 {
 	struct viommu_vm_config config;
@@ -176,15 +234,14 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 	result = take_config(&config, given);
 	if (result)
 		return result;
-	vm = config.alloc(config.opaque, sizeof(*vm), _Alignof(struct viommu_vm));
+	vm = take_vm(&config);
 	if (!vm)
 		return VIOMMU_ENOMEM;
-	vm->config = config;
 	vm->key[0] = mix(config.hash_key[0]) | 1;
 	vm->key[1] = mix(config.hash_key[1] ^ vm->key[0]);
 	map = mem_map_new(vm, MAP_CAPACITY);
 	if (!map) {
-		config.dealloc(config.opaque, vm, sizeof(*vm));
+		give_vm(vm);
 		return VIOMMU_ENOMEM;
 	}
 	atomic_init(&vm->map, map);
@@ -196,8 +253,6 @@ int viommu_vm_new(const struct viommu_vm_config *given, struct viommu_vm **out)
 
 int viommu_vm_free(struct viommu_vm *vm)
 {
-	struct viommu_vm_config config;
-
 	if (!vm)
 		return VIOMMU_OK;
 	if (vm->users)
@@ -205,8 +260,7 @@ int viommu_vm_free(struct viommu_vm *vm)
 	mem_map_free_all(vm);
 	pthread_cond_destroy(&vm->moved);
 	pthread_mutex_destroy(&vm->lock);
-	config = vm->config;
-	config.dealloc(config.opaque, vm, sizeof(*vm));
+	give_vm(vm);
 	return VIOMMU_OK;
 }
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct arena;
 struct mem_map;
 struct recorder;
 
@@ -30,7 +31,8 @@ struct vm_user {
 
 struct viommu_vm {
 	struct viommu_vm_config config;
-	uint64_t key[2]; /* of the hashes, from config.hash_key; the first is odd */
+	struct arena *arena; /* arena.h; NULL: config.alloc */
+	uint64_t key[2];     /* of the hashes, from config.hash_key; the first is odd */
 	/* Read by everyone who translates: a cache line. */
 	_Alignas(64) _Atomic uint64_t map_version; /* of the regions: seqlock.h */
 	_Atomic(struct mem_map *) map;		   /* the regions, see mem_map.h */

@@ -317,11 +317,6 @@ int viommu_leave(struct viommu_channel *channel)
 	return channel_close(channel);
 }
 
-static uint64_t channel_bytes(uint64_t mask)
-{
-	return sizeof(struct viommu_channel) + (mask + 1) * sizeof(struct micro_entry);
-}
-
 /* With devices_lock: the lane that fewest have. At most CHANNEL_LANES steps. */
 static uint32_t take_lane(struct viommu *u)
 {

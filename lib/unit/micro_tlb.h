@@ -67,6 +67,11 @@ struct viommu_channel {
 	struct micro_entry micro[];
 };
 
+static inline uint64_t channel_bytes(uint64_t mask)
+{
+	return sizeof(struct viommu_channel) + (mask + 1) * sizeof(struct micro_entry);
+}
+
 /* No entry is valid any more. */
 void channel_empty(struct viommu_channel *channel);
 /* Keeps a translation that was found under channel->entry and @changes; place: where its gpa is. */

@@ -16,13 +16,12 @@ static void set_default(uint32_t *field, uint32_t value)
 
 #define PARTITIONS_MAX 64U /* bits of viommu.concerned */
 
-static int take_limits(struct viommu *u, const struct viommu_limits *given)
+int unit_take_limits(struct viommu_limits *limits, const struct viommu_limits *given, bool *apart)
 {
-	struct viommu_limits *limits = &u->limits;
 	int result =
 		given ? abi_take(limits, sizeof(*limits), sizeof(limits->size), given) : VIOMMU_OK;
 
-	u->apart = limits->partitions;
+	*apart = limits->partitions;
 	set_default(&limits->tlb_entries, 65536);
 	set_default(&limits->contexts, 1024);
 	set_default(&limits->domains, 4096);
@@ -47,17 +46,23 @@ static int take_limits(struct viommu *u, const struct viommu_limits *given)
 /* Devices of a partition that have a place in its window. */
 #define DEVICE_PLACES_MAX (UINT32_C(1) << 20)
 
+void unit_window_size(const struct viommu_limits *limits, struct window_size *size)
+{
+	*size = (struct window_size){
+		.tlb_entries = limits->tlb_entries,
+		.contexts = limits->contexts,
+		.domains = limits->domains,
+		.devices =
+			limits->devices < DEVICE_PLACES_MAX ? limits->devices : DEVICE_PLACES_MAX,
+	};
+}
+
 static int init_partitions(struct viommu *u)
 {
-	const struct window_size size = {
-		.tlb_entries = u->limits.tlb_entries,
-		.contexts = u->limits.contexts,
-		.domains = u->limits.domains,
-		.devices = u->limits.devices < DEVICE_PLACES_MAX ? u->limits.devices
-								 : DEVICE_PLACES_MAX,
-	};
+	struct window_size size;
 	int result = VIOMMU_OK;
 
+	unit_window_size(&u->limits, &size);
 	u->partition = vm_alloc(u->vm, u->limits.partitions * sizeof(*u->partition),
 				_Alignof(struct partition));
 	if (!u->partition)
@@ -225,7 +230,7 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	if (!result && u->host.reserved)
 		result = VIOMMU_EINVAL;
 	if (!result)
-		result = take_limits(u, limits);
+		result = unit_take_limits(&u->limits, limits, &u->apart);
 	if (result)
 		return result;
 	u->engine = engine;

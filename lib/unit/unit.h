@@ -236,6 +236,10 @@ int unit_init(struct viommu *u, const struct engine *engine, struct viommu_vm *v
 	      const struct viommu_host *host, const struct viommu_limits *limits);
 void unit_fini(struct viommu *u);
 
+/* What a VMM asks for, and the defaults; *apart: whether it wants partitions. */
+int unit_take_limits(struct viommu_limits *limits, const struct viommu_limits *given, bool *apart);
+void unit_window_size(const struct viommu_limits *limits, struct window_size *size);
+
 /* Brackets a call that only one thread may make at a time. False: refused, one is under way. */
 bool unit_begin(struct viommu *u);
 void unit_end(struct viommu *u);

@@ -388,6 +388,38 @@ static void which_partitions(void **state)
 	}
 }
 
+/* The nth allocation of an IOMMU with partitions fails: nothing is left, and it comes to be when there is memory. */
+static void no_memory(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 5,
+					      .contexts = 2,
+					      .domains = 8,
+					      .devices = 8,
+					      .channels = 8,
+					      .tables = 2,
+					      .shadow = 2,
+					      .partitions = 3 };
+	int result = VIOMMU_ENOMEM;
+	unsigned nth = 0;
+	struct guest g;
+
+	guest_init(&g, GUEST_REGION, 4);
+	while (result == VIOMMU_ENOMEM && nth++ < 200) {
+		struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
+		uint64_t blocks = g.blocks;
+
+		g.no_memory_in = nth;
+		result = guest_try_vtd_config(&g, &config);
+		if (result)
+			assert_int_equal(g.blocks, blocks);
+	}
+	g.no_memory_in = 0;
+	assert_int_equal(result, VIOMMU_OK);
+	assert_true(nth > 3 * 6);
+	guest_fini(&g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -402,6 +434,7 @@ int main(void)
 		cmocka_unit_test(window_elsewhere),
 		cmocka_unit_test(places_of_devices),
 		cmocka_unit_test(which_partitions),
+		cmocka_unit_test(no_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
