@@ -140,7 +140,7 @@ VIOMMU_API int viommu_viewer_free(struct viommu_viewer *viewer);
 struct viommu_window {
 	uint32_t size;	   /**< sizeof(struct viommu_window) */
 	uint32_t reserved; /**< 0 */
-	/** Owner's address of the window, aligned to 4096. */
+	/** Owner's address of the window, aligned to 4096: with an arena (vm.h), in its part for windows. */
 	const void *base;
 	uint64_t bytes;	 /**< a multiple of 4096 */
 	uint64_t device; /**< for viommu_view_config.device; tells nothing else */
