@@ -114,6 +114,7 @@ void stale_build(struct checker *c, unsigned i)
 	s->pasid = pasids ? i + 1 : VIOMMU_NO_PASID;
 	s->did = c->row->mode == FIRST ? 1 : (uint16_t)(i + 1);
 	config.id = s->rid;
+	config.partition = c->row->partitions ? i % c->row->partitions : 0;
 	if (pasids && i)
 		s->device = c->subject[0].device;
 	else

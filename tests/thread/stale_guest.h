@@ -45,6 +45,7 @@ struct row {
 	bool upper; /* the table of the 4 KiB pages is replaced by another one, as a whole; if slow, these
 			  tables alone are in a region */
 	bool membarrier;
+	unsigned partitions; /* devices are told apart, one after the other */
 };
 
 /* Someone whose translations change: a device, or a PASID of one. */

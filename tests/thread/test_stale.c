@@ -395,6 +395,7 @@ static void run_row(const struct row *row, uint64_t seed, unsigned parts)
 									: VTD_TTM_SCALABLE,
 					     .registers = row->registers,
 					     .tiny = row->tiny,
+					     .partitions = row->partitions,
 					     .slow = row->slow,
 					     .membarrier = row->membarrier };
 	static struct checker c;
@@ -496,6 +497,19 @@ static const struct row rows[] = {
 	ROW("6.5.3 nested, table, page, tiny", NESTED_FIRST, BY_PAGE, .upper = true, .tiny = true),
 	ROW("6.5.3 nested, table of the second stage", NESTED_SECOND, BY_PAGE, .upper = true,
 	    .tiny = true),
+	/* devices that are told apart */
+	ROW("partitions: legacy, page", LEGACY, BY_PAGE, .partitions = 3),
+	ROW("partitions: legacy, domain, tiny", LEGACY, BY_DOMAIN, .partitions = 12, .tiny = true),
+	ROW("partitions: legacy, page, slow", LEGACY, BY_PAGE, .partitions = 12, .slow = true),
+	ROW("partitions: legacy, global, renumbered", LEGACY, GLOBALLY, .partitions = 5,
+	    .renumber = true),
+	ROW("partitions: legacy, context of a device, slow", LEGACY, CONTEXT_DEVICE,
+	    .partitions = 3, .slow = true),
+	ROW("partitions: first stage, PASID, tiny", FIRST, BY_PASID, .partitions = 2, .tiny = true),
+	ROW("partitions: legacy, table, page, tiny", LEGACY, BY_PAGE, .partitions = 12,
+	    .upper = true, .tiny = true),
+	ROW("partitions: registers, domain", LEGACY, BY_DOMAIN, .partitions = 3, .registers = true),
+	ROW("partitions: membarrier, page", LEGACY, BY_PAGE, .partitions = 12, .membarrier = true),
 	/* readers without fences */
 	ROW("membarrier: legacy, page", LEGACY, BY_PAGE, .membarrier = true),
 	ROW("membarrier: legacy, page, tiny", LEGACY, BY_PAGE, .membarrier = true, .tiny = true),

@@ -350,7 +350,8 @@ static void open_unit(struct world *w, const struct world_config *config)
 					.contexts = config->tiny ? 4 : 256,
 					.domains = config->tiny ? 8 : 256,
 					.queue_budget = config->budget,
-					.outstanding = config->outstanding };
+					.outstanding = config->outstanding,
+					.partitions = config->partitions };
 	struct viommu_vtd_config vtd = { .size = sizeof(vtd),
 					 .cap = config->cap ? config->cap : GUEST_CAP_SCALABLE,
 					 .ecap = config->cap ? config->ecap : GUEST_ECAP_SCALABLE,

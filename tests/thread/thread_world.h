@@ -79,6 +79,7 @@ struct world_config {
 	bool membarrier;      /* VIOMMU_VM_MEMBARRIER */
 	uint32_t budget;      /* of the queue; 0: the default */
 	uint32_t outstanding; /* device-TLB invalidations; 0: the default */
+	uint32_t partitions;  /* 0: devices are together */
 };
 
 void world_open(struct world *w, const struct world_config *config);
