@@ -37,7 +37,7 @@ static struct viommu_device *device_in(struct guest *g, uint32_t id, uint32_t pa
 	return device;
 }
 
-static struct world *open_world(uint32_t partitions)
+static struct world *open_unit(uint32_t partitions, uint64_t cap, uint64_t ecap)
 {
 	const struct viommu_limits limits = { .size = sizeof(limits),
 					      .tlb_entries = 320,
@@ -46,7 +46,9 @@ static struct world *open_world(uint32_t partitions)
 					      .devices = 64,
 					      .channels = 64,
 					      .partitions = partitions };
-	struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
+	struct viommu_vtd_config config = {
+		.size = sizeof(config), .limits = &limits, .cap = cap, .ecap = ecap
+	};
 	struct world *w = &world;
 
 	memset(w, 0, sizeof(*w));
@@ -66,6 +68,11 @@ static struct world *open_world(uint32_t partitions)
 				 VIOMMU_OK);
 	}
 	return w;
+}
+
+static struct world *open_world(uint32_t partitions)
+{
+	return open_unit(partitions, 0, 0);
 }
 
 static void close_world(struct world *w)
@@ -224,6 +231,28 @@ static void switches_wait_for_all(void **state)
 		assert_int_equal(viommu_leave(w->channel[open]), VIOMMU_OK);
 		assert_int_equal(viommu_run(w->g.iommu), VIOMMU_OK);
 		assert_false(guest_read32(&w->g, VTD_GSTS) & VTD_G_TE);
+		close_world(w);
+	}
+}
+
+/* 7.10: page requests that are being queued at the moment may be any device's. */
+static void drains_wait_for_all(void **state)
+{
+	for (unsigned open = 0; open < DEVICES; open++) {
+		struct world *w =
+			open_unit(DEVICES, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE | VTD_ECAP_PDS);
+
+		use(w, open);
+		assert_int_equal(viommu_enter(w->channel[open]), VIOMMU_OK);
+		guest_submit(&w->g,
+			     VTD_QI_WAIT | VTD_QI_WAIT_SW | VTD_QI_WAIT_PD |
+				     bits_put(VTD_QI_WAIT_DATA, ++w->g.ticket),
+			     w->g.status, 0, 0);
+		assert_int_equal(guest_ring(&w->g), VIOMMU_PENDING);
+		assert_false(guest_waited(&w->g));
+		assert_int_equal(viommu_leave(w->channel[open]), VIOMMU_OK);
+		assert_int_equal(viommu_run(w->g.iommu), VIOMMU_OK);
+		assert_true(guest_waited(&w->g));
 		close_world(w);
 	}
 }
@@ -428,6 +457,7 @@ int main(void)
 		cmocka_unit_test(sections_of_the_concerned),
 		cmocka_unit_test(device_sections),
 		cmocka_unit_test(switches_wait_for_all),
+		cmocka_unit_test(drains_wait_for_all),
 		cmocka_unit_test(lost_domains),
 		cmocka_unit_test(keys_differ),
 		cmocka_unit_test(no_pointers),
