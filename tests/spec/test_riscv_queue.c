@@ -3,6 +3,8 @@
 
 #include "check.h"
 
+#include <string.h>
+
 #include "riscv_rig.h"
 
 static struct riscv_rig r;
@@ -427,6 +429,37 @@ static void test_own_message_fails(void **state)
 	rv_close(&r);
 }
 
+/* 3.1.2, PR and PW: what was read or written before may be any device's, of whatever partition. */
+static void test_fence_of_all(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits), .partitions = 2 };
+
+	(void)state;
+	for (uint32_t i = 0; i < limits.partitions; i++) {
+		const struct viommu_device_config config = { .size = sizeof(config),
+							     .id = 8,
+							     .partition = i };
+		struct viommu_device *device;
+		struct viommu_section section;
+
+		memset(&r, 0, sizeof(r));
+		guest_init(&r.g, GUEST_REGION, 64);
+		r.config.limits = &limits;
+		r.time = 1;
+		assert_int_equal(rv_try(&r), VIOMMU_OK);
+		rv_start(&r, 0, RISCV_MODE_1LVL);
+		assert_int_equal(viommu_device_new(r.g.iommu, &config, &device), VIOMMU_OK);
+		assert_int_equal(viommu_device_enter(device, &section), VIOMMU_OK);
+		assert_int_equal(rv_fence(&r), VIOMMU_PENDING);
+		assert_false(rv_fenced(&r));
+		assert_int_equal(viommu_device_leave(&section), VIOMMU_OK);
+		assert_int_equal(viommu_run(r.g.iommu), VIOMMU_OK);
+		assert_true(rv_fenced(&r));
+		assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+		rv_close(&r);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -441,6 +474,7 @@ int main(void)
 		cmocka_unit_test(test_messages),
 		cmocka_unit_test(test_masked),
 		cmocka_unit_test(test_own_message_fails),
+		cmocka_unit_test(test_fence_of_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
