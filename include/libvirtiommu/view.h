@@ -336,6 +336,23 @@ VIOMMU_API int viommu_view_dma_load(struct viommu_view *view, uint64_t iova, uin
 VIOMMU_API int viommu_view_dma_store(struct viommu_view *view, uint64_t iova, uint32_t bytes,
 				     uint32_t access, uint64_t value);
 
+/**
+ * Compares a little-endian word with *expected and, if it is equal, stores desired, in one access. Asks for permission to
+ * read and to write, also if it does not store.
+ *
+ * One at a time per handle.
+ * @param view      the view
+ * @param iova      a multiple of bytes
+ * @param bytes     4 or 8
+ * @param access    0, VIOMMU_PRIV
+ * @param expected  in: the value compared; out: the value found; it has been stored if they are equal. Unchanged with another
+ * result than VIOMMU_OK and VIOMMU_PENDING
+ * @param desired   stored
+ * @return as viommu_view_dma_read(): VIOMMU_OK, VIOMMU_MISS, VIOMMU_UNREACHABLE, VIOMMU_PENDING, VIOMMU_EINVAL
+ */
+VIOMMU_API int viommu_view_dma_cmpxchg(struct viommu_view *view, uint64_t iova, uint32_t bytes,
+				       uint32_t access, uint64_t *expected, uint64_t desired);
+
 /* ---- messages ---- */
 
 /**

@@ -324,7 +324,7 @@ static enum mem_swap outside_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *
 	return outside_write(vm, gpa, &raw, bytes) ? MEM_SWAPPED : MEM_FAILED;
 }
 
-static bool swap_word(void *host, uint64_t *expected, uint64_t desired, uint32_t bytes)
+bool mem_swap_host(void *host, uint64_t *expected, uint64_t desired, uint32_t bytes)
 {
 	uint64_t whole = htole64(*expected);
 	uint32_t half = htole32((uint32_t)*expected);
@@ -351,7 +351,7 @@ static enum mem_swap swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected
 
 	if (!host)
 		return outside_swap(vm, gpa, expected, desired, bytes);
-	if (!swap_word(host, expected, desired, bytes))
+	if (!mem_swap_host(host, expected, desired, bytes))
 		return MEM_CHANGED;
 	tell_dirty(vm, region, gpa, bytes);
 	return MEM_SWAPPED;

@@ -220,6 +220,9 @@ enum mem_swap { MEM_FAILED, MEM_CHANGED, MEM_SWAPPED };
 enum mem_swap mem_swap(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected, uint64_t desired,
 		       uint32_t bytes);
 
+/* The same of a word in this process; true: it is stored. */
+bool mem_swap_host(void *host, uint64_t *expected, uint64_t desired, uint32_t bytes);
+
 static inline enum mem_swap mem_swap64(struct viommu_vm *vm, uint64_t gpa, uint64_t *expected,
 				       uint64_t desired)
 {

@@ -9,6 +9,18 @@
 #include "range.h"
 #include "view_own.h"
 
+/* What of a block is in this process, for how far. In a section. */
+static int find_piece(struct viommu_view *view, uint64_t iova, uint64_t last, unsigned access,
+		      struct viommu_fragment *f)
+{
+	struct view_block block;
+
+	if (!view_find(view, iova, access, &block) ||
+	    !view_piece(view, &block, iova, last, access, f))
+		return VIOMMU_MISS;
+	return f->host ? VIOMMU_OK : VIOMMU_UNREACHABLE;
+}
+
 /* Pieces of what is left, until something is not known. In a section. At most as many rounds as there are pages. */
 static int transfer(struct viommu_view *view, uint64_t iova, unsigned char *buffer, uint64_t bytes,
 		    unsigned access, uint64_t *done)
@@ -19,13 +31,10 @@ static int transfer(struct viommu_view *view, uint64_t iova, unsigned char *buff
 		return VIOMMU_UNREACHABLE;
 	while (*done < bytes) {
 		struct viommu_fragment f;
-		struct view_block block;
+		int result = find_piece(view, iova + *done, last, access, &f);
 
-		if (!view_find(view, iova + *done, access, &block) ||
-		    !view_piece(view, &block, iova + *done, last, access, &f))
-			return VIOMMU_MISS;
-		if (!f.host)
-			return VIOMMU_UNREACHABLE;
+		if (result)
+			return result;
 		if (access & VIOMMU_WRITE)
 			copy_in(f.host, buffer + *done, f.length);
 		else
@@ -48,6 +57,14 @@ static unsigned char *find_hit(struct viommu_view *view, uint64_t iova, uint64_t
 	return e->host + (iova & bits_low(MICRO_PAGE_LG2));
 }
 
+/* A call that has opened the section itself closes it. */
+static int end(struct viommu_view *view, bool open, int result)
+{
+	int closed = open ? VIOMMU_OK : view_close(view);
+
+	return result ? result : closed;
+}
+
 static int copy(struct viommu_view *view, uint64_t iova, void *buffer, uint64_t bytes,
 		unsigned access, uint64_t *done)
 {
@@ -68,14 +85,9 @@ static int copy(struct viommu_view *view, uint64_t iova, void *buffer, uint64_t 
 			copy_out(buffer, host, bytes);
 		copied = bytes;
 	}
-	if (!open) {
-		int closed = view_close(view);
-
-		result = result ? result : closed;
-	}
 	if (done)
 		*done = copied;
-	return result;
+	return end(view, open, result);
 }
 
 #define READ_ACCESS  (VIOMMU_PRIV | VIOMMU_EXEC)
@@ -125,4 +137,45 @@ int viommu_view_dma_store(struct viommu_view *view, uint64_t iova, uint32_t byte
 	if (!view || !is_word(iova, bytes) || (access & ~WRITE_ACCESS))
 		return VIOMMU_EINVAL;
 	return copy(view, iova, &raw, bytes, access | VIOMMU_WRITE, NULL);
+}
+
+/* ---- compare-and-swap ---- */
+
+/* In a section. */
+static int swap(struct viommu_view *view, uint64_t iova, uint32_t bytes, unsigned access,
+		uint64_t *expected, uint64_t desired)
+{
+	unsigned char *host = find_hit(view, iova, bytes, access);
+	uint64_t word = *expected;
+	struct viommu_fragment f;
+	int result;
+
+	if (!host) {
+		result = find_piece(view, iova, iova + bytes - 1, access, &f);
+		if (result)
+			return result;
+		if (f.length != bytes) /* only where mappings are smaller than words */
+			return VIOMMU_UNREACHABLE;
+		host = f.host;
+	}
+	if ((uintptr_t)host % bytes)
+		return VIOMMU_UNREACHABLE;
+	mem_swap_host(host, &word, desired, bytes);
+	*expected = word;
+	return VIOMMU_OK;
+}
+
+int viommu_view_dma_cmpxchg(struct viommu_view *view, uint64_t iova, uint32_t bytes,
+			    uint32_t access, uint64_t *expected, uint64_t desired)
+{
+	bool open;
+	int result;
+
+	if (!view || !expected || bytes < 4 || !is_word(iova, bytes) || (access & ~WRITE_ACCESS))
+		return VIOMMU_EINVAL;
+	open = view->open;
+	if (!open)
+		view_open(view);
+	result = swap(view, iova, bytes, access | VIOMMU_READ | VIOMMU_WRITE, expected, desired);
+	return end(view, open, result);
 }

@@ -405,6 +405,43 @@ static void bytes(void **state)
 	view_rig_close(&r);
 }
 
+/* Read and write are both asked for; the word is compared and stored in one access. */
+static void a_word_is_swapped(void **state)
+{
+	struct view_rig r;
+	uint64_t value = 5;
+
+	view_rig_open(&r);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 8, 0, &value, 6), VIOMMU_MISS);
+	assert_int_equal(value, 5);
+	view_rig_ask(&r, 0x1000, VIOMMU_READ | VIOMMU_WRITE);
+	guest_put64(&r.g, view_rig_page(&r, 1) + 8, 7);
+	for (unsigned i = 0; i < 2; i++) { /* the second time from the micro-TLB */
+		value = 5;
+		assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 8, 0, &value, 6),
+				 VIOMMU_OK);
+		assert_int_equal(value, 7);
+		assert_int_equal(guest_get64(&r.g, view_rig_page(&r, 1) + 8), 7);
+	}
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 8, 0, &value, 6), VIOMMU_OK);
+	assert_int_equal(guest_get64(&r.g, view_rig_page(&r, 1) + 8), 6);
+	value = UINT64_C(0xffffffff00000000); /* of a half, only that counts */
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x100c, 4, 0, &value, 0x12), VIOMMU_OK);
+	assert_int_equal(value, 0);
+	assert_int_equal(guest_get64(&r.g, view_rig_page(&r, 1) + 8), UINT64_C(0x1200000006));
+	/* the last page is read-only: the owner is to refuse it */
+	view_rig_ask(&r, (VIEW_RIG_PAGES - 1) * 0x1000, VIOMMU_READ);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, (VIEW_RIG_PAGES - 1) * 0x1000, 8, 0,
+						 &value, 0),
+			 VIOMMU_MISS);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x100a, 4, 0, &value, 0), VIOMMU_EINVAL);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 2, 0, &value, 0), VIOMMU_EINVAL);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 8, VIOMMU_EXEC, &value, 0),
+			 VIOMMU_EINVAL);
+	assert_int_equal(viommu_view_dma_cmpxchg(r.view, 0x1008, 8, 0, NULL, 0), VIOMMU_EINVAL);
+	view_rig_close(&r);
+}
+
 /* A process that maps nothing has the owner copy. */
 static void the_owner_copies(void **state)
 {
@@ -786,6 +823,7 @@ int main(void)
 		cmocka_unit_test(regions),
 		cmocka_unit_test(memory_that_is_another),
 		cmocka_unit_test(bytes),
+		cmocka_unit_test(a_word_is_swapped),
 		cmocka_unit_test(the_owner_copies),
 		cmocka_unit_test(known_in_a_section),
 		cmocka_unit_test(replies_in_any_order),
