@@ -64,8 +64,8 @@ has channel.c current ldar 3
 has channel.c "catch_up channel_translate" ldar 2
 # take_domain(), wherever it is inlined; and the same of a device's hit, with its versions: of the context, of a set, of the map.
 has translate.c unit_context ldar 4
-has translate.c find_context ldar 6
-has translate.c parse_context ldar 9
+has translate.c fill_find_context ldar 6
+has translate.c fill_parse_context ldar 9
 has translate.c viommu_device_translate ldar 6
 has translate.c viommu_device_translate "$loads" 3
 # A section that has been closed, before what waits for it goes on.
@@ -74,4 +74,15 @@ has epoch_wait.c "scan_on visitors_hold_back groups_on sections_on group_holds_b
 has lpi_virtual.c vpe_mapped ldar 1
 # The version of the memory map, before the table that is kept for it.
 has translate.c unit_table_find ldar 1
+# The same where VT-d has all of it inlined: contexts, the table to begin at, and what is kept of both.
+has vtd_translate.c vtd_translate ldar 10
+has vtd_translate.c vtd_translate "$loads" 1
+has vtd_translate.c vtd_translate "$stores" 2
+has vtd_translate.c vtd_translate stlr 4
+# A view: the generations, the versions of what is in its window, and all that was read before its section is closed.
+has view_translate.c take_domain ldar 4
+has view_translate.c view_find "$loads" 3
+has view_micro.c view_catch_up ldar 3
+has view.c viommu_view_enter ldar 1
+has view.c viommu_view_leave stlr 1
 exit $bad

@@ -42,15 +42,18 @@ has() {
 has viommu_enter 2
 has viommu_iotlb_enter 2
 has unit_begin 2
-has "translate_blocks open_section translate_range ask_engine" 2
+has "translate_blocks open_own_section translate_range ask_engine" 2
 has "epoch_visit epoch_visit_part" 1
 has epoch_group_enter 1
 has "channel_copy channel_begin" 2
+has viommu_view_enter 1
+has viommu_view_dma_cmpxchg 2
 # One that may rest for long has a fence besides.
 has vhost_hold 4
 # Closing.
 has viommu_leave 1
 has viommu_iotlb_leave 1
+has viommu_view_leave 1
 has epoch_visit_end 1
 has epoch_group_leave 1
 # Who starts an epoch, and who waits.
