@@ -302,6 +302,7 @@ static uint64_t *plant_secret(void)
 {
 	uint64_t *secret = malloc(SECRET_WORDS * sizeof(*secret));
 
+	assert_non_null(secret);
 	for (unsigned i = 0; i < SECRET_WORDS; i++)
 		secret[i] = UINT64_C(0x9d3a7c51e8f2b604) * (i + 3) ^ (uint64_t)getpid() << 40;
 	return secret;
@@ -339,12 +340,13 @@ static void test_windows(void **state)
 	};
 	struct viommu_fragment f;
 	struct viommu_answer answer;
-	uint64_t *secret = plant_secret();
+	uint64_t *secret;
 	unsigned char *copy;
 	struct range all[512];
 	unsigned count;
 
 	skip_if_instrumented(); /* whose shadows are mapped everywhere */
+	secret = plant_secret();
 	assert_true(owner_open(&o, 2));
 	for (unsigned n = 0; n < 2; n++) {
 		small_guest_map(&o.guest, o.party[n].tables, RING, o.party[n].pool_gpa);
@@ -397,9 +399,10 @@ static bool process_has(pid_t pid, uint64_t word)
 static void test_process(void **state)
 {
 	static struct owner o;
-	uint64_t *secret = plant_secret();
+	uint64_t *secret;
 
 	skip_if_instrumented();
+	secret = plant_secret();
 	assert_true(owner_open(&o, 2));
 	assert_true(owner_start(&o.party[0], RING, true));
 	wait_ready(&o.party[0]);
