@@ -440,7 +440,7 @@ static void test_fence_of_all(void **state)
 							     .id = 8,
 							     .partition = i };
 		struct viommu_device *device;
-		struct viommu_section section;
+		struct viommu_section section = { .device = NULL };
 
 		memset(&r, 0, sizeof(r));
 		guest_init(&r.g, GUEST_REGION, 64);

@@ -225,11 +225,15 @@ void *guest_at(struct guest *g, uint64_t gpa)
 	return g->ram + (gpa - GUEST_BASE);
 }
 
+/* In one access, as a processor does it: other threads may walk there. */
 uint64_t guest_get64(struct guest *g, uint64_t gpa)
 {
+	void *at = guest_at(g, gpa);
 	uint64_t raw;
 
-	memcpy(&raw, guest_at(g, gpa), sizeof(raw));
+	if ((uintptr_t)at % sizeof(raw) == 0)
+		return le64toh(__atomic_load_n((const uint64_t *)at, __ATOMIC_ACQUIRE));
+	memcpy(&raw, at, sizeof(raw));
 	return le64toh(raw);
 }
 
@@ -243,8 +247,13 @@ uint32_t guest_get32(struct guest *g, uint64_t gpa)
 
 void guest_put64(struct guest *g, uint64_t gpa, uint64_t word)
 {
-	word = htole64(word);
-	memcpy(guest_at(g, gpa), &word, sizeof(word));
+	void *at = guest_at(g, gpa);
+	uint64_t raw = htole64(word);
+
+	if ((uintptr_t)at % sizeof(raw) == 0)
+		__atomic_store_n((uint64_t *)at, raw, __ATOMIC_RELEASE);
+	else
+		memcpy(at, &raw, sizeof(raw));
 }
 
 /* ---- the unit and its devices ---- */
