@@ -119,3 +119,39 @@ int outcome_print_step(void *opaque, const struct viommu_step *step)
 	printf("\n");
 	return 0;
 }
+
+static int found_now(void *opaque, uint64_t iova, const struct viommu_fragment *f)
+{
+	struct outcome *o = opaque;
+
+	(void)iova;
+	o->perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
+	o->to = f->gpa;
+	return 0;
+}
+
+struct outcome outcome_now(struct viommu_device *device, uint32_t pasid, const struct tape_line *l)
+{
+	struct outcome o = { .result = VIOMMU_OK };
+	uint64_t first = l->at;
+
+	viommu_replay(device, pasid, &first, l->at, 0, found_now, &o);
+	if ((o.perm & l->access) != l->access)
+		o = (struct outcome){ .result = VIOMMU_FAULT };
+	return o;
+}
+
+void outcome_differ(struct player *p, const struct tape_line *l, struct viommu_device *device,
+		    const struct viommu_request *request, const char *where, const char *expected,
+		    const struct outcome *o)
+{
+	char text[300];
+	char came[100];
+
+	outcome_text(came, sizeof(came), o);
+	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
+		 l->access, where, expected);
+	player_differ(p, l->kind, l->number, text, came);
+	if (p->verbose)
+		viommu_explain(device, request, 0, outcome_print_step, NULL);
+}

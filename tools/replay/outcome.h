@@ -26,6 +26,15 @@ struct outcome outcome_ask_device(struct viommu_device *device,
 bool outcome_same(const struct outcome *a, const struct outcome *b);
 void outcome_text(char *text, size_t size, const struct outcome *outcome);
 
+/* What the tables say now of a T line's address, without caches and without a trace. */
+struct outcome outcome_now(struct viommu_device *device, uint32_t pasid,
+			   const struct tape_line *line);
+
+/* Counts a mismatch of a T line; if they are printed, with the tables that were read. @where: after what it asked, or "" */
+void outcome_differ(struct player *player, const struct tape_line *line,
+		    struct viommu_device *device, const struct viommu_request *request,
+		    const char *where, const char *expected, const struct outcome *outcome);
+
 /* For viommu_explain(): prints a step. */
 int outcome_print_step(void *opaque, const struct viommu_step *step);
 

@@ -59,16 +59,7 @@ static void stop(struct player *p)
 
 static void register_read(struct player *p, const struct tape_line *l)
 {
-	uint64_t value = 0;
-	int result = viommu_reg_read(p->amdvi->iommu, l->at, l->bytes, &value);
-	char expected[64];
-	char came[64];
-
-	if (!result && value == l->value)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, TAPE_R, l->number, expected, result ? viommu_strerror(result) : came);
+	player_register(p, p->amdvi->iommu, l);
 }
 
 static void register_write(struct player *p, const struct tape_line *l)

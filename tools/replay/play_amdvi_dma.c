@@ -74,18 +74,11 @@ void amdvi_free_sources(struct player *p)
 static void differ(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
 		   const char *where, const struct outcome *want, const struct outcome *o)
 {
-	struct viommu_request request = outcome_request(l);
+	const struct viommu_request request = outcome_request(l);
 	char wanted[100];
-	char came[100];
-	char text[300];
 
 	outcome_text(wanted, sizeof(wanted), want);
-	outcome_text(came, sizeof(came), o);
-	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
-		 l->access, where, wanted);
-	player_differ(p, TAPE_T, l->number, text, came);
-	if (p->verbose)
-		viommu_explain(s->device, &request, 0, outcome_print_step, NULL);
+	outcome_differ(p, l, s->device, &request, where, wanted, o);
 }
 
 /* What one entry of the tables maps: of a page of another size the recording has one replica of several. */
@@ -146,28 +139,6 @@ static bool agrees(const struct outcome *o, const struct outcome *want)
 	return o->result >= 0 && o->perm == want->perm && o->to == want->to;
 }
 
-static int found_now(void *opaque, uint64_t iova, const struct viommu_fragment *f)
-{
-	struct outcome *o = opaque;
-
-	(void)iova;
-	o->perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
-	o->to = f->gpa;
-	return 0;
-}
-
-/* What the tables say now, without caches and without a trace. */
-static struct outcome tables_now(const struct tape_line *l, const struct amdvi_source *s)
-{
-	struct outcome o = { .result = VIOMMU_OK };
-	uint64_t first = l->at;
-
-	viommu_replay(s->device, l->pasid, &first, l->at, 0, found_now, &o);
-	if ((o.perm & l->access) != l->access)
-		o = (struct outcome){ .result = VIOMMU_FAULT };
-	return o;
-}
-
 /* Our answer is an earlier one, and the recording has what the tables say now: so shall we. */
 static bool cached_by_us(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
 			 const struct outcome *want, struct outcome *o)
@@ -189,7 +160,7 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, const stru
 static bool cached_by_recorder(struct player *p, const struct tape_line *l,
 			       const struct amdvi_source *s, const struct outcome *want)
 {
-	struct outcome now = tables_now(l, s);
+	struct outcome now = outcome_now(s->device, l->pasid, l);
 
 	if (agrees(&now, want) || !was_answered(p, l, want))
 		return false;
@@ -207,7 +178,7 @@ static void check_device(struct player *p, const struct tape_line *l, const stru
 
 	if (outcome_same(&device, o))
 		return;
-	now = tables_now(l, s);
+	now = outcome_now(s->device, l->pasid, l);
 	if (was_answered(p, l, o) && agrees(&device, &now))
 		player_deviates(p, DEVIATION_CACHED_BY_US);
 	else

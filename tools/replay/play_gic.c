@@ -161,18 +161,6 @@ static void select_line(struct player *p, const struct tape_line *l)
 
 /* ---- registers: rid is the CPU, of a redistributor ---- */
 
-static void compare(struct player *p, const struct tape_line *l, int result, uint64_t value)
-{
-	char expected[64];
-	char came[64];
-
-	if (!result && value == l->value)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, l->kind, l->number, expected, result ? viommu_strerror(result) : came);
-}
-
 static void read_line(struct player *p, const struct tape_line *l)
 {
 	struct viommu *its = its_of(p, l);
@@ -180,7 +168,7 @@ static void read_line(struct player *p, const struct tape_line *l)
 	int result = its ? viommu_reg_read(its, l->at, l->bytes, &value) : VIOMMU_OK;
 
 	if (its)
-		compare(p, l, result, value);
+		player_value(p, l, result, value);
 }
 
 static void write_line(struct player *p, const struct tape_line *l)
@@ -188,7 +176,7 @@ static void write_line(struct player *p, const struct tape_line *l)
 	struct viommu *its = its_of(p, l);
 	int result = its ? viommu_reg_write(its, l->at, l->bytes, l->value) : VIOMMU_OK;
 
-	compare(p, l, its ? player_finish(p, its, result) : VIOMMU_OK, l->value);
+	player_value(p, l, its ? player_finish(p, its, result) : VIOMMU_OK, l->value);
 }
 
 static void frame_read_line(struct player *p, const struct tape_line *l)
@@ -197,7 +185,7 @@ static void frame_read_line(struct player *p, const struct tape_line *l)
 	int result =
 		viommu_reg_read(p->gic->lpis, VIOMMU_LPIS_OFFSET(l->rid, l->at), l->bytes, &value);
 
-	compare(p, l, result, value);
+	player_value(p, l, result, value);
 }
 
 static void frame_write_line(struct player *p, const struct tape_line *l)
@@ -205,7 +193,7 @@ static void frame_write_line(struct player *p, const struct tape_line *l)
 	int result = viommu_reg_write(p->gic->lpis, VIOMMU_LPIS_OFFSET(l->rid, l->at), l->bytes,
 				      l->value);
 
-	compare(p, l, player_finish(p, p->gic->lpis, result), l->value);
+	player_value(p, l, player_finish(p, p->gic->lpis, result), l->value);
 }
 
 /* ---- messages, acknowledgements ---- */

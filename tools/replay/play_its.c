@@ -159,20 +159,10 @@ static void check_done(struct player *p, const struct tape_line *l, int result)
 
 static void register_read(struct player *p, const struct tape_line *l)
 {
-	uint64_t value = 0;
-	char expected[64];
-	char came[64];
-	int result;
-
 	if (l->at == REG_TYPER && l->bytes == 8)
 		fit(p, l->value);
 	acknowledge(p);
-	result = viommu_reg_read(p->its->its, l->at, l->bytes, &value);
-	if (!result && value == l->value)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, l->kind, l->number, expected, result ? viommu_strerror(result) : came);
+	player_register(p, p->its->its, l);
 }
 
 /* A table of two levels: GITS_BASERn with Valid and Indirect. */

@@ -136,16 +136,7 @@ static void reset(struct player *p, const struct tape_line *l)
 
 static void register_read(struct player *p, const struct tape_line *l)
 {
-	uint64_t value = 0;
-	int result = viommu_reg_read(p->riscv->iommu, l->at, l->bytes, &value);
-	char expected[64];
-	char came[64];
-
-	if (!result && value == l->value)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, TAPE_R, l->number, expected, result ? viommu_strerror(result) : came);
+	player_register(p, p->riscv->iommu, l);
 }
 
 static void register_write(struct player *p, const struct tape_line *l)
@@ -169,16 +160,10 @@ static void differ(struct player *p, const struct tape_line *l, const char *wher
 		   const struct riscv_source *s, const struct viommu_request *r,
 		   const struct outcome *o)
 {
-	char expected[200];
-	char came[100];
+	char expected[64];
 
-	outcome_text(came, sizeof(came), o);
-	snprintf(expected, sizeof(expected),
-		 "%x.%x %" PRIx64 " access %x%s: %" PRIx64 " permission %x", l->rid, l->pasid,
-		 l->at, l->access, where, expected_to(l), l->perm);
-	player_differ(p, TAPE_T, l->number, expected, came);
-	if (p->verbose)
-		viommu_explain(s->device, r, 0, outcome_print_step, NULL);
+	snprintf(expected, sizeof(expected), "%" PRIx64 " permission %x", expected_to(l), l->perm);
+	outcome_differ(p, l, s->device, r, where, expected, o);
 }
 
 static int ignore(void *opaque, const struct viommu_step *step)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "play_riscv.h"
+#include "written.h"
 
 #define RECORD_BYTES 32U
 #define RECORD_PV    (1ULL << 32)
@@ -58,37 +59,6 @@ static bool record_deviates(struct player *p, const struct tape_line *event,
 	return true;
 }
 
-static bool touched(const struct player *p, const struct tape_line *e)
-{
-	for (size_t i = 0; i < p->memory.logged; i++) {
-		const struct guest_write *w = &p->memory.log[i];
-
-		if (w->gpa - e->at < e->bytes || e->at - w->gpa < w->bytes)
-			return true;
-	}
-	return false;
-}
-
-static bool has_line(const struct player *p, uint64_t gpa)
-{
-	const struct tape_line *e;
-	size_t at = 0;
-
-	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at))) {
-		if (gpa - e->at < e->bytes)
-			return true;
-	}
-	return false;
-}
-
-static void text_of(char *text, size_t size, uint64_t gpa, const uint8_t *data, uint32_t bytes)
-{
-	size_t at = (size_t)snprintf(text, size, "%" PRIx64 " ", gpa);
-
-	for (uint32_t i = 0; i < bytes && i < 32; i++)
-		at += (size_t)snprintf(text + at, size - at, "%02x", data[i]);
-}
-
 static void compare(struct player *p, const struct tape_line *event, const struct tape_line *e)
 {
 	uint8_t now[64];
@@ -100,13 +70,13 @@ static void compare(struct player *p, const struct tape_line *event, const struc
 		return;
 	}
 	guest_load(&p->memory, e->at, now, e->bytes);
-	if (touched(p, e) && (memcmp(now, e->data, e->bytes) == 0 ||
-			      (p->riscv && record_deviates(p, event, e, now))))
+	if (written_touched(p, e) && (memcmp(now, e->data, e->bytes) == 0 ||
+				      (p->riscv && record_deviates(p, event, e, now))))
 		return;
-	text_of(expected, sizeof(expected), e->at, e->data, e->bytes);
-	text_of(came, sizeof(came), e->at, now, e->bytes);
+	written_text(expected, sizeof(expected), e->at, e->data, e->bytes);
+	written_text(came, sizeof(came), e->at, now, e->bytes);
 	player_differ(p, TAPE_WRITTEN, e->number, expected,
-		      touched(p, e) ? came : "nothing written");
+		      written_touched(p, e) ? came : "nothing written");
 }
 
 void riscv_settle_written(struct player *p, const struct tape_line *event)
@@ -121,11 +91,12 @@ void riscv_settle_written(struct player *p, const struct tape_line *event)
 		uint8_t now[GUEST_WRITE_MAX];
 		char text[120];
 		bool known = true;
+		uint8_t byte;
 
 		guest_load(&p->memory, w->gpa, now, w->bytes);
 		for (uint32_t b = 0; b < w->bytes; b++)
-			known &= now[b] == w->before[b] || has_line(p, w->gpa + b);
-		text_of(text, sizeof(text), w->gpa, now, w->bytes);
+			known &= now[b] == w->before[b] || written_recorded(p, w->gpa + b, &byte);
+		written_text(text, sizeof(text), w->gpa, now, w->bytes);
 		if (!known)
 			player_differ(p, TAPE_WRITTEN, event->number, "nothing", text);
 	}

@@ -118,18 +118,11 @@ static bool agrees(const struct tape_line *l, const struct outcome *o)
 static void differ(const struct dma *d, const char *where, const struct outcome *expected,
 		   const struct outcome *o)
 {
-	const struct tape_line *l = d->line;
 	char want[100];
-	char text[300];
-	char came[100];
 
 	outcome_text(want, sizeof(want), expected);
-	outcome_text(came, sizeof(came), o);
-	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
-		 l->access, where, l->perm ? want : "refused");
-	player_differ(d->player, TAPE_T, l->number, text, came);
-	if (d->player->verbose)
-		viommu_explain(d->stream->device, &d->request, 0, outcome_print_step, NULL);
+	outcome_differ(d->player, d->line, d->stream->device, &d->request, where,
+		       d->line->perm ? want : "refused", o);
 }
 
 /* ---- caches ---- */
@@ -170,33 +163,11 @@ static bool was_answered(const struct dma *d, const struct outcome *o)
 	return false;
 }
 
-static int found_now(void *opaque, uint64_t iova, const struct viommu_fragment *f)
-{
-	struct outcome *o = opaque;
-
-	(void)iova;
-	o->perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
-	o->to = f->gpa;
-	return 0;
-}
-
-/* What the tables say, without caches. */
-static struct outcome tables_now(const struct dma *d)
-{
-	struct outcome o = { .result = VIOMMU_OK };
-	uint64_t first = d->line->at;
-
-	viommu_replay(d->stream->device, d->stream->pasid, &first, d->line->at, 0, found_now, &o);
-	if ((o.perm & d->line->access) != d->line->access)
-		o = (struct outcome){ .result = VIOMMU_FAULT };
-	return o;
-}
-
 /* From here on the engine shall know what the recorder knew: it forgets its caches and is asked again, so that it records
  * the fault. */
 static bool cached_by_us(const struct dma *d, const struct outcome *o)
 {
-	struct outcome tables = tables_now(d);
+	struct outcome tables = outcome_now(d->stream->device, d->stream->pasid, d->line);
 	struct outcome again;
 	uint64_t bytes;
 	void *state;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "play_smmu.h"
+#include "written.h"
 
 #define RECORD_BYTES	   32U
 #define RECORD_TYPE(word)  ((word)&0xff)
@@ -20,15 +21,6 @@
 #define RECORD_S2	   (1ULL << 39)
 #define RECORD_CLASS(word) ((word) >> 40 & 3)
 #define CLASS_IN	   2U
-
-static void text_of_bytes(char *text, size_t size, uint64_t gpa, const uint8_t *data,
-			  uint32_t bytes)
-{
-	size_t at = (size_t)snprintf(text, size, "%" PRIx64 " ", gpa);
-
-	for (uint32_t i = 0; i < bytes && i < RECORD_BYTES; i++)
-		at += (size_t)snprintf(text + at, size - at, "%02x", data[i]);
-}
 
 static uint64_t word_of(const uint8_t *data, unsigned n)
 {
@@ -50,23 +42,12 @@ static bool only_low_ipa(const struct tape_line *e, const uint8_t *now)
 	       word_of(now, 3) == (want & ~0xfffULL);
 }
 
-static bool touched(const struct player *p, const struct tape_line *e)
-{
-	for (size_t i = 0; i < p->memory.logged; i++) {
-		const struct guest_write *w = &p->memory.log[i];
-
-		if (w->gpa - e->at < e->bytes || e->at - w->gpa < w->bytes)
-			return true;
-	}
-	return false;
-}
-
 static void compare_written(struct player *p, const struct tape_line *e)
 {
 	uint8_t now[WORDS_BYTES_MAX];
 	char expected[128];
 	char came[128] = "nothing written";
-	bool wrote = touched(p, e);
+	bool wrote = written_touched(p, e);
 
 	guest_load(&p->memory, e->at, now, e->bytes);
 	if (wrote && memcmp(now, e->data, e->bytes) == 0)
@@ -75,22 +56,10 @@ static void compare_written(struct player *p, const struct tape_line *e)
 		player_deviates(p, DEVIATION_SMMU_IPA_LOW);
 		return;
 	}
-	text_of_bytes(expected, sizeof(expected), e->at, e->data, e->bytes);
+	written_text(expected, sizeof(expected), e->at, e->data, e->bytes);
 	if (wrote)
-		text_of_bytes(came, sizeof(came), e->at, now, e->bytes);
+		written_text(came, sizeof(came), e->at, now, e->bytes);
 	player_differ(p, TAPE_WRITTEN, e->number, expected, came);
-}
-
-static bool recorded(const struct player *p, uint64_t gpa)
-{
-	const struct tape_line *e;
-	size_t at = 0;
-
-	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at))) {
-		if (gpa - e->at < e->bytes)
-			return true;
-	}
-	return false;
 }
 
 static void compare_extra(struct player *p, const struct tape_line *event)
@@ -99,11 +68,12 @@ static void compare_extra(struct player *p, const struct tape_line *event)
 		const struct guest_write *w = &p->memory.log[i];
 		uint8_t now[GUEST_WRITE_MAX];
 		char came[128];
+		uint8_t byte;
 
 		guest_load(&p->memory, w->gpa, now, w->bytes);
-		if (memcmp(now, w->before, w->bytes) == 0 || recorded(p, w->gpa))
+		if (memcmp(now, w->before, w->bytes) == 0 || written_recorded(p, w->gpa, &byte))
 			continue;
-		text_of_bytes(came, sizeof(came), w->gpa, now, w->bytes);
+		written_text(came, sizeof(came), w->gpa, now, w->bytes);
 		player_differ(p, TAPE_WRITTEN, event->number, "nothing written", came);
 		guest_store(&p->memory, w->gpa, w->before, w->bytes);
 	}

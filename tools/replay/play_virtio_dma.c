@@ -54,19 +54,12 @@ static void differ(struct player *p, const struct tape_line *l, const struct end
 		   const char *where, const struct outcome *o)
 {
 	const struct viommu_request request = outcome_request(l);
-	char expected[200];
-	char came[100];
 	char to[64] = "refused";
 
 	if (l->perm)
 		snprintf(to, sizeof(to), "%" PRIx64, expected_to(l));
-	snprintf(expected, sizeof(expected), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid,
-		 l->at, l->access, where, to);
-	outcome_text(came, sizeof(came), o);
-	player_differ(p, l->kind, l->number, expected, came);
+	outcome_differ(p, l, e->device, &request, where, to, o);
 	p->virtio->differs = true;
-	if (p->verbose)
-		viommu_explain(e->device, &request, 0, outcome_print_step, NULL);
 }
 
 /* Nothing is mapped at the address, but at the next: the recorder looks both up, and goes to the byte before. */

@@ -112,14 +112,9 @@ static void register_read(struct player *p, const struct tape_line *l)
 	uint64_t value = 0;
 	int result = viommu_reg_read(p->vtd->iommu, l->at, l->bytes, &value);
 	uint64_t differs = value ^ l->value;
-	char expected[64];
-	char came[64];
 
-	if (!result && (differs & ~vtd_deviation(p, l, value)) == 0)
-		return;
-	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
-	snprintf(came, sizeof(came), "%" PRIx64, value);
-	player_differ(p, TAPE_R, l->number, expected, result ? viommu_strerror(result) : came);
+	if (result || (differs & ~vtd_deviation(p, l, value)))
+		player_value(p, l, result, value);
 }
 
 static void register_write(struct player *p, const struct tape_line *l)

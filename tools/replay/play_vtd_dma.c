@@ -54,18 +54,11 @@ static bool agrees(const struct tape_line *l, const struct outcome *o)
 static void differ(const struct dma *d, const char *where, const struct outcome *expected,
 		   const struct outcome *o)
 {
-	const struct tape_line *l = d->line;
 	char want[100];
-	char text[300];
-	char came[100];
 
 	outcome_text(want, sizeof(want), expected);
-	outcome_text(came, sizeof(came), o);
-	snprintf(text, sizeof(text), "%x.%x %" PRIx64 " access %x%s: %s", l->rid, l->pasid, l->at,
-		 l->access, where, l->perm ? want : "refused");
-	player_differ(d->player, TAPE_T, l->number, text, came);
-	if (d->player->verbose)
-		viommu_explain(d->source->device, &d->request, 0, outcome_print_step, NULL);
+	outcome_differ(d->player, d->line, d->source->device, &d->request, where,
+		       d->line->perm ? want : "refused", o);
 }
 
 static struct outcome recorded(const struct tape_line *l)
@@ -110,27 +103,6 @@ static bool was_answered(const struct dma *d, uint64_t to, uint32_t perm)
 			return true;
 	}
 	return false;
-}
-
-static int found_now(void *opaque, uint64_t iova, const struct viommu_fragment *f)
-{
-	struct outcome *o = opaque;
-
-	(void)iova;
-	o->perm = f->perm & (VIOMMU_READ | VIOMMU_WRITE);
-	o->to = f->gpa;
-	return 0;
-}
-
-static struct outcome tables_now(const struct source *s, const struct tape_line *l)
-{
-	struct outcome o = { .result = VIOMMU_OK };
-	uint64_t first = l->at;
-
-	viommu_replay(s->device, s->pasid, &first, l->at, 0, found_now, &o);
-	if ((o.perm & l->access) != l->access)
-		o = (struct outcome){ .result = VIOMMU_FAULT };
-	return o;
 }
 
 /*
@@ -308,6 +280,6 @@ void vtd_dma_line(struct player *p, const struct tape_line *l)
 		return;
 	}
 	d.source->refused |= l->perm == 0;
-	d.tables = tables_now(d.source, l);
+	d.tables = outcome_now(d.source->device, d.source->pasid, l);
 	serve(&d);
 }

@@ -1,10 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * play_vtd_memory.c - what an event leaves behind: bytes written to guest memory (m) and interrupts of the engine's own (S).
- *
- * An m line is kept if memory ends with its bytes and the engine wrote some of them. Bytes that the engine changed and
- * no m line has are a mismatch too. Afterwards memory is as recorded.
- */
+/* play_vtd_memory.c - what an event leaves behind: bytes written to guest memory (m) and interrupts of the engine's own (S). */
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,20 +7,9 @@
 #include <string.h>
 
 #include "play_vtd.h"
+#include "written.h"
 
 #define FS_DIRTY 0x40U /* bit 6 of a first-stage entry */
-
-/* Writes at most the first 32 bytes in hexadecimal. */
-static void text_of_bytes(char *text, size_t size, uint64_t gpa, const uint8_t *data,
-			  uint32_t bytes)
-{
-	size_t at = (size_t)snprintf(text, size, "%" PRIx64 " ", gpa);
-
-	for (uint32_t i = 0; i < bytes && i < 32; i++)
-		at += (size_t)snprintf(text + at, size - at, "%02x", data[i]);
-	if (bytes > 32)
-		snprintf(text + at, size - at, "...");
-}
 
 /* ---- deviations ---- */
 
@@ -91,89 +75,11 @@ static bool sets_dirty_later(struct player *p, const struct tape_line *event,
 
 /* ---- m ---- */
 
-/* Whether the engine wrote a byte of the line. */
-static bool touched(const struct player *p, const struct tape_line *e)
-{
-	for (size_t i = 0; i < p->memory.logged; i++) {
-		const struct guest_write *w = &p->memory.log[i];
-
-		if (w->gpa - e->at < e->bytes || e->at - w->gpa < w->bytes)
-			return true;
-	}
-	return false;
-}
-
-/* The byte at gpa after the event, as recorded: later lines of an event overwrite earlier ones. */
-static bool recorded(const struct player *p, uint64_t gpa, uint8_t *byte)
-{
-	for (size_t i = p->effects.count; i-- > 0;) {
-		const struct tape_line *e = &p->effects.list[i];
-
-		if (e->kind == TAPE_WRITTEN && gpa - e->at < e->bytes) {
-			*byte = e->data[gpa - e->at];
-			return true;
-		}
-	}
-	return false;
-}
-
-static void compare_written(struct player *p, const struct tape_line *event,
-			    const struct tape_line *e)
-{
-	uint8_t want[WORDS_BYTES_MAX] = { 0 };
-	uint8_t now[WORDS_BYTES_MAX];
-	char expected[128];
-	char came[128] = "nothing written";
-	bool wrote = touched(p, e);
-
-	guest_load(&p->memory, e->at, now, e->bytes);
-	for (uint32_t i = 0; i < e->bytes; i++)
-		recorded(p, e->at + i, &want[i]);
-	if ((wrote && memcmp(now, want, e->bytes) == 0) || sets_dirty_later(p, event, e))
-		return;
-	text_of_bytes(expected, sizeof(expected), e->at, want, e->bytes);
-	if (wrote)
-		text_of_bytes(came, sizeof(came), e->at, now, e->bytes);
-	player_differ(p, TAPE_WRITTEN, e->number, expected, came);
-}
-
-/* The engine changed a byte that no line has. */
-static bool is_extra(const struct player *p, const struct guest_write *w, const uint8_t *now)
-{
-	uint8_t byte;
-
-	for (uint32_t i = 0; i < w->bytes; i++) {
-		if (now[i] != w->before[i] && !recorded(p, w->gpa + i, &byte))
-			return true;
-	}
-	return false;
-}
-
-/* Undoes what it finds, last first, so that one mistake is one mismatch. */
-static void compare_extra(struct player *p, const struct tape_line *event)
-{
-	for (size_t i = p->memory.logged; i-- > 0;) {
-		const struct guest_write *w = &p->memory.log[i];
-		uint8_t now[GUEST_WRITE_MAX];
-		char came[128];
-
-		guest_load(&p->memory, w->gpa, now, w->bytes);
-		if (!is_extra(p, w, now) || sets_dirty(p, event, w))
-			continue;
-		text_of_bytes(came, sizeof(came), w->gpa, now, w->bytes);
-		player_differ(p, TAPE_WRITTEN, event->number, "nothing written", came);
-		guest_store(&p->memory, w->gpa, w->before, w->bytes);
-	}
-}
-
 void vtd_settle_written(struct player *p, const struct tape_line *event)
 {
-	const struct tape_line *e;
-	size_t at = 0;
+	static const struct written_deviations deviations = { sets_dirty_later, sets_dirty };
 
-	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at)))
-		compare_written(p, event, e);
-	compare_extra(p, event);
+	written_settle(p, event, &deviations);
 	p->exhausted |= p->vtd->history.exhausted;
 }
 

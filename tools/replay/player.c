@@ -33,6 +33,26 @@ void player_deviates(struct player *p, enum deviation deviation)
 	p->deviations[deviation]++;
 }
 
+void player_value(struct player *p, const struct tape_line *l, int result, uint64_t value)
+{
+	char expected[64];
+	char came[64];
+
+	if (!result && value == l->value)
+		return;
+	snprintf(expected, sizeof(expected), "%" PRIx64 " at %" PRIx64, l->value, l->at);
+	snprintf(came, sizeof(came), "%" PRIx64, value);
+	player_differ(p, l->kind, l->number, expected, result ? viommu_strerror(result) : came);
+}
+
+void player_register(struct player *p, struct viommu *iommu, const struct tape_line *l)
+{
+	uint64_t value = 0;
+	int result = viommu_reg_read(iommu, l->at, l->bytes, &value);
+
+	player_value(p, l, result, value);
+}
+
 /* ---- headers ---- */
 
 static const struct header_row common_headers[] = {

@@ -92,6 +92,10 @@ struct viommu_device *player_device(struct player *player, uint32_t name, int *r
 void player_differ(struct player *player, enum tape_kind kind, uint64_t number,
 		   const char *expected, const char *came);
 void player_deviates(struct player *player, enum deviation deviation);
+/* What a register is: a mismatch if it cannot be read, or is not what the line has. */
+void player_value(struct player *player, const struct tape_line *line, int result, uint64_t value);
+/* Reads the register of a line, and compares it. */
+void player_register(struct player *player, struct viommu *iommu, const struct tape_line *line);
 
 bool player_has_header(const struct player *player, const char *name);
 /* Number i of a header's value, otherwise if there is no such header. */
