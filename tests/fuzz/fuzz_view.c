@@ -12,9 +12,12 @@
  *	6			a section of the view opens, or closes
  *	7 page			the guest maps the page elsewhere, and waits
  *	8 page access		the view translates
+ *	9 at16 word value8	the view loads a word, stores it, or compares and swaps it
+ *	10 at16 bytes16 write	the view reads or writes bytes
  *
  * Whatever is sent: the owner answers or refuses, the view accepts or refuses, and neither touches what is not the message's. When
- * the page says that no section is open, all that the guest waits for is complete.
+ * the page says that no section is open, all that the guest waits for is complete. As long as nobody has lied, what the view reads and
+ * writes is then where the guest's tables have it.
  */
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -117,12 +120,116 @@ static void remap(struct view_rig *r, uint64_t page)
 	guest_ring(&r->g);
 }
 
+/* ---- DMA of the view ---- */
+
+/* Nobody has changed a message, a reply or the section page. */
+static bool honest;
+
+/* Where the guest's tables have bytes of one page; NULL: they do not permit it. */
+static uint8_t *place_of(const struct view_rig *r, uint64_t iova, uint64_t bytes, unsigned access)
+{
+	struct viommu_request request = view_rig_request(iova, bytes, access | VIOMMU_QUIET);
+	struct viommu_fragment f;
+	struct viommu_answer answer;
+
+	return viommu_device_translate(r->device, &request, &f, 1, &answer) ? NULL : f.host;
+}
+
+static uint64_t word_at(const uint8_t *place, uint32_t bytes)
+{
+	uint64_t word = 0;
+
+	if (place)
+		memcpy(&word, place, bytes);
+	return word;
+}
+
+/* What the word is afterwards, and what the view was told, if the call was not refused. */
+struct outcome {
+	uint64_t word;
+	uint64_t told;
+};
+
+enum { LOAD, STORE, SWAP, WORDS };
+
+static struct outcome expected(unsigned kind, uint64_t before, uint64_t given, uint64_t desired)
+{
+	switch (kind) {
+	case LOAD:
+		return (struct outcome){ before, before };
+	case STORE:
+		return (struct outcome){ desired, given };
+	default:
+		return (struct outcome){ before == given ? desired : before, before };
+	}
+}
+
+static int do_word(struct view_rig *r, unsigned kind, uint64_t iova, uint32_t bytes,
+		   uint64_t *value, uint64_t desired)
+{
+	switch (kind) {
+	case LOAD:
+		return viommu_view_dma_load(r->view, iova, bytes, 0, value);
+	case STORE:
+		return viommu_view_dma_store(r->view, iova, bytes, 0, desired);
+	default:
+		return viommu_view_dma_cmpxchg(r->view, iova, bytes, 0, value, desired);
+	}
+}
+
+static void use_word(struct view_rig *r, struct input *in)
+{
+	static const unsigned accesses[WORDS] = { VIOMMU_READ, VIOMMU_WRITE,
+						  VIOMMU_READ | VIOMMU_WRITE };
+	uint64_t iova = input_take(in, 2) % ((VIEW_RIG_PAGES + 2) * GUEST_PAGE);
+	unsigned what = (unsigned)input_take(in, 1), kind = what % WORDS;
+	uint32_t bytes = UINT32_C(1) << (what / WORDS) % 4;
+	bool wrong = iova % bytes || (kind == SWAP && bytes < 4);
+	uint8_t *place = wrong ? NULL : place_of(r, iova, bytes, accesses[kind]);
+	uint64_t before = word_at(place, bytes), all = UINT64_MAX >> (64 - 8 * bytes);
+	uint64_t desired = input_take(in, 8) & all;
+	/* of a swap, as often as not what is there */
+	uint64_t given = what / 128 ? before : desired >> 1, value = given;
+	int result = do_word(r, kind, iova, bytes, &value, desired);
+	struct outcome now = expected(kind, before, given, desired);
+
+	CHECK((result == VIOMMU_EINVAL) == wrong);
+	CHECK(result == VIOMMU_OK || result == VIOMMU_PENDING || result == VIOMMU_MISS ||
+	      result == VIOMMU_UNREACHABLE || wrong);
+	if (result != VIOMMU_OK && result != VIOMMU_PENDING)
+		now = (struct outcome){ before, given };
+	else if (!honest || !guest_waited(&r->g))
+		return;
+	else
+		CHECK(place);
+	CHECK(value == now.told);
+	CHECK(word_at(place, bytes) == now.word);
+}
+
+static void use_bytes(struct view_rig *r, struct input *in)
+{
+	uint64_t iova = input_take(in, 2) % ((VIEW_RIG_PAGES + 2) * GUEST_PAGE);
+	uint64_t bytes = input_take(in, 2) % (3 * GUEST_PAGE), done = UINT64_MAX;
+	bool write = input_take(in, 1) % 2;
+	uint8_t *buffer = calloc(1, bytes ? bytes : 1);
+	int result = write ? viommu_view_dma_write(r->view, iova, buffer, bytes, 0, &done)
+			   : viommu_view_dma_read(r->view, iova, buffer, bytes, 0, &done);
+
+	if (result == VIOMMU_OK || result == VIOMMU_PENDING)
+		CHECK(done == bytes);
+	else
+		CHECK((result == VIOMMU_MISS || result == VIOMMU_UNREACHABLE) && done < bytes);
+	free(buffer);
+}
+
 static void step(struct view_rig *r, struct input *in)
 {
-	uint64_t what = input_take(in, 1) % 9, iova;
+	uint64_t what = input_take(in, 1) % 11, iova;
 	uint32_t bytes;
 	uint8_t *message;
 
+	if (what < 3 || what == 4 || what == 5)
+		honest = false;
 	switch (what) {
 	case 0:
 	case 1:
@@ -148,6 +255,12 @@ static void step(struct view_rig *r, struct input *in)
 	case 7:
 		remap(r, input_take(in, 1));
 		break;
+	case 9:
+		use_word(r, in);
+		break;
+	case 10:
+		use_bytes(r, in);
+		break;
 	default:
 		iova = input_take(in, 1) % (VIEW_RIG_PAGES + 2) * GUEST_PAGE;
 		view_rig_get(r, iova, access_of(input_take(in, 1)));
@@ -162,6 +275,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size > 8192)
 		return 0;
 	view_rig_open(&r);
+	honest = true;
 	while (input_left(&in))
 		step(&r, &in);
 	atomic_store(&r.section[0], 0);
