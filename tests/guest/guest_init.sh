@@ -88,7 +88,7 @@ rogue() {
 }
 
 faults() { dmesg | grep -cE 'DMAR: \[DMA|page fault from EP'; }
-no_faults() { [ "$(faults)" = 0 ]; }
+no_faults() { [ "$(faults)" = 0 ] || { dmesg | grep -E "DMAR: \[DMA|page fault from EP" | head -n 5; false; }; }
 some_faults() { echo "$(faults) faults" && ! no_faults; }
 
 uname -r

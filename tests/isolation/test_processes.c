@@ -53,8 +53,8 @@ static uint64_t iova_of(unsigned page)
 			atomic_store(&versions->reader[number].wrong, __LINE__);                   \
 	} while (0)
 
-/* In a section. Version v of a page is page v % VERSIONS of its part of the pool. */
-static void look_at(unsigned page)
+/* In a section, where something has been answered (@held). Version v of a page is page v % VERSIONS of its part of the pool. */
+static void look_at(unsigned page, bool held)
 {
 	const struct viommu_request r = { .first = iova_of(page),
 					  .last = iova_of(page) + 7,
@@ -73,6 +73,10 @@ static void look_at(unsigned page)
 		f = a.answer.fragment[0];
 	}
 	begun = atomic_load(&versions->begun[page]);
+	/* Before its first answer a section uses nothing: invalidations of what nobody has looked up do not wait for it, so that
+	 * the guest may have gone round. */
+	if (!held && begun - complete >= VERSIONS / 2)
+		return;
 	SEEN(begun - complete < VERSIONS / 2);
 	version = (f.gpa - a.job.pool_gpa) / PAGE - page * VERSIONS;
 	SEEN(version < VERSIONS);
@@ -95,7 +99,7 @@ static int read_pages(void)
 		viommu_view_enter(a.view);
 		for (unsigned i = 0; i < 4; i++) {
 			random = random * 6364136223846793005 + 1442695040888963407;
-			look_at((unsigned)(random >> 33) % PAGES);
+			look_at((unsigned)(random >> 33) % PAGES, i > 0);
 		}
 		if (viommu_view_leave(a.view) == VIOMMU_PENDING &&
 		    !viommu_view_wake(a.view, a.message, sizeof(a.message), &length))
