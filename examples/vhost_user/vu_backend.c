@@ -182,9 +182,12 @@ static enum outcome set_file(struct vu_backend *b, struct vu_message *m)
 
 static enum outcome iotlb(struct vu_backend *b, const struct vu_message *m)
 {
-	int r = space_message(&b->device.space, m);
+	bool came = false;
+	int r = space_message(&b->device.space, m, &came);
 
-	device_told(&b->device);
+	/* What goes brings nobody what he has asked for. */
+	if (came)
+		device_told(&b->device);
 	if (r < 0)
 		rude_told(b);
 	/* A rude backend that cheats does not wait for its own section. */

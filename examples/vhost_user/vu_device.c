@@ -8,14 +8,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
 	BURST = 32,
-	BURSTS = 16,		/* before messages are looked for again */
-	LOOKS = 4096,		/* vu_device.looks: about a millisecond */
-	SHORT_MILLISECONDS = 1, /* to sleep where nobody may wake us */
-	HEADER = 12,		/* struct virtio_net_hdr_v1 */
+	BURSTS = 16,  /* before messages are looked for again */
+	LOOKS = 4096, /* vu_device.looks: about a millisecond */
+	SHORT_MILLISECONDS =
+		1,   /* to sleep where nobody may wake us; between looks at what is missing */
+	HEADER = 12, /* struct virtio_net_hdr_v1 */
 	NUM_BUFFERS_AT = 10,
 	MAC = 6,
 };
@@ -182,12 +184,34 @@ bool pair_works(const struct vu_pair *p)
 	return vring_works(&p->ring[DEVICE_RX]) && vring_works(&p->ring[DEVICE_TX]);
 }
 
+static int64_t milliseconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* By time, not by polls: while an invalidation waits for another pair's section, nobody sleeps between these. */
+static bool looks_in_vain(struct vu_pair *p, bool told)
+{
+	int64_t now;
+
+	if (p->last != POLL_MISSING)
+		return false;
+	now = milliseconds_now();
+	if (!told && now - p->looked <= SHORT_MILLISECONDS)
+		return true;
+	p->looked = now;
+	return false;
+}
+
 void pair_poll(struct vu_pair *p)
 {
 	uint32_t told = __atomic_load_n(&p->device->told, __ATOMIC_ACQUIRE);
 
 	p->idle = told == p->told ? p->idle + 1 : 0;
-	if (p->last == POLL_MISSING && told == p->told && p->idle < p->device->looks)
+	if (looks_in_vain(p, told != p->told))
 		return;
 	p->told = told;
 	p->last = poll_once(p);

@@ -27,8 +27,9 @@ struct vu_pair {
 	struct vu_vring ring[PAIR_RINGS];
 	struct vu_reader reader;
 	enum vu_poll last;
-	unsigned idle; /* polls, or looks instead, in which nothing has moved */
-	uint32_t told; /* device.told, as the pair knows it */
+	unsigned idle;	/* polls, or looks instead, in which nothing has moved */
+	uint32_t told;	/* device.told, as the pair knows it */
+	int64_t looked; /* when, after a miss, in milliseconds */
 	uint64_t frames;
 	uint64_t last_rx; /* address of the last frame given to the driver, for vu_rude.c */
 	bool has_last_rx;
@@ -47,7 +48,7 @@ struct vu_device {
 	struct vu_space space;
 	struct vu_pair pair[VU_PAIRS];
 	unsigned looks; /* in vain, before a thread sleeps */
-	uint32_t told;	/* what the front end has said of translations, counted */
+	uint32_t told;	/* translations that have come, counted */
 };
 
 bool device_open(struct vu_device *d);
@@ -62,7 +63,7 @@ static inline struct vu_vring *device_ring(struct vu_device *d, unsigned index)
 void device_pause(struct vu_device *d);
 void device_resume(struct vu_device *d);
 
-/* Translations have come, or gone. */
+/* A translation has come. */
 void device_told(struct vu_device *d);
 
 /* A pair of queues has been started; it gets its thread. */
@@ -72,8 +73,8 @@ bool pair_works(const struct vu_pair *p);
 
 /*
  * Forwards what there is, so many bursts at most, in one section: it ends before messages are looked at, which is when
- * an invalidation could have to wait for it. After a miss, looks again only when the front end has said something, or
- * has not for long: what is asked for again and again is answered as often, and by then it may be gone, which is a
+ * an invalidation could have to wait for it. After a miss, looks again only when a translation has come, or
+ * nothing has for a millisecond: what is asked for again and again is answered as often, and by then it may be gone, which is a
  * fault that the guest sees.
  */
 void pair_poll(struct vu_pair *p);

@@ -277,7 +277,7 @@ static int update(struct vu_space *s, const struct viommu_iotlb_msg *m)
 	       VIOMMU_OK;
 }
 
-int space_message(struct vu_space *s, const struct vu_message *message)
+int space_message(struct vu_space *s, const struct vu_message *message, bool *came)
 {
 	struct viommu_iotlb_msg m;
 	int r;
@@ -286,6 +286,7 @@ int space_message(struct vu_space *s, const struct vu_message *message)
 		return 1;
 	switch (m.type) {
 	case VIOMMU_IOTLB_UPDATE:
+		*came = true;
 		return update(s, &m);
 	case VIOMMU_IOTLB_INVALIDATE:
 		if (s->deaf)

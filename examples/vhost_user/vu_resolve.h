@@ -74,8 +74,8 @@ void *space_resolve_ring(struct vu_reader *r, uint64_t address, uint64_t bytes, 
 			 int *result);
 
 /* Carries out a device IOTLB message. 0: done; 1: refused; -1: the answer has to wait, see
- * space_owed(). */
-int space_message(struct vu_space *s, const struct vu_message *message);
+ * space_owed(). *came: a translation has come. */
+int space_message(struct vu_space *s, const struct vu_message *message, bool *came);
 
 /* Whether an answer that had to wait can be given now. */
 bool space_owed(struct vu_space *s);
