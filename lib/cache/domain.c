@@ -277,12 +277,27 @@ void domains_lose(struct domains *d, uint32_t group)
 	pthread_mutex_unlock(&d->lock);
 }
 
-bool domains_may_know(struct domains *d, uint32_t group)
+void domains_lose_any(struct domains *d)
+{
+	pthread_mutex_lock(&d->lock);
+	d->lost = UINT64_MAX;
+	pthread_mutex_unlock(&d->lock);
+}
+
+static bool knows_group(const struct domains *d, uint32_t group)
+{
+	return (d->lost & group_bit(group)) || chain_of(d, DOMAIN_BY_GROUP, group)->count;
+}
+
+bool domains_forget_contexts(struct domains *d, uint32_t group)
 {
 	bool known;
 
 	pthread_mutex_lock(&d->lock);
-	known = (d->lost & group_bit(group)) || chain_of(d, DOMAIN_BY_GROUP, group)->count;
+	atomic_fetch_add(&d->forgets, 1);
+	known = knows_group(d, group);
+	if (known)
+		atomic_fetch_add(d->generation, 1);
 	pthread_mutex_unlock(&d->lock);
 	return known;
 }

@@ -115,6 +115,8 @@ struct domains {
 	_Atomic uint64_t *generation; /* of contexts: moves when a chain is flushed as a whole */
 	/* Bit n: somebody may still use something of a group n (modulo 64) that is not among the domains. */
 	uint64_t lost;
+	/* How often contexts of a group were out of date, whatever the group: domains_forget_contexts(). */
+	_Atomic uint64_t forgets;
 	bool concerned; /* by an invalidation: domains_take_concerned() */
 };
 
@@ -231,11 +233,23 @@ static inline uint64_t domain_cut_mask(uint64_t cuts)
 	return cuts ? bits_low(63U - (unsigned)__builtin_clzll(cuts)) : 0;
 }
 
-/* Something of a group is about to be looked up that no domain will know of. */
+/* Something of a group is about to be looked up that no domain will know of; of whichever group: a context is about to be
+ * parsed that is used even if it is out of date by then. */
 void domains_lose(struct domains *domains, uint32_t group);
+void domains_lose_any(struct domains *domains);
 
-/* Whether anything that was looked up may be of one of the group: of a domain, or of one that has lost its place. */
-bool domains_may_know(struct domains *domains, uint32_t group);
+/*
+ * Contexts that came to a group are out of date. Returns whether anything that was looked up may be of it, of a domain or
+ * of one that has lost its place: then the generation of contexts has moved. Nobody knows yet to what a context will come
+ * that is being parsed. So who parses one reads domains_forgets() before the tables, and compares it once the group has
+ * its domain (domains_get()), or is lost: if it has moved, what he has parsed may be out of date, and he was not counted.
+ */
+bool domains_forget_contexts(struct domains *domains, uint32_t group);
+
+static inline uint64_t domains_forgets(const struct domains *domains)
+{
+	return atomic_load_explicit(&domains->forgets, memory_order_acquire);
+}
 
 /* Whether an invalidation of a group, since the last time this was asked, was of something that may have been looked up. By
  * who invalidates, after it. */

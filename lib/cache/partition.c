@@ -18,6 +18,7 @@ int partition_init(struct partition *p, struct viommu_vm *vm, const struct windo
 
 	pthread_mutex_init(&p->domains.lock, NULL);
 	p->vm = vm;
+	p->first_id = UINT32_MAX;
 	p->window = window_new(vm, size, atomic_fetch_add(&vm->last_partition, 1));
 	if (!p->window)
 		return VIOMMU_ENOMEM;

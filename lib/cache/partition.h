@@ -31,6 +31,9 @@ struct partition {
 	/* Bit n: a device has place n of the window's devices. Under the IOMMU's devices_lock. */
 	uint64_t *places;
 	uint32_t place_count;
+	/* Ids that its devices have had lie in between; last < first: none has. The same. */
+	uint32_t first_id;
+	uint32_t last_id;
 };
 
 /* @tables: entries of the paging-structure cache. @together: it is the only one, every epoch is about it, and it has no word

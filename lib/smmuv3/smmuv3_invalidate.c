@@ -18,7 +18,7 @@ static void forget_stream(struct smmu *s, uint32_t sid)
 	device_put(device);
 }
 
-/* Larger ranges are all of the streams. */
+/* Larger ranges are all of the streams of whoever has some there. */
 #define RANGE_STREAMS_LG2 6U
 
 static void forget_range(struct smmu *s, uint32_t sid, unsigned lg2)
@@ -26,7 +26,7 @@ static void forget_range(struct smmu *s, uint32_t sid, unsigned lg2)
 	uint32_t first = sid & ~(uint32_t)bits_low(lg2);
 
 	if (lg2 > RANGE_STREAMS_LG2) {
-		notify_forget(&s->unit, false, false);
+		notify_forget_ids(&s->unit, first, first | (uint32_t)bits_low(lg2));
 		return;
 	}
 	unit_pay(&s->unit, UINT32_C(1) << lg2);

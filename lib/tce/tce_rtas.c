@@ -143,6 +143,7 @@ static int reset(struct tce *t, const uint32_t *a, uint32_t nargs, uint32_t *r, 
 static int bypass(struct tce *t, const uint32_t *a, uint32_t nargs, uint32_t *r, uint32_t nret)
 {
 	struct tce_pe *pe = tce_unit_find(t, a[0]);
+	uint32_t owner;
 
 	(void)nargs;
 	(void)r;
@@ -151,10 +152,10 @@ static int bypass(struct tce *t, const uint32_t *a, uint32_t nargs, uint32_t *r,
 		return RTAS_PARAMETER;
 	if (atomic_exchange(&pe->bypass, a[1]) == a[1])
 		return RTAS_SUCCESS;
-	unit_forget(&t->unit, false);
+	owner = atomic_load_explicit(&pe->owner, memory_order_relaxed);
+	unit_forget_domain(&t->unit, owner);
 	probe_invalidation(&t->unit, COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-	tce_begin_telling(t, TCE_PE, atomic_load_explicit(&pe->owner, memory_order_relaxed), 0,
-			  UINT64_MAX, true);
+	tce_begin_telling(t, TCE_PE, owner, 0, UINT64_MAX, true);
 	return RTAS_SUCCESS;
 }
 

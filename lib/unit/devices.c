@@ -58,12 +58,35 @@ void device_put(struct viommu_device *device)
 	atomic_fetch_sub(&device->users, 1);
 }
 
+static void note_id(struct partition *p, uint32_t id)
+{
+	if (id < p->first_id)
+		p->first_id = id;
+	if (id > p->last_id)
+		p->last_id = id;
+}
+
+uint64_t devices_partitions(struct viommu *u, uint32_t first, uint32_t last)
+{
+	uint64_t found = 0;
+
+	pthread_mutex_lock(&u->devices_lock);
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		const struct partition *p = &u->partition[i];
+
+		found |= (uint64_t)(p->first_id <= last && first <= p->last_id) << i;
+	}
+	pthread_mutex_unlock(&u->devices_lock);
+	return u->apart ? found : UINT64_MAX;
+}
+
 void device_link(struct viommu *u, struct viommu_device *device)
 {
 	struct viommu_device **bucket = bucket_of(u, name_of(device));
 
 	if (name_of(device) == VIOMMU_NO_ID)
 		return;
+	note_id(device->partition, name_of(device));
 	device->next = *bucket;
 	*bucket = device;
 }

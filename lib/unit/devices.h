@@ -9,13 +9,15 @@
 
 /* The device with this id, in use until device_put(); or NULL. */
 struct viommu_device *device_get(struct viommu *u, uint32_t id);
+/* Bit n: partition n may have devices with such ids, whether they have them now or had them once. */
+uint64_t devices_partitions(struct viommu *u, uint32_t first, uint32_t last);
 /* The device after this one, or the first; gives up the one it comes from. Devices that are added
  * meanwhile may be missed. */
 struct viommu_device *device_next(struct viommu *u, struct viommu_device *device);
 void device_put(struct viommu_device *device);
 
 /* After a context of it was parsed and before what it says is used: the domain (or DOMAIN_REFUSED) and
- * query.entry_pasid. An invalidation of contexts that came before the note has moved the generation by
+ * query.entry_pasid. An invalidation of contexts that came before the note has moved device_parses() by
  * then: compare it afterwards with what it was before the tables were read. */
 void device_uses_domain(struct viommu_device *device, uint32_t id, uint32_t pasid);
 /* Its listeners are told its mode: it would use this domain now. */
@@ -51,6 +53,13 @@ static inline uint64_t device_generation(const struct viommu_device *device)
 {
 	return atomic_load_explicit(&device->window->generation, memory_order_acquire) +
 	       atomic_load_explicit(device->generation, memory_order_acquire);
+}
+
+/* Moves when what was parsed for the device may be out of date, known of or not (domains_forget_contexts()): a sum, since
+ * all of it only grows. */
+static inline uint64_t device_parses(const struct viommu_device *device)
+{
+	return device_generation(device) + domains_forgets(&device->partition->domains);
 }
 
 /* Whether a context is as the tables are, and its domain the one it came to. */

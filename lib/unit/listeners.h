@@ -67,12 +67,14 @@ static inline void notify_domain(struct viommu *u, uint32_t id, uint32_t pasid, 
 		notify_users(u, id, pasid, first, last);
 }
 
-/* Contexts that came to a domain are out of date, with this PASID or any: forgets all contexts, and
+/* Contexts that came to a domain are out of date, with this PASID or any: forgets contexts (unit_forget_domain()), and
  * tells the listeners of the devices that had such a one. */
 void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid);
 /* All contexts are out of date, and with @flush the translations of every domain: forgets them, and
  * tells every device's listeners. @mode: the mode too, even if it is the same. */
 void notify_forget(struct viommu *u, bool flush, bool mode);
+/* Contexts of the devices with these ids, at least, are; tells every device's listeners. */
+void notify_forget_ids(struct viommu *u, uint32_t first, uint32_t last);
 /* @source: of a requester's own table, or VIOMMU_ANY_SOURCE. */
 void notify_interrupts(struct viommu *u, uint32_t source, uint32_t first, uint32_t last);
 /* Before the epoch of a completion starts, so that a section that a listener opens now holds it

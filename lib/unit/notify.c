@@ -143,13 +143,13 @@ static bool tell_rest(struct viommu *u)
 	return done;
 }
 
-void notify_forget(struct viommu *u, bool flush, bool mode)
+static void forget_in(struct viommu *u, uint64_t partitions, bool flush, bool mode)
 {
 	/* Before the generation: who parses again notes his domain after this. */
 	pthread_mutex_lock(&u->devices_lock);
 	u->domain_users.era++;
 	pthread_mutex_unlock(&u->devices_lock);
-	unit_forget(u, flush);
+	unit_forget_in(u, partitions, flush);
 	probe_invalidation(u, flush ? COUNT_FLUSHES : COUNT_CONTEXTS, NULL, 0, VIOMMU_ANY_PASID, 0,
 			   UINT64_MAX);
 	if (!atomic_load(&u->unmap_listeners))
@@ -157,6 +157,16 @@ void notify_forget(struct viommu *u, bool flush, bool mode)
 	sweep_start(u, OWED_UNMAP | (mode ? OWED_MODE : 0));
 	sweep_on(u);
 	shadow_settle(u);
+}
+
+void notify_forget(struct viommu *u, bool flush, bool mode)
+{
+	forget_in(u, UINT64_MAX, flush, mode);
+}
+
+void notify_forget_ids(struct viommu *u, uint32_t first, uint32_t last)
+{
+	forget_in(u, devices_partitions(u, first, last), false, false);
 }
 
 /* ---- the devices of a domain ---- */
@@ -258,7 +268,7 @@ void notify_contexts(struct viommu *u, uint32_t id, uint32_t pasid)
 	struct visit v = { .id = id, .pasid = pasid, .contexts = true };
 
 	/* Before anyone is visited: who has parsed earlier and is noted later sees it. */
-	unit_forget(u, false);
+	unit_forget_domain(u, id);
 	probe_invalidation(u, COUNT_CONTEXTS, NULL, id, pasid, 0, UINT64_MAX);
 	if (!atomic_load(&u->unmap_listeners))
 		return;

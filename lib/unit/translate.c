@@ -4,7 +4,9 @@
  *
  * The fill rule: generation, tag and changes are read before the first table load, and whatever is
  * cached is cached under them. An invalidation in between moves one of them, and what is filled
- * afterwards is never found.
+ * afterwards is never found. Where partitions are told apart, an invalidation of a domain's contexts moves the generation
+ * only of those that know the domain, and another word, which no reader sees, for those who are about to:
+ * domains_forget_contexts().
  */
 
 #include "abi.h"
@@ -103,31 +105,56 @@ int unit_parse_noted(struct viommu *u, struct query *q, struct context *context)
 int unit_parse_now(struct viommu *u, struct query *q, struct context *context)
 {
 	for (unsigned i = 1;; i++) {
-		uint64_t generation = device_generation(q->device);
+		uint64_t parses = device_parses(q->device);
 		int result;
 
 		if (i == CONTEXT_TRIES)
 			device_may_use_any(q->device);
 		result = unit_parse_noted(u, q, context);
-		if (i == CONTEXT_TRIES || device_generation(q->device) == generation)
+		if (i == CONTEXT_TRIES || device_parses(q->device) == parses)
 			return result;
 	}
 }
 
 /* No domain knows of what is looked up now, perhaps in an open section. */
+static __attribute__((noinline, cold)) int parse_and_lose(struct viommu *u, struct query *q,
+							  struct context *context)
+{
+	struct domains *domains = &q->device->partition->domains;
+
+	for (unsigned i = 1;; i++) {
+		uint64_t parses = device_parses(q->device);
+		int result;
+
+		if (i == CONTEXT_TRIES)
+			domains_lose_any(domains);
+		result = unit_parse(u, q, context);
+		if (result)
+			return result;
+		domains_lose(domains, context->key.group);
+		if (i == CONTEXT_TRIES || device_parses(q->device) == parses)
+			return result;
+	}
+}
+
 static int parse_quietly(struct viommu *u, struct query *q, struct context *context)
 {
-	int result = unit_parse(u, q, context);
+	return UNLIKELY(u->apart) ? parse_and_lose(u, q, context) : unit_parse(u, q, context);
+}
 
-	if (!result && u->apart)
-		domains_lose(&q->device->partition->domains, context->key.group);
-	return result;
+/* What is not kept is used, too. */
+static __attribute__((noinline, cold)) void try_last(struct viommu *u, struct viommu_device *device)
+{
+	device_may_use_any(device);
+	if (u->apart)
+		domains_lose_any(&device->partition->domains);
 }
 
 /* From the tables. */
 __attribute__((noinline)) int fill_parse_context(struct viommu *u, struct query *q)
 {
 	struct context_entry *e = q->entry;
+	struct domains *domains = &q->device->partition->domains;
 	int result;
 
 	q->cacheable = false;
@@ -138,22 +165,24 @@ __attribute__((noinline)) int fill_parse_context(struct viommu *u, struct query 
 	for (unsigned i = 0; i < CONTEXT_TRIES; i++) {
 		uint64_t generation;
 		uint64_t flushes;
+		uint64_t forgets;
 		uint64_t life;
 
 		/* In this order: a flush counts itself before it moves the generation, so that
 		 * whoever has the new generation also gives the domain a new tag. */
 		generation = device_generation(q->device);
 		flushes = atomic_load_explicit(&u->flushes, memory_order_acquire);
+		forgets = domains_forgets(domains);
 		e->domain = NULL;
-		if (i == CONTEXT_TRIES - 1) /* what is not kept is used, too */
-			device_may_use_any(q->device);
+		if (i == CONTEXT_TRIES - 1)
+			try_last(u, q->device);
 		result = unit_parse_noted(u, q, &e->context);
 		if (result)
 			return result;
-		e->domain = domains_get(&q->device->partition->domains, &e->context.key, flushes,
-					&life);
+		e->domain = domains_get(domains, &e->context.key, flushes, &life);
 		e->generation = generation + life;
-		if (fill_take_domain(q)) {
+		q->cacheable = fill_take_domain(q) && domains_forgets(domains) == forgets;
+		if (q->cacheable) {
 			context_cache_add(&q->device->partition->contexts, translate_who_asks(q),
 					  e);
 			if (translate_contexts(u, q->type) == VIOMMU_AT_UNTRANSLATED)

@@ -385,13 +385,35 @@ void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, 
 	unit_pay(u, steps);
 }
 
-uint64_t unit_forget(struct viommu *u, bool flush)
+uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush)
 {
 	if (flush)
 		atomic_fetch_add(&u->flushes, 1);
+	for (uint32_t i = 0; i < u->partition_count; i++) {
+		if (partitions >> i & 1)
+			atomic_fetch_add(&u->partition[i].window->generation, 1);
+	}
+	return start(u, partitions, 0);
+}
+
+uint64_t unit_forget(struct viommu *u, bool flush)
+{
+	return unit_forget_in(u, UINT64_MAX, flush);
+}
+
+void unit_forget_domain(struct viommu *u, uint32_t group)
+{
+	uint64_t concerned = 0;
+
+	if (!u->apart) {
+		unit_forget(u, false);
+		return;
+	}
+	unit_pay(u, u->partition_count / 2);
 	for (uint32_t i = 0; i < u->partition_count; i++)
-		atomic_fetch_add(&u->partition[i].window->generation, 1);
-	return start(u, UINT64_MAX, 0);
+		concerned |= (uint64_t)domains_forget_contexts(&u->partition[i].domains, group)
+			     << i;
+	start(u, concerned, 0);
 }
 
 void unit_begin_era(struct viommu_device *device)

@@ -310,6 +310,10 @@ static inline uint64_t unit_start(struct viommu *u)
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */
 uint64_t unit_forget(struct viommu *u, bool flush);
+/* The same of some partitions. */
+uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush);
+/* Contexts that came to a domain are, in the partitions that may know it. Of the call that has the unit. */
+void unit_forget_domain(struct viommu *u, uint32_t group);
 /* Contexts of one device are out of date. @told: its listeners will be told of everything before
  * anyone learns that it is done: notify_device_changed(). */
 void unit_forget_device(struct viommu_device *device, bool told);

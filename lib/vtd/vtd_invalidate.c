@@ -12,8 +12,8 @@ static void tell_domain(struct vtd *v, uint32_t did, uint32_t pasid, uint64_t fi
 	notify_domain(&v->unit, did, pasid, first, last);
 }
 
-/* Contexts are parsed again, all of them; what they come to then has another domain if anything in them
- * changed. Those who had one of this domain are told. */
+/* Contexts are parsed again, at least those of the domain; what they come to then has another domain if anything in them
+ * changed. Those who had one of it are told. */
 static void forget_contexts(struct vtd *v, uint32_t did, uint32_t pasid)
 {
 	v->unsynced = true;
@@ -61,6 +61,9 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t did, 
 		vtd_forget(v, false, false);
 		return true;
 	case VTD_GRAN_DOMAIN:
+		/* 9.4: an entry of scalable mode has no domain id. */
+		if (vtd_ttm(atomic_load_explicit(&v->root, memory_order_relaxed)) != VTD_TTM_LEGACY)
+			unit_forget(&v->unit, false);
 		forget_contexts(v, did, VIOMMU_ANY_PASID);
 		return true;
 	case VTD_GRAN_LOCAL:

@@ -22,11 +22,23 @@
 #define LARGE	UINT64_C(0x80000000) /* gpa of a page of 2 MiB */
 #define MANY	(DOMAIN_VISITED_MAX + 2)
 
-/* What the guest changes, and how it invalidates that. */
-enum how { PAGE, TABLE, DOMAIN, GLOBAL, CONTEXT, LARGER, SMALLER, CHAIN };
+/* What the guest changes, and how it invalidates that. CONTEXTS of a domain: where partitions are told apart, those who know
+ * it are concerned. */
+enum how { PAGE, TABLE, DOMAIN, GLOBAL, CONTEXT, CONTEXTS, LARGER, SMALLER, CHAIN };
 
 /* What is cached of it before, and who translates. */
-enum who { COLD, WARM_MICRO, WARM_TLB, DEVICE, DEVICE_COLD, SECTION, LIST, DEVICE_NEAR, PAGE_COLD };
+enum who {
+	COLD,
+	WARM_MICRO,
+	WARM_TLB,
+	DEVICE,
+	DEVICE_COLD,
+	SECTION,
+	QUIET, /* in a section: nobody remembers */
+	LIST,
+	DEVICE_NEAR,
+	PAGE_COLD
+};
 
 struct row {
 	const char *name;
@@ -103,7 +115,7 @@ static void change(struct world *w)
 		guest_put64(&w->g, upper,
 			    guest_get64(&w->g,
 					guest_entry(&w->g, w->tree[1], 4, IOVA, 1, bits(w))));
-	else if (w->row->how == CONTEXT)
+	else if (w->row->how == CONTEXT || w->row->how == CONTEXTS)
 		guest_put64(&w->g, w->entry, w->tree[1] | 1);
 	else
 		guest_put64(&w->g, w->leaf, w->page[1] | bits(w));
@@ -120,6 +132,8 @@ static void invalidate(void *opaque)
 	change(w);
 	if (w->row->how == CONTEXT)
 		guest_submit(&w->g, GUEST_CC(VTD_GRAN_LOCAL, DID, RID, 0), 0, 0, 0);
+	else if (w->row->how == CONTEXTS)
+		guest_submit(&w->g, GUEST_CC(VTD_GRAN_DOMAIN, DID, 0, 0), 0, 0, 0);
 	else if (w->row->how == GLOBAL)
 		guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_GLOBAL, 0), 0, 0, 0);
 	else if (w->row->how == DOMAIN || w->row->how == CHAIN)
@@ -164,7 +178,8 @@ static void open_unit(struct world *w)
 					      .tlb_entries = 640,
 					      .tables = 16,
 					      .contexts = 1024,
-					      .domains = 512 };
+					      .domains = 512,
+					      .partitions = w->row->how == CONTEXTS ? 2 : 0 };
 	bool scalable = w->row->how == CHAIN;
 	struct viommu_vtd_config config = { .size = sizeof(config),
 					    .cap = scalable ? GUEST_CAP_SCALABLE : GUEST_CAP,
@@ -213,7 +228,7 @@ static void open_world(void *opaque)
 		check_eq(row->name, guest_dma_pasid(w->device, i, NEAR, VIOMMU_READ).result,
 			 VIOMMU_OK);
 	if (row->who != COLD && row->who != DEVICE_COLD && row->who != SECTION &&
-	    row->who != PAGE_COLD)
+	    row->who != QUIET && row->who != PAGE_COLD)
 		asked(w, row->who == WARM_MICRO || row->who == LIST, IOVA, before(w, IOVA));
 	if (row->who == WARM_TLB || row->who == DEVICE_NEAR || row->who == PAGE_COLD)
 		asked(w, row->who == WARM_TLB, NEAR, before(w, NEAR));
@@ -246,10 +261,11 @@ static void translate(void *opaque)
 {
 	struct world *w = opaque;
 	uint64_t iova = w->row->who == DEVICE_NEAR ? NEAR : IOVA;
+	bool section = w->row->who == SECTION || w->row->who == QUIET;
 	bool complete = is_complete(w);
 	struct guest_dma d;
 
-	if (w->row->who == SECTION)
+	if (section)
 		check_eq(w->row->name, viommu_enter(w->channel), VIOMMU_OK);
 	w->reading = true;
 	if (w->row->who == DEVICE || w->row->who == DEVICE_COLD || w->row->who == DEVICE_NEAR)
@@ -257,14 +273,15 @@ static void translate(void *opaque)
 	else if (w->row->who == LIST)
 		d = list(w);
 	else
-		d = guest_channel_dma(w->channel, pasid(w), IOVA, VIOMMU_READ);
+		d = guest_channel_dma(w->channel, pasid(w), IOVA,
+				      VIOMMU_READ | (w->row->who == QUIET ? VIOMMU_QUIET : 0));
 	w->reading = false;
 	check_eq(w->row->name, d.result, VIOMMU_OK);
-	if (w->row->who == SECTION) /* as long as it is open */
+	if (section) /* as long as it is open */
 		complete = is_complete(w);
 	if (complete || d.f.gpa != before(w, iova))
 		check_eq(w->row->name, d.f.gpa, after(w, iova));
-	if (w->row->who == SECTION)
+	if (section)
 		check_eq(w->row->name, viommu_leave(w->channel), VIOMMU_OK);
 }
 
@@ -312,7 +329,16 @@ static const struct row rows[] = {
 	{ "chain, device", CHAIN, DEVICE, false, false, false },
 	{ "chain, another page", CHAIN, DEVICE_NEAR, false, false, false },
 	{ "global, another page", GLOBAL, DEVICE_NEAR, false, false, false },
+	{ "page, section, quiet", PAGE, QUIET, false, false, false },
+	{ "contexts, apart, cold", CONTEXTS, COLD, false, false, false },
+	{ "contexts, apart, micro-TLB", CONTEXTS, WARM_MICRO, false, false, false },
+	{ "contexts, apart, device, cold", CONTEXTS, DEVICE_COLD, false, false, false },
+	{ "contexts, apart, section", CONTEXTS, SECTION, false, false, false },
+	{ "contexts, apart, section, quiet", CONTEXTS, QUIET, false, false, false },
 
+	{ "let in at contexts, apart, cold", CONTEXTS, COLD, true, false, false },
+	{ "let in at contexts, apart, micro-TLB", CONTEXTS, WARM_MICRO, true, false, false },
+	{ "let in at contexts, apart, section, quiet", CONTEXTS, QUIET, true, false, false },
 	{ "let in at page, cold", PAGE, COLD, true, false, false },
 	{ "let in at page, micro-TLB", PAGE, WARM_MICRO, true, false, false },
 	{ "let in at page, TLB", PAGE, WARM_TLB, true, false, false },

@@ -199,6 +199,13 @@ static void close_reader(struct reader *r)
 
 /* ---- the writer ---- */
 
+static uint64_t context_granularity(enum how how)
+{
+	return how == CONTEXT_ALL      ? VTD_GRAN_GLOBAL
+	       : how == CONTEXT_DOMAIN ? VTD_GRAN_DOMAIN
+				       : VTD_GRAN_LOCAL;
+}
+
 /* By register: a context change is followed by the IOTLB, as software must. */
 static void invalidate_by_register(struct checker *c, const struct subject *s, uint64_t address,
 				   unsigned am)
@@ -211,11 +218,10 @@ static void invalidate_by_register(struct checker *c, const struct subject *s, u
 								       : VTD_GRAN_DOMAIN;
 
 	if (how >= CONTEXT_DEVICE)
-		world_invalidate_register(
-			w, VTD_CCMD,
-			bits_put(VTD_CCMD_CIRG,
-				 how == CONTEXT_ALL ? VTD_GRAN_GLOBAL : VTD_GRAN_LOCAL) |
-				bits_put(VTD_CCMD_DID, s->did) | bits_put(VTD_CCMD_SID, s->rid));
+		world_invalidate_register(w, VTD_CCMD,
+					  bits_put(VTD_CCMD_CIRG, context_granularity(how)) |
+						  bits_put(VTD_CCMD_DID, s->did) |
+						  bits_put(VTD_CCMD_SID, s->rid));
 	world_write(w, iotlb - 8, 8, address | am);
 	world_invalidate_register(
 		w, iotlb, bits_put(VTD_IOTLB_IIRG, granularity) | bits_put(VTD_IOTLB_DID, s->did));
@@ -228,6 +234,9 @@ static void submit_structures(struct checker *c, const struct subject *s)
 	switch (c->row->how) {
 	case CONTEXT_DEVICE:
 		world_submit(w, GUEST_CC(VTD_GRAN_LOCAL, s->did, s->rid, 0), 0);
+		break;
+	case CONTEXT_DOMAIN:
+		world_submit(w, GUEST_CC(VTD_GRAN_DOMAIN, s->did, 0, 0), 0);
 		break;
 	case CONTEXT_ALL:
 		world_submit(w, GUEST_CC(VTD_GRAN_GLOBAL, 0, 0, 0), 0);
@@ -458,6 +467,7 @@ static const struct row rows[] = {
 	ROW("6.5.2.3 legacy, global, renumbered", LEGACY, GLOBALLY, .renumber = true),
 	ROW("6.5.2.3 legacy, domain, renumbered", LEGACY, BY_DOMAIN, .renumber = true),
 	ROW("6.5.2.1 legacy, context of a device", LEGACY, CONTEXT_DEVICE, ),
+	ROW("6.5.2.1 legacy, contexts of a domain, tiny", LEGACY, CONTEXT_DOMAIN, .tiny = true),
 	ROW("6.5.2.1 legacy, all contexts, tiny", LEGACY, CONTEXT_ALL, .tiny = true),
 	ROW("6.5.1.2 registers, page", LEGACY, BY_PAGE, .registers = true),
 	ROW("6.5.1.2 registers, domain, tiny", LEGACY, BY_DOMAIN, .registers = true, .tiny = true),
@@ -505,6 +515,14 @@ static const struct row rows[] = {
 	    .renumber = true),
 	ROW("partitions: legacy, context of a device, slow", LEGACY, CONTEXT_DEVICE,
 	    .partitions = 3, .slow = true),
+	ROW("partitions: legacy, contexts of a domain, tiny, slow", LEGACY, CONTEXT_DOMAIN,
+	    .partitions = 2, .tiny = true, .slow = true),
+	ROW("partitions: legacy, contexts of a domain, renumbered", LEGACY, CONTEXT_DOMAIN,
+	    .partitions = 12, .renumber = true),
+	ROW("partitions: registers, contexts of a domain, tiny", LEGACY, CONTEXT_DOMAIN,
+	    .partitions = 5, .tiny = true, .registers = true),
+	ROW("partitions: second stage, PASID cache of a domain, tiny, slow", SECOND, PASID_ALL,
+	    .partitions = 2, .tiny = true, .slow = true),
 	ROW("partitions: first stage, PASID, tiny", FIRST, BY_PASID, .partitions = 2, .tiny = true),
 	ROW("partitions: legacy, table, page, tiny", LEGACY, BY_PAGE, .partitions = 12,
 	    .upper = true, .tiny = true),

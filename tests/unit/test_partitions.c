@@ -8,8 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "amdvi_rig.h"
 #include "channel.h"
 #include "guest.h"
+#include "smmuv3_rig.h"
+#include "tce_rig.h"
 
 #define IOVA UINT64_C(0x40000000)
 #define RID0 0x10U
@@ -106,8 +109,7 @@ static const struct moves_row {
 	{ "6.5.2.2 a domain", false, VTD_GRAN_DOMAIN, 0, false },
 	{ "6.5.2.2 all", false, VTD_GRAN_GLOBAL, 0, true },
 	{ "6.5.2.1 a device", true, VTD_GRAN_LOCAL, 0, false },
-	/* what is being parsed has no domain yet */
-	{ "6.5.2.1 contexts of a domain", true, VTD_GRAN_DOMAIN, 0, true },
+	{ "6.5.2.1 contexts of a domain", true, VTD_GRAN_DOMAIN, 0, false },
 	{ "6.5.2.1 all contexts", true, VTD_GRAN_GLOBAL, 0, true },
 };
 
@@ -143,6 +145,132 @@ static void windows_tell_nothing(void **state)
 		free(before);
 		close_world(w);
 	}
+}
+
+/* ---- the same in other engines ---- */
+
+struct two {
+	struct viommu_device *device[DEVICES];
+	void *before;
+};
+
+/* Both have translated, and the window of MINE is kept. */
+static void two_open(struct two *t, const uint64_t *iova)
+{
+	const struct window *mine = t->device[MINE]->window;
+
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_int_equal(guest_dma(t->device[i], iova[i], VIOMMU_READ).result, VIOMMU_OK);
+	t->before = malloc(mine->bytes);
+	assert_non_null(t->before);
+	memcpy(t->before, mine, mine->bytes);
+}
+
+/* What was done since was about OTHER: its word has moved, and nothing in the window of MINE. */
+static void two_close(struct two *t, const char *what, uint64_t other_now)
+{
+	const struct window *mine = t->device[MINE]->window;
+
+	check_that(what, !memcmp(t->before, mine, mine->bytes));
+	check_that(what, atomic_load(&t->device[OTHER]->window->now) > other_now);
+	free(t->before);
+}
+
+static uint64_t now_of(const struct viommu_device *device)
+{
+	return atomic_load(&device->window->now);
+}
+
+static const struct viommu_limits two_limits = { .size = sizeof(two_limits),
+						 .tlb_entries = 320,
+						 .contexts = 64,
+						 .domains = 64,
+						 .devices = 64,
+						 .channels = 64,
+						 .partitions = DEVICES };
+
+/* Contexts of a PASID come from tables of the guest. */
+static void amdvi_guest_tables(void **state)
+{
+	const struct amdvi_rig_config config = { .efr = AR_EFR_ALL, .limits = &two_limits };
+	const uint64_t iova[] = { IOVA, IOVA };
+	struct amdvi_rig r;
+	struct two t;
+	uint64_t now;
+
+	ar_open(&r, &config);
+	for (uint32_t i = 0; i < DEVICES; i++) {
+		uint64_t root = guest_table(&r.g);
+
+		ar_map(&r, root, 4, IOVA, guest_alloc(&r.g, 1), 0, AR_RW);
+		ar_dte(&r, RID0 + i, AR_V1(root, 4), DID0 + i, 0);
+		t.device[i] = device_in(&r.g, RID0 + i, i);
+	}
+	two_open(&t, iova);
+	now = now_of(t.device[OTHER]);
+	ar_command(&r, AR_PAGES(DID0 + OTHER), AR_ALL | AMD_CMD_GN);
+	ar_sync(&r);
+	two_close(&t, "2.4.3 guest tables of a domain", now);
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_int_equal(viommu_device_free(t.device[i]), VIOMMU_OK);
+	ar_close(&r);
+}
+
+static void smmuv3_streams(void **state)
+{
+	static const unsigned far[] = { 7, 8, 12 };
+	const struct viommu_smmuv3_config config = { .size = sizeof(config),
+						     .limits = &two_limits };
+
+	for (size_t n = 0; n < ARRAY_COUNT(far); n++) {
+		uint64_t sid[] = { 8, UINT64_C(1) << far[n] | 8 };
+		const uint64_t iova[] = { 0x1000, 0x1000 };
+		struct smmu_rig r;
+		struct two t;
+		uint64_t now;
+
+		sm_open(&r, &config);
+		sm_start(&r);
+		for (uint32_t i = 0; i < DEVICES; i++) {
+			uint64_t root = guest_table(&r.g);
+
+			sm_map(&r, root, 0x1000, guest_alloc(&r.g, 1), SM_S1_RW);
+			sm_stage1(&r, 8 + i, 5 + i, root);
+			t.device[i] = device_in(&r.g, 8 + i, i);
+		}
+		two_open(&t, iova);
+		/* the stream table has no more: it goes by another number from now on */
+		viommu_device_set_id(t.device[OTHER], (uint32_t)sid[OTHER]);
+		now = now_of(t.device[OTHER]);
+		sm_do(&r, CMD_CFGI_RANGE | SM_PUT(CMD_SID, sid[OTHER]),
+		      SM_PUT(CMD_CFGI_RANGE_OF, far[n] - 1));
+		two_close(&t, "4.3.2 a range of streams", now);
+		for (unsigned i = 0; i < DEVICES; i++)
+			assert_int_equal(viommu_device_free(t.device[i]), VIOMMU_OK);
+		sm_close(&r);
+	}
+}
+
+/* LoPAR: ibm,set-tce-bypass of a unit */
+static void tce_bypass(void **state)
+{
+	const struct viommu_tce_config config = { .size = sizeof(config), .limits = &two_limits };
+	const uint64_t iova[] = { 0, 0 };
+	struct tce_rig *r = tr_open(&config, 8);
+	struct two t;
+	uint64_t now;
+
+	assert_int_equal(viommu_device_set_id(r->device[TR_VIO], VIOMMU_NO_ID), VIOMMU_OK);
+	t.device[MINE] = r->device[TR_PLAIN];
+	t.device[OTHER] = device_in(&r->g, TR_VIO, OTHER);
+	assert_int_equal(tr_put(r, TR_LIOBN(TR_PLAIN), 0, GUEST_BASE | 3), 0);
+	assert_int_equal(tr_put(r, TR_VIO_LIOBN, 0, GUEST_BASE | 3), 0);
+	two_open(&t, iova);
+	now = now_of(t.device[OTHER]);
+	assert_int_equal(tr_bypass(r, TR_VIO_LIOBN, 1), 0);
+	two_close(&t, "ibm,set-tce-bypass", now);
+	assert_int_equal(viommu_device_free(t.device[OTHER]), VIOMMU_OK);
+	tr_close(r);
 }
 
 /* The other's changes are seen by itself: its channel does not answer from before. */
@@ -281,6 +409,31 @@ static void lost_domains(void **state)
 	guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_DOMAIN, DID0 + OTHER), 0, 0, 0);
 	guest_wait(&w->g);
 	assert_int_equal(atomic_load(&mine->now), now + 1);
+	close_world(w);
+}
+
+/* A context was out of date each time it was parsed, and is used all the same: whichever domain's contexts are
+ * invalidated, its section is waited for. */
+static void contexts_that_do_not_stand(void **state)
+{
+	struct world *w = open_world(DEVICES);
+	struct window *mine = w->device[MINE]->window;
+	uint64_t generation = atomic_load(&mine->generation);
+
+	use(w, MINE);
+	domains_lose_any(&w->device[MINE]->partition->domains);
+	assert_int_equal(viommu_enter(w->channel[MINE]), VIOMMU_OK);
+	guest_submit(&w->g, GUEST_CC(VTD_GRAN_DOMAIN, DID0 + OTHER, 0, 0), 0, 0, 0);
+	guest_submit_wait(&w->g);
+	guest_ring(&w->g);
+	assert_false(guest_waited(&w->g));
+	assert_int_equal(atomic_load(&mine->generation), generation + 1);
+	assert_int_equal(viommu_leave(w->channel[MINE]), VIOMMU_OK);
+	assert_int_equal(viommu_run(w->g.iommu), VIOMMU_OK);
+	assert_true(guest_waited(&w->g));
+	guest_submit(&w->g, GUEST_CC(VTD_GRAN_DOMAIN, DID0 + OTHER, 0, 0), 0, 0, 0);
+	guest_wait(&w->g);
+	assert_int_equal(atomic_load(&mine->generation), generation + 1);
 	close_world(w);
 }
 
@@ -453,12 +606,16 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(windows_tell_nothing),
+		cmocka_unit_test(amdvi_guest_tables),
+		cmocka_unit_test(smmuv3_streams),
+		cmocka_unit_test(tce_bypass),
 		cmocka_unit_test(who_is_concerned_sees_it),
 		cmocka_unit_test(sections_of_the_concerned),
 		cmocka_unit_test(device_sections),
 		cmocka_unit_test(switches_wait_for_all),
 		cmocka_unit_test(drains_wait_for_all),
 		cmocka_unit_test(lost_domains),
+		cmocka_unit_test(contexts_that_do_not_stand),
 		cmocka_unit_test(keys_differ),
 		cmocka_unit_test(no_pointers),
 		cmocka_unit_test(window_elsewhere),
