@@ -105,7 +105,7 @@ VIOMMU_API int viommu_free(struct viommu *iommu);
 VIOMMU_API struct viommu_vm *viommu_get_vm(const struct viommu *iommu);
 
 /**
- * What an IOMMU is: "vtd", "smmuv3", "riscv", "virtio", "its", "lpis".
+ * What an IOMMU is: "vtd", "amdvi", "smmuv3", "riscv", "virtio", "tce", "its", "lpis".
  *
  * Any thread, any time.
  * @param iommu  the IOMMU
@@ -182,10 +182,11 @@ struct viommu_answer {
 	uint64_t next;	/**< first address that the fragments do not cover; wraps to 0 past 2^64 - 1
 			 */
 	uint32_t count; /**< fragments written; they cover [first, next) */
-	uint16_t reason; /**< with VIOMMU_FAULT: the architecture's fault reason; 0: blocked,
-			    nothing to record */
-	uint16_t ats;	 /**< with VIOMMU_AT_TRANSLATION: VIOMMU_ATS_* */
-	uint64_t token;	 /**< with VIOMMU_STALLED: see viommu_device_config.resume */
+	uint16_t
+		reason; /**< with VIOMMU_FAULT and VIOMMU_STALLED: the architecture's fault reason; 0: blocked,
+			    nothing to record. Otherwise 0 */
+	uint16_t ats;	/**< with VIOMMU_AT_TRANSLATION: VIOMMU_ATS_* */
+	uint64_t token; /**< with VIOMMU_STALLED: see viommu_device_config.resume */
 	/** How far the mapping of the first address goes: all of the naturally aligned block of
 	 * 1 << extent_lg2 bytes around it is translated alike, contiguous in guest memory and with the same
 	 * permission. The mapping may be larger. 0 where there are no fragments. */

@@ -6,6 +6,7 @@
 const char *smmu_reason_text(uint32_t reason)
 {
 	static const char *const text[] = {
+		[0] = "aborted, with nothing to record: GBPA.ABORT, STE.Config 0, or no id",
 		[F_UUT] = "F_UUT: unsupported transaction",
 		[C_BAD_STREAMID] = "C_BAD_STREAMID: the stream table does not have it",
 		[F_STE_FETCH] = "F_STE_FETCH: the stream table entry could not be read",

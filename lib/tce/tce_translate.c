@@ -61,6 +61,8 @@ int tce_parse(struct viommu *u, struct query *q, struct context *context)
 const char *tce_reason_text(uint32_t reason)
 {
 	switch (reason) {
+	case 0:
+		return "blocked, with nothing to record: the device has no id";
 	case TCE_INVALID_ADDRESS:
 		return "invalid address: in no window of the PE";
 	case TCE_EXTENT:

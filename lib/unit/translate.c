@@ -536,7 +536,9 @@ static __attribute__((noinline)) int translate_rest(struct translating *t, bool 
 	q->entry = kept;
 	if (UNLIKELY(is_counted(q->device->iommu))) /* from when it was not */
 		kept->domain = NULL;
-	if ((result == VIOMMU_FAULT || result == VIOMMU_STALLED) && !q->quiet)
+	if (result != VIOMMU_FAULT && result != VIOMMU_STALLED)
+		q->reason = 0; /* engines set one ahead of each check */
+	else if (!q->quiet)
 		probe_fault(q);
 	*answer = (struct viommu_answer){ .next = q->iova,
 					  .count = count,

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <libvirtiommu/observe.h>
+
 #include "conform.h"
 
 static const struct conform_engine *const engines[] = { &conform_toy,	 &conform_vtd,
@@ -43,6 +45,8 @@ static bool is_mapped(unsigned d, unsigned page, unsigned access)
 	check_that(row, by_device.result == VIOMMU_OK || by_device.result == VIOMMU_FAULT);
 	if (by_device.result == VIOMMU_FAULT)
 		return false;
+	check_eq(row, by_device.answer.reason, 0);
+	check_eq(row, by_channel.answer.reason, 0);
 	check_eq(row, by_device.f.gpa, by_channel.f.gpa);
 	check_eq(row, by_device.f.gpa, TARGET(page) + 8);
 	return true;
@@ -80,6 +84,24 @@ static void maps_and_refuses(void)
 	dma = guest_dma(r.device[0], CONFORM_IOVA(2), VIOMMU_READ | VIOMMU_QUIET);
 	check_eq(row, dma.result, VIOMMU_FAULT);
 	check_eq(row, r.engine->faults(&r), 0);
+}
+
+/* A device that is nobody is refused, and there is a text for that. */
+static void nobody_is_refused_in_words(void)
+{
+	struct guest_dma dma;
+
+	r.engine->map(&r, 0, 0, TARGET(0), VIOMMU_READ);
+	if (r.engine == &conform_virtio) /* attached endpoints keep their id */
+		check_eq(row, r.engine->detach(&r, 0), VIOMMU_OK);
+	check_eq(row, viommu_device_set_id(r.device[0], VIOMMU_NO_ID), VIOMMU_OK);
+	viommu_run(r.g->iommu);
+	dma = guest_dma(r.device[0], CONFORM_IOVA(0), VIOMMU_READ);
+	check_eq(row, dma.result, VIOMMU_FAULT);
+	check_eq(row, dma.answer.reason, 0);
+	check_eq(row, r.engine->faults(&r), 0);
+	if (r.engine != &conform_toy)
+		check_that(row, strcmp(viommu_reason_text(r.g->iommu, 0), "unknown") != 0);
 }
 
 static void nothing_old_after_the_guest_was_told(void)
@@ -319,6 +341,7 @@ static const struct {
 	uint32_t steps; /* limits.steps; 0: the default */
 } rows[] = {
 	{ "maps and refuses", maps_and_refuses, 0 },
+	{ "nobody is refused, in words", nobody_is_refused_in_words, 0 },
 	{ "nothing old after the guest was told", nothing_old_after_the_guest_was_told, 0 },
 	{ "sections hold back", sections_hold_back, 0 },
 	{ "devices hold back", devices_hold_back, 0 },
