@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # install.cmake - libraries, headers, libvirtiommu.pc, the package that find_package(libvirtiommu) finds, and the pages of
-# docs/. Everything that is installed belongs to a component, which is a package (debian/rules): runtime, devel, or tools.
+# docs/ and examples/. Everything that is installed belongs to a component, which is a package (debian/rules): runtime, devel, or tools.
 include(CMakePackageConfigHelpers)
 
 install(TARGETS virtiommu virtiommu_static EXPORT libvirtiommu-targets
@@ -8,10 +8,12 @@ install(TARGETS virtiommu virtiommu_static EXPORT libvirtiommu-targets
 	ARCHIVE COMPONENT devel)
 install(DIRECTORY include/libvirtiommu DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT devel
 	FILES_MATCHING PATTERN "*.h")
-install(FILES LICENSE README.md CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)
+install(FILES LICENSE README.md CHANGELOG.md CONTRIBUTING.md SECURITY.md DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT devel)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/docs COMPONENT devel
 	FILES_MATCHING PATTERN "*.md" PATTERN "*.svg" PATTERN models EXCLUDE)
-install(FILES examples/embed.c DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT devel)
+# The sources of all examples, the format of tapes, and the two that the pages and scripts/demo show.
+install(DIRECTORY examples/ DESTINATION ${CMAKE_INSTALL_DOCDIR}/examples COMPONENT devel
+	FILES_MATCHING PATTERN "*.[ch]" PATTERN "FORMAT.md" PATTERN "vtd-legacy-strict.tape.xz" PATTERN "virtio-strict.tape.xz")
 
 # The prefix is found from where the .pc file lies, so that an installation can be moved.
 if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
