@@ -2,8 +2,6 @@
 /*
  * isolated.c - a VT-d unit in one process, its devices in others, which may read and write one socket, wait, and exit.
  *
- *	isolated [--processes=1|2] [--nothing-mapped] [--rounds=N]
- *
  * Each device copies pages for the guest, by a ring in guest memory. After each round the guest maps another page where the
  * last one was, invalidates, and reuses the old page when it is told that this is complete: no device may have written it
  * since. Device processes have a window with translations, read-only, a section page, and a pool of guest memory, or
@@ -20,6 +18,12 @@
 
 /* Pages of a pool, and iovas: the ring, sources, and where is copied to. */
 enum { PIECES = 16, RING_PAGE = 0, FROM_PAGE = 1, TO_PAGE = FROM_PAGE + PIECES, SPARE = 64 };
+
+static const char usage[] =
+	"isolated [--processes=1|2] [--nothing-mapped] [--rounds=N]\n"
+	"    --processes: devices, each in a process of its own (1)\n"
+	"    --nothing-mapped: they have no guest memory, and the owner copies for them\n"
+	"    --rounds: how often the guest takes pages away (100)\n";
 
 struct options {
 	unsigned processes;
@@ -167,6 +171,7 @@ static int run(const struct options *options)
 int main(int argc, char **argv)
 {
 	struct options options = { .processes = 1, .rounds = 100, .mapped = true };
+	bool known = true;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--device") == 0)
@@ -175,9 +180,11 @@ int main(int argc, char **argv)
 			options.mapped = false;
 		else if (sscanf(argv[i], "--processes=%u", &options.processes) != 1 &&
 			 sscanf(argv[i], "--rounds=%u", &options.rounds) != 1)
-			return 2;
+			known = false;
 	}
-	if (!options.processes || options.processes > OWNER_PARTIES)
+	if (!known || !options.processes || options.processes > OWNER_PARTIES) {
+		fputs(usage, stderr);
 		return 2;
+	}
 	return run(&options);
 }

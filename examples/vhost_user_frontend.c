@@ -43,23 +43,15 @@ static const char usage[] =
 	"  --json=FILE                   figures of --table for programs\n";
 
 static const struct option long_options[] = {
-	{ "backend", required_argument, NULL, 'b' },
-	{ "engine", required_argument, NULL, 'e' },
-	{ "mode", required_argument, NULL, 'm' },
-	{ "table", no_argument, NULL, 't' },
-	{ "runs", required_argument, NULL, 'r' },
-	{ "seconds", required_argument, NULL, 's' },
-	{ "packets", required_argument, NULL, 'p' },
-	{ "frame", required_argument, NULL, 'f' },
-	{ "ahead", required_argument, NULL, 'a' },
-	{ "write-only", no_argument, NULL, 'w' },
-	{ "ring", no_argument, NULL, 'i' },
-	{ "pairs", required_argument, NULL, 'q' },
-	{ "packed", no_argument, NULL, 'k' },
-	{ "gaps", no_argument, NULL, 'g' },
-	{ "cheat", no_argument, NULL, 'c' },
-	{ "json", required_argument, NULL, 'j' },
-	{ NULL, 0, NULL, 0 },
+	{ "backend", required_argument, NULL, 'b' }, { "engine", required_argument, NULL, 'e' },
+	{ "mode", required_argument, NULL, 'm' },    { "table", no_argument, NULL, 't' },
+	{ "runs", required_argument, NULL, 'r' },    { "seconds", required_argument, NULL, 's' },
+	{ "packets", required_argument, NULL, 'p' }, { "frame", required_argument, NULL, 'f' },
+	{ "ahead", required_argument, NULL, 'a' },   { "write-only", no_argument, NULL, 'w' },
+	{ "ring", no_argument, NULL, 'i' },	     { "pairs", required_argument, NULL, 'q' },
+	{ "packed", no_argument, NULL, 'k' },	     { "gaps", no_argument, NULL, 'g' },
+	{ "cheat", no_argument, NULL, 'c' },	     { "json", required_argument, NULL, 'j' },
+	{ "help", no_argument, NULL, 'h' },	     { NULL, 0, NULL, 0 },
 };
 
 static bool set_mode(struct vu_options *o, const char *name)
@@ -271,6 +263,10 @@ int main(int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+		if (option == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
 		if (!set_option(&o, option)) {
 			fputs(usage, stderr);
 			return 2;
