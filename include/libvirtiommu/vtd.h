@@ -38,8 +38,8 @@ struct viommu_vtd_config {
 VIOMMU_API uint64_t viommu_vtd_default_cap(void);
 
 /**
- * Default extended capability register: queued invalidation, interrupt remapping, pass-through,
- * snoop control.
+ * Default extended capability register: queued invalidation, interrupt remapping with 32-bit destinations (EIM),
+ * pass-through, snoop control.
  *
  * Any thread, any time.
  * @return the register
