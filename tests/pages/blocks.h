@@ -4,8 +4,11 @@
 #define BLOCKS_H
 
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -41,7 +44,13 @@ extern void *buffer;
 extern int fd;
 extern off_t offset;
 void stop(struct queue *queue);
-#define DECLARE ssize_t got = -1;
+struct vmm {
+	pthread_mutex_t registers;
+	struct viommu *iommu;
+	int kick;
+};
+extern struct viommu *iommu;
+#define DECLARE
 #endif
 
 #endif
