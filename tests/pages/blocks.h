@@ -9,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include <libvirtiommu/dma.h>
 #include <libvirtiommu/observe.h>
+#include <libvirtiommu/view.h>
 #include <libvirtiommu/vm.h>
 #include <libvirtiommu/vtd.h>
 
@@ -51,6 +54,10 @@ struct vmm {
 };
 extern struct viommu *iommu;
 #define DECLARE
+#endif
+
+#ifdef PAGE_ISOLATION
+void stop(int process);
 #endif
 
 #endif
