@@ -85,7 +85,7 @@ static int reset(struct viommu *u)
 
 static void flush(struct viommu *u)
 {
-	amdvi_irte_cache_drop_all(&amdvi_of(u)->irtes);
+	irte_cache_drop_all(&amdvi_of(u)->irtes);
 }
 
 static void free_unit(struct viommu *u)
@@ -95,7 +95,7 @@ static void free_unit(struct viommu *u)
 
 	unit_fini(u);
 	regs_fini(&v->regs, vm);
-	amdvi_irte_cache_fini(&v->irtes, vm);
+	irte_cache_fini(&v->irtes, vm);
 	pthread_mutex_destroy(&v->log_lock);
 	vm_dealloc(vm, v, sizeof(*v));
 }
@@ -220,7 +220,7 @@ int viommu_amdvi_new(struct viommu_vm *vm, const struct viommu_amdvi_config *giv
 	v->unit.pasids = v->efr & AMD_EFR_GT;
 	result = amdvi_check_caps(v);
 	if (!result)
-		result = amdvi_irte_cache_init(&v->irtes, vm);
+		result = irte_cache_init(&v->irtes, vm);
 	if (!result)
 		result = amdvi_regs_init(v);
 	if (result) {

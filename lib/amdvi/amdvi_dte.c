@@ -20,7 +20,7 @@ static unsigned segments_lg2(const struct amdvi *v)
 }
 
 /* Where the entry is (3.4.1, 3.4.11); false: beyond the table, or the segment. */
-static bool locate(const struct amdvi *v, uint32_t id, uint64_t *gpa)
+ALWAYS_INLINE bool locate(const struct amdvi *v, uint32_t id, uint64_t *gpa)
 {
 	unsigned lg2 = segments_lg2(v);
 	uint32_t segment = (id & 0xffff) >> (16 - lg2);
@@ -31,7 +31,7 @@ static bool locate(const struct amdvi *v, uint32_t id, uint64_t *gpa)
 		base = regs_get(&v->regs, AMD_DEV_SEGMENT + 8 * (segment - 1));
 		entries = (bits_get(base, AMD_DT_SEGMENT_SIZE) + 1) * 128;
 	} else {
-		base = regs_get(&v->regs, AMD_DEV_TABLE);
+		base = atomic_load_explicit(v->device_table, memory_order_acquire);
 		entries = (bits_get(base, AMD_DT_SIZE) + 1) * 128;
 	}
 	if (index >= entries)
@@ -71,13 +71,13 @@ unsigned amdvi_dte_load(struct amdvi *v, uint32_t id, const struct pt_observer *
 }
 
 unsigned amdvi_dte_load_interrupts(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
-				   struct mem_place *place, uint64_t raw[2], uint64_t *gpa)
+				   uint64_t raw[2], uint64_t *gpa)
 {
 	bool ok;
 
 	if (!locate(v, id, gpa))
 		return AMDVI_R_DTE_BOUND;
-	ok = mem_load_near(v->unit.vm, place, *gpa + 16, raw, 2);
+	ok = mem_load_soon(v->unit.vm, *gpa + 16, raw, 2);
 	if (observer)
 		observer->saw(observer->opaque, "device table entry", PT_LEVELS, *gpa + 16, raw,
 			      ok ? 2 : 0);

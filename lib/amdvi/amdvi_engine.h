@@ -8,6 +8,7 @@
 #include "amdvi_reason.h"
 #include "amdvi_spec.h"
 #include "completion.h"
+#include "irte_cache.h"
 #include "regs.h"
 #include "ring.h"
 #include "seqlock.h"
@@ -58,29 +59,6 @@ struct amdvi_msi {
 	uint32_t messages_lg2;
 };
 
-#define AMDVI_MESSAGE_WORDS 3U
-
-/* Interrupt table entries that have been read, as 128-bit ones; amdvi_irte_cache.c. */
-struct amdvi_irte_slot {
-	_Alignas(64) _Atomic uint64_t version; /* odd while a writer has it */
-	_Atomic uint64_t key;
-	_Atomic uint64_t word[2];
-	/* What it makes of an edge-triggered message without redirection hint, as struct viommu_msi has it before the
-	 * index; word 0 is 0 if it is in guest form. */
-	_Atomic uint64_t message[AMDVI_MESSAGE_WORDS];
-};
-static_assert(offsetof(struct viommu_msi, index) == AMDVI_MESSAGE_WORDS * sizeof(uint64_t), "");
-
-#define AMDVI_IRTE_SLOTS   1024U
-#define AMDVI_IRTE_SOURCES 256U
-
-struct amdvi_irte_cache {
-	struct amdvi_irte_slot *slot;
-	/* Each counts what was invalidated; the sum of all, and those of a requester, only grows. */
-	_Atomic uint64_t all;
-	_Atomic uint64_t source[AMDVI_IRTE_SOURCES];
-};
-
 enum amdvi_log { AMDVI_LOG_EVENT, AMDVI_LOG_PPR, AMDVI_LOG_GA, AMDVI_LOGS };
 
 /* A log takes entries while its Run bit is set, and it is not closed. What closes it leaves the bit for the last
@@ -100,8 +78,11 @@ struct amdvi {
 	uint32_t capability;
 	uint8_t message[AMDVI_LOGS]; /* MsiNum and friends */
 	struct regs regs;
+	/* What is read for every request: values in regs. */
+	const _Atomic uint64_t *control;
+	const _Atomic uint64_t *device_table;
 
-	struct amdvi_irte_cache irtes;
+	struct irte_cache irtes; /* invalidated by requester */
 
 	/* A requester had guest tables on host tables since the last reset: until then an invalidation of host tables
 	 * concerns nothing but their own addresses. */
@@ -146,7 +127,7 @@ static inline struct amdvi_device *amdvi_device_of(struct viommu_device *device)
 
 static inline uint64_t amdvi_control(const struct amdvi *v)
 {
-	return regs_get(&v->regs, AMD_CONTROL);
+	return atomic_load_explicit(v->control, memory_order_acquire);
 }
 
 static inline bool amdvi_in_window(uint64_t address)
@@ -217,7 +198,7 @@ unsigned amdvi_dte_load(struct amdvi *v, uint32_t id, const struct pt_observer *
 			struct mem_place *place, uint64_t raw[4], uint64_t *gpa);
 /* The same of the half that concerns interrupts, words 2 and 3, which guests write in one piece. */
 unsigned amdvi_dte_load_interrupts(struct amdvi *v, uint32_t id, const struct pt_observer *observer,
-				   struct mem_place *place, uint64_t raw[2], uint64_t *gpa);
+				   uint64_t raw[2], uint64_t *gpa);
 /* Whether the half that concerns memory has reserved bits set. */
 bool amdvi_dte_reserved(const struct amdvi *v, const uint64_t raw[4]);
 
@@ -302,65 +283,6 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 		      struct explanation *e, struct viommu_msi *msi);
 int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		       uint32_t flags, struct viommu_msi *msi);
-
-/* ---- amdvi_irte_cache.c ---- */
-int amdvi_irte_cache_init(struct amdvi_irte_cache *cache, struct viommu_vm *vm);
-void amdvi_irte_cache_fini(struct amdvi_irte_cache *cache, struct viommu_vm *vm);
-
-#define AMDVI_IRTE_KEY_BITS 27U /* requester and index */
-
-/* What an entry that is read from now on is known by. */
-static inline uint64_t amdvi_irte_cache_key(const struct amdvi_irte_cache *cache, uint32_t source,
-					    uint32_t index)
-{
-	uint64_t count = atomic_load_explicit(&cache->source[source % AMDVI_IRTE_SOURCES],
-					      memory_order_acquire) +
-			 atomic_load_explicit(&cache->all, memory_order_acquire);
-
-	return (count + 1) << AMDVI_IRTE_KEY_BITS | (source & 0xffff) << 11 | index; /* never 0 */
-}
-
-static inline struct amdvi_irte_slot *amdvi_irte_slot_of(const struct amdvi_irte_cache *cache,
-							 uint64_t key)
-{
-	uint32_t hash = (uint32_t)(key & bits_low(AMDVI_IRTE_KEY_BITS)) * UINT32_C(0x9e3779b1);
-
-	static_assert(AMDVI_IRTE_SLOTS == 1U << 10, "ten bits of the hash");
-	return &cache->slot[hash >> 22];
-}
-
-static inline bool amdvi_irte_cache_find(const struct amdvi_irte_cache *cache, uint64_t key,
-					 uint64_t raw[2])
-{
-	const struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
-	uint64_t version = seq_read_begin(&slot->version);
-
-	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
-		return false;
-	raw[0] = atomic_load_explicit(&slot->word[0], memory_order_relaxed);
-	raw[1] = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
-	return seq_read_valid(&slot->version, version);
-}
-
-/* The message of an entry that is not in guest form. */
-static inline bool amdvi_irte_cache_message(const struct amdvi_irte_cache *cache, uint64_t key,
-					    uint64_t message[AMDVI_MESSAGE_WORDS])
-{
-	const struct amdvi_irte_slot *slot = amdvi_irte_slot_of(cache, key);
-	uint64_t version = seq_read_begin(&slot->version);
-
-	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
-		return false;
-	for (unsigned i = 0; i < AMDVI_MESSAGE_WORDS; i++)
-		message[i] = atomic_load_explicit(&slot->message[i], memory_order_relaxed);
-	return message[0] && seq_read_valid(&slot->version, version);
-}
-
-/* @msi: what it makes of messages; NULL in guest form */
-void amdvi_irte_cache_add(struct amdvi_irte_cache *cache, uint64_t key, const uint64_t raw[2],
-			  const struct viommu_msi *msi);
-void amdvi_irte_cache_drop(struct amdvi_irte_cache *cache, uint32_t source);
-void amdvi_irte_cache_drop_all(struct amdvi_irte_cache *cache);
 
 /* ---- amdvi_state.c ---- */
 void amdvi_save(struct viommu *u, struct state_writer *state);

@@ -15,14 +15,14 @@ void amdvi_forget(struct amdvi *v, bool mode)
 
 void amdvi_interrupts_changed(struct amdvi *v)
 {
-	amdvi_irte_cache_drop_all(&v->irtes);
+	irte_cache_drop_all(&v->irtes);
 	notify_interrupts(&v->unit, VIOMMU_ANY_SOURCE, 0, LAST_INDEX);
 }
 
 /* 2.4.5, and the half of 2.4.2 */
 void amdvi_invalidate_interrupts(struct amdvi *v, uint32_t id)
 {
-	amdvi_irte_cache_drop(&v->irtes, id);
+	irte_cache_drop(&v->irtes, id, id);
 	notify_interrupts(&v->unit, id, 0, LAST_INDEX);
 }
 

@@ -21,7 +21,6 @@ struct request {
 	bool resolve;			 /* no event, nothing stored */
 	bool ignore;			 /* DTE.IG: page faults are not logged */
 	uint64_t at;			 /* of a hardware error */
-	struct mem_place place;		 /* of the tables, probably */
 	struct explanation *explanation; /* or NULL; resolves, past the cache */
 };
 
@@ -42,6 +41,18 @@ static inline void show(const struct request *r, const char *what, uint64_t gpa,
 		show_step(r, what, gpa, raw, words);
 }
 
+/* Of an entry that is looked for, or read, from now on. @index: of a message with another type than fixed that is none of a
+ * table */
+static inline struct irte_key entry_key(const struct amdvi *v, uint32_t source, uint32_t index)
+{
+	uint32_t id = (source & 0xffff) << 11 | index;
+
+	static_assert(IRTE_SLOTS == 1U << 10, "ten bits of the hash");
+	return (struct irte_key){ .slot = id * UINT32_C(0x9e3779b1) >> 22,
+				  .id = id,
+				  .count = irte_cache_count(&v->irtes, source) };
+}
+
 /* What the cache has instead of the entry. */
 static __attribute__((noinline, cold)) void show_cached(const struct amdvi *v,
 							const struct request *r,
@@ -50,12 +61,12 @@ static __attribute__((noinline, cold)) void show_cached(const struct amdvi *v,
 	struct viommu_step step = { .gpa = UINT64_MAX,
 				    .what = "interrupt entry cache",
 				    .flags = VIOMMU_STEP_CACHE };
+	struct irte_key key;
 
 	if (!r->explanation->caches)
 		return;
-	if (amdvi_irte_cache_find(&v->irtes,
-				  amdvi_irte_cache_key(&v->irtes, r->m.source, r->m.index),
-				  step.raw)) {
+	key = entry_key(v, r->m.source, r->m.index);
+	if (irte_cache_find(&v->irtes, &key, step.raw)) {
 		step.words = 2;
 		if (memcmp(step.raw, entry, 16) != 0)
 			step.flags |= VIOMMU_STEP_STALE;
@@ -117,10 +128,10 @@ static bool load_entry(struct amdvi *v, struct request *r, uint64_t table, uint6
 
 	r->at = table + (uint64_t)r->m.index * (wide ? 16 : 4);
 	if (wide) {
-		ok = mem_load_near(v->unit.vm, &r->place, r->at, raw, 2);
+		ok = mem_load_soon(v->unit.vm, r->at, raw, 2);
 		show(r, "interrupt table entry", r->at, raw, ok ? 2 : 0);
 	} else {
-		ok = mem_load32(v->unit.vm, &r->place, r->at, &entry);
+		ok = mem_load32(v->unit.vm, NULL, r->at, &entry);
 		show(r, "interrupt table entry", r->at, &entry, ok);
 		widen(entry, raw);
 	}
@@ -151,12 +162,10 @@ static unsigned check_entry(struct request *r, const uint64_t raw[2])
 ALWAYS_INLINE void remapped(const struct amdvi *v, const struct message *m, const uint64_t raw[2],
 			    struct viommu_msi *msi)
 {
-	*msi = (struct viommu_msi){
-		.destination = destination(m, raw),
-		.vector = (uint8_t)bits_get(raw[1], AMD_IRTE_VECTOR),
-		.delivery_mode = (uint8_t)bits_get(raw[0], AMD_IRTE_TYPE),
-		.logical = (raw[0] & AMD_IRTE_DM) && !(v->efr & AMD_EFR_PHY_DEST),
-	};
+	msi->destination = destination(m, raw);
+	msi->vector = (uint8_t)bits_get(raw[1], AMD_IRTE_VECTOR);
+	msi->delivery_mode = (uint8_t)bits_get(raw[0], AMD_IRTE_TYPE);
+	msi->logical = (raw[0] & AMD_IRTE_DM) && !(v->efr & AMD_EFR_PHY_DEST);
 	encode(msi);
 }
 
@@ -238,12 +247,12 @@ static unsigned by_type(const struct request *r, const uint64_t raw[2])
 	return (raw[0] & pass_bit) && !(r->m.address & AMD_MSI_DM) ? 0 : AMDVI_R_IRQ_ABORT;
 }
 
-static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2], uint64_t key,
-		 struct viommu_msi *msi)
+static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2],
+		 const struct irte_key *key, struct viommu_msi *msi)
 {
 	unsigned length = (unsigned)bits_get(dte[0], AMD_DTE_INT_LEN);
 	uint32_t index = (uint32_t)bits_get(r->m.data, AMD_MSI_INDEX);
-	bool guest, keep;
+	bool guest;
 	uint64_t raw[2];
 	unsigned reason;
 
@@ -261,11 +270,10 @@ static int remap(struct amdvi *v, struct request *r, const uint64_t dte[2], uint
 	if (reason)
 		return refuse(v, r, reason, msi);
 	guest = raw[0] & AMD_IRTE_GUEST;
-	keep = !r->explanation && amdvi_control(v) == r->m.control;
 	if (!guest)
 		remapped(v, &r->m, raw, msi);
-	if (keep)
-		amdvi_irte_cache_add(&v->irtes, key, raw, guest ? NULL : msi);
+	if (!r->explanation && amdvi_control(v) == r->m.control)
+		irte_cache_add(&v->irtes, key, raw, msi);
 	return guest ? to_vapic(v, r, raw, msi) : take_own(&r->m, msi);
 }
 
@@ -281,10 +289,10 @@ static int by_entry(struct amdvi *v, struct request *r, struct viommu_msi *msi)
 {
 	const struct pt_observer observer = { .saw = saw, .opaque = r };
 	uint32_t index = (uint32_t)bits_get(r->m.data, AMD_MSI_INDEX);
-	uint64_t key = amdvi_irte_cache_key(&v->irtes, r->m.source, index);
+	struct irte_key key = entry_key(v, r->m.source, index);
 	uint64_t dte[2];
-	unsigned reason = amdvi_dte_load_interrupts(
-		v, r->m.source, r->explanation ? &observer : NULL, &r->place, dte, &r->at);
+	unsigned reason = amdvi_dte_load_interrupts(v, r->m.source,
+						    r->explanation ? &observer : NULL, dte, &r->at);
 
 	if (reason)
 		return refuse(v, r,
@@ -305,7 +313,7 @@ static int by_entry(struct amdvi *v, struct request *r, struct viommu_msi *msi)
 	case AMD_CONTROL_FORWARD:
 		return pass(v, r, msi);
 	case AMD_CONTROL_TRANSLATE:
-		return remap(v, r, dte, key, msi);
+		return remap(v, r, dte, &key, msi);
 	default:
 		return refuse(v, r, AMDVI_R_IRQ_INT_CTL, msi);
 	}
@@ -331,8 +339,7 @@ int amdvi_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 {
 	struct amdvi *v = amdvi_of(u);
 	struct request r = { .m = { source, UINT32_MAX, address, amdvi_control(v), data },
-			     .resolve = flags & VIOMMU_MSI_RESOLVE,
-			     .place = MEM_NOWHERE };
+			     .resolve = flags & VIOMMU_MSI_RESOLVE };
 
 	return answer(v, &r, msi);
 }
@@ -343,7 +350,6 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 	struct amdvi *v = amdvi_of(u);
 	struct request r = { .m = { source, UINT32_MAX, address, amdvi_control(v), data },
 			     .resolve = true,
-			     .place = MEM_NOWHERE,
 			     .explanation = e };
 
 	return answer(v, &r, msi);
@@ -351,13 +357,14 @@ int amdvi_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint3
 
 /* What a message that is remapped comes to, from the cache alone. The entry is kept under all of the index: of a message with
  * another type than fixed that is none of a table. Whether the message is to be recorded or not changes nothing then. */
-ALWAYS_INLINE bool find_message(const struct amdvi *v, const struct message *m, uint64_t *message)
+ALWAYS_INLINE bool find_message(const struct amdvi *v, const struct message *m,
+				struct viommu_msi *msi)
 {
+	struct irte_key key = entry_key(v, m->source, m->index);
+
 	return (m->control & AMD_CTRL_IOMMU_EN) && amdvi_in_window(m->address) &&
 	       m->source <= v->unit.engine->last_id &&
-	       amdvi_irte_cache_message(
-		       &v->irtes, amdvi_irte_cache_key(&v->irtes, m->source, m->index), message) &&
-	       amdvi_control(v) == m->control;
+	       irte_cache_message(&v->irtes, &key, msi, NULL) && amdvi_control(v) == m->control;
 }
 
 int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
@@ -366,13 +373,8 @@ int amdvi_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint
 	const struct amdvi *v = amdvi_of(u);
 	const struct message m = { source, (uint32_t)bits_get(data, AMD_MSI_INDEX), address,
 				   amdvi_control(v), data };
-	uint64_t message[AMDVI_MESSAGE_WORDS];
 
-	if (UNLIKELY(!find_message(v, &m, message)))
+	if (UNLIKELY(!find_message(v, &m, msi)))
 		return msi_from_tables(u, source, address, data, flags, msi);
-	memcpy(msi, message, sizeof(message));
-	msi->kind = 0;
-	msi->intid = 0;
-	msi->cpu = 0;
 	return take_own(&m, msi);
 }

@@ -315,6 +315,17 @@ static bool add_configured(struct amdvi *v)
 
 #define ADD(v, rows, wanted) (!(wanted) || regs_add_rows(&(v)->regs, rows, ARRAY_COUNT(rows)))
 
+static bool add_all(struct amdvi *v)
+{
+	return ADD(v, always, true) && ADD(v, with_ppr, v->efr & AMD_EFR_PPR) &&
+	       ADD(v, with_ppr_auto, v->efr & AMD_EFR_PPR_AUTO) &&
+	       ADD(v, with_ga_log, v->efr & AMD_EFR_GAM) &&
+	       ADD(v, with_hardware_error, v->efr & AMD_EFR_HE) &&
+	       ADD(v, with_x2apic, v->efr & AMD_EFR_XT) &&
+	       ADD(v, with_msi, v->efr & AMD_EFR_MSI_CAP) &&
+	       ADD(v, with_perf_opt, v->efr & AMD_EFR_PERF_OPT) && add_configured(v);
+}
+
 int amdvi_regs_init(struct amdvi *v)
 {
 	int result;
@@ -324,13 +335,9 @@ int amdvi_regs_init(struct amdvi *v)
 	if (result)
 		return result;
 	v->regs.lock[LOG_LOCK - 1] = &v->log_lock;
-	return ADD(v, always, true) && ADD(v, with_ppr, v->efr & AMD_EFR_PPR) &&
-			       ADD(v, with_ppr_auto, v->efr & AMD_EFR_PPR_AUTO) &&
-			       ADD(v, with_ga_log, v->efr & AMD_EFR_GAM) &&
-			       ADD(v, with_hardware_error, v->efr & AMD_EFR_HE) &&
-			       ADD(v, with_x2apic, v->efr & AMD_EFR_XT) &&
-			       ADD(v, with_msi, v->efr & AMD_EFR_MSI_CAP) &&
-			       ADD(v, with_perf_opt, v->efr & AMD_EFR_PERF_OPT) && add_configured(v)
-		       ? VIOMMU_OK
-		       : VIOMMU_EINVAL;
+	if (!add_all(v))
+		return VIOMMU_EINVAL;
+	v->control = regs_word(&v->regs, AMD_CONTROL);
+	v->device_table = regs_word(&v->regs, AMD_DEV_TABLE);
+	return VIOMMU_OK;
 }

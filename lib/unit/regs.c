@@ -162,6 +162,11 @@ uint64_t regs_get(const struct regs *r, uint32_t offset)
 	return atomic_load_explicit(value_at(r, offset), memory_order_acquire);
 }
 
+const _Atomic uint64_t *regs_word(const struct regs *r, uint32_t offset)
+{
+	return value_at(r, offset);
+}
+
 void regs_put(struct regs *r, uint32_t offset, uint64_t value)
 {
 	atomic_store_explicit(value_at(r, offset), value, memory_order_release);

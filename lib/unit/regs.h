@@ -72,6 +72,8 @@ void regs_guest_write(struct regs *regs, uint64_t offset, uint32_t bytes, uint64
 
 /* The engine's own accesses, by offset of a row that is known to be there. */
 uint64_t regs_get(const struct regs *regs, uint32_t offset);
+/* The value itself, for who reads it all the time; it stays where it is. */
+const _Atomic uint64_t *regs_word(const struct regs *regs, uint32_t offset);
 void regs_put(struct regs *regs, uint32_t offset, uint64_t value);
 void regs_set_bits(struct regs *regs, uint32_t offset, uint64_t bits);
 void regs_clear_bits(struct regs *regs, uint32_t offset, uint64_t bits);

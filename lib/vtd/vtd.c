@@ -69,7 +69,7 @@ static int reset(struct viommu *u)
 
 static void flush(struct viommu *u)
 {
-	vtd_irte_cache_drop(&vtd_of(u)->irtes, 0, UINT32_MAX);
+	irte_cache_drop_all(&vtd_of(u)->irtes);
 }
 
 static void free_unit(struct viommu *u)
@@ -79,7 +79,7 @@ static void free_unit(struct viommu *u)
 
 	unit_fini(u);
 	regs_fini(&v->regs, vm);
-	vtd_irte_cache_fini(&v->irtes, vm);
+	irte_cache_fini(&v->irtes, vm);
 	pthread_mutex_destroy(&v->fault_lock);
 	pthread_mutex_destroy(&v->page_lock);
 	vm_dealloc(vm, v, sizeof(*v));
@@ -199,7 +199,7 @@ int viommu_vtd_new(struct viommu_vm *vm, const struct viommu_vtd_config *given, 
 	v->unit.pasids = v->ecap & VTD_ECAP_PASID;
 	result = vtd_check_caps(v);
 	if (!result)
-		result = vtd_irte_cache_init(&v->irtes, vm);
+		result = irte_cache_init(&v->irtes, vm);
 	if (!result) {
 		result = vtd_regs_init(v);
 		if (result == VIOMMU_EINVAL && v->unit.host.message)

@@ -9,6 +9,7 @@
 #include <libvirtiommu/vtd.h>
 
 #include "completion.h"
+#include "irte_cache.h"
 #include "regs.h"
 #include "ring.h"
 #include "seqlock.h"
@@ -52,26 +53,6 @@ struct vtd_message {
 	uint32_t data;
 };
 
-#define VTD_MESSAGE_WORDS 3U
-
-/* Interrupt table entries that have been read; vtd_irte_cache.c. */
-struct vtd_irte_slot {
-	_Alignas(64) _Atomic uint64_t version; /* odd while a writer has it */
-	_Atomic uint64_t key;
-	_Atomic uint64_t word[2];
-	/* What it makes of messages, as struct viommu_msi has it before the index; word 0 is 0 if they are posted. */
-	_Atomic uint64_t message[VTD_MESSAGE_WORDS];
-};
-static_assert(offsetof(struct viommu_msi, index) == VTD_MESSAGE_WORDS * sizeof(uint64_t), "");
-
-#define VTD_IRTE_SLOTS 1024U
-
-struct vtd_irte_cache {
-	struct vtd_irte_slot *slot;
-	_Atomic uint64_t changes;    /* counts invalidations */
-	_Atomic uint64_t generation; /* of all entries */
-};
-
 struct vtd {
 	struct viommu unit;
 	uint64_t cap;
@@ -92,7 +73,7 @@ struct vtd {
 	_Atomic uint64_t root; /* RTADDR; bit 0: TE */
 	_Atomic uint64_t irta; /* IRTA; VTD_LATCH_IRE, VTD_LATCH_CFI */
 
-	struct vtd_irte_cache irtes;
+	struct irte_cache irtes; /* known, and invalidated, by index */
 
 	/* The thread that owns the registers. */
 	uint64_t gcmd;	    /* state that software asked for */
@@ -246,48 +227,6 @@ int vtd_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 		    struct explanation *e, struct viommu_msi *msi);
 int vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		     uint32_t flags, struct viommu_msi *msi);
-
-/* ---- vtd_irte_cache.c ---- */
-int vtd_irte_cache_init(struct vtd_irte_cache *cache, struct viommu_vm *vm);
-void vtd_irte_cache_fini(struct vtd_irte_cache *cache, struct viommu_vm *vm);
-
-/* Indices are 16 bits; the generation makes up the rest of the key, and is never 0. */
-static inline uint64_t vtd_irte_cache_key(const struct vtd_irte_cache *cache, uint32_t index)
-{
-	return (atomic_load_explicit(&cache->generation, memory_order_acquire) + 1) << 16 | index;
-}
-
-static inline struct vtd_irte_slot *vtd_irte_slot_of(const struct vtd_irte_cache *cache,
-						     uint32_t index)
-{
-	return &cache->slot[index & (VTD_IRTE_SLOTS - 1)];
-}
-
-bool vtd_irte_cache_find(const struct vtd_irte_cache *cache, uint32_t index, uint64_t raw[2]);
-
-/* The message of an entry that is not posted, and the upper word of that. */
-static inline bool vtd_irte_cache_message(const struct vtd_irte_cache *cache, uint32_t index,
-					  uint64_t message[VTD_MESSAGE_WORDS], uint64_t *high)
-{
-	const struct vtd_irte_slot *slot = vtd_irte_slot_of(cache, index);
-	uint64_t key = vtd_irte_cache_key(cache, index);
-	uint64_t version = seq_read_begin(&slot->version);
-
-	if (atomic_load_explicit(&slot->key, memory_order_relaxed) != key)
-		return false;
-	*high = atomic_load_explicit(&slot->word[1], memory_order_relaxed);
-	for (unsigned i = 0; i < VTD_MESSAGE_WORDS; i++)
-		message[i] = atomic_load_explicit(&slot->message[i], memory_order_relaxed);
-	return message[0] && seq_read_valid(&slot->version, version);
-}
-
-/* Before an entry is read: what vtd_irte_cache_add() compares. */
-uint64_t vtd_irte_cache_begin(const struct vtd_irte_cache *cache);
-/* @msi: what it makes of messages; zeroes if they are posted */
-void vtd_irte_cache_add(struct vtd_irte_cache *cache, uint32_t index, const uint64_t raw[2],
-			const struct viommu_msi *msi, uint64_t seen);
-/* Forgets entries first to last. */
-void vtd_irte_cache_drop(struct vtd_irte_cache *cache, uint32_t first, uint32_t last);
 
 /* ---- vtd_nesting.c ---- */
 uint32_t vtd_nest(struct viommu *u, struct viommu_device *device, uint32_t pasid,

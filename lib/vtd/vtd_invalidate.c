@@ -168,7 +168,7 @@ bool vtd_invalidate_pasids(struct vtd *v, unsigned granularity, uint32_t did, ui
 static void drop_interrupts(struct vtd *v, uint32_t first, uint32_t last)
 {
 	v->unsynced = true;
-	vtd_irte_cache_drop(&v->irtes, first, last);
+	irte_cache_drop(&v->irtes, first, last);
 	notify_interrupts(&v->unit, VIOMMU_ANY_SOURCE, first, last);
 }
 

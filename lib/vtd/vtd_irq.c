@@ -37,6 +37,14 @@ static inline void show(const struct request *r, const char *what, uint64_t gpa,
 		show_step(r, what, gpa, raw, words);
 }
 
+/* Of an entry that is looked for, or read, from now on. */
+static inline struct irte_key entry_key(const struct vtd *v, uint32_t index)
+{
+	return (struct irte_key){ .slot = index,
+				  .id = index,
+				  .count = irte_cache_count(&v->irtes, index) };
+}
+
 /* What the cache has instead of the entry. */
 static __attribute__((noinline, cold)) void show_cached(const struct vtd *v,
 							const struct request *r,
@@ -45,10 +53,12 @@ static __attribute__((noinline, cold)) void show_cached(const struct vtd *v,
 	struct viommu_step step = { .gpa = UINT64_MAX,
 				    .what = "interrupt entry cache",
 				    .flags = VIOMMU_STEP_CACHE };
+	struct irte_key key;
 
 	if (!r->explanation->caches)
 		return;
-	if (vtd_irte_cache_find(&v->irtes, r->index, step.raw)) {
+	key = entry_key(v, r->index);
+	if (irte_cache_find(&v->irtes, &key, step.raw)) {
 		step.words = 2;
 		if (memcmp(step.raw, entry, 16) != 0)
 			step.flags |= VIOMMU_STEP_STALE;
@@ -151,16 +161,13 @@ static void decode(const struct request *r, const uint64_t raw[2], struct viommu
 {
 	bool extended = r->irta & VTD_IRTA_EIME;
 
-	*msi = (struct viommu_msi){
-		.destination =
-			(uint32_t)bits_get(raw[0], extended ? VTD_IRTE_DST : VTD_IRTE_DST_XAPIC),
-		.vector = (uint8_t)bits_get(raw[0], VTD_IRTE_V),
-		.delivery_mode = (uint8_t)bits_get(raw[0], VTD_IRTE_DLM),
-		.logical = (raw[0] & VTD_IRTE_DM) != 0,
-		.level = (raw[0] & VTD_IRTE_TM) != 0,
-		.redirection_hint = (raw[0] & VTD_IRTE_RH) != 0,
-		.index = r->index,
-	};
+	msi->destination = (uint32_t)bits_get(raw[0], extended ? VTD_IRTE_DST : VTD_IRTE_DST_XAPIC);
+	msi->vector = (uint8_t)bits_get(raw[0], VTD_IRTE_V);
+	msi->delivery_mode = (uint8_t)bits_get(raw[0], VTD_IRTE_DLM);
+	msi->logical = (raw[0] & VTD_IRTE_DM) != 0;
+	msi->level = (raw[0] & VTD_IRTE_TM) != 0;
+	msi->redirection_hint = (raw[0] & VTD_IRTE_RH) != 0;
+	msi->index = r->index;
 	encode(msi, raw[0]);
 }
 
@@ -264,38 +271,41 @@ static unsigned check_entry(const struct vtd *v, const struct request *r, const 
 	return entry_reserved(v, r, raw) ? VTD_FR_IR_RSVD : 0;
 }
 
-/* The table entry, present and well formed, from the cache or from memory, and its message, unless that is posted.
- * 0, or the fault. */
+static bool load_entry(struct vtd *v, const struct request *r, uint64_t gpa, uint64_t raw[2])
+{
+	bool read = mem_load_soon(v->unit.vm, gpa, raw, 2);
+
+	if (UNLIKELY(r->explanation != NULL)) {
+		show_step(r, "interrupt remapping entry", gpa, raw, read ? 2 : 0);
+		if (read)
+			show_cached(v, r, raw);
+	}
+	return read;
+}
+
+/* The table entry, present and well formed, and its message, unless that is posted. 0, or the fault. It is kept only if
+ * it is of the table that there was before invalidations were counted: the latch has not moved since. */
 static unsigned find_entry(struct vtd *v, struct request *r, uint64_t raw[2],
 			   struct viommu_msi *msi)
 {
-	uint64_t entry = (r->irta & VTD_IRTA_IRTA) + (uint64_t)r->index * 16;
-	uint64_t seen = vtd_irte_cache_begin(&v->irtes);
-	bool cached;
+	uint64_t table = r->irta & VTD_IRTA_IRTA;
+	uint64_t entry = table + (uint64_t)r->index * 16;
+	struct irte_key key = entry_key(v, r->index);
 	unsigned reason;
 
-	/* The cache may hold entries of another table only until SIRTP is complete: it is asked
-	 * with the latch that was read before the count of changes, and that has not moved since.
-	 */
-	cached = !r->explanation && vtd_irte_cache_find(&v->irtes, r->index, raw) &&
-		 atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta;
-	if (!cached && (vtd_above_haw(v, r->irta & VTD_IRTA_IRTA) || vtd_above_haw(v, entry)))
+	if (vtd_above_haw(v, table | entry))
 		return VTD_FR_IR_INDEX;
-	if (!cached && !mem_load_soon(v->unit.vm, entry, raw, 2)) {
-		show(r, "interrupt remapping entry", entry, raw, 0);
+	if (!load_entry(v, r, entry, raw))
 		return VTD_FR_IR_FETCH;
-	}
-	show(r, "interrupt remapping entry", entry, raw, 2);
-	if (UNLIKELY(r->explanation != NULL))
-		show_cached(v, r, raw);
 	r->fpd = raw[0] & VTD_IRTE_FPD;
 	reason = check_entry(v, r, raw);
-	if (!reason && !(raw[0] & VTD_IRTE_IM))
+	if (reason)
+		return reason;
+	if (!(raw[0] & VTD_IRTE_IM))
 		decode(r, raw, msi);
-	if (!cached && !r->explanation && !reason &&
-	    atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
-		vtd_irte_cache_add(&v->irtes, r->index, raw, msi, seen);
-	return reason;
+	if (!r->explanation && atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta)
+		irte_cache_add(&v->irtes, &key, raw, msi);
+	return 0;
 }
 
 /* 5.1.4: the checks, in this order. */
@@ -366,14 +376,19 @@ int vtd_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_
 }
 
 /* What the cache alone can answer: messages that are remapped, and not posted. Whether they are recorded or not changes
- * nothing then. */
-ALWAYS_INLINE bool find_message(const struct vtd *v, struct request *r, uint64_t *message)
+ * nothing then. The cache may hold entries of another table until SIRTP is complete: it is asked with the latch that was
+ * read before invalidations are counted, and that has not moved since. */
+ALWAYS_INLINE bool find_message(const struct vtd *v, struct request *r, struct viommu_msi *msi)
 {
+	struct irte_key key;
 	uint64_t high;
 
-	return (r->irta & VTD_LATCH_IRE) &&
-	       (r->address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) == (VTD_MSI_FEE | VTD_MSI_FORMAT) &&
-	       !find_index(r) && vtd_irte_cache_message(&v->irtes, r->index, message, &high) &&
+	if (!(r->irta & VTD_LATCH_IRE) ||
+	    (r->address & (VTD_MSI_BASE | VTD_MSI_FORMAT)) != (VTD_MSI_FEE | VTD_MSI_FORMAT) ||
+	    find_index(r))
+		return false;
+	key = entry_key(v, r->index);
+	return irte_cache_message(&v->irtes, &key, msi, &high) &&
 	       atomic_load_explicit(&v->irta, memory_order_acquire) == r->irta &&
 	       r->source <= v->unit.engine->last_id && source_valid(r, high);
 }
@@ -386,14 +401,9 @@ int vtd_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32
 			     .address = address,
 			     .data = data,
 			     .irta = atomic_load_explicit(&v->irta, memory_order_acquire) };
-	uint64_t message[VTD_MESSAGE_WORDS];
 
-	if (UNLIKELY(!find_message(v, &r, message)))
+	if (UNLIKELY(!find_message(v, &r, msi)))
 		return msi_from_tables(u, source, address, data, flags, msi);
-	memcpy(msi, message, sizeof(message));
 	msi->index = r.index;
-	msi->kind = 0;
-	msi->intid = 0;
-	msi->cpu = 0;
 	return VIOMMU_OK;
 }

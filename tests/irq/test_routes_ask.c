@@ -299,8 +299,8 @@ static void test_written_all_the_time(void **state)
 	check_eq("set", rr_set(&rr, 3, 5), VIOMMU_OK);
 	rr_expect(&rr, "set", (const struct rr_change[]){ { 3, 0x31 } }, 1);
 	/* Another entry in its place in the cache; and what the guest has not said yet. */
-	rr_entry(&rr, 5 + VTD_IRTE_SLOTS, 0x32);
-	check_eq("another", rr_set(&rr, 4, 5 + VTD_IRTE_SLOTS), VIOMMU_OK);
+	rr_entry(&rr, 5 + IRTE_SLOTS, 0x32);
+	check_eq("another", rr_set(&rr, 4, 5 + IRTE_SLOTS), VIOMMU_OK);
 	rr_entry(&rr, 5, 0x41);
 	seq_write_begin(&slot->version);
 	rr_delivers(&rr, "kept", 3, 0x31);

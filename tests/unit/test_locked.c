@@ -131,36 +131,76 @@ static void caches(void **state)
 	}
 }
 
-/* A fill of an interrupt entry that stops after it has compared the changes: invalidating the entry leaves what it stores
- * later under another generation. */
+/* A fill of an interrupt entry that stops while it stores: a fill of the same slot is dropped, and an invalidation waits for
+ * nobody. What is stored later was known by a count that has passed. */
 static void interrupt_entries(void **state)
 {
 	const uint64_t old[2] = { 1, 2 }, new[2] = { 3, 4 };
-	struct vtd_irte_cache cache = { .slot = NULL };
-	struct vtd_irte_slot *slot;
+	const struct viommu_msi msi = { .address = 0 };
+	struct irte_cache cache = { .slot = NULL };
+	struct irte_key before, after;
+	struct irte_slot *slot;
 	uint64_t raw[2];
-	uint64_t key;
 	struct guest g;
 
 	guest_init(&g, GUEST_CALLBACKS, 1);
-	assert_int_equal(vtd_irte_cache_init(&cache, g.vm), VIOMMU_OK);
-	vtd_irte_cache_add(&cache, 5, old, &(struct viommu_msi){ .address = 0 },
-			   vtd_irte_cache_begin(&cache));
-	assert_true(vtd_irte_cache_find(&cache, 5, raw));
-	slot = &cache.slot[5];
-	key = atomic_load(&slot->key);
+	assert_int_equal(irte_cache_init(&cache, g.vm), VIOMMU_OK);
+	before = (struct irte_key){ 5, 5, irte_cache_count(&cache, 5) };
+	slot = irte_slot_of(&cache, &before);
+	assert_false(irte_cache_find(&cache,
+				     &(struct irte_key){ 0, 0, irte_cache_count(&cache, 0) }, raw));
+	irte_cache_add(&cache, &before, old, &msi);
+	assert_true(irte_cache_find(&cache, &before, raw));
 	seq_write_begin(&slot->version);
-	vtd_irte_cache_drop(&cache, 5, 5);
-	vtd_irte_cache_add(&cache, 5, new, &(struct viommu_msi){ .address = 0 },
-			   vtd_irte_cache_begin(&cache)); /* done without */
-	atomic_store(&slot->key, key);
+	irte_cache_drop(&cache, 5, 5);
+	after = (struct irte_key){ 5, 5, irte_cache_count(&cache, 5) };
+	irte_cache_add(&cache, &after, new, &msi); /* done without */
+	atomic_store(&slot->count, before.count);
 	seq_write_end(&slot->version);
-	assert_false(vtd_irte_cache_find(&cache, 5, raw));
-	vtd_irte_cache_add(&cache, 5, new, &(struct viommu_msi){ .address = 0 },
-			   vtd_irte_cache_begin(&cache));
-	assert_true(vtd_irte_cache_find(&cache, 5, raw));
+	assert_false(irte_cache_find(&cache, &after, raw));
+	irte_cache_add(&cache, &after, new, &msi);
+	assert_true(irte_cache_find(&cache, &after, raw));
 	assert_int_equal(raw[0], 3);
-	vtd_irte_cache_fini(&cache, g.vm);
+	irte_cache_fini(&cache, g.vm);
+	guest_fini(&g);
+}
+
+/* Which entries an invalidation forgets: none but those of its groups, as long as these are few. */
+static void interrupt_entries_dropped(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t first, last, group;
+		bool kept;
+	} drops[] = {
+		{ "the first", 7, 9, 7, false },
+		{ "the last", 7, 9, 9, false },
+		{ "the one before", 7, 9, 6, true },
+		{ "the one behind", 7, 9, 10, true },
+		{ "of another turn", 1030, 1030, 6, false },
+		{ "round the end", 1023, 1024, 0, false },
+		{ "as many as are counted", 0, 63, 64, true },
+		{ "more", 0, 64, 65, false },
+		{ "all there are", 0, UINT32_MAX, 500, false },
+	};
+	const uint64_t entry[2] = { 1, 2 };
+	struct guest g;
+
+	guest_init(&g, GUEST_CALLBACKS, 1);
+	for (size_t i = 0; i < ARRAY_COUNT(drops); i++) {
+		struct irte_cache cache = { .slot = NULL };
+		struct irte_key key;
+		uint64_t raw[2];
+
+		assert_int_equal(irte_cache_init(&cache, g.vm), VIOMMU_OK);
+		key = (struct irte_key){ drops[i].group, drops[i].group,
+					 irte_cache_count(&cache, drops[i].group) };
+		irte_cache_add(&cache, &key, entry, &(struct viommu_msi){ .address = 0 });
+		irte_cache_drop(&cache, drops[i].first, drops[i].last);
+		key.count = irte_cache_count(&cache, drops[i].group);
+		check_eq(drops[i].name, irte_cache_find(&cache, &key, raw), drops[i].kept);
+		irte_cache_fini(&cache, g.vm);
+	}
 	guest_fini(&g);
 }
 
@@ -253,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(caches),
 		cmocka_unit_test(interrupt_entries),
+		cmocka_unit_test(interrupt_entries_dropped),
 		cmocka_unit_test(regions),
 		cmocka_unit_test(ranges),
 	};
