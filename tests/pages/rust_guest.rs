@@ -40,8 +40,38 @@ fn invalidate(ram: &Ram, vtd: &Vtd, tail: &mut u64) {
 fn soon(mut told: impl FnMut() -> bool) -> bool {
     (0..5000).any(|_| told() || { std::thread::sleep(std::time::Duration::from_millis(1)); false })
 }
+/// A device process, which is a thread here.
+fn isolated() {
+    let limits = Limits { partitions: 1, devices: 8, channels: 8, ..Default::default() };
+    let (own, windows) = limits.arena_bytes().unwrap();
+    let file = common::memory_file(windows as usize);
+    // SAFETY: fresh, and nobody writes there but the library.
+    let arena = Some(unsafe { LibraryMemory::new(Ram::and(own as usize, &file, windows as usize)) });
+    let (config, seen) = (VmConfig { arena, arena_windows: own, ..Default::default() }, Arc::default());
+    let host = Host { now: Some(Box::new(|| 1)), ..common::host(&seen) };
+    let mut w = common::World::of(Ram::new(1 << 20), config, 0, 0, &limits, host, seen);
+    w.map(0, 0x20000, 3);
+    w.ram.put(0x20000, 0x4444);
+    let device = w.iommu.device(common::plain(8)).unwrap();
+    let (page, (late, _late)) = (Ram::new(4096), channel());
+    let (viewer, window) = lend(&mut w.registers, &device, page.clone(), late).unwrap();
+    let (ours, theirs) = UnixDatagram::pair().unwrap();
+    let server = std::thread::spawn(move || answer(&viewer, &ours));
+    let mut view = open(Ram::of(&file, window.bytes as usize, false), page, window.device).unwrap();
+    let mut bytes = [0; 2];
+    assert!(fetch(&mut view, &theirs, common::IOVA, &mut bytes).unwrap());
+    assert_eq!(bytes, [0x44; 2], "the owner has copied it");
+    view.map(0, w.ram.clone(), false).unwrap();
+    w.ram.put(0x20000, 0x5555);
+    assert!(fetch(&mut view, &theirs, common::IOVA, &mut bytes).unwrap() && bytes == [0x55; 2]);
+    assert_eq!(view.load::<u8>(common::IOVA), Ok(0x55), "it is known now");
+    assert!(!fetch(&mut view, &theirs, common::IOVA + 0xfff, &mut bytes).unwrap(), "the second page is not mapped");
+    theirs.send(&[0]).unwrap();
+    assert!(server.join().unwrap().is_err(), "that was no message");
+}
 
 fn main() {
+    isolated();
     let (ram, (tell, work)) = (Ram::new(1 << 20), channel());
     let vtd = Vtd::new(ram.clone(), ram.host(), ram.bytes(), tell).unwrap();
     let registers = vtd.registers.clone();
@@ -87,5 +117,5 @@ fn main() {
     let Vtd { vm, iommu, registers } = vtd;
     drop((vm, iommu, registers));
     assert!(!server.is_finished(), "it has had no error");
-    println!("docs/rust.md: memory, DMA, interrupts, why, states");
+    println!("docs/rust.md: memory, DMA, interrupts, another process, why, states");
 }

@@ -22,6 +22,7 @@ version = "0.0.0"
 edition = "2021"
 [dependencies]
 virtiommu = { path = "$top/rust/virtiommu" }
+libc = "0.2"
 [profile.dev]
 debug = "line-tables-only"
 T

@@ -223,7 +223,7 @@ pub enum End {
     },
     /// An interrupt message.
     Interrupt,
-    /// Of a backend's [`Iotlb`](crate::Iotlb): it has been asked for.
+    /// Of a backend's [`Iotlb`](crate::Iotlb): it has been asked for. Of a [`View`](crate::View): the owner is to be.
     Missing,
     /// It waits for the guest: [`DeviceConfig::resume`](crate::DeviceConfig::resume) will be called with this token.
     Stalled(u64),
@@ -284,8 +284,38 @@ pub(crate) unsafe fn answer<'s, 'b>(
     told(&buffer.0[..raw.count as usize], &raw, outcome)
 }
 
+/// The same of a list: the answers of those that are covered, and of the first one that is not.
+///
+/// # Safety
+/// As answer(); there is an answer of C's for each request.
+pub(crate) unsafe fn answers<'s, 'b>(
+    buffer: &'b mut Buffer, requests: &[Request], pasid: u32,
+    call: impl FnOnce(
+        *const sys::viommu_request,
+        u32,
+        *mut sys::viommu_fragment,
+        u32,
+        *mut sys::viommu_answer,
+        &mut u32,
+    ) -> i32,
+) -> Result<Vec<Answer<'s, 'b>>> {
+    let raw: Result<Vec<_>> = requests.iter().map(|r| request(r.iova, r.bytes, pasid, r.access)).collect();
+    let (raw, mut done) = (raw?, 0);
+    let mut answers = vec![sys::viommu_answer::default(); raw.len()];
+    let (count, max) = (raw.len() as u32, u32::try_from(buffer.0.len()).unwrap_or(u32::MAX));
+    let last = check(call(raw.as_ptr(), count, buffer.0.as_mut_ptr(), max, answers.as_mut_ptr(), &mut done))?;
+    let (mut rest, answered) = (&buffer.0[..], done as usize + usize::from(last != Outcome::Done));
+    let each = answers.iter().take(answered).enumerate();
+    each.map(|(n, a)| {
+        let (fragments, others) = rest.split_at(a.count as usize);
+        rest = others;
+        told(fragments, a, if n < done as usize { Outcome::Done } else { last })
+    })
+    .collect()
+}
+
 /// An answer in Rust's words; its fragments are the section's for 's.
-fn told<'s, 'b>(
+pub(crate) fn told<'s, 'b>(
     fragments: &'b [sys::viommu_fragment], a: &sys::viommu_answer, outcome: Outcome,
 ) -> Result<Answer<'s, 'b>> {
     Ok(Answer {
@@ -298,7 +328,7 @@ fn told<'s, 'b>(
             Outcome::Fault => End::Fault { reason: a.reason, zero: a.flags & sys::VIOMMU_ANSWER_ZERO != 0 },
             Outcome::Interrupt => End::Interrupt,
             Outcome::Stalled => End::Stalled(a.token),
-            Outcome::Pending => End::Missing,
+            Outcome::Pending | Outcome::Missing => End::Missing,
             Outcome::Unreachable => return Err(Error::Internal),
         },
         extent_lg2: a.extent_lg2,
@@ -320,26 +350,13 @@ impl Section<'_> {
     pub fn translate_list<'s, 'b>(
         &'s self, requests: &[Request], buffer: &'b mut Buffer,
     ) -> Result<Vec<Answer<'s, 'b>>> {
-        let raw: Result<Vec<_>> =
-            requests.iter().map(|r| request(r.iova, r.bytes, self.channel.pasid, r.access)).collect();
-        let (raw, mut done) = (raw?, 0);
-        let mut answers = vec![sys::viommu_answer::default(); raw.len()];
-        let (count, max) = (raw.len() as u32, u32::try_from(buffer.0.len()).unwrap_or(u32::MAX));
-        let (channel, to) = (self.channel.raw.get(), buffer.0.as_mut_ptr());
-        // SAFETY: viommu_translate_list(): "One at a time per handle": a section is not Sync; there is an answer for
-        // each request.
-        let result = unsafe {
-            sys::viommu_translate_list(channel, raw.as_ptr(), count, to, max, answers.as_mut_ptr(), &mut done)
-        };
-        let last = check(result)?;
-        let (mut rest, answered) = (&buffer.0[..], done as usize + usize::from(last != Outcome::Done));
-        let each = answers.iter().take(answered).enumerate();
-        each.map(|(n, a)| {
-            let (fragments, others) = rest.split_at(a.count as usize);
-            rest = others;
-            told(fragments, a, if n < done as usize { Outcome::Done } else { last })
-        })
-        .collect()
+        let channel = self.channel.raw.get();
+        // SAFETY: viommu_translate_list(): as translate().
+        unsafe {
+            answers(buffer, requests, self.channel.pasid, |r, count, to, max, a, done| {
+                sys::viommu_translate_list(channel, r, count, to, max, a, done)
+            })
+        }
     }
 }
 

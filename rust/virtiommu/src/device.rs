@@ -269,6 +269,8 @@ calls! { DeviceRef, &Self;
     /// It has dropped what an invalidation named; false: it did not answer in time.
     invalidation_done(token: u64, dropped: bool => if dropped { sys::VIOMMU_OK } else { sys::VIOMMU_FAULT })
         -> Result<()> = done, viommu_invalidation_done;
+    /// The window of its partition.
+    window() -> Result<crate::Window> = fill(sized!(viommu_window)), viommu_device_get_window;
     /// Its counters.
     statistics() -> Result<Statistics> = fill(sized!(viommu_statistics)), viommu_device_get_statistics;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Doing the DMA: bytes and words at the addresses that a device uses.
 use crate::device::DeviceInner;
-use crate::error::check;
-use crate::{sys, Access, Channel, DeviceRef, Error, HostSlice, Outcome, Section};
+use crate::error::{check, identity};
+use crate::{sys, Access, Channel, DeviceRef, Error, HostSlice, Outcome, Section, View};
 use std::ffi::c_int;
 use std::sync::Arc;
 
@@ -19,6 +19,8 @@ pub enum Why {
     Unreachable,
     /// There was no room for more: what is mapped is mapped.
     More,
+    /// A view does not know it: ask the owner, by [`ViewSection::request`](crate::ViewSection::request).
+    Missing,
     /// Misuse.
     Error(Error),
 }
@@ -41,7 +43,7 @@ impl std::error::Error for Refused {}
 /// What DMA functions return.
 pub type DmaResult<T> = Result<T, Refused>;
 
-fn ended(result: c_int, done: u64) -> DmaResult<()> {
+pub(crate) fn ended(result: c_int, done: u64) -> DmaResult<()> {
     let why = match check(result) {
         Ok(Outcome::Done) => return Ok(()),
         Ok(Outcome::Fault) => Why::Fault,
@@ -49,6 +51,7 @@ fn ended(result: c_int, done: u64) -> DmaResult<()> {
         Ok(Outcome::Interrupt) => Why::Interrupt,
         Ok(Outcome::Unreachable) => Why::Unreachable,
         Ok(Outcome::More) => Why::More,
+        Ok(Outcome::Missing) => Why::Missing,
         Ok(Outcome::Pending) => Why::Error(Error::Internal),
         Err(error) => return Err(Refused { done: 0, why: Why::Error(error) }),
     };
@@ -83,8 +86,8 @@ impl DeviceDma<'_> {
 
 /// The same functions for each way to DMA: what C wants first, and its thread sentence.
 macro_rules! verbs {
-    ($type:ty, $me:ident: $receiver:ty, ($($first:expr),+), $access:expr, $owner:expr,
-     $read:ident, $write:ident, $load:ident, $store:ident, $cmpxchg:ident, $map:ident) => {
+    ($type:ty, $me:ident: $receiver:ty, ($($first:expr),+), $access:expr, $settle:expr,
+     $read:ident, $write:ident, $load:ident, $store:ident, $cmpxchg:ident) => {
         impl $type {
             /// Reads bytes.
             pub fn read(self: $receiver, iova: u64, to: &mut [u8]) -> DmaResult<()> {
@@ -93,7 +96,7 @@ macro_rules! verbs {
                 let result = unsafe {
                     sys::$read($($first),+, iova, to.as_mut_ptr().cast(), to.len() as u64, $access, &mut done)
                 };
-                ended(result, done)
+                ended($settle(result), done)
             }
             /// Writes bytes.
             pub fn write(self: $receiver, iova: u64, from: &[u8]) -> DmaResult<()> {
@@ -102,28 +105,35 @@ macro_rules! verbs {
                 let result = unsafe {
                     sys::$write($($first),+, iova, from.as_ptr().cast(), from.len() as u64, $access, &mut done)
                 };
-                ended(result, done)
+                ended($settle(result), done)
             }
             /// Loads a word (acquire).
             pub fn load<W: Word>(self: $receiver, iova: u64) -> DmaResult<W> {
                 let ($me, mut value, bytes) = (self, 0, std::mem::size_of::<W>() as u32);
                 // SAFETY: as read().
-                ended(unsafe { sys::$load($($first),+, iova, bytes, $access, &mut value) }, 0)?;
+                ended($settle(unsafe { sys::$load($($first),+, iova, bytes, $access, &mut value) }), 0)?;
                 word(value)
             }
             /// Stores a word (release).
             pub fn store<W: Word>(self: $receiver, iova: u64, value: W) -> DmaResult<()> {
                 let ($me, bytes) = (self, std::mem::size_of::<W>() as u32);
                 // SAFETY: as read().
-                ended(unsafe { sys::$store($($first),+, iova, bytes, $access, value.into()) }, 0)
+                ended($settle(unsafe { sys::$store($($first),+, iova, bytes, $access, value.into()) }), 0)
             }
             /// Compares a word of 4 or 8 bytes and stores another if it is equal: what was found.
             pub fn compare_exchange<W: Word>(self: $receiver, iova: u64, expected: W, desired: W) -> DmaResult<W> {
                 let ($me, mut found, bytes) = (self, expected.into(), std::mem::size_of::<W>() as u32);
                 // SAFETY: as read().
-                ended(unsafe { sys::$cmpxchg($($first),+, iova, bytes, $access, &mut found, desired.into()) }, 0)?;
+                ended($settle(unsafe { sys::$cmpxchg($($first),+, iova, bytes, $access, &mut found, desired.into()) }), 0)?;
                 word(found)
             }
+        }
+    };
+}
+/// The same of a map, and what it keeps.
+macro_rules! maps {
+    ($type:ty, $me:ident: $receiver:ty, ($($first:expr),+), $access:expr, $owner:expr, $map:ident) => {
+        impl $type {
             /// Maps a range for direct access, in at most so many parts, until the [`Mapping`] is dropped. What could
             /// not be mapped is said by [`Mapping::rest`]; an error if nothing could.
             pub fn map(self: $receiver, iova: u64, bytes: u64, access: Access, parts: usize) -> DmaResult<Mapping> {
@@ -140,19 +150,28 @@ macro_rules! verbs {
 
 // viommu_dma_*(): "One at a time per handle": `&mut self`.
 verbs!(
-    Channel, me: &mut Self, (me.raw.get()), me.access.0, me.device.clone(),
-    viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg, viommu_dma_map
+    Channel, me: &mut Self, (me.raw.get()), me.access.0, identity,
+    viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg
 );
+maps!(Channel, me: &mut Self, (me.raw.get()), me.access.0, me.device.clone(), viommu_dma_map);
 // The same: a section has the channel, and is not Sync.
 verbs!(
-    Section<'_>, me: &Self, (me.channel.raw.get()), me.channel.access.0, me.channel.device.clone(),
-    viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg, viommu_dma_map
+    Section<'_>, me: &Self, (me.channel.raw.get()), me.channel.access.0, identity,
+    viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg
 );
+maps!(Section<'_>, me: &Self, (me.channel.raw.get()), me.channel.access.0, me.channel.device.clone(), viommu_dma_map);
 // viommu_device_dma_*(): "Any thread, any time".
 verbs!(
-    DeviceDma<'_>, me: &Self, (me.device.raw(), me.pasid), me.access.0, me.device.keep()?,
+    DeviceDma<'_>, me: &Self, (me.device.raw(), me.pasid), me.access.0, identity,
     viommu_device_dma_read, viommu_device_dma_write, viommu_device_dma_load, viommu_device_dma_store,
-    viommu_device_dma_cmpxchg, viommu_device_dma_map
+    viommu_device_dma_cmpxchg
+);
+maps!(DeviceDma<'_>, me: &Self, (me.device.raw(), me.pasid), me.access.0, me.device.keep()?, viommu_device_dma_map);
+
+// viommu_view_dma_*(): "One at a time per handle": a view is not Sync, and calls nothing back.
+verbs!(
+    View, me: &Self, (me.raw.get()), me.access.0, |result| me.settle(result),
+    viommu_view_dma_read, viommu_view_dma_write, viommu_view_dma_load, viommu_view_dma_store, viommu_view_dma_cmpxchg
 );
 
 /// A range that is mapped for direct access: the guest is not told that a later invalidation is complete. When it is

@@ -73,6 +73,8 @@ pub enum Outcome {
     Unreachable,
     /// Waits for the guest.
     Stalled,
+    /// Not known in this process.
+    Missing,
 }
 
 /// Whether what a call began is finished.
@@ -94,6 +96,7 @@ pub(crate) fn check(result: c_int) -> Result<Outcome> {
         sys::VIOMMU_INTERRUPT => Outcome::Interrupt,
         sys::VIOMMU_UNREACHABLE => Outcome::Unreachable,
         sys::VIOMMU_STALLED => Outcome::Stalled,
+        sys::VIOMMU_MISS => Outcome::Missing,
         other => return Err(CODES.iter().find(|c| c.0 == other).map_or(Error::Internal, |c| c.1)),
     })
 }

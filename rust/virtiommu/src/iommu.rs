@@ -63,6 +63,8 @@ pub(crate) struct IommuInner {
     /// Held while the registers are in use: who frees something meanwhile leaves it in `graves`.
     serving: Mutex<()>,
     graves: Mutex<Vec<Grave>>,
+    /// Viewers that were dropped, and never revoked.
+    pub(crate) abandoned: Mutex<Vec<Raw<sys::viommu_viewer>>>,
     pub(crate) devices: Mutex<HashMap<usize, Weak<DeviceInner>>>,
 }
 
@@ -114,6 +116,11 @@ impl IommuInner {
 
 impl Drop for IommuInner {
     fn drop(&mut self) {
+        // There is no guest any more that could be told of a completion: what nobody has promised is not needed.
+        for viewer in std::mem::take(&mut *lock(&self.abandoned)) {
+            // SAFETY: viommu_view_revoke(): "Any thread, any time"; it is freed below, and no earlier.
+            unsafe { sys::viommu_view_revoke(viewer.get()) };
+        }
         self.reap();
         // SAFETY: viommu_free(): "Alone": whatever is behind the IOMMU holds an Arc of it.
         if unsafe { sys::viommu_free(self.raw.get()) } != sys::VIOMMU_OK {
@@ -185,9 +192,19 @@ pub(crate) fn create(
         keeps,
         serving: Mutex::new(()),
         graves: Mutex::default(),
+        abandoned: Mutex::default(),
         devices: Mutex::default(),
     });
     Ok((Iommu(inner.clone()), Registers { inner, buffers: Arc::default(), _not_sync: PhantomData }))
+}
+
+impl Limits {
+    /// How many bytes of a VM's arena an IOMMU takes with these limits: of the private part, and of windows.
+    pub fn arena_bytes(&self) -> Result<(u64, u64)> {
+        let (mut own, mut windows) = (0, 0);
+        // SAFETY: viommu_arena_bytes(): "Any thread, any time".
+        done(unsafe { sys::viommu_arena_bytes(&self.raw(), &mut own, &mut windows) }).map(|()| (own, windows))
+    }
 }
 
 impl Iommu {

@@ -37,6 +37,7 @@ mod nesting;
 mod rvic;
 mod tce;
 mod vhost;
+mod views;
 mod virtio;
 mod vm;
 #[cfg(feature = "vm-memory")]
@@ -60,8 +61,9 @@ pub use rvic::{Rvic, RvicConfig, RvicHost, Rvid, RvidHost};
 pub use tce::{TceConfig, TceFault, TceHost, TcePe, TceRtas, TceWindow};
 pub use vhost::{Iotlb, IotlbConfig, IotlbForm, IotlbHost, IotlbMessage, IotlbReader, IotlbSection};
 pub use vhost::{Vhost, VhostConfig, VhostHost, VhostStatistics};
+pub use views::{Reply, View, ViewConfig, ViewSection, Viewer, ViewerConfig, ViewerHost, Window, VIEW_MESSAGE_BYTES};
 pub use virtio::{Endpoint, Part, Reserved, VirtioConfig, VirtioHost};
-pub use vm::{HostMemory, MemoryCallbacks, Vm, VmConfig};
+pub use vm::{HostMemory, LibraryMemory, MemoryCallbacks, Vm, VmConfig};
 
 /// Something that the library calls, from any thread; `None`: nothing.
 pub type Callback<F> = Option<Box<F>>;

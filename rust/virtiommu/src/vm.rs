@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex};
 /// Guest memory that stays where it is mapped for as long as the object exists.
 ///
 /// # Safety
-/// `host()` is valid for reads and writes of `bytes()` bytes, in every thread, until the object is dropped, and
-/// always the same. Nobody has Rust references into it: the guest writes there at any time.
+/// `host()` is valid for reads of `bytes()` bytes, and for writes unless it is given to be read only, in every thread, until
+/// the object is dropped, and always the same. Nobody has Rust references into it: the guest, or another process, writes
+/// there at any time.
 pub unsafe trait HostMemory: Send + Sync + 'static {
     /// Where it is mapped.
     fn host(&self) -> NonNull<u8>;
@@ -51,6 +52,17 @@ unsafe fn fresh<'a>(to: *mut c_void, bytes: u32) -> &'a mut [u8] {
     }
 }
 
+/// Memory that the library alone writes: an arena in its owner, or a window of one that a device process has mapped.
+pub struct LibraryMemory(pub(crate) Arc<dyn HostMemory>);
+impl LibraryMemory {
+    /// # Safety
+    /// Nothing else ever writes there, in any process. An arena is zeroed, and given once; a window is what the owner said it
+    /// is ([`Window`](crate::Window)).
+    pub unsafe fn new(memory: Arc<dyn HostMemory>) -> LibraryMemory {
+        LibraryMemory(memory)
+    }
+}
+
 /// How to create a VM.
 #[derive(Default)]
 pub struct VmConfig {
@@ -60,6 +72,10 @@ pub struct VmConfig {
     pub ext_dest_id: bool,
     /// Guest memory outside the regions.
     pub memory: MemoryCallbacks,
+    /// Where everything lies that the library allocates for the VM: see [`Limits::arena_bytes`](crate::Limits).
+    pub arena: Option<LibraryMemory>,
+    /// Where windows begin in the arena, for other processes to map; 0: they lie among the rest.
+    pub arena_windows: u64,
 }
 
 struct Map {
@@ -71,6 +87,7 @@ pub(crate) struct VmInner {
     pub(crate) raw: Raw<sys::viommu_vm>,
     map: Mutex<Map>,
     callbacks: Arc<MemoryCallbacks>,
+    arena: Option<Arc<dyn HostMemory>>,
 }
 
 impl Drop for VmInner {
@@ -78,7 +95,7 @@ impl Drop for VmInner {
         // SAFETY: viommu_vm_free(): "Alone": whatever is of this VM holds an Arc of it, so that nothing is left.
         if unsafe { sys::viommu_vm_free(self.raw.get()) } != sys::VIOMMU_OK {
             // An IOMMU could not be freed: then its memory stays.
-            std::mem::forget(self.callbacks.clone());
+            std::mem::forget((self.callbacks.clone(), self.arena.take()));
             std::mem::forget(std::mem::take(&mut lock(&self.map).here));
             std::mem::forget(std::mem::take(&mut lock(&self.map).leaving));
         }
@@ -101,11 +118,16 @@ impl Vm {
         flags |= if config.ext_dest_id { sys::VIOMMU_VM_EXT_DEST_ID } else { 0 };
         let mut raw_config = sys::viommu_vm_config { flags, opaque: opaque(&callbacks), ..sized!(viommu_vm_config) };
         given!(callbacks, raw_config, memory_on { read, write, swap, dirty });
+        let arena = config.arena.map(|arena| arena.0);
+        if let Some(arena) = &arena {
+            (raw_config.arena, raw_config.arena_bytes) = (arena.host().as_ptr().cast(), arena.bytes());
+            raw_config.arena_windows = config.arena_windows;
+        }
         let mut raw = ptr::null_mut();
-        // SAFETY: viommu_vm_new(): "Any thread, any time"; the callbacks live as long as the VM.
+        // SAFETY: viommu_vm_new(): "Any thread, any time"; the callbacks and arena live as long as the VM.
         done(unsafe { sys::viommu_vm_new(&raw_config, &mut raw) })?;
         let map = Mutex::new(Map { here: vec![], leaving: vec![] });
-        Ok(Vm(Arc::new(VmInner { raw: Raw::new(raw), map, callbacks })))
+        Ok(Vm(Arc::new(VmInner { raw: Raw::new(raw), map, callbacks, arena })))
     }
 
     /// Adds guest memory at a multiple of 4096.
@@ -164,7 +186,7 @@ impl Vm {
     }
 }
 
-fn region(gpa: u64, memory: &dyn HostMemory, readonly: bool) -> sys::viommu_region {
+pub(crate) fn region(gpa: u64, memory: &dyn HostMemory, readonly: bool) -> sys::viommu_region {
     sys::viommu_region {
         flags: if readonly { sys::VIOMMU_REGION_READONLY } else { 0 },
         gpa,

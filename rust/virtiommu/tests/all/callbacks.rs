@@ -2,6 +2,7 @@
 //! Every callback panics, one row each: what the guest sees then is the safe answer, or the process ends.
 use crate::common::*;
 use crate::others;
+use crate::views::Owner;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 use virtiommu::*;
@@ -280,6 +281,15 @@ const ANSWERED: &[(&str, fn())] = &[
             let _ = r.run().unwrap();
         }
         assert_eq!(vhost.statistics().map(|s| (s.outstanding, s.expired)), Ok((1, 1)));
+    }),
+    ("viewer.expired: nothing is complete", || {
+        let mut o = Owner::new(Some(Box::new(|| boom())));
+        let mut view = o.view();
+        let section = view.enter().unwrap();
+        assert_eq!(o.ask(&section, IOVA, Access::WRITE), Ok(Outcome::Done));
+        assert_eq!(o.w.invalidate(0), Progress::Pending);
+        assert_eq!(o.later(), Progress::Pending);
+        assert_eq!((o.later(), o.w.told()), (Progress::Pending, false));
     }),
     ("tce.fault: the DMA is refused", || {
         let (tce, _r) = tce(TceHost { fault: Some(Box::new(|_| boom())), ..Default::default() });

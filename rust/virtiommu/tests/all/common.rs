@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! A guest with memory, a VT-d unit, and tables that map four pages.
-use std::alloc::{alloc_zeroed, dealloc, Layout};
-use std::ptr::NonNull;
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd};
+use std::ptr::{null_mut, NonNull};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use virtiommu::*;
@@ -25,13 +26,30 @@ unsafe impl HostMemory for Ram {
     }
 }
 impl Ram {
-    fn layout(bytes: usize) -> Layout {
-        Layout::from_size_align(bytes, 4096).unwrap()
+    fn map(at: *mut u8, bytes: usize, file: Option<&File>, writable: bool) -> *mut u8 {
+        let prot = libc::PROT_READ | if writable { libc::PROT_WRITE } else { 0 };
+        let flags = if file.is_some() { libc::MAP_SHARED } else { libc::MAP_PRIVATE | libc::MAP_ANONYMOUS };
+        let (flags, fd) = (flags | if at.is_null() { 0 } else { libc::MAP_FIXED }, file.map_or(-1, |f| f.as_raw_fd()));
+        // SAFETY: at a place that the kernel chooses, or one that is ours.
+        let base = unsafe { libc::mmap(at.cast(), bytes, prot, flags, fd, 0) };
+        assert_ne!(base, libc::MAP_FAILED, "{}", std::io::Error::last_os_error());
+        base.cast()
+    }
+    fn at(base: *mut u8, bytes: usize) -> Arc<Ram> {
+        Arc::new(Ram { base: NonNull::new(base).unwrap(), bytes, gone: Arc::default() })
     }
     pub fn new(bytes: usize) -> Arc<Ram> {
-        // SAFETY: not of size 0.
-        let base = NonNull::new(unsafe { alloc_zeroed(Ram::layout(bytes)) }).unwrap();
-        Arc::new(Ram { base, bytes, gone: Arc::default() })
+        Ram::at(Ram::map(null_mut(), bytes, None, true), bytes)
+    }
+    pub fn of(file: &File, bytes: usize, writable: bool) -> Arc<Ram> {
+        Ram::at(Ram::map(null_mut(), bytes, Some(file), writable), bytes)
+    }
+    /// Private memory, and behind it a file.
+    pub fn and(own: usize, file: &File, bytes: usize) -> Arc<Ram> {
+        let base = Ram::map(null_mut(), own + bytes, None, true);
+        // SAFETY: it is as long as both.
+        Ram::map(unsafe { base.add(own) }, bytes, Some(file), true);
+        Ram::at(base, own + bytes)
     }
     fn word(&self, gpa: u64) -> &AtomicU64 {
         assert!(gpa % 8 == 0 && gpa as usize + 8 <= self.bytes);
@@ -48,9 +66,16 @@ impl Ram {
 impl Drop for Ram {
     fn drop(&mut self) {
         self.gone.store(true, Ordering::SeqCst);
-        // SAFETY: of new().
-        unsafe { dealloc(self.base.as_ptr(), Ram::layout(self.bytes)) }
+        // SAFETY: of map().
+        unsafe { libc::munmap(self.base.as_ptr().cast(), self.bytes) };
     }
+}
+/// A file in memory, which other processes can map.
+pub fn memory_file(bytes: usize) -> File {
+    // SAFETY: the name is a string; the descriptor is ours.
+    let file = unsafe { File::from_raw_fd(libc::memfd_create(b"virtiommu\0".as_ptr().cast(), libc::MFD_CLOEXEC)) };
+    file.set_len(bytes as u64).unwrap();
+    file
 }
 
 /// Of tests that count [`panics`].
@@ -102,14 +127,19 @@ impl World {
     }
     /// Root at 0x1000, contexts 0x2000, tables 0x3000 to 0x6000, queue 0x7000, interrupts 0x8000, status 0x9000.
     pub fn with(cap: u64, ecap: u64, memory: MemoryCallbacks) -> World {
-        let ram = Ram::new(1 << 20);
-        let vm = Vm::new(VmConfig { memory, ..Default::default() }).unwrap();
-        vm.add_region(0, ram.clone(), false).unwrap();
         let seen = Arc::new(Seen::default());
+        let (host, config) = (host(&seen), VmConfig { memory, ..Default::default() });
+        let limits = Limits { channel_entries: 64, tlb_entries: 512, ..Default::default() };
+        World::of(Ram::new(1 << 20), config, cap, ecap, &limits, host, seen)
+    }
+    pub fn of(
+        ram: Arc<Ram>, config: VmConfig, cap: u64, ecap: u64, limits: &Limits, host: Host, seen: Arc<Seen>,
+    ) -> World {
+        let vm = Vm::new(config).unwrap();
+        vm.add_region(0, ram.clone(), false).unwrap();
         let present = VtdConfig::present();
         let config = VtdConfig { cap: present.cap | cap, ecap: present.ecap | ecap, ..present };
-        let limits = Limits { channel_entries: 64, tlb_entries: 512, ..Default::default() };
-        let (iommu, mut registers) = Iommu::vtd(&vm, &config, &limits, host(&seen)).unwrap();
+        let (iommu, mut registers) = Iommu::vtd(&vm, &config, limits, host).unwrap();
         ram.put(0x1000, 0x2001);
         let with_iotlb = if ecap & DT != 0 { 4 } else { 0 };
         for rid in [8u64, 0x10] {

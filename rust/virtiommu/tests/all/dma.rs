@@ -14,6 +14,9 @@ fn thread_bounds() {
     sync::<Device>();
     sync::<DeviceSection<'_>>();
     sync::<Mapping>();
+    sync::<Viewer>();
+    send::<View>();
+    send::<ViewSection<'_>>();
     send::<Registers>();
     send::<Channel>();
     send::<Section<'_>>();

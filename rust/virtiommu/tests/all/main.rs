@@ -8,5 +8,6 @@ mod notify;
 mod orders;
 mod others;
 mod shapes;
+mod views;
 #[cfg(feature = "vm-memory")]
 mod vm_memory;

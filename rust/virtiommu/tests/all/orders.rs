@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Every order in which handles are dropped works, and every one of them may be forgotten.
 use crate::common::*;
+use crate::views::Owner;
 use std::any::Any;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -90,7 +91,27 @@ fn controllers() -> (Parts, Arc<AtomicBool>) {
     let rvid = Rvid::new(&vm, &config, &[], host).unwrap();
     (vec![("vm", Box::new(vm)), ("rvic", Box::new(rvic)), ("rvid", Box::new(rvid))], gone)
 }
-const ALL: [fn() -> (Parts, Arc<AtomicBool>); 4] = [remapping, nesting, backend, controllers];
+/// With a section that was forgotten, and an invalidation that waits for it: nobody revokes the view.
+fn views() -> (Parts, Arc<AtomicBool>) {
+    let mut o = Owner::new(None);
+    let mut view = o.view();
+    let section = view.enter().unwrap();
+    assert_eq!(o.ask(&section, IOVA, read_write()), Ok(Outcome::Done));
+    std::mem::forget(section);
+    assert_eq!(o.w.invalidate(0), Progress::Pending);
+    let gone = o.w.ram.gone.clone();
+    let Owner { w, device, viewer, .. } = o;
+    let World { ram, vm, iommu, registers, .. } = w;
+    let parts: Parts = vec![
+        ("vm", Box::new((ram, vm, iommu))),
+        ("registers", Box::new(registers)),
+        ("device", Box::new(device)),
+        ("viewer", Box::new(viewer)),
+        ("view", Box::new(view)),
+    ];
+    (parts, gone)
+}
+const ALL: [fn() -> (Parts, Arc<AtomicBool>); 5] = [remapping, nesting, backend, controllers, views];
 
 #[test]
 fn every_order_of_drops() {
