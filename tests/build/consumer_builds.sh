@@ -1,17 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# consumer_builds.sh [all] - builds the library as people do, each way from nothing: Makefiles and Ninja, gcc and clang,
+# consumer_builds.sh - builds the library as people do, each way from nothing: Makefiles and Ninja, gcc and clang,
 # without and with link-time optimisation (as Debian and Fedora have it), as a project of its own and inside of another. What
-# comes of each is used by consumer.sh. Without "all", the first few only.
+# comes of each is used by consumer.sh. A stage of scripts/test.
 set -euo pipefail
-which=${1:-few}
-case $which in
-few | all) ;;
-*)
-	sed -n '3,5s/^# //p' "$0"
-	exit 2
-	;;
-esac
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 tmp=$(mktemp -d)
@@ -68,11 +60,9 @@ inside() {
 	rm -rf "${tmp:?}/$name"
 }
 
-# First of all what anybody types.
+# First what anybody types.
 library make "Unix Makefiles" gcc "" "pkg-config"
 library debian Ninja gcc "-g -flto=auto -ffat-lto-objects" "pkg-config"
-[ "$which" = all ] || exit 0
-
 library slim "Unix Makefiles" gcc "-flto" "cmake" -DVIOMMU_EXAMPLES=ON -DVIOMMU_INSTALL_EXAMPLES=ON
 library clang "Unix Makefiles" clang "-g" "pkg-config cmake meson"
 if command -v ld.lld >/dev/null; then
