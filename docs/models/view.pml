@@ -124,6 +124,7 @@ active proctype owner()
 			:: true -> break
 #endif
 			:: e == 0 || e >= n || since == n -> since = n; break
+			:: e > since && e < n -> since = e /* it does not become older */
 			:: else ->
 #ifdef MUTANT_SINCE_HELD
 				since = n

@@ -25,6 +25,7 @@ int partition_init(struct partition *p, struct viommu_vm *vm, const struct windo
 	p->together = together;
 	p->part.now = together ? &together->now : &p->window->now;
 	atomic_init(&p->part.moved, 1);
+	atomic_init(&p->part.told, 1);
 	tlb_attach(&p->tlb, p->window);
 	result = table_cache_init(&p->tables, vm, tables);
 	if (!result)

@@ -33,14 +33,19 @@
  *
  * A section of before the last epoch that concerned its part holds back all older epochs that have not passed, and those
  * that begin later: it is not kept which of them concerned whom.
+ *
+ * What the VMM changes by itself, such as a region of memory, is about all parts, and no completion of the guest is about
+ * it: who waits for that is EPOCH_AWAIT, for all sections that are older, and it concerns no part otherwise. So a section that
+ * goes on using that memory delays the VMM, and no guest but its own.
  */
 struct epoch_part {
 	_Atomic uint64_t *now;	/* constant: where the word is; counted before the epoch */
 	_Atomic uint64_t moved; /* the last epoch that concerned it; starts at 1 */
+	_Atomic uint64_t told;	/* the word, when it last moved for such a one; starts at 1 */
 };
 
-/* A section in another process: its word, which is not to be trusted, and counts as part->now does; and what that was when the
- * section was last seen not to hold anybody back: it cannot become older. With epoch.lock. */
+/* A section in another process: its word, which is not to be trusted, and counts as part->now does; and the oldest that it can
+ * be, by what it has been seen to be: it does not become older. With epoch.lock. */
 struct epoch_outside {
 	const _Atomic uint64_t *entered;
 	uint64_t since;
@@ -101,7 +106,8 @@ struct epoch_scan {
 	struct epoch_scan *next; /* in epoch.scans */
 };
 
-/* Who may wait: the owner of the IOMMU's registers, and whoever uses unit_await(). */
+/* Who may wait: the owner of the IOMMU's registers, for what the guest has done, and whoever uses unit_await(), for all sections,
+ * whose part they ever are. */
 enum epoch_who { EPOCH_OWNER, EPOCH_AWAIT, EPOCH_ASKERS };
 
 struct epoch_asker {
@@ -250,7 +256,7 @@ enum epoch_answer epoch_look(struct epoch *epoch, uint64_t target, const struct 
 enum epoch_answer epoch_wait_some(struct epoch *epoch, uint64_t target,
 				  const struct epoch_section *self, uint32_t *looks);
 
-/* The same for who is not the owner, and has no section of his own: EPOCH_AWAIT. */
+/* The same for who is not the owner, and has no section of his own: EPOCH_AWAIT. For all sections that are older. */
 enum epoch_answer epoch_wait_too(struct epoch *epoch, uint64_t target, uint32_t *looks);
 
 /* Whether a section in another process is older than the last change of its part: it holds back whoever waits for that, now
@@ -289,12 +295,13 @@ bool epoch_wake_all(struct epoch *epoch);
 
 /* After a change: starts a new epoch and returns it, the target of epoch_passed(). Who has a part is concerned if
  * it is said before, for what readers compare, and after, for who waits; the second alone: its readers have nothing to
- * compare, but are waited for. */
+ * compare, but are waited for; the first alone, without telling: only EPOCH_AWAIT waits for them. */
 uint64_t epoch_start(struct epoch *epoch);
-static inline void epoch_move_part(struct epoch_part *part)
+static inline uint64_t epoch_move_part(struct epoch_part *part)
 {
-	atomic_fetch_add(part->now, 1);
+	return atomic_fetch_add(part->now, 1) + 1;
 }
+void epoch_tell_part(struct epoch_part *part);
 void epoch_concern_part(struct epoch_part *part, uint64_t started);
 /* Makes membarrier usable in this process; false: the kernel does not have it. */
 bool epoch_membarrier_register(void);

@@ -54,13 +54,23 @@ uint64_t epoch_start(struct epoch *epoch)
 	return target;
 }
 
+/* Whoever starts an epoch comes by once: as many rounds as there are threads that do. */
+static void raise(_Atomic uint64_t *word, uint64_t to)
+{
+	uint64_t from = atomic_load(word);
+
+	while (from < to && !atomic_compare_exchange_weak(word, &from, to))
+		;
+}
+
+void epoch_tell_part(struct epoch_part *part)
+{
+	raise(&part->told, epoch_move_part(part));
+}
+
 void epoch_concern_part(struct epoch_part *part, uint64_t started)
 {
-	uint64_t moved = atomic_load(&part->moved);
-
-	/* whoever starts an epoch comes by once: as many rounds as there are threads that do */
-	while (moved < started && !atomic_compare_exchange_weak(&part->moved, &moved, started))
-		;
+	raise(&part->moved, started);
 }
 
 uint64_t epoch_now_fenced(const struct epoch *epoch)

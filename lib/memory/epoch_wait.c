@@ -25,6 +25,7 @@ struct passing {
 	const struct epoch_section *self;
 	const struct epoch_filter *filter;
 	bool refused; /* EPOCH_REFUSED */
+	bool all;     /* EPOCH_AWAIT: of all parts */
 };
 
 static struct passing passing_of(struct epoch *epoch, uint64_t target,
@@ -32,14 +33,14 @@ static struct passing passing_of(struct epoch *epoch, uint64_t target,
 				 const struct epoch_filter *filter)
 {
 	return (struct passing){ target, self, filter,
-				 atomic_load(&epoch->readers) == EPOCH_REFUSED };
+				 atomic_load(&epoch->readers) == EPOCH_REFUSED, false };
 }
 
 /* Whether the epoch, or one before it, began for the part of a section after it was opened. All epochs are looked for:
  * everything that is open. */
 static bool is_for(const struct passing *p, const struct epoch_part *part, uint64_t entered)
 {
-	return !part || p->target == UINT64_MAX ||
+	return !part || p->all || p->target == UINT64_MAX ||
 	       entered < atomic_load_explicit(&part->moved, memory_order_acquire);
 }
 
@@ -59,20 +60,32 @@ static inline __attribute__((always_inline)) bool concerns(const struct passing 
 	       (!filter || filter->concerns(filter->opaque, owner, entered));
 }
 
-/* When a section in another process was opened, as one of ours would have noted it: it is younger than the last epoch
- * that concerned its part, or as old as can be; 0: it is not open. Who says that he was there before he was seen not to
- * be is taken for one who has come since then. */
-static __attribute__((noinline)) uint64_t entered_outside(struct epoch_outside *outside,
-							  const struct epoch_part *part)
+/* Whether a section in another process is open, and the oldest that it can be. Who says that he was there before he was
+ * seen not to be, or to be younger, is taken for one who has come since then. */
+static bool see_outside(struct epoch_outside *outside, const struct epoch_part *part)
 {
 	uint64_t now = atomic_load(part->now);
 	uint64_t entered = atomic_load(outside->entered);
+	uint64_t since = entered && entered < now ? entered : now;
 
-	if (entered == 0 || entered >= now || outside->since == now) {
-		outside->since = now;
-		return entered ? atomic_load(&part->moved) : 0;
-	}
-	return EPOCH_OLDEST;
+	if (outside->since < since)
+		outside->since = since;
+	return entered;
+}
+
+/* When it was opened, as one of ours would have noted it: it is younger than the last epoch that concerned its part, or as old
+ * as can be; 0: it is not open. */
+static __attribute__((noinline)) uint64_t entered_outside(const struct passing *p,
+							  struct epoch_outside *outside,
+							  const struct epoch_part *part)
+{
+	uint64_t last = atomic_load(p->all ? part->now : &part->told);
+
+	if (!see_outside(outside, part))
+		return 0;
+	if (outside->since < last)
+		return EPOCH_OLDEST;
+	return p->all ? UINT64_MAX : atomic_load(&part->moved);
 }
 
 static const struct epoch_part *part_of(const struct epoch_section *section)
@@ -87,7 +100,7 @@ static __attribute__((noinline)) bool open_holds_back(const struct epoch_section
 	const struct epoch_part *part = part_of(section);
 
 	if (UNLIKELY(section->outside)) {
-		entered = entered_outside(section->outside, part);
+		entered = entered_outside(p, section->outside, part);
 		if (!is_old(p, entered))
 			return false;
 	}
@@ -103,10 +116,11 @@ static inline bool holds_back(const struct epoch_section *section, const struct 
 
 bool epoch_outside_holds(struct epoch *epoch, const struct epoch_section *section)
 {
+	const struct passing p = { .all = true };
 	bool holds;
 
 	pthread_mutex_lock(&epoch->lock);
-	holds = entered_outside(section->outside, part_of(section)) == EPOCH_OLDEST;
+	holds = entered_outside(&p, section->outside, part_of(section)) == EPOCH_OLDEST;
 	pthread_mutex_unlock(&epoch->lock);
 	return holds;
 }
@@ -312,6 +326,7 @@ static inline enum epoch_answer look(struct epoch *epoch, struct epoch_asker *a,
 	struct epoch_scan *scan = &a->scan;
 	struct passing p = passing_of(epoch, scan->target, self, NULL);
 
+	p.all = a == &epoch->asker[EPOCH_AWAIT];
 	if (target <= scan->passed)
 		return EPOCH_PASSED;
 	if (UNLIKELY(scan->target != scan->passed) && target > scan->target) {

@@ -119,7 +119,7 @@ int viommu_dirty_start(struct viommu *u, struct viommu_device *device, uint64_t 
 	d->words = words;
 	atomic_fetch_add(device ? &device->users : &u->users, 1);
 	link_dirty(u, d);
-	unit_forget(u, true); /* entries that are dirty */
+	unit_forget_awaited(u, true); /* entries that are dirty */
 	*out = d;
 	return VIOMMU_OK;
 }
@@ -143,7 +143,7 @@ int viommu_dirty_stop(struct viommu_dirty *d)
 	if (!d->stopped) {
 		unlink_dirty(u, d);
 		d->stopped = true;
-		d->epoch = unit_start_for_all(u);
+		d->epoch = epoch_start(&u->epoch);
 	}
 	if (!passed(d))
 		return VIOMMU_PENDING;
@@ -176,7 +176,7 @@ int viommu_dirty_collect(struct viommu_dirty *d, uint64_t *bitmap)
 	if (!d->epoch) {
 		if (!take(d, bitmap))
 			return VIOMMU_MORE;
-		d->epoch = unit_forget(d->iommu, false); /* what channels keep */
+		d->epoch = unit_forget_awaited(d->iommu, false); /* what channels keep */
 	}
 	if (!passed(d))
 		return VIOMMU_PENDING;

@@ -203,7 +203,7 @@ static void map_changed(struct vm_user *user)
 
 	put_regions(u);
 	/* Channels keep host pointers with their translations, under the generation of contexts. */
-	u->map_epoch = unit_forget(u, false);
+	u->map_epoch = unit_forget_awaited(u, false);
 }
 
 static bool map_quiet(struct vm_user *user)
@@ -333,7 +333,7 @@ static uint64_t start(struct viommu *u, uint64_t moved, uint64_t waited)
 		if ((moved | waited) >> i & 1)
 			domains_find_lost(&u->partition[i].domains);
 		if (moved >> i & 1)
-			epoch_move_part(&u->partition[i].part);
+			epoch_tell_part(&u->partition[i].part);
 	}
 	epoch = epoch_start(&u->epoch);
 	for (uint32_t i = 0; i < u->partition_count; i++) {
@@ -351,11 +351,6 @@ uint64_t unit_start_apart(struct viommu *u)
 	u->concerned = 0;
 	u->awaited_too = 0;
 	return start(u, moved, u->all_wait ? UINT64_MAX : waited);
-}
-
-uint64_t unit_start_for_all(struct viommu *u)
-{
-	return start(u, 0, UINT64_MAX);
 }
 
 void unit_flush_apart(struct viommu *u, const struct domain_match *match)
@@ -385,7 +380,7 @@ void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, 
 	unit_pay(u, steps);
 }
 
-uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush)
+static void move_generations(struct viommu *u, uint64_t partitions, bool flush)
 {
 	if (flush)
 		atomic_fetch_add(&u->flushes, 1);
@@ -393,12 +388,26 @@ uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush)
 		if (partitions >> i & 1)
 			atomic_fetch_add(&u->partition[i].window->generation, 1);
 	}
+}
+
+uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush)
+{
+	move_generations(u, partitions, flush);
 	return start(u, partitions, 0);
 }
 
 uint64_t unit_forget(struct viommu *u, bool flush)
 {
 	return unit_forget_in(u, UINT64_MAX, flush);
+}
+
+/* Whose domains were lost still is waited for: domains_find_lost() is not for this epoch. */
+uint64_t unit_forget_awaited(struct viommu *u, bool flush)
+{
+	move_generations(u, UINT64_MAX, flush);
+	for (uint32_t i = 0; u->apart && i < u->partition_count; i++)
+		epoch_move_part(&u->partition[i].part);
+	return epoch_start(&u->epoch);
 }
 
 void unit_forget_domain(struct viommu *u, uint32_t group)

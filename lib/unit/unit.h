@@ -297,10 +297,8 @@ static inline void unit_wait_for_all(struct viommu *u)
 	u->awaited_too = UINT64_MAX;
 }
 
-/* Begins an epoch for what was done: of the call that has the unit. The same for all sections, from any thread,
- * where there is nothing that readers could compare. */
+/* Begins an epoch for what was done: of the call that has the unit. */
 uint64_t unit_start_apart(struct viommu *u);
-uint64_t unit_start_for_all(struct viommu *u);
 
 static inline uint64_t unit_start(struct viommu *u)
 {
@@ -310,7 +308,9 @@ static inline uint64_t unit_start(struct viommu *u)
 /* Contexts are out of date, and with @flush the translations of every domain too. Returns the epoch
  * that begins with it. */
 uint64_t unit_forget(struct viommu *u, bool flush);
-/* The same of some partitions. */
+/* The same for what the VMM changes by itself, and waits for with unit_await(): no completion of the guest is about it. */
+uint64_t unit_forget_awaited(struct viommu *u, bool flush);
+/* Of some partitions. */
 uint64_t unit_forget_in(struct viommu *u, uint64_t partitions, bool flush);
 /* Contexts that came to a domain are, in the partitions that may know it. Of the call that has the unit. */
 void unit_forget_domain(struct viommu *u, uint32_t group);
@@ -326,7 +326,7 @@ void unit_record_device(struct viommu *u, const struct viommu_device *device, ui
 			bool gone);
 void unit_record_ids(struct viommu *u, struct viommu_device *const *devices, uint32_t count);
 
-/* From any thread: whether all sections older than an epoch have closed; if not, the host hears by
+/* From any thread: whether all sections older than an epoch have closed, whomever it concerned; if not, the host hears by
  * unit_work() when they have. */
 bool unit_await(struct viommu *u, uint64_t epoch);
 

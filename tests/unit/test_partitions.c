@@ -5,6 +5,8 @@
  */
 #include "check.h"
 
+#include <libvirtiommu/dirty.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -344,6 +346,73 @@ static void device_sections(void **state)
 	}
 }
 
+/* What the VMM changes by itself: it waits for all sections that are older, and the guest's completions do not. */
+static void replace_memory(struct guest *g)
+{
+	const struct viommu_region region = {
+		.size = sizeof(region), .gpa = GUEST_BASE, .bytes = g->bytes, .host = g->ram
+	};
+
+	assert_int_equal(viommu_vm_replace_region(g->vm, &region), VIOMMU_OK);
+}
+
+static void of_the_vmm_only(void **state)
+{
+	for (unsigned n = 0; n < 2; n++) {
+		struct world *w = open_world(DEVICES);
+		struct viommu_dirty *dirty = NULL;
+		uint64_t bitmap[4] = { 0 };
+
+		use(w, MINE);
+		use(w, OTHER);
+		assert_int_equal(viommu_enter(w->channel[MINE]), VIOMMU_OK);
+		if (n == 0) {
+			replace_memory(&w->g);
+			assert_int_equal(viommu_vm_quiesce(w->g.vm), VIOMMU_PENDING);
+		} else {
+			assert_int_equal(viommu_dirty_start(w->g.iommu, NULL, 0, 0xfffff, &dirty),
+					 VIOMMU_OK);
+			assert_int_equal(viommu_dirty_collect(dirty, bitmap), VIOMMU_PENDING);
+		}
+		use(w, OTHER);
+		guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_DOMAIN, DID0 + OTHER), 0, 0, 0);
+		guest_submit_wait(&w->g);
+		assert_int_equal(guest_ring(&w->g), VIOMMU_OK);
+		assert_true(guest_waited(&w->g));
+		/* what was looked up before still is */
+		guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_DOMAIN, DID0 + MINE), 0, 0, 0);
+		guest_submit_wait(&w->g);
+		assert_int_equal(guest_ring(&w->g), VIOMMU_PENDING);
+		assert_int_equal(viommu_leave(w->channel[MINE]), VIOMMU_OK);
+		assert_int_equal(viommu_run(w->g.iommu), VIOMMU_OK);
+		assert_true(guest_waited(&w->g));
+		assert_int_equal(n ? viommu_dirty_collect(dirty, bitmap)
+				   : viommu_vm_quiesce(w->g.vm),
+				 VIOMMU_OK);
+		assert_int_equal(viommu_dirty_stop(dirty), VIOMMU_OK);
+		close_world(w);
+	}
+}
+
+/* What has lost its place before the VMM changes something is waited for as before. */
+static void lost_before_the_vmm(void **state)
+{
+	struct world *w = open_world(DEVICES);
+
+	use(w, MINE);
+	domains_lose(&w->device[MINE]->partition->domains, DID0 + OTHER);
+	assert_int_equal(viommu_enter(w->channel[MINE]), VIOMMU_OK);
+	replace_memory(&w->g);
+	guest_submit(&w->g, GUEST_IOTLB(VTD_GRAN_DOMAIN, DID0 + OTHER), 0, 0, 0);
+	guest_submit_wait(&w->g);
+	assert_int_equal(guest_ring(&w->g), VIOMMU_PENDING);
+	assert_false(guest_waited(&w->g));
+	assert_int_equal(viommu_leave(w->channel[MINE]), VIOMMU_OK);
+	assert_int_equal(viommu_run(w->g.iommu), VIOMMU_OK);
+	assert_true(guest_waited(&w->g));
+	close_world(w);
+}
+
 /* A register switches something off: what anybody may still use, whose partition it ever is. */
 static void switches_wait_for_all(void **state)
 {
@@ -612,6 +681,8 @@ int main(void)
 		cmocka_unit_test(who_is_concerned_sees_it),
 		cmocka_unit_test(sections_of_the_concerned),
 		cmocka_unit_test(device_sections),
+		cmocka_unit_test(of_the_vmm_only),
+		cmocka_unit_test(lost_before_the_vmm),
 		cmocka_unit_test(switches_wait_for_all),
 		cmocka_unit_test(drains_wait_for_all),
 		cmocka_unit_test(lost_domains),

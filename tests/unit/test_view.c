@@ -196,6 +196,93 @@ static void many_sections_are_not_late(void **state)
 	view_rig_close(&r);
 }
 
+/* ---- a section that never closes, and memory that changes ---- */
+
+#define OTHER_RID    UINT16_C(0x0018)
+#define OTHER_DOMAIN UINT16_C(9)
+
+/* A device of another partition, with tables of its own. */
+static struct viommu_device *another_device(struct view_rig *r)
+{
+	const struct viommu_device_config config = { .size = sizeof(config),
+						     .id = OTHER_RID,
+						     .partition = 1 };
+	uint64_t ss = guest_table(&r->g);
+	struct viommu_device *device;
+
+	guest_ss_map(&r->g, ss, 4, 0, view_rig_page(r, 0), 12, GUEST_RW);
+	guest_legacy(&r->g, OTHER_RID, OTHER_DOMAIN, ss, 4);
+	assert_int_equal(viommu_device_new(r->g.iommu, &config, &device), VIOMMU_OK);
+	assert_int_equal(guest_dma(device, 0, VIOMMU_READ).result, VIOMMU_OK);
+	return device;
+}
+
+static int complete(struct view_rig *r, uint64_t word)
+{
+	guest_submit(&r->g, word, 0, 0, 0);
+	guest_submit_wait(&r->g);
+	return guest_ring(&r->g);
+}
+
+/* What the page says while it never closes: a process that is slow, and two that lie. */
+static const struct {
+	const char *name;
+	bool as_noted;
+	uint64_t entered;
+} held[] = {
+	{ "in use", true, 0 },
+	{ "as old as can be", false, 1 },
+};
+
+/* The memory that goes is everybody's: the VMM waits for it, and the guest does not, but for what is about that partition. */
+static void others_go_on(void **state)
+{
+	for (size_t i = 0; i < ARRAY_COUNT(held); i++) {
+		struct viommu_region region = { .size = sizeof(region), .gpa = GUEST_BASE };
+		struct viommu_device *device;
+		const char *name = held[i].name;
+		struct view_rig r;
+
+		view_rig_open(&r);
+		region.bytes = r.g.bytes;
+		region.host = r.g.ram;
+		device = another_device(&r);
+		view_rig_use(&r);
+		check_eq(name, complete(&r, GUEST_IOTLB(VTD_GRAN_DOMAIN, OTHER_DOMAIN)), VIOMMU_OK);
+		if (!held[i].as_noted)
+			atomic_store(&r.section[0], held[i].entered);
+		check_eq(name, viommu_vm_replace_region(r.g.vm, &region), VIOMMU_OK);
+		check_eq(name, viommu_vm_quiesce(r.g.vm), VIOMMU_PENDING);
+		check_eq(name, complete(&r, GUEST_IOTLB(VTD_GRAN_DOMAIN, OTHER_DOMAIN)), VIOMMU_OK);
+		check_that(name, guest_waited(&r.g));
+		check_eq(name, complete(&r, GUEST_CC(VTD_GRAN_DOMAIN, OTHER_DOMAIN, 0, 0)),
+			 VIOMMU_OK);
+		check_eq(name, complete(&r, GUEST_IEC(1, 0)), VIOMMU_OK);
+		check_eq(name,
+			 guest_write32(&r.g, VTD_GCMD,
+				       (guest_read32(&r.g, VTD_GSTS) &
+					~(uint32_t)(VTD_G_RTP | VTD_G_IRTP)) |
+					       (uint32_t)VTD_G_CFI),
+			 VIOMMU_OK);
+		/* it is late all the same */
+		r.clock += VIEW_RIG_DEADLINE;
+		viommu_run(r.g.iommu);
+		r.clock += VIEW_RIG_DEADLINE;
+		viommu_run(r.g.iommu);
+		check_eq(name, r.expired, 1);
+		check_eq(name, viommu_vm_quiesce(r.g.vm), VIOMMU_PENDING);
+		check_eq(name, complete(&r, GUEST_IOTLB(VTD_GRAN_DOMAIN, VIEW_RIG_DOMAIN)),
+			 VIOMMU_PENDING);
+		check_that(name, !guest_waited(&r.g));
+		assert_int_equal(viommu_view_revoke(r.viewer), VIOMMU_OK);
+		check_eq(name, viommu_run(r.g.iommu), VIOMMU_OK);
+		check_that(name, guest_waited(&r.g));
+		check_eq(name, viommu_vm_quiesce(r.g.vm), VIOMMU_OK);
+		assert_int_equal(viommu_device_free(device), VIOMMU_OK);
+		view_rig_close(&r);
+	}
+}
+
 /* What is written into the section page counts as a section that is open, or as none. */
 static const struct {
 	const char *name;
@@ -816,6 +903,7 @@ int main(void)
 		cmocka_unit_test(no_wake_up),
 		cmocka_unit_test(time_outs_complete_nothing),
 		cmocka_unit_test(many_sections_are_not_late),
+		cmocka_unit_test(others_go_on),
 		cmocka_unit_test(what_a_page_says),
 		cmocka_unit_test(turns_do_not_help),
 		cmocka_unit_test(reset_and_restore),
