@@ -1,47 +1,30 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Channels, sections, and what a translation answers.
-use crate::device::{explain, pasid_out, DeviceInner};
-use crate::error::{check, done};
-use crate::{sys, Access, Device, DeviceRef, Error, Outcome, Raw, Result, Step};
-use std::cell::Cell;
+use crate::*;
 use std::marker::PhantomData;
-use std::ptr;
 use std::sync::atomic::{AtomicU64, AtomicU8, Ordering};
-use std::sync::Arc;
 
 /// One thread's way to DMA as (device, PASID), with a cache of its own: it may move to another thread, and is not
 /// shared. Its DMA functions are in dma.rs.
 pub struct Channel {
-    pub(crate) raw: Raw<sys::viommu_channel>,
+    pub(crate) raw: Alone<sys::viommu_channel, Arc<DeviceInner>>,
     pasid: u32,
     pub(crate) access: Access,
-    pub(crate) device: Arc<DeviceInner>,
-    _not_sync: PhantomData<Cell<()>>,
 }
 
 impl Device {
     /// Creates a channel.
     pub fn channel(&self, pasid: Option<u32>) -> Result<Channel> {
-        let (mut raw, pasid) = (ptr::null_mut(), pasid_out(pasid));
+        let pasid = pasid_out(pasid);
         // SAFETY: viommu_channel_new(): "Any thread, any time".
-        done(unsafe { sys::viommu_channel_new(self.0.raw.get(), pasid, &mut raw) })?;
-        let device = self.0.clone();
-        Ok(Channel { raw: Raw::new(raw), pasid, access: Access(0), device, _not_sync: PhantomData })
+        let new = |to: &mut _| unsafe { sys::viommu_channel_new(self.raw(), pasid, to) };
+        Alone::new(self.0.clone(), channel_free, new).map(|raw| Channel { raw, pasid, access: Access(0) })
     }
 }
 
 impl Channel {
-    /// Opens a section. One that was left open by a guard that was forgotten is closed first.
-    pub fn enter(&mut self) -> Result<Section<'_>> {
-        // SAFETY: viommu_enter(), viommu_leave(): "One at a time per handle": `&mut self`, and so nobody uses an
-        // answer of a section that is still open: no guard of it is left.
-        unsafe {
-            if sys::viommu_enter(self.raw.get()) == sys::VIOMMU_EBUSY {
-                done(sys::viommu_leave(self.raw.get()))?;
-                done(sys::viommu_enter(self.raw.get()))?;
-            }
-        }
-        Ok(Section { channel: self })
+    pub(crate) fn call(&self, f: impl FnOnce(*mut sys::viommu_channel) -> c_int) -> c_int {
+        self.raw.call(f)
     }
     /// Whether DMA claims privileged mode.
     pub fn set_privileged(&mut self, privileged: bool) {
@@ -49,41 +32,19 @@ impl Channel {
     }
     /// The device whose requests these are.
     pub fn device(&self) -> Device {
-        Device(self.device.clone())
+        Device(Arc::clone(&self.raw.keep))
     }
     /// As [`DeviceRef::explain`], with the channel's own cache.
-    pub fn explain(&mut self, iova: u64, access: Access, step: impl FnMut(Step) -> bool) -> Result<Outcome> {
-        let request = request(iova, 1, self.pasid, access)?;
-        let (raw, flags) = (self.raw.get(), sys::VIOMMU_EXPLAIN_CACHES);
-        // SAFETY: viommu_channel_explain(): "One at a time per handle": `&mut self`.
-        explain(step, |f, o| unsafe { sys::viommu_channel_explain(raw, &request, flags, Some(f), o) })
+    pub fn explain(&self, iova: u64, access: Access, step: impl FnMut(Step) -> bool) -> Result<Outcome> {
+        let (request, flags) = (request(iova, 1, self.pasid, access)?, sys::VIOMMU_EXPLAIN_CACHES);
+        // SAFETY: viommu_channel_explain(): "One at a time per handle": a channel is not Sync.
+        explain(step, |f, o| self.call(|raw| unsafe { sys::viommu_channel_explain(raw, &request, flags, Some(f), o) }))
     }
 }
-
-impl Drop for Channel {
-    fn drop(&mut self) {
-        // SAFETY: viommu_leave(): "One at a time per handle", viommu_channel_free(): "Alone": no guard is left; one
-        // that was forgotten has left the section open.
-        let result = unsafe {
-            sys::viommu_leave(self.raw.get());
-            sys::viommu_channel_free(self.raw.get())
-        };
-        if result != sys::VIOMMU_OK {
-            std::mem::forget(self.device.clone());
-        }
-    }
-}
-
-/// An open section: as long as it lives, the guest is not told that an invalidation is complete which concerns what was
-/// looked up in it. Sections are short: one transfer, or a burst.
-pub struct Section<'c> {
-    pub(crate) channel: &'c mut Channel,
-}
-impl Drop for Section<'_> {
-    fn drop(&mut self) {
-        // SAFETY: viommu_leave(): "One at a time per handle": the section has the channel; answers borrow the section.
-        unsafe { sys::viommu_leave(self.channel.raw.get()) };
-    }
+sections! {
+    /// An open section: as long as it lives, the guest is not told that an invalidation is complete which concerns what
+    /// was looked up in it. It has the functions of its channel. Sections are short: one transfer, or a burst.
+    Section of Channel(viommu_channel, |_, _| ()) = viommu_enter, viommu_leave, viommu_channel_free as channel_free
 }
 
 /// An open section of a device, for any thread: several may be open, and overlap.
@@ -335,31 +296,7 @@ pub(crate) fn told<'s, 'b>(
     })
 }
 
-impl Section<'_> {
-    /// Translates a request. Answers to several may be used together.
-    pub fn translate<'s, 'b>(
-        &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
-    ) -> Result<Answer<'s, 'b>> {
-        let (raw, request) = (self.channel.raw.get(), request(iova, bytes, self.channel.pasid, access)?);
-        // SAFETY: viommu_translate(): "One at a time per handle": a section is not Sync; it is open for 's.
-        unsafe { answer(buffer, |to, max, a| sys::viommu_translate(raw, &request, to, max, a)) }
-    }
-
-    /// Translates a list of requests, as if one after the other: the answers of those that are covered, and of the
-    /// first one that is not.
-    pub fn translate_list<'s, 'b>(
-        &'s self, requests: &[Request], buffer: &'b mut Buffer,
-    ) -> Result<Vec<Answer<'s, 'b>>> {
-        let channel = self.channel.raw.get();
-        // SAFETY: viommu_translate_list(): as translate().
-        unsafe {
-            answers(buffer, requests, self.channel.pasid, |r, count, to, max, a, done| {
-                sys::viommu_translate_list(channel, r, count, to, max, a, done)
-            })
-        }
-    }
-}
-
+translations!(Section<'_>: viommu_translate, viommu_translate_list);
 impl DeviceSection<'_> {
     /// Translates a request with any PASID, with the shared TLB only.
     pub fn translate<'s, 'b>(

@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Requesters behind an IOMMU.
-use crate::error::{done, granted};
-use crate::iommu::{resuming, IommuInner};
-use crate::{lock, opaque, sys, DeviceDma, DeviceSection, Endpoint, Error, Iommu};
-use crate::{Outcome, Raw, Result, Statistics};
-use std::ffi::{c_int, c_void, CStr};
-use std::ops::{BitOr, Deref};
-use std::ptr;
-use std::sync::{Arc, OnceLock, Weak};
+use crate::*;
+use std::ops::BitOr;
+use std::sync::OnceLock;
 
 /// The guest's answer to a page request group.
 pub use crate::sys::viommu_page_response as PageResponse;
@@ -67,57 +62,39 @@ impl Invalidation {
     }
 }
 
-/// What has become of something that the device, or a backend, was told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
-    /// It has been done.
-    Done,
-    /// It will be said when it has.
-    Later,
-    /// It has not been done, and will not be. So is a panic.
-    Failed,
-}
-impl Taken {
-    pub(crate) fn raw(self) -> c_int {
-        match self {
-            Taken::Done => sys::VIOMMU_OK,
-            Taken::Later => sys::VIOMMU_PENDING,
-            Taken::Failed => sys::VIOMMU_FAULT,
-        }
+values! {
+    /// What has become of something that the device, or a backend, was told.
+    Taken: c_int {
+        /// It has been done.
+        Done = VIOMMU_OK,
+        /// It will be said when it has.
+        Later = VIOMMU_PENDING,
+        /// It has not been done, and will not be. So is a panic.
+        Failed = VIOMMU_FAULT
     }
 }
-
-/// How a stalled request ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resume {
-    /// It is to be asked again.
-    Retry,
-    /// It has failed.
-    Abort,
-    /// Reads are 0, writes have no effect.
-    Zero,
-}
-
-impl Resume {
-    fn of(action: u32) -> Resume {
-        match action {
-            sys::VIOMMU_RESUME_RETRY => Resume::Retry,
-            sys::VIOMMU_RESUME_ZERO => Resume::Zero,
-            _ => Resume::Abort,
-        }
+values! {
+    /// How a stalled request ends.
+    Resume: u32 {
+        /// It is to be asked again.
+        Retry = VIOMMU_RESUME_RETRY,
+        /// It has failed.
+        Abort = VIOMMU_RESUME_ABORT,
+        /// Reads are 0, writes have no effect.
+        Zero = VIOMMU_RESUME_ZERO
     }
 }
 
 callbacks! {
     /// What a device is told.
-    DeviceHost: device_on {
+    DeviceHost: device_on of viommu_device_config {
         /// Its own translation cache must drop something. If this panics, it has not.
         invalidate(i: *const sys::viommu_device_invalidation) => (&Invalidation = &Invalidation::of(&*i)) guarded
             -> Taken as c_int = Taken::raw, sys::VIOMMU_FAULT;
         /// The guest answered a page request group.
         page_response(response: *const PageResponse) => (&PageResponse = &*response) guarded;
         /// The device can wait: how a request with this token ends.
-        resume(token: u64, action: u32) => (u64 = token, Resume = Resume::of(action)) guarded;
+        resume(token: u64, action: u32) => (u64 = token, Resume = Resume::of(action).unwrap_or(Resume::Abort)) guarded;
     }
 }
 
@@ -185,13 +162,11 @@ impl Iommu {
         let DeviceConfig { id, partition, host, virtio } = config;
         let callbacks = Arc::new(Callbacks { host, me: OnceLock::new() });
         let endpoint = virtio.as_ref().map(Endpoint::raw);
-        let (o, size) = (opaque(&callbacks), sized!(viommu_device_config));
-        let mut raw_config = sys::viommu_device_config { id, partition, opaque: o, ..size };
-        raw_config.virtio = endpoint.as_ref().map_or(ptr::null(), |e| e as *const _);
-        given!(callbacks.host, raw_config, device_on { invalidate, page_response, resume });
-        let mut raw = ptr::null_mut();
+        let virtio = endpoint.as_ref().map_or(ptr::null(), |e| e as *const _);
+        let config = sys::viommu_device_config { id, partition, virtio, ..sized!(viommu_device_config) };
+        let config = callbacks.host.given(config);
         // SAFETY: viommu_device_new(): "Any thread, any time"; callbacks live as long as the device.
-        done(unsafe { sys::viommu_device_new(self.raw(), &raw_config, &mut raw) })?;
+        let raw = made(|to| unsafe { sys::viommu_device_new(self.raw(), &config, to) })?;
         let inner = Arc::new(DeviceInner { raw: Raw::new(raw), callbacks, iommu: self.0.clone() });
         let _ = inner.callbacks.me.set(Arc::downgrade(&inner));
         lock(&self.0.devices).insert(raw as usize, Arc::downgrade(&inner));
@@ -243,23 +218,23 @@ pub(crate) fn explain(
     call: impl FnOnce(unsafe extern "C" fn(*mut c_void, *const sys::viommu_step) -> c_int, *mut c_void) -> c_int,
 ) -> Result<Outcome> {
     unsafe extern "C" fn on_step(o: *mut c_void, step: *const sys::viommu_step) -> c_int {
-        // SAFETY: resuming()'s closure, whose frame is below this one; the step is there during the call, and `what`
-        // is constant.
-        let (f, s, what) =
-            unsafe { (&mut *(o as *mut &mut dyn FnMut(Step) -> c_int), &*step, CStr::from_ptr((*step).what)) };
-        f(Step {
+        // SAFETY: the step is there during the call, and `what` is constant.
+        let (s, what) = unsafe { (&*step, CStr::from_ptr((*step).what)) };
+        let step = Step {
             what: what.to_str().unwrap_or(""),
             gpa: (s.gpa != u64::MAX).then_some(s.gpa),
             raw: s.raw[..(s.words as usize).min(s.raw.len())].to_vec(),
             reason: s.reason,
             flags: s.flags,
-        })
+        };
+        // SAFETY: of resuming(), below.
+        unsafe { resume(o, step) }
     }
-    resuming(step, |mut f| call(on_step, &mut f as *mut &mut dyn FnMut(Step) -> c_int as *mut c_void))
+    resuming(step, |o| call(on_step, o))
 }
 
 // "Any thread, any time".
-calls! { DeviceRef, &Self;
+calls! { DeviceRef, me: &Self => me;
     /// The id that it has now.
     id() -> u32 = identity, viommu_device_get_id;
     /// Gives it another id, or [`DeviceConfig::NO_ID`].
@@ -270,7 +245,7 @@ calls! { DeviceRef, &Self;
     invalidation_done(token: u64, dropped: bool => if dropped { sys::VIOMMU_OK } else { sys::VIOMMU_FAULT })
         -> Result<()> = done, viommu_invalidation_done;
     /// The window of its partition.
-    window() -> Result<crate::Window> = fill(sized!(viommu_window)), viommu_device_get_window;
+    window() -> Result<Window> = fill(sized!(viommu_window)), viommu_device_get_window;
     /// Its counters.
     statistics() -> Result<Statistics> = fill(sized!(viommu_statistics)), viommu_device_get_statistics;
 }
@@ -294,8 +269,8 @@ impl DeviceRef {
         f(self.raw())
     }
     /// Keeps it from being freed; not of one that is being dropped.
-    pub(crate) fn keep(&self) -> crate::DmaResult<Arc<DeviceInner>> {
-        self.upgrade().map(|d| d.0).map_err(|e| crate::Refused { done: 0, why: crate::Why::Error(e) })
+    pub(crate) fn keep(&self) -> DmaResult<Arc<DeviceInner>> {
+        self.upgrade().map(|d| d.0).map_err(|e| Refused { done: 0, why: Why::Error(e) })
     }
     /// The device itself, unless its last handle is gone.
     pub fn upgrade(&self) -> Result<Device> {
@@ -329,7 +304,7 @@ impl DeviceRef {
     pub fn explain(
         &self, pasid: Option<u32>, iova: u64, access: Access, caches: bool, step: impl FnMut(Step) -> bool,
     ) -> Result<Outcome> {
-        let request = crate::channel::request(iova, 1, pasid_out(pasid), access)?;
+        let request = request(iova, 1, pasid_out(pasid), access)?;
         let flags = if caches { sys::VIOMMU_EXPLAIN_CACHES } else { 0 };
         // SAFETY: viommu_explain(): "Any thread, any time"; the callback is for the time of the call.
         explain(step, |f, o| unsafe { sys::viommu_explain(self.raw(), &request, flags, Some(f), o) })

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Which guest memory devices write, for migration.
-use crate::error::{check, done};
-use crate::iommu::Held;
-use crate::{sys, Device, Error, Iommu, Outcome, Result};
-use std::ptr;
-use std::sync::Arc;
+use crate::*;
 
 /// A record of the pages that devices write, until it is dropped.
 pub struct Dirty {
@@ -14,9 +10,9 @@ pub struct Dirty {
 impl Iommu {
     /// Begins to note writes to pages of `[first, last]`, both ends whole pages: of one device, or of all.
     pub fn dirty(&self, device: Option<&Device>, first: u64, last: u64) -> Result<Dirty> {
-        let (mut raw, of) = (ptr::null_mut(), device.map_or(ptr::null_mut(), |device| device.raw()));
+        let of = device.map_or(ptr::null_mut(), |device| device.raw());
         // SAFETY: viommu_dirty_start(): "Any thread, any time"; it keeps the device from being freed.
-        done(unsafe { sys::viommu_dirty_start(self.raw(), of, first, last, &mut raw) })?;
+        let raw = made(|to| unsafe { sys::viommu_dirty_start(self.raw(), of, first, last, to) })?;
         let pages = (last - first) / u64::from(sys::VIOMMU_DIRTY_PAGE) + 1;
         Ok(Dirty {
             held: Held::new(raw, Arc::new(()), self.0.clone(), sys::viommu_dirty_stop),

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Doing the DMA: bytes and words at the addresses that a device uses.
-use crate::device::DeviceInner;
-use crate::error::{check, identity};
-use crate::{sys, Access, Channel, DeviceRef, Error, HostSlice, Outcome, Section, View};
-use std::ffi::c_int;
-use std::sync::Arc;
+use crate::*;
 
 /// Why a DMA did not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +37,7 @@ impl std::fmt::Display for Refused {
 impl std::error::Error for Refused {}
 
 /// What DMA functions return.
-pub type DmaResult<T> = Result<T, Refused>;
+pub type DmaResult<T> = std::result::Result<T, Refused>;
 
 pub(crate) fn ended(result: c_int, done: u64) -> DmaResult<()> {
     let why = match check(result) {
@@ -84,93 +80,81 @@ impl DeviceDma<'_> {
     }
 }
 
-/// The same functions for each way to DMA: what C wants first, and its thread sentence.
+/// A call of C's with what a way to DMA puts first.
+macro_rules! passing {
+    ($me:ident, ($($first:ident),+), $function:ident, $($argument:expr),+) => {
+        // SAFETY: `call` keeps C's thread sentence; pointers are to as much as is said.
+        $me.call(|$($first),+| unsafe { sys::$function($($first),+, $($argument),+) })
+    };
+}
+/// The same functions for each way to DMA.
 macro_rules! verbs {
-    ($type:ty, $me:ident: $receiver:ty, ($($first:expr),+), $access:expr, $settle:expr,
-     $read:ident, $write:ident, $load:ident, $store:ident, $cmpxchg:ident) => {
+    ($type:ty, $first:tt: $read:ident, $write:ident, $load:ident, $store:ident, $cmpxchg:ident) => {
         impl $type {
             /// Reads bytes.
-            pub fn read(self: $receiver, iova: u64, to: &mut [u8]) -> DmaResult<()> {
-                let ($me, mut done) = (self, 0);
-                // SAFETY: the thread sentence is kept where this macro is used; `to` has that many bytes.
-                let result = unsafe {
-                    sys::$read($($first),+, iova, to.as_mut_ptr().cast(), to.len() as u64, $access, &mut done)
-                };
-                ended($settle(result), done)
+            pub fn read(&self, iova: u64, to: &mut [u8]) -> DmaResult<()> {
+                let (to, bytes, mut done) = (to.as_mut_ptr().cast(), to.len() as u64, 0);
+                ended(passing!(self, $first, $read, iova, to, bytes, self.access.0, &mut done), done)
             }
             /// Writes bytes.
-            pub fn write(self: $receiver, iova: u64, from: &[u8]) -> DmaResult<()> {
-                let ($me, mut done) = (self, 0);
-                // SAFETY: as read().
-                let result = unsafe {
-                    sys::$write($($first),+, iova, from.as_ptr().cast(), from.len() as u64, $access, &mut done)
-                };
-                ended($settle(result), done)
+            pub fn write(&self, iova: u64, from: &[u8]) -> DmaResult<()> {
+                let (from, bytes, mut done) = (from.as_ptr().cast(), from.len() as u64, 0);
+                ended(passing!(self, $first, $write, iova, from, bytes, self.access.0, &mut done), done)
             }
             /// Loads a word (acquire).
-            pub fn load<W: Word>(self: $receiver, iova: u64) -> DmaResult<W> {
-                let ($me, mut value, bytes) = (self, 0, std::mem::size_of::<W>() as u32);
-                // SAFETY: as read().
-                ended($settle(unsafe { sys::$load($($first),+, iova, bytes, $access, &mut value) }), 0)?;
+            pub fn load<W: Word>(&self, iova: u64) -> DmaResult<W> {
+                let (bytes, mut value) = (std::mem::size_of::<W>() as u32, 0);
+                ended(passing!(self, $first, $load, iova, bytes, self.access.0, &mut value), 0)?;
                 word(value)
             }
             /// Stores a word (release).
-            pub fn store<W: Word>(self: $receiver, iova: u64, value: W) -> DmaResult<()> {
-                let ($me, bytes) = (self, std::mem::size_of::<W>() as u32);
-                // SAFETY: as read().
-                ended($settle(unsafe { sys::$store($($first),+, iova, bytes, $access, value.into()) }), 0)
+            pub fn store<W: Word>(&self, iova: u64, value: W) -> DmaResult<()> {
+                let (bytes, value) = (std::mem::size_of::<W>() as u32, value.into());
+                ended(passing!(self, $first, $store, iova, bytes, self.access.0, value), 0)
             }
             /// Compares a word of 4 or 8 bytes and stores another if it is equal: what was found.
-            pub fn compare_exchange<W: Word>(self: $receiver, iova: u64, expected: W, desired: W) -> DmaResult<W> {
-                let ($me, mut found, bytes) = (self, expected.into(), std::mem::size_of::<W>() as u32);
-                // SAFETY: as read().
-                ended($settle(unsafe { sys::$cmpxchg($($first),+, iova, bytes, $access, &mut found, desired.into()) }), 0)?;
+            pub fn compare_exchange<W: Word>(&self, iova: u64, expected: W, desired: W) -> DmaResult<W> {
+                let (bytes, mut found, desired) = (std::mem::size_of::<W>() as u32, expected.into(), desired.into());
+                ended(passing!(self, $first, $cmpxchg, iova, bytes, self.access.0, &mut found, desired), 0)?;
                 word(found)
             }
         }
     };
 }
-/// The same of a map, and what it keeps.
-macro_rules! maps {
-    ($type:ty, $me:ident: $receiver:ty, ($($first:expr),+), $access:expr, $owner:expr, $map:ident) => {
-        impl $type {
-            /// Maps a range for direct access, in at most so many parts, until the [`Mapping`] is dropped. What could
-            /// not be mapped is said by [`Mapping::rest`]; an error if nothing could.
-            pub fn map(self: $receiver, iova: u64, bytes: u64, access: Access, parts: usize) -> DmaResult<Mapping> {
-                let $me = self;
-                let mut map = Mapping::new($owner, access, parts);
-                // SAFETY: as read(); there is room for the parts.
-                let result =
-                    unsafe { sys::$map($($first),+, iova, bytes, access.0 | $access, &mut map.raw) };
-                map.mapped(result)
-            }
-        }
-    };
+impl DeviceDma<'_> {
+    fn call(&self, f: impl FnOnce(*mut sys::viommu_device, u32) -> c_int) -> c_int {
+        f(self.device.raw(), self.pasid)
+    }
+    /// As [`Channel::map`].
+    pub fn map(&self, iova: u64, bytes: u64, access: Access, parts: usize) -> DmaResult<Mapping> {
+        let all = (access | self.access).0;
+        // SAFETY: viommu_device_dma_map(): "Any thread, any time"; there is room for the parts.
+        let map = |to: &mut _| {
+            self.call(|raw, pasid| unsafe { sys::viommu_device_dma_map(raw, pasid, iova, bytes, all, to) })
+        };
+        Mapping::new(self.device.keep()?, access, parts, map)
+    }
 }
-
-// viommu_dma_*(): "One at a time per handle": `&mut self`.
+impl Channel {
+    /// Maps a range for direct access, in at most so many parts, until the [`Mapping`] is dropped. What could not be mapped
+    /// is said by [`Mapping::rest`]; an error if nothing could.
+    pub fn map(&self, iova: u64, bytes: u64, access: Access, parts: usize) -> DmaResult<Mapping> {
+        let all = (access | self.access).0;
+        // SAFETY: viommu_dma_map(): "One at a time per handle": call(); there is room for the parts.
+        let map = |to: &mut _| self.call(|raw| unsafe { sys::viommu_dma_map(raw, iova, bytes, all, to) });
+        Mapping::new(Arc::clone(&self.raw.keep), access, parts, map)
+    }
+}
 verbs!(
-    Channel, me: &mut Self, (me.raw.get()), me.access.0, identity,
+    Channel, (raw):
     viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg
 );
-maps!(Channel, me: &mut Self, (me.raw.get()), me.access.0, me.device.clone(), viommu_dma_map);
-// The same: a section has the channel, and is not Sync.
 verbs!(
-    Section<'_>, me: &Self, (me.channel.raw.get()), me.channel.access.0, identity,
-    viommu_dma_read, viommu_dma_write, viommu_dma_load, viommu_dma_store, viommu_dma_cmpxchg
+    DeviceDma<'_>, (raw, pasid): viommu_device_dma_read, viommu_device_dma_write, viommu_device_dma_load,
+    viommu_device_dma_store, viommu_device_dma_cmpxchg
 );
-maps!(Section<'_>, me: &Self, (me.channel.raw.get()), me.channel.access.0, me.channel.device.clone(), viommu_dma_map);
-// viommu_device_dma_*(): "Any thread, any time".
 verbs!(
-    DeviceDma<'_>, me: &Self, (me.device.raw(), me.pasid), me.access.0, identity,
-    viommu_device_dma_read, viommu_device_dma_write, viommu_device_dma_load, viommu_device_dma_store,
-    viommu_device_dma_cmpxchg
-);
-maps!(DeviceDma<'_>, me: &Self, (me.device.raw(), me.pasid), me.access.0, me.device.keep()?, viommu_device_dma_map);
-
-// viommu_view_dma_*(): "One at a time per handle": a view is not Sync, and calls nothing back.
-verbs!(
-    View, me: &Self, (me.raw.get()), me.access.0, |result| me.settle(result),
+    View, (raw):
     viommu_view_dma_read, viommu_view_dma_write, viommu_view_dma_load, viommu_view_dma_store, viommu_view_dma_cmpxchg
 );
 
@@ -190,25 +174,21 @@ unsafe impl Send for Mapping {}
 // SAFETY: as above.
 unsafe impl Sync for Mapping {}
 impl Mapping {
-    fn new(device: Arc<DeviceInner>, access: Access, parts: usize) -> Mapping {
+    fn new(
+        device: Arc<DeviceInner>, access: Access, parts: usize, call: impl FnOnce(&mut sys::viommu_mapping) -> c_int,
+    ) -> DmaResult<Mapping> {
         let mut of = vec![sys::viommu_part::default(); parts].into_boxed_slice();
         let mut gpas = vec![0u64; parts].into_boxed_slice();
-        let raw = sys::viommu_mapping {
-            parts: of.as_mut_ptr(),
-            gpas: gpas.as_mut_ptr(),
-            max: u32::try_from(parts).unwrap_or(u32::MAX),
-            ..Default::default()
-        };
-        Mapping { raw, _parts: of, _gpas: gpas, access, rest: None, _device: device }
-    }
-    fn mapped(mut self, result: c_int) -> DmaResult<Mapping> {
-        if let Err(refused) = ended(result, self.raw.bytes) {
-            if self.raw.bytes == 0 {
+        let (max, parts) = (u32::try_from(parts).unwrap_or(u32::MAX), of.as_mut_ptr());
+        let raw = sys::viommu_mapping { parts, gpas: gpas.as_mut_ptr(), max, ..Default::default() };
+        let mut map = Mapping { raw, _parts: of, _gpas: gpas, access, rest: None, _device: device };
+        if let Err(refused) = ended(call(&mut map.raw), map.raw.bytes) {
+            if map.raw.bytes == 0 {
                 return Err(refused);
             }
-            self.rest = Some(refused.why);
+            map.rest = Some(refused.why);
         }
-        Ok(self)
+        Ok(map)
     }
     /// How many bytes are mapped, from the first one on.
     pub fn bytes(&self) -> u64 {
@@ -230,12 +210,12 @@ impl Mapping {
         })
     }
     /// Ends it: so many bytes have been written, from the first one on.
-    pub fn unmap(mut self, written: u64) -> crate::Result<()> {
+    pub fn unmap(mut self, written: u64) -> Result<()> {
         self.close(written)
     }
-    fn close(&mut self, written: u64) -> crate::Result<()> {
+    fn close(&mut self, written: u64) -> Result<()> {
         // SAFETY: viommu_dma_unmap(): "Any thread, one at a time per map": `&mut self`.
-        crate::error::done(unsafe { sys::viommu_dma_unmap(&mut self.raw, written) })
+        done(unsafe { sys::viommu_dma_unmap(&mut self.raw, written) })
     }
 }
 impl Drop for Mapping {

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! The engines that have registers and tables in guest memory.
-use crate::error::done;
-use crate::iommu::create;
-use crate::{sys, Host, Iommu, Limits, Registers, Result, Vm};
+use crate::*;
+use std::any::Any;
 
 config! {
     /// How to create a VT-d unit.
@@ -75,13 +74,18 @@ impl RiscvConfig {
 }
 
 macro_rules! engines {
-    ($($(#[$doc:meta])* $name:ident($config:ty, $raw:ident) = $new:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident($config:ty, $raw:ident $(, $own:ident: $host:ty)?) = $new:ident;)*) => {
         impl Iommu {
             $($(#[$doc])*
-            pub fn $name(vm: &Vm, config: &$config, limits: &Limits, host: Host) -> Result<(Iommu, Registers)> {
-                create(vm, host, limits, vec![], |vm, host, limits, raw| {
+            pub fn $name(
+                vm: &Vm, config: &$config, limits: &Limits, host: Host $(, $own: $host)?
+            ) -> Result<(Iommu, Registers)> {
+                $(let $own = Arc::new($own);)?
+                let keeps: Vec<Arc<dyn Any + Send + Sync>> = vec![$($own.clone())?];
+                create(vm, host, limits, keeps, |vm, host, limits, raw| {
                     let config = sys::$raw { host, limits, ..config.raw() };
-                    // SAFETY: "Any thread, any time"; everything is copied.
+                    $(let config = $own.given(config);)?
+                    // SAFETY: "Any thread, any time"; everything is copied, and callbacks are kept.
                     unsafe { sys::$new(vm, &config, raw) }
                 })
             })*
@@ -97,6 +101,10 @@ engines! {
     smmuv3(Smmuv3Config, viommu_smmuv3_config) = viommu_smmuv3_new;
     /// Creates a RISC-V IOMMU in its state after a reset.
     riscv(RiscvConfig, viommu_riscv_config) = viommu_riscv_new;
+    /// Creates the LPIs of a VM; the registers are those of all redistributors.
+    lpis(LpisConfig, viommu_lpis_config, lpis: LpisHost) = viommu_lpis_new;
+    /// Creates TCE tables, without PEs. There are no registers: the guest makes calls.
+    tce(TceConfig, viommu_tce_config, tce: TceHost) = viommu_tce_new;
 }
 
 impl Iommu {
@@ -106,9 +114,9 @@ impl Iommu {
         // SAFETY: viommu_amdvi_get_capability(): "Any thread, any time"; there is room for the words.
         done(unsafe { sys::viommu_amdvi_get_capability(self.raw(), base, words.as_mut_ptr()) }).map(|()| words)
     }
+}
+// "Any thread, any time".
+calls! { Iommu, me: &Self => me;
     /// The guest has programmed the MSI capability of an AMD IOMMU's PCI function.
-    pub fn amdvi_set_msi(&self, msi: &AmdviMsi) -> Result<()> {
-        // SAFETY: viommu_amdvi_set_msi(): "Any thread, any time".
-        done(unsafe { sys::viommu_amdvi_set_msi(self.raw(), &msi.raw()) })
-    }
+    amdvi_set_msi(msi: &AmdviMsi => &msi.raw()) -> Result<()> = done, viommu_amdvi_set_msi;
 }

@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! What is the same for every engine: the part for any thread, and the registers.
-use crate::device::DeviceInner;
-use crate::error::{check, done};
-use crate::vm::VmInner;
-use crate::{guarded, lock, opaque, sys, Device, Error, Outcome, Progress, Raw, Result, Vm};
+use crate::*;
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::HashMap;
-use std::convert::identity;
-use std::ffi::{c_char, c_int, c_void, CStr};
 use std::marker::PhantomData;
-use std::ptr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, TryLockError, Weak};
 
 /// Counters of an IOMMU or a device.
 pub use crate::sys::viommu_statistics as Statistics;
@@ -21,7 +14,7 @@ pub use crate::sys::viommu_trace as Trace;
 
 callbacks! {
     /// What an IOMMU asks of its host, from any thread that uses it. Do not use its [`Registers`] from inside.
-    Host: host_on {
+    Host: host_on of viommu_host {
         /// The engine raises an interrupt of its own: address, data.
         msi(address: u64, data: u32) guarded;
         /// Something that was pending can go on: call [`Registers::run`] soon.
@@ -35,13 +28,6 @@ callbacks! {
         /// A wired interrupt has another level: number, level.
         line(number: u32, level: u32) => (u32 = number, bool = level != 0) guarded;
     }
-}
-
-/// What C has of a host: its callbacks first.
-#[repr(C)]
-struct HostInner {
-    host: Host,
-    last: AtomicU64,
 }
 
 config! {
@@ -132,35 +118,6 @@ impl Drop for IommuInner {
     }
 }
 
-/// A handle of C's that stands on an IOMMU, and what C calls of it. It is freed when C lets go of it.
-pub(crate) struct Held<T: 'static, C: Send + Sync + 'static> {
-    raw: Raw<T>,
-    pub(crate) callbacks: Arc<C>,
-    pub(crate) iommu: Arc<IommuInner>,
-    free: unsafe extern "C" fn(*mut T) -> c_int,
-}
-impl<T, C: Send + Sync> Held<T, C> {
-    pub(crate) fn new(
-        raw: *mut T, callbacks: Arc<C>, iommu: Arc<IommuInner>, free: unsafe extern "C" fn(*mut T) -> c_int,
-    ) -> Held<T, C> {
-        Held { raw: Raw::new(raw), callbacks, iommu, free }
-    }
-    pub(crate) fn call<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
-        f(self.raw.get())
-    }
-}
-impl<T, C: Send + Sync> Drop for Held<T, C> {
-    fn drop(&mut self) {
-        let (raw, callbacks, free) = (self.raw.clone(), self.callbacks.clone(), self.free);
-        self.iommu.bury(move || {
-            let _keep = &callbacks;
-            // SAFETY: viommu_*_free(): "Alone", or together with the registers: nobody has the handle any more, and
-            // bury() sees to the registers. VIOMMU_EBUSY: it is tried again.
-            unsafe { free(raw.get()) == sys::VIOMMU_OK }
-        });
-    }
-}
-
 /// An IOMMU, as any thread may use it.
 #[derive(Clone)]
 pub struct Iommu(pub(crate) Arc<IommuInner>);
@@ -174,17 +131,24 @@ pub struct Registers {
     _not_sync: PhantomData<Cell<()>>,
 }
 
+/// If the clock panics, it stands still.
+fn steady(clock: Clock) -> Clock {
+    let last = AtomicU64::new(0);
+    Box::new(move || {
+        let now = guarded(0, &clock);
+        last.fetch_max(now, Ordering::Relaxed).max(now)
+    })
+}
+type Clock = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// Creates an IOMMU with what C wants besides its own configuration.
 pub(crate) fn create(
     vm: &Vm, host: Host, limits: &Limits, mut keeps: Vec<Arc<dyn Any + Send + Sync>>,
     new: impl FnOnce(*mut sys::viommu_vm, &sys::viommu_host, &sys::viommu_limits, &mut *mut sys::viommu) -> c_int,
 ) -> Result<(Iommu, Registers)> {
-    let host = Arc::new(HostInner { host, last: AtomicU64::new(0) });
-    let mut callbacks = sys::viommu_host { opaque: opaque(&host), ..sized!(viommu_host) };
-    given!(host.host, callbacks, host_on { msi, work, message, trace, line });
-    callbacks.now = host.host.now.as_ref().map(|_| on_now as _);
-    let mut raw = ptr::null_mut();
-    done(new(vm.0.raw.get(), &callbacks, &limits.raw(), &mut raw))?;
+    let host = Arc::new(Host { now: host.now.map(steady), ..host });
+    let callbacks = host.given(sized!(viommu_host));
+    let raw = vm.0.call(|vm| made(|raw| new(vm, &callbacks, &limits.raw(), raw)))?;
     keeps.push(host);
     let inner = Arc::new(IommuInner {
         raw: Raw::new(raw),
@@ -227,16 +191,15 @@ impl Iommu {
     }
     /// The device that has an id.
     pub fn find_device(&self, id: u32) -> Result<Device> {
-        let mut raw = ptr::null_mut();
         // SAFETY: viommu_find_device(): "Any thread, any time". Somebody may free it meanwhile: it is only compared.
-        done(unsafe { sys::viommu_find_device(self.raw(), id, &mut raw) })?;
+        let raw = made(|to| unsafe { sys::viommu_find_device(self.raw(), id, to) })?;
         let inner = lock(&self.0.devices).get(&(raw as usize)).and_then(Weak::upgrade);
         inner.map(Device).ok_or(Error::NotFound)
     }
 }
 
 // "Any thread, any time".
-calls! { Iommu, &Self;
+calls! { Iommu, me: &Self => me;
     /// How large the register space is.
     register_bytes() -> u64 = identity, viommu_get_register_bytes;
     /// How often something was refused for a reason.
@@ -246,7 +209,7 @@ calls! { Iommu, &Self;
 }
 
 // "One at a time per handle": Registers::call().
-calls! { Registers, &mut Self;
+calls! { Registers, me: &mut Self => me;
     /// The guest reads a register.
     read(offset: u64, bytes: u32) -> Result<u64> = fill(0), viommu_reg_read;
     /// The guest writes a register.
@@ -300,11 +263,9 @@ impl Registers {
     }
     /// Makes a handle that stands on the IOMMU, together with the registers.
     pub(crate) fn hold<T, C: Send + Sync>(
-        &mut self, callbacks: Arc<C>, free: unsafe extern "C" fn(*mut T) -> c_int,
-        new: impl FnOnce(*mut sys::viommu, &mut *mut T) -> c_int,
+        &mut self, callbacks: Arc<C>, free: Free<T>, new: impl FnOnce(*mut sys::viommu, &mut *mut T) -> c_int,
     ) -> Result<Held<T, C>> {
-        let mut raw = ptr::null_mut();
-        done(self.call(|iommu| new(iommu, &mut raw)))?;
+        let raw = made(|to| self.call(|iommu| new(iommu, to)))?;
         Ok(Held::new(raw, callbacks, self.inner.clone(), free))
     }
     /// The part for any thread.
@@ -313,29 +274,31 @@ impl Registers {
     }
 }
 // As above.
-saves!(Registers, &mut Self, Result<Progress> = progress, viommu_save, viommu_restore);
+saves!(Registers, me: &mut Self => me, Result<Progress> = progress, viommu_save, viommu_restore);
 
 /// Calls C with a closure that may panic: it is not called again, and the panic goes on when C has returned.
-pub(crate) fn resuming<A>(
-    mut f: impl FnMut(A) -> bool, call: impl FnOnce(&mut dyn FnMut(A) -> c_int) -> c_int,
-) -> Result<Outcome> {
+pub(crate) fn resuming<A>(mut f: impl FnMut(A) -> bool, call: impl FnOnce(*mut c_void) -> c_int) -> Result<Outcome> {
     let mut panic = None;
-    let result = call(&mut |argument| match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {
+    let mut told = |argument| match std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| f(argument))) {
         Ok(go_on) => c_int::from(!go_on),
         Err(caught) => {
             panic = Some(caught);
             1
         }
-    });
+    };
+    let mut closure: Closure<'_, A> = &mut told;
+    let result = call(&mut closure as *mut Closure<'_, A> as *mut c_void);
     if let Some(caught) = panic {
         std::panic::resume_unwind(caught);
     }
     check(result)
 }
-
-/// If the clock panics, it stands still.
-unsafe extern "C" fn on_now(o: *mut c_void) -> u64 {
-    // SAFETY: opaque() of what the IOMMU keeps.
-    let (host, now) = unsafe { (&*(o as *const HostInner), host_on::now(o)) };
-    host.last.fetch_max(now, Ordering::Relaxed).max(now)
+type Closure<'a, A> = &'a mut dyn FnMut(A) -> c_int;
+/// What C calls then.
+///
+/// # Safety
+/// In a call of resuming() with arguments of this type, with its `opaque`.
+pub(crate) unsafe fn resume<A>(o: *mut c_void, argument: A) -> c_int {
+    // SAFETY: see above: its frame is below this one.
+    unsafe { (*(o as *mut Closure<'_, A>))(argument) }
 }

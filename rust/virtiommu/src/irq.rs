@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Interrupt messages, their routes, and an I/O APIC.
-use crate::error::done;
-use crate::iommu::Held;
-use crate::{opaque, sys, Error, Iommu, Outcome, Registers, Result};
-use crate::{vital, Raw, Step};
-use std::ffi::c_void;
-use std::ops::Deref;
-use std::sync::{Arc, OnceLock};
+use crate::*;
+use std::sync::OnceLock;
 
 /// What an interrupt has become: `kind` is `sys::VIOMMU_MSI_KIND_*`.
 pub use crate::sys::viommu_msi as Message;
@@ -34,7 +29,7 @@ pub enum Remapped {
 }
 fn remapped(call: impl FnOnce(&mut Message) -> i32) -> Result<Remapped> {
     let mut message = Message::default();
-    let granted = crate::error::granted(call(&mut message))?;
+    let granted = granted(call(&mut message))?;
     Ok(if granted { Remapped::Message(message) } else { Remapped::Refused(message.reason) })
 }
 
@@ -62,9 +57,7 @@ impl Iommu {
     ) -> Result<Outcome> {
         let (raw, flags) = (self.raw(), if caches { sys::VIOMMU_EXPLAIN_CACHES } else { 0 });
         // SAFETY: viommu_explain_msi(): "Any thread, any time"; the callback is for the time of the call.
-        crate::device::explain(step, |f, o| unsafe {
-            sys::viommu_explain_msi(raw, source, address, data, flags, Some(f), o)
-        })
+        explain(step, |f, o| unsafe { sys::viommu_explain_msi(raw, source, address, data, flags, Some(f), o) })
     }
 }
 
@@ -101,31 +94,23 @@ fn state(change: &sys::viommu_route_change) -> RouteState {
     }
 }
 
-struct Changed {
-    changed: Box<dyn Fn(&RoutesRef) + Send + Sync>,
-    raw: OnceLock<Raw<sys::viommu_routes>>,
-}
-unsafe extern "C" fn on_changed(o: *mut c_void) {
-    vital((), || {
-        // SAFETY: opaque() of what the routes keep; they exist while they call this.
-        let (changed, routes) = unsafe {
-            let changed = &*(o as *const Changed);
-            (changed, changed.raw.get().map(|raw| &*(raw.get() as *const RoutesRef)))
-        };
-        if let Some(routes) = routes {
-            (changed.changed)(routes)
-        }
-    })
+callbacks! {
+    /// What C calls of routes; theirs is the argument of [`Registers::routes`].
+    #[doc(hidden)]
+    RoutesHost: routes_on of viommu_routes_config {
+        /// Some have changed.
+        changed() vital;
+    }
 }
 
 /// The interrupt routes of a VM (KVM's GSIs): resolved once, told when they change. Methods are those of [`RoutesRef`].
 #[derive(Clone)]
-pub struct Routes(Arc<Held<sys::viommu_routes, Changed>>);
+pub struct Routes(Arc<Held<sys::viommu_routes, RoutesHost>>);
 impl Deref for Routes {
     type Target = RoutesRef;
     fn deref(&self) -> &RoutesRef {
         // SAFETY: the handle lives as long as the Arc; RoutesRef has no bytes of its own.
-        self.0.call(|raw| unsafe { &*(raw as *const RoutesRef) })
+        self.0.call(|raw| unsafe { RoutesRef::of(raw) })
     }
 }
 /// Routes as any thread may use them, also in their callback.
@@ -136,18 +121,30 @@ impl Registers {
     /// Creates a route cache for ids below `gsis`. `changed`: [`RoutesRef::drain`] them, and tell the kernel before you
     /// return; if it panics, the process aborts.
     pub fn routes(&mut self, gsis: u32, changed: impl Fn(&RoutesRef) + Send + Sync + 'static) -> Result<Routes> {
-        let changed = Arc::new(Changed { changed: Box::new(changed), raw: OnceLock::new() });
-        let (o, size) = (opaque(&changed), sized!(viommu_routes_config));
-        let config = sys::viommu_routes_config { gsis, opaque: o, changed: Some(on_changed), ..size };
+        let me = Arc::new(OnceLock::<Raw<sys::viommu_routes>>::new());
+        let of = me.clone();
+        let changed: Callback<dyn Fn() + Send + Sync> = Some(Box::new(move || {
+            if let Some(raw) = of.get() {
+                // SAFETY: they exist while they call this.
+                changed(unsafe { RoutesRef::of(raw.get()) })
+            }
+        }));
+        let host = Arc::new(RoutesHost { changed });
+        let config = host.given(sys::viommu_routes_config { gsis, ..sized!(viommu_routes_config) });
         // SAFETY: viommu_routes_new(): "One at a time per handle of the IOMMU": hold().
-        let held = self.hold(changed, sys::viommu_routes_free, |iommu, raw| unsafe {
-            sys::viommu_routes_new(iommu, &config, raw)
-        })?;
-        held.call(|raw| held.callbacks.raw.get_or_init(|| Raw::new(raw)));
+        let held = self
+            .hold(host, sys::viommu_routes_free, |iommu, raw| unsafe { sys::viommu_routes_new(iommu, &config, raw) })?;
+        held.call(|raw| me.get_or_init(|| Raw::new(raw)));
         Ok(Routes(Arc::new(held)))
     }
 }
 impl RoutesRef {
+    /// # Safety
+    /// The handle exists for `'a`.
+    unsafe fn of<'a>(raw: *mut sys::viommu_routes) -> &'a RoutesRef {
+        // SAFETY: an opaque structure of no bytes: it is only a name for the handle.
+        unsafe { &*(raw as *const RoutesRef) }
+    }
     fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_routes) -> R) -> R {
         f(self as *const RoutesRef as *mut sys::viommu_routes)
     }
@@ -161,7 +158,7 @@ impl RoutesRef {
             Source::Masked => route.flags = sys::VIOMMU_ROUTE_MASKED,
         }
         // SAFETY: viommu_routes_set(): "Any thread, any time"; the I/O APIC is borrowed, and not used afterwards.
-        crate::error::granted(self.call(|raw| unsafe { sys::viommu_routes_set(raw, &route) }))
+        granted(self.call(|raw| unsafe { sys::viommu_routes_set(raw, &route) }))
     }
     /// What a route delivers now.
     pub fn lookup(&self, gsi: u32) -> Result<RouteState> {
@@ -181,7 +178,7 @@ impl RoutesRef {
             let (to, max, mut count) = (some.as_mut_ptr(), some.len() as u32, 0);
             // SAFETY: viommu_routes_drain(): "Any thread, any time"; there is room.
             let result = self.call(|raw| unsafe { sys::viommu_routes_drain(raw, to, max, &mut count) });
-            let outcome = crate::error::check(result)?;
+            let outcome = check(result)?;
             all.extend(some[..count as usize].iter().map(|change| (change.gsi, state(change))));
             match outcome {
                 Outcome::Done => return Ok(all),
@@ -192,7 +189,7 @@ impl RoutesRef {
     }
 }
 // "Any thread, any time".
-calls! { RoutesRef, &Self;
+calls! { RoutesRef, me: &Self => me;
     /// Removes a route.
     remove(gsi: u32) -> Result<()> = done, viommu_routes_remove;
     /// Its counters.
@@ -205,7 +202,7 @@ config! {
 }
 callbacks! {
     /// What an I/O APIC tells, of a pin.
-    IoapicHost: ioapic_on {
+    IoapicHost: ioapic_on of viommu_ioapic_config {
         /// Its message, remapped.
         deliver(pin: u32, message: *const Message) => (u32 = pin, &Message = &*message) guarded;
         /// Its route is out of date. If it panics, the process aborts.
@@ -223,22 +220,16 @@ pub struct Ioapic(Arc<Held<sys::viommu_ioapic, IoapicHost>>);
 impl Registers {
     /// Creates an I/O APIC whose messages go through the IOMMU. `host` may hold it weakly (`OnceLock<Weak<..>>`).
     pub fn ioapic(&mut self, config: &IoapicConfig, host: IoapicHost) -> Result<Ioapic> {
-        let (host, vm) = (Arc::new(host), self.inner.vm.raw.get());
-        let mut raw = sys::viommu_ioapic_config { opaque: opaque(&host), ..config.raw() };
-        given!(host, raw, ioapic_on { deliver, changed, acknowledged });
+        let (host, vm) = (Arc::new(host), self.inner.vm.call(identity));
+        let raw = host.given(config.raw());
         // SAFETY: viommu_ioapic_new(): "One at a time per handle of the IOMMU": hold().
         let held = self
             .hold(host, sys::viommu_ioapic_free, |iommu, to| unsafe { sys::viommu_ioapic_new(vm, iommu, &raw, to) })?;
         Ok(Ioapic(Arc::new(held)))
     }
 }
-impl Ioapic {
-    fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_ioapic) -> R) -> R {
-        self.0.call(f)
-    }
-}
 // "Any thread, any time".
-calls! { Ioapic, &Self;
+calls! { Ioapic, me: &Self => me.0;
     /// The guest reads its window.
     read(offset: u64, bytes: u32) -> Result<u64> = fill(0), viommu_ioapic_read;
     /// The guest writes its window.
@@ -250,4 +241,4 @@ calls! { Ioapic, &Self;
     /// What a pin would send.
     message(pin: u32) -> Result<PinMessage> = fill(PinMessage::default()), viommu_ioapic_get_message;
 }
-saves!(Ioapic, &Self, Result<()> = done, viommu_ioapic_save, viommu_ioapic_restore);
+saves!(Ioapic, me: &Self => me.0, Result<()> = done, viommu_ioapic_save, viommu_ioapic_restore);

@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Arm's ITS, and the redistributors' half of LPIs.
-use crate::error::progress;
-use crate::iommu::create;
-use crate::{opaque, sys, Error, Host, Iommu, Limits, Progress, Registers};
-use crate::{Result, Vm};
-use std::sync::Arc;
+use crate::*;
 
 /// State of an LPI, a vLPI or a virtual SGI.
 pub use crate::sys::viommu_lpi as Lpi;
@@ -21,7 +17,7 @@ config! {
 }
 callbacks! {
     /// What redistributors have to forward. Ask [`Iommu::lpi`] under a lock of your own: calls may overtake each other.
-    LpisHost: lpis_on {
+    LpisHost: lpis_on of viommu_lpis_config {
         /// CPU, INTID, priority, and whether it is pending and enabled.
         lpi(cpu: u32, intid: u32, priority: u32, pending: u32)
              => (u32 = cpu, u32 = intid, u32 = priority, bool = pending != 0) guarded;
@@ -32,25 +28,13 @@ callbacks! {
 }
 callbacks! {
     /// What an ITS tells.
-    ItsHost: its_on {
+    ItsHost: its_on of viommu_its_config {
         /// A command was refused, or the queue has stalled: `sys::VIOMMU_ITS_ERROR_*`, and the command.
         error(code: u32, command: *const u64) => (u32 = code, &[u64; 4] = &*command.cast()) guarded;
     }
 }
 
 impl Iommu {
-    /// Creates the LPIs of a VM; the registers are those of all redistributors.
-    pub fn lpis(
-        vm: &Vm, config: &LpisConfig, limits: &Limits, host: Host, lpis: LpisHost,
-    ) -> Result<(Iommu, Registers)> {
-        let lpis = Arc::new(lpis);
-        create(vm, host, limits, vec![lpis.clone()], |vm, host, limits, raw| {
-            let mut config = sys::viommu_lpis_config { opaque: opaque(&lpis), host, limits, ..config.raw() };
-            given!(lpis, config, lpis_on { lpi, vlpi });
-            // SAFETY: viommu_lpis_new(): "Any thread, any time"; everything is copied, and callbacks are kept.
-            unsafe { sys::viommu_lpis_new(vm, &config, raw) }
-        })
-    }
     /// Creates an ITS. It keeps its LPIs.
     pub fn its(
         vm: &Vm, lpis: &Iommu, config: &ItsConfig, limits: &Limits, host: Host, its: ItsHost,
@@ -60,16 +44,15 @@ impl Iommu {
             return Err(Error::Invalid);
         }
         create(vm, host, limits, vec![its.clone(), lpis.0.clone()], |vm, host, limits, raw| {
-            let (o, lpis) = (opaque(&its), lpis.raw());
-            let mut config = sys::viommu_its_config { opaque: o, lpis, host, limits, ..config.raw() };
-            given!(its, config, its_on { error });
+            let config = its.given(config.raw());
+            let config = sys::viommu_its_config { lpis: lpis.raw(), host, limits, ..config };
             // SAFETY: viommu_its_new(): "Any thread, any time"; everything is copied, and callbacks and LPIs are kept.
             unsafe { sys::viommu_its_new(vm, &config, raw) }
         })
     }
 }
 // "Any thread, any time".
-calls! { Iommu, &Self;
+calls! { Iommu, me: &Self => me;
     /// State of an LPI.
     lpi(cpu: u32, intid: u32) -> Result<Lpi> = fill(sized!(viommu_lpi)), viommu_lpis_get;
     /// The CPU interface has acknowledged an LPI.
@@ -80,7 +63,7 @@ calls! { Iommu, &Self;
     vlpi_acknowledge(vpe: u32, intid: u32) -> Result<()> = done, viommu_lpis_acknowledge_virtual;
 }
 // "One at a time per handle": Registers::call().
-calls! { Registers, &mut Self;
+calls! { Registers, me: &mut Self => me;
     /// Of LPIs: writes the pending tables to guest memory; false: it could not be written.
     lpis_save_pending() -> Result<bool> = granted, viommu_lpis_save_pending;
     /// Of an ITS: writes a register as the VMM that restores a guest.

@@ -17,7 +17,7 @@
 #![warn(clippy::undocumented_unsafe_blocks)]
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::MutexGuard;
 
 pub use virtiommu_sys as sys;
 
@@ -29,6 +29,7 @@ mod dirty;
 mod dma;
 mod engines;
 mod error;
+mod handle;
 mod iommu;
 mod irq;
 mod its;
@@ -43,27 +44,30 @@ mod vm;
 #[cfg(feature = "vm-memory")]
 mod vm_memory;
 
-pub use channel::{Answer, Buffer, Channel, DeviceSection, End, Fragment, HostSlice, Request, Section};
-pub use device::{
-    Access, Device, DeviceConfig, DeviceHost, DeviceRef, Invalidation, PageRequest, PageResponse, Resume, Step, Taken,
-};
-pub use dirty::Dirty;
-pub use dma::{DeviceDma, DmaResult, Mapping, Refused, Why, Word};
-pub use engines::{AmdviConfig, AmdviMsi, RiscvConfig, Smmuv3Config, VtdConfig};
-pub use error::{Error, Outcome, Progress, Result};
-pub use iommu::{Host, Iommu, Limits, Registers, State, Statistics, Trace};
-pub use irq::{Ioapic, IoapicConfig, IoapicHost, Message, PinMessage, Remapped, RouteState, Routes, RoutesRef};
-pub use irq::{RoutesStatistics, Sender, Source};
-pub use its::{ItsConfig, ItsHost, Lpi, LpisConfig, LpisHost};
-pub use listener::{Listener, ListenerHost, Mapped, Mode, Pasids};
-pub use nesting::{Nested, NestedEntries, NestedRange, NestedStage, Nesting, NestingHost};
-pub use rvic::{Rvic, RvicConfig, RvicHost, Rvid, RvidHost};
-pub use tce::{TceConfig, TceFault, TceHost, TcePe, TceRtas, TceWindow};
-pub use vhost::{Iotlb, IotlbConfig, IotlbForm, IotlbHost, IotlbMessage, IotlbReader, IotlbSection};
-pub use vhost::{Vhost, VhostConfig, VhostHost, VhostStatistics};
-pub use views::{Reply, View, ViewConfig, ViewSection, Viewer, ViewerConfig, ViewerHost, Window, VIEW_MESSAGE_BYTES};
-pub use virtio::{Endpoint, Part, Reserved, VirtioConfig, VirtioHost};
-pub use vm::{HostMemory, LibraryMemory, MemoryCallbacks, Vm, VmConfig};
+pub use channel::*;
+pub use device::*;
+pub use dirty::*;
+pub use dma::*;
+pub use engines::*;
+pub use error::*;
+pub use iommu::*;
+pub use irq::*;
+pub use its::*;
+pub use listener::*;
+pub use nesting::*;
+pub use rvic::*;
+pub use tce::*;
+pub use vhost::*;
+pub use views::*;
+pub use virtio::*;
+pub use vm::*;
+
+// What else modules of this crate say to each other: `use crate::*`.
+pub(crate) use handle::*;
+pub(crate) use std::ffi::{c_char, c_int, c_void, CStr};
+pub(crate) use std::ops::Deref;
+pub(crate) use std::ptr::{self, NonNull};
+pub(crate) use std::sync::{Arc, Mutex, TryLockError, Weak};
 
 /// Something that the library calls, from any thread; `None`: nothing.
 pub type Callback<F> = Option<Box<F>>;
@@ -95,29 +99,4 @@ pub(crate) fn vital<R>(_none: R, f: impl FnOnce() -> R) -> R {
 /// The locks of this crate guard lists only, which a panic leaves whole.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-/// A C handle. The type around it says which threads may use it.
-pub(crate) struct Raw<T>(*mut T);
-// SAFETY: a pointer that nothing is done with here; functions are called by types that keep their thread sentence.
-unsafe impl<T> Send for Raw<T> {}
-// SAFETY: as above.
-unsafe impl<T> Sync for Raw<T> {}
-impl<T> Raw<T> {
-    pub(crate) fn new(raw: *mut T) -> Raw<T> {
-        Raw(raw)
-    }
-    pub(crate) fn get(&self) -> *mut T {
-        self.0
-    }
-}
-impl<T> Clone for Raw<T> {
-    fn clone(&self) -> Raw<T> {
-        Raw(self.0)
-    }
-}
-
-/// What C's `opaque` is of callbacks that an `Arc` keeps.
-pub(crate) fn opaque<T>(of: &std::sync::Arc<T>) -> *mut std::ffi::c_void {
-    std::sync::Arc::as_ptr(of) as *mut std::ffi::c_void
 }

@@ -1,30 +1,16 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Who is told what has changed, or is mapped: shadowing for VFIO, replays.
-use crate::device::{pasid_in, pasid_out};
-use crate::error::{check, done};
-use crate::iommu::{resuming, Held};
-use crate::{opaque, sys, Access, Device, DeviceRef, Error, Outcome, Registers, Result};
-use std::ffi::{c_int, c_void};
-use std::ptr;
-use std::sync::Arc;
+use crate::*;
 
-/// How requests of a device are treated as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// Every request is refused.
-    Block,
-    /// Addresses are not translated.
-    Bypass,
-    /// Addresses are translated through tables.
-    Translate,
-}
-impl Mode {
-    pub(crate) fn of(mode: u32) -> Mode {
-        match mode {
-            sys::VIOMMU_MODE_BYPASS => Mode::Bypass,
-            sys::VIOMMU_MODE_TRANSLATE => Mode::Translate,
-            _ => Mode::Block,
-        }
+values! {
+    /// How requests of a device are treated as a whole.
+    Mode: u32 {
+        /// Every request is refused.
+        Block = VIOMMU_MODE_BLOCK,
+        /// Addresses are not translated.
+        Bypass = VIOMMU_MODE_BYPASS,
+        /// Addresses are translated through tables.
+        Translate = VIOMMU_MODE_TRANSLATE
     }
 }
 
@@ -73,13 +59,13 @@ impl Mapped {
 callbacks! {
     /// Who wants to be told, from calls on the registers, one at a time. If one that takes something away panics, the
     /// process aborts: nobody else would forget it.
-    ListenerHost: listener_on {
+    ListenerHost: listener_on of viommu_listener_config {
         /// Translations of `[first, last]` have changed or gone: forget them; shadows replay the range.
         unmap(device: *mut sys::viommu_device, pasid: u32, first: u64, last: u64)
              => (&DeviceRef = DeviceRef::of(device), Pasids = pasids(pasid), u64 = first, u64 = last) vital;
         /// What requests without PASID are subject to.
         mode(device: *mut sys::viommu_device, mode: u32)
-             => (&DeviceRef = DeviceRef::of(device), Mode = Mode::of(mode)) vital;
+             => (&DeviceRef = DeviceRef::of(device), Mode = Mode::of(mode).unwrap_or(Mode::Block)) vital;
         /// Interrupt table entries `[first, last]` may have changed: of a requester, or of all.
         interrupts(source: u32, first: u32, last: u32)
              => (Option<u32> = (source != sys::VIOMMU_ANY_SOURCE).then_some(source), u32 = first, u32 = last) vital;
@@ -107,8 +93,7 @@ impl Registers {
     pub fn listener(&mut self, device: Option<&Device>, host: ListenerHost) -> Result<Listener> {
         device.map_or(Ok(()), |device| device.behind(&self.inner))?;
         let (host, of) = (Arc::new(host), device.map_or(ptr::null_mut(), |device| device.raw()));
-        let mut config = sys::viommu_listener_config { opaque: opaque(&host), ..sized!(viommu_listener_config) };
-        given!(host, config, listener_on { unmap, mode, interrupts, complete, map });
+        let config = host.given(sized!(viommu_listener_config));
         // SAFETY: viommu_listener_new(): "One at a time per handle": hold().
         let held = self.hold(host, sys::viommu_listener_free, |iommu, raw| unsafe {
             sys::viommu_listener_new(iommu, of, &config, raw)
@@ -130,19 +115,14 @@ impl DeviceRef {
     pub fn replay(
         &self, pasid: Option<u32>, first: &mut u64, last: u64, budget: u32, mut mapped: impl FnMut(&Mapped) -> bool,
     ) -> Result<Outcome> {
-        type Closure<'a> = &'a mut dyn FnMut(Mapped) -> c_int;
         unsafe extern "C" fn on_mapped(o: *mut c_void, iova: u64, fragment: *const sys::viommu_fragment) -> c_int {
-            // SAFETY: resuming()'s closure, whose frame is below this one; the fragment is there during the call.
-            unsafe { (*(o as *mut Closure))(Mapped::of(iova, fragment)) }
+            // SAFETY: of resuming(), below; the fragment is there during the call.
+            unsafe { resume(o, Mapped::of(iova, fragment)) }
         }
-        resuming(
-            |m| mapped(&m),
-            |mut f: Closure| {
-                let o = &mut f as *mut Closure as *mut c_void;
-                // SAFETY: viommu_replay(): "Any thread, any time"; the callback is for the time of the call.
-                unsafe { sys::viommu_replay(self.raw(), pasid_out(pasid), first, last, budget, Some(on_mapped), o) }
-            },
-        )
+        let pasid = pasid_out(pasid);
+        // SAFETY: viommu_replay(): "Any thread, any time"; the callback is for the time of the call.
+        let call = |o| unsafe { sys::viommu_replay(self.raw(), pasid, first, last, budget, Some(on_mapped), o) };
+        resuming(|m: Mapped| mapped(&m), call)
     }
     /// Looks for an address in `[*first, last]` that is translated to a guest-physical one: the address, how many bytes
     /// follow alike, and what is permitted. `*first`

@@ -21,24 +21,33 @@ macro_rules! closure {
 /// is the structure or begins with it. The closure has C's arguments, or `=> (type = conversion, ..)`. A result is
 /// `-> Rust's as C's = conversion, what C is answered if there is a panic`.
 macro_rules! callbacks {
-    ($(#[$doc:meta])* $name:ident: $on:ident { $($(#[$fdoc:meta])*
+    ($(#[$doc:meta])* $name:ident: $on:ident of $raw:ident { $($(#[$fdoc:meta])*
         $field:ident($($arg:ident: $c:ty),*) $(=> ($($rust:ty = $conv:expr),*))? $guard:ident
         $(-> $ret:ty as $cret:ty = $back:expr, $instead:expr)?;)* }) => {
         $(#[$doc])*
         #[derive(Default)]
         pub struct $name {
             $($(#[$fdoc])*
-            pub $field: $crate::Callback<closure!([$($c),*] $([$($rust),*])? $(-> $ret)?)>,)*
+            pub $field: Callback<closure!([$($c),*] $([$($rust),*])? $(-> $ret)?)>,)*
+        }
+        impl $name {
+            /// What C is given of callbacks that stay where they are: the function of each that there is.
+            pub(crate) fn given(&self, raw: sys::$raw) -> sys::$raw {
+                let opaque = self as *const $name as *mut c_void;
+                let mut raw = sys::$raw { opaque, ..raw };
+                $(if self.$field.is_some() { raw.$field = Some($on::$field); })*
+                raw
+            }
         }
         #[allow(unused_unsafe, clippy::undocumented_unsafe_blocks)]
         mod $on {
             use super::*;
-            $(pub(super) unsafe extern "C" fn $field(o: *mut std::ffi::c_void $(, $arg: $c)*) $(-> $cret)? {
-                // SAFETY: opaque() of callbacks that the handle keeps.
+            $(pub(super) unsafe extern "C" fn $field(o: *mut c_void $(, $arg: $c)*) $(-> $cret)? {
+                // SAFETY: given() of callbacks that the handle keeps.
                 let callbacks = unsafe { &*(o as *const $name) };
                 let instead = first!($($instead,)? ());
-                $crate::$guard(instead, || match &callbacks.$field {
-                    Some(call) => first!($($back,)? std::convert::identity)(
+                $guard(instead, || match &callbacks.$field {
+                    Some(call) => first!($($back,)? identity)(
                         closure!(call, [$($arg),*] $([$($conv),*])?)),
                     None => instead,
                 })
@@ -47,21 +56,88 @@ macro_rules! callbacks {
     };
 }
 
-/// What C is given of callbacks: the function of each that there is.
-macro_rules! given {
-    ($callbacks:expr, $raw:expr, $on:ident { $($field:ident),* }) => {
-        $(if $callbacks.$field.is_some() { $raw.$field = Some($on::$field); })*
+/// A handle that has one section at a time, and the guard of that, which has the functions of the handle.
+macro_rules! sections {
+    ($(#[$doc:meta])* $section:ident of $owner:ident($raw:ident, $then:expr)
+     = $enter:ident, $leave:ident, $free:ident as $freed:ident) => {
+        impl $owner {
+            /// Opens a section. One that was left open by a guard that was forgotten is closed first.
+            pub fn enter(&mut self) -> Result<$section<'_>> {
+                // SAFETY: "One at a time per handle": `&mut self`, and so no guard is left.
+                let enter = || self.raw.call(|raw| unsafe { sys::$enter(raw) });
+                let mut result = enter();
+                if result == sys::VIOMMU_EBUSY {
+                    self.leave();
+                    result = enter();
+                }
+                done(result).map(|()| $section(self))
+            }
+            fn leave(&self) {
+                // SAFETY: "One at a time per handle": it is not Sync; no guard is left, or it is the guard that asks.
+                $then(self, self.raw.call(|raw| unsafe { sys::$leave(raw) }));
+            }
+        }
+        $(#[$doc])*
+        pub struct $section<'c>(pub(crate) &'c mut $owner);
+        impl Deref for $section<'_> {
+            type Target = $owner;
+            fn deref(&self) -> &$owner {
+                self.0
+            }
+        }
+        impl Drop for $section<'_> {
+            fn drop(&mut self) {
+                self.leave();
+            }
+        }
+        /// A guard that was forgotten has left the section open.
+        unsafe extern "C" fn $freed(raw: *mut sys::$raw) -> c_int {
+            // SAFETY: "Alone": as Owned says.
+            unsafe {
+                sys::$leave(raw);
+                sys::$free(raw)
+            }
+        }
+    };
+}
+
+/// What a section translates, by its `call`, and as its `pasid`.
+macro_rules! translations {
+    ($section:ty: $translate:ident, $list:ident) => {
+        impl $section {
+            /// Translates a request. Answers to several may be used together.
+            pub fn translate<'s, 'b>(
+                &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
+            ) -> Result<Answer<'s, 'b>> {
+                let request = request(iova, bytes, self.pasid, access)?;
+                // SAFETY: "One at a time per handle": a section is not Sync; it is open for 's.
+                unsafe { answer(buffer, |to, max, a| self.call(|raw| sys::$translate(raw, &request, to, max, a))) }
+            }
+            /// Translates a list of requests, as if one after the other: the answers of those that are covered, and of the
+            /// first one that is not.
+            pub fn translate_list<'s, 'b>(
+                &'s self, requests: &[Request], buffer: &'b mut Buffer,
+            ) -> Result<Vec<Answer<'s, 'b>>> {
+                // SAFETY: as translate().
+                unsafe {
+                    answers(buffer, requests, self.pasid, |r, count, to, max, a, done| {
+                        self.call(|raw| sys::$list(raw, r, count, to, max, a, done))
+                    })
+                }
+            }
+        }
     };
 }
 
 /// Methods that pass their arguments on to C's function, and its result to another. `fill` of a value: C writes it.
 macro_rules! calls {
-    ($type:ty, $receiver:ty; $($(#[$doc:meta])* $name:ident($($arg:ident: $t:ty $(=> $conv:expr)?),*) -> $ret:ty
-        = $after:ident $(($init:expr))?, $c:ident;)*) => {
+    ($type:ty, $me:ident: $receiver:ty => $handle:expr; $($(#[$doc:meta])* $name:ident(
+        $($arg:ident: $t:ty $(=> $conv:expr)?),*) -> $ret:ty = $after:ident $(($init:expr))?, $c:ident;)*) => {
         impl $type {
             $($(#[$doc])*
             pub fn $name(self: $receiver $(, $arg: $t)*) -> $ret {
-                passed!(self, $c, $after $(($init))?, $(first!($($conv,)? $arg)),*)
+                let $me = self;
+                passed!($handle, $c, $after $(($init))?, $(first!($($conv,)? $arg)),*)
             })*
         }
     };
@@ -71,28 +147,50 @@ macro_rules! passed {
     ($me:expr, $c:ident, fill($init:expr), $($arg:expr),*) => {{
         let mut value = $init;
         // SAFETY: the thread sentence is kept where calls! is used.
-        $crate::error::done($me.call(|raw| unsafe { $crate::sys::$c(raw, $($arg,)* &mut value) })).map(|()| value)
+        crate::error::done($me.call(|raw| unsafe { sys::$c(raw, $($arg,)* &mut value) })).map(|()| value)
     }};
     ($me:expr, $c:ident, $after:ident, $($arg:expr),*) => {
         // SAFETY: as above.
-        $crate::error::$after($me.call(|raw| unsafe { $crate::sys::$c(raw $(, $arg)*) }))
+        crate::error::$after($me.call(|raw| unsafe { sys::$c(raw $(, $arg)*) }))
     };
 }
 
 /// Saving and restoring.
 macro_rules! saves {
-    ($type:ty, $receiver:ty, $ret:ty = $after:ident, $save:ident, $restore:ident) => {
+    ($type:ty, $me:ident: $receiver:ty => $handle:expr, $ret:ty = $after:ident, $save:ident, $restore:ident) => {
         impl $type {
             /// Saves its state.
-            pub fn save(self: $receiver) -> $crate::Result<$crate::State> {
+            pub fn save(self: $receiver) -> Result<State> {
+                let $me = self;
                 // SAFETY: as in calls!.
-                $crate::iommu::save(|to, bytes| self.call(|raw| unsafe { $crate::sys::$save(raw, to, bytes) }))
+                crate::iommu::save(|to, bytes| $handle.call(|raw| unsafe { sys::$save(raw, to, bytes) }))
             }
             /// Restores a state; refused whole if anything in it is invalid.
-            pub fn restore(self: $receiver, state: &$crate::State) -> $ret {
-                let (from, bytes) = (state.0.as_ptr().cast(), state.0.len() as u64);
+            pub fn restore(self: $receiver, state: &State) -> $ret {
+                let ($me, from, bytes) = (self, state.0.as_ptr().cast(), state.0.len() as u64);
                 // SAFETY: as above.
-                $crate::error::$after(self.call(|raw| unsafe { $crate::sys::$restore(raw, from, bytes) }))
+                crate::error::$after($handle.call(|raw| unsafe { sys::$restore(raw, from, bytes) }))
+            }
+        }
+    };
+}
+
+/// Values of C's that have names here.
+macro_rules! values {
+    ($(#[$doc:meta])* $name:ident: $type:ty { $($(#[$vdoc:meta])* $value:ident = $code:ident),* $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $value),* }
+        #[allow(dead_code)]
+        impl $name {
+            pub(crate) fn of(code: $type) -> Option<$name> {
+                Some(match code {
+                    $(sys::$code => $name::$value,)*
+                    _ => return None,
+                })
+            }
+            pub(crate) fn raw(self) -> $type {
+                match self { $($name::$value => sys::$code),* }
             }
         }
     };
@@ -108,9 +206,9 @@ macro_rules! config {
         }
         impl $name {
             #[allow(clippy::needless_update)]
-            fn raw(&self) -> $crate::sys::$raw {
-                $crate::sys::$raw {
-                    size: std::mem::size_of::<$crate::sys::$raw>() as u32,
+            pub(crate) fn raw(&self) -> sys::$raw {
+                sys::$raw {
+                    size: std::mem::size_of::<sys::$raw>() as u32,
                     $($field: self.$field,)*
                     ..Default::default()
                 }
@@ -122,6 +220,6 @@ macro_rules! config {
 /// A C structure whose size is set, for C to fill in.
 macro_rules! sized {
     ($raw:ident) => {
-        $crate::sys::$raw { size: std::mem::size_of::<$crate::sys::$raw>() as u32, ..Default::default() }
+        sys::$raw { size: std::mem::size_of::<sys::$raw>() as u32, ..Default::default() }
     };
 }

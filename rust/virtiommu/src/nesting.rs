@@ -1,13 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Devices whose requests the host's IOMMU translates, with the guest's own first stage (iommufd).
-use crate::device::{pasid_in, pasid_out};
-use crate::error::done;
-use crate::iommu::{Held, IommuInner};
-use crate::listener::taken;
-use crate::{opaque, sys, Device, DeviceRef, Error, Mode, Raw, Registers, Result};
-use std::ffi::{c_int, c_void};
+use crate::*;
 use std::slice::from_raw_parts;
-use std::sync::Arc;
 
 /// Pages of a first stage that are to be forgotten.
 pub use crate::sys::viommu_nested_range as NestedRange;
@@ -37,7 +31,7 @@ unsafe fn entries<'a>(kind: u32, entries: *const c_void, count: u32) -> NestedEn
 
 callbacks! {
     /// Who hands over to the host. From calls on the registers; must not call back into the IOMMU.
-    NestingHost: nesting_on {
+    NestingHost: nesting_on of viommu_nesting_config {
         /// The requester's addresses are translated by these tables from now on, and nothing of before is used any more.
         /// False, or a panic: the host refuses them, and the requester is blocked.
         install(device: *mut sys::viommu_device, pasid: u32, stage: *const NestedStage)
@@ -45,7 +39,7 @@ callbacks! {
             -> bool as c_int = taken, sys::VIOMMU_FAULT;
         /// The same without a first stage: block, bypass, or tables that no host walks. If it panics, the process aborts.
         mode(device: *mut sys::viommu_device, pasid: u32, mode: u32)
-             => (&DeviceRef = DeviceRef::of(device), Option<u32> = pasid_in(pasid), Mode = Mode::of(mode)) vital;
+             => (&DeviceRef = DeviceRef::of(device), Option<u32> = pasid_in(pasid), Mode = Mode::of(mode).unwrap_or(Mode::Block)) vital;
         /// What the host has to forget: how many of them it has. Of the next one the guest is told that it failed; after
         /// a panic, of the first.
         invalidate(device: *mut sys::viommu_device, pasid: u32, kind: u32, list: *const c_void, count: u32)
@@ -67,8 +61,7 @@ impl Registers {
     /// Makes a group of requesters, none at first.
     pub fn nesting(&mut self, host: NestingHost) -> Result<Nesting> {
         let host = Arc::new(host);
-        let mut config = sys::viommu_nesting_config { opaque: opaque(&host), ..sized!(viommu_nesting_config) };
-        given!(host, config, nesting_on { install, mode, invalidate });
+        let config = host.given(sized!(viommu_nesting_config));
         // SAFETY: viommu_nesting_new(): "One at a time per handle": hold().
         let held = self.hold(host, sys::viommu_nesting_free, |iommu, raw| unsafe {
             sys::viommu_nesting_new(iommu, &config, raw)

@@ -1,12 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! TCE tables of POWER guests.
-use crate::error::{done, progress};
-use crate::iommu::create;
-use crate::listener::taken;
-use crate::{opaque, sys, Host, Iommu, Limits};
-use crate::{Progress, Registers, Result, Vm};
-use std::ffi::c_int;
-use std::sync::Arc;
+use crate::*;
 
 /// A refused DMA.
 pub use crate::sys::viommu_tce_fault as TceFault;
@@ -21,7 +15,7 @@ config! {
 }
 callbacks! {
     /// What TCE tables tell and ask.
-    TceHost: tce_on {
+    TceHost: tce_on of viommu_tce_config {
         /// A call that was pending is complete: its token and status.
         complete(token: u64, status: i64) guarded;
         /// A DMA was refused.
@@ -46,23 +40,11 @@ pub struct TcePe<'a> {
 /// An RTAS call: `sys::VIOMMU_TCE_RTAS_*`.
 pub use crate::sys::viommu_tce_rtas_call as TceRtas;
 
-impl Iommu {
-    /// Creates TCE tables, without PEs. There are no registers: the guest makes calls.
-    pub fn tce(vm: &Vm, config: &TceConfig, limits: &Limits, host: Host, tce: TceHost) -> Result<(Iommu, Registers)> {
-        let tce = Arc::new(tce);
-        create(vm, host, limits, vec![tce.clone()], |vm, host, limits, raw| {
-            let mut config = sys::viommu_tce_config { opaque: opaque(&tce), host, limits, ..config.raw() };
-            given!(tce, config, tce_on { complete, fault, owns, window });
-            // SAFETY: viommu_tce_new(): "Any thread, any time"; everything is copied, and callbacks are kept.
-            unsafe { sys::viommu_tce_new(vm, &config, raw) }
-        })
-    }
-}
 // "One at a time per handle": Registers::call().
-calls! { Registers, &mut Self;
+calls! { Registers, me: &mut Self => me;
     /// Removes a PE with its windows.
     tce_remove_pe(number: u32) -> Result<()> = done, viommu_tce_remove_pe;
-    /// Executes a hypercall (r3 to r8). [`Error::NotFound`](crate::Error::NotFound): it is none of TCEs.
+    /// Executes a hypercall (r3 to r8). [`Error::NotFound`](Error::NotFound): it is none of TCEs.
     tce_hcall(registers: &mut [u64; 6] => registers.as_mut_ptr(), token: u64) -> Result<Progress>
         = progress, viommu_tce_hcall;
 }
@@ -88,7 +70,7 @@ impl Registers {
     }
     /// Executes an RTAS call; `results` has the status first, and is whole also if the call is pending.
     pub fn tce_rtas(&mut self, call: TceRtas, args: &[u32], results: &mut [u32], token: u64) -> Result<Progress> {
-        let count = |of: usize| u32::try_from(of).map_err(|_| crate::Error::Invalid);
+        let count = |of: usize| u32::try_from(of).map_err(|_| Error::Invalid);
         let (nargs, nret, to) = (count(args.len())?, count(results.len())?, results.as_mut_ptr());
         // SAFETY: viommu_tce_rtas(): "One at a time per handle": call(); both are as long as is said.
         progress(self.call(|tce| unsafe { sys::viommu_tce_rtas(tce, call, args.as_ptr(), nargs, to, nret, token) }))

@@ -1,16 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Device IOTLBs of vhost and vhost-user: the VMM's side, the device's side, and the messages between them.
-use crate::channel::answer;
-use crate::device::pasid_out;
-use crate::error::{done, progress};
-use crate::iommu::Held;
-use crate::{lock, opaque, sys, Access, Answer, Buffer, Device, Error};
-use crate::{HostMemory, Progress, Raw, Registers, Result, Taken};
+use crate::*;
 use std::cell::Cell;
-use std::ffi::c_int;
 use std::marker::PhantomData;
-use std::ptr;
-use std::sync::{Arc, Mutex, TryLockError};
 
 /// A message, decoded; `type_`: `sys::VIOMMU_IOTLB_*`.
 pub use crate::sys::viommu_iotlb_msg as IotlbMessage;
@@ -53,7 +45,7 @@ config! {
 }
 callbacks! {
     /// What a device IOTLB asks of its backend.
-    IotlbHost: iotlb_on {
+    IotlbHost: iotlb_on of viommu_iotlb_config {
         /// A translation is missing, or lacks a permission: send a miss. From lookups.
         miss(iova: u64, access: u32) => (u64 = iova, Access = Access(access)) guarded;
         /// [`Iotlb::synced`] may be done now. When a section is closed.
@@ -63,20 +55,12 @@ callbacks! {
 
 /// Memory of the VMM's at its address there.
 type Shared = (u64, Arc<dyn HostMemory>);
-struct IotlbInner {
-    raw: Raw<sys::viommu_iotlb>,
+struct Backend {
     _host: Arc<IotlbHost>,
     /// What the VMM has shared, and what it had and may still be in use.
     memory: Mutex<(Vec<Shared>, Vec<Shared>)>,
 }
-impl Drop for IotlbInner {
-    fn drop(&mut self) {
-        // SAFETY: viommu_iotlb_free(): "Alone": readers hold an Arc of it.
-        if unsafe { sys::viommu_iotlb_free(self.raw.get()) } != sys::VIOMMU_OK {
-            std::mem::forget((self._host.clone(), std::mem::take(&mut *lock(&self.memory))));
-        }
-    }
-}
+type IotlbInner = Owned<sys::viommu_iotlb, Backend>;
 
 /// What a backend has of the VMM's IOMMU, for the thread that takes the VMM's messages.
 pub struct Iotlb {
@@ -86,22 +70,18 @@ pub struct Iotlb {
 impl Iotlb {
     /// Creates a device IOTLB.
     pub fn new(config: &IotlbConfig, host: IotlbHost) -> Result<Iotlb> {
-        let (host, mut made) = (Arc::new(host), ptr::null_mut());
-        let mut raw = sys::viommu_iotlb_config { opaque: opaque(&host), ..config.raw() };
-        given!(host, raw, iotlb_on { miss, work });
+        let host = Arc::new(host);
+        let raw = host.given(config.raw());
+        let keep = Backend { _host: host, memory: Mutex::default() };
         // SAFETY: viommu_iotlb_new(): "Any thread, any time"; callbacks are kept.
-        done(unsafe { sys::viommu_iotlb_new(&raw, &mut made) })?;
-        let inner = Arc::new(IotlbInner { raw: Raw::new(made), _host: host, memory: Mutex::default() });
-        Ok(Iotlb { inner, _not_sync: PhantomData })
-    }
-    fn call<R>(&mut self, f: impl FnOnce(*mut sys::viommu_iotlb) -> R) -> R {
-        f(self.inner.raw.get())
+        let inner = Owned::new(keep, sys::viommu_iotlb_free, |to| unsafe { sys::viommu_iotlb_new(&raw, to) })?;
+        Ok(Iotlb { inner: Arc::new(inner), _not_sync: PhantomData })
     }
     /// The VMM shares other memory: at which of its addresses, and which. What was known is forgotten; the memory of
     /// before is dropped when [`Iotlb::synced`] is done.
     pub fn set_memory(&mut self, memory: Vec<(u64, Arc<dyn HostMemory>)>) -> Result<Progress> {
         let _ = self.invalidate(0, u64::MAX)?;
-        let mut all = lock(&self.inner.memory);
+        let mut all = lock(&self.inner.keep.memory);
         let old = std::mem::replace(&mut all.0, memory);
         all.1.extend(old);
         drop(all);
@@ -118,7 +98,7 @@ impl Iotlb {
         }
     }
     fn update(&mut self, m: &IotlbMessage, last: u64) -> Result<()> {
-        let all = lock(&self.inner.memory);
+        let all = lock(&self.inner.keep.memory);
         let inside = |memory: &&Shared| {
             let offset = m.uaddr.checked_sub(memory.0);
             offset.is_some_and(|offset| offset <= memory.1.bytes() && m.size <= memory.1.bytes() - offset)
@@ -128,29 +108,28 @@ impl Iotlb {
         // stays until no section can be using it.
         done(unsafe {
             let host = memory.host().as_ptr().add((m.uaddr - base) as usize).cast();
-            sys::viommu_iotlb_insert(self.inner.raw.get(), m.iova, last, host, 0, m.perm.into())
+            self.inner.call(|raw| sys::viommu_iotlb_insert(raw, m.iova, last, host, 0, m.perm.into()))
         })
     }
     /// Whether every section that was open at the last invalidation has closed.
     pub fn synced(&mut self) -> Result<Progress> {
         // SAFETY: viommu_iotlb_synced(): "One at a time per handle": `&mut self`.
-        let progress = progress(self.call(|raw| unsafe { sys::viommu_iotlb_synced(raw) }))?;
+        let progress = progress(self.inner.call(|raw| unsafe { sys::viommu_iotlb_synced(raw) }))?;
         if progress == Progress::Done {
-            let gone = std::mem::take(&mut lock(&self.inner.memory).1);
+            let gone = std::mem::take(&mut lock(&self.inner.keep.memory).1);
             drop(gone);
         }
         Ok(progress)
     }
     /// Creates a reader, for one queue thread.
     pub fn reader(&self) -> Result<IotlbReader> {
-        let mut raw = ptr::null_mut();
         // SAFETY: viommu_iotlb_reader_new(): "Any thread, any time".
-        done(unsafe { sys::viommu_iotlb_reader_new(self.inner.raw.get(), &mut raw) })?;
-        Ok(IotlbReader { raw: Raw::new(raw), inner: self.inner.clone(), _not_sync: PhantomData })
+        let new = |to: &mut _| self.inner.call(|iotlb| unsafe { sys::viommu_iotlb_reader_new(iotlb, to) });
+        Alone::new(self.inner.clone(), reader_free, new).map(|raw| IotlbReader { raw })
     }
 }
 // "One at a time per handle": `&mut self`.
-calls! { Iotlb, &mut Self;
+calls! { Iotlb, me: &mut Self => me.inner;
     /// Forgets `[first, last]`; [`Progress::Pending`]: acknowledge that when [`Iotlb::synced`] is done.
     invalidate(first: u64, last: u64) -> Result<Progress> = progress, viommu_iotlb_invalidate;
     /// The VMM has refused a miss, if there is a way to learn it.
@@ -159,51 +138,25 @@ calls! { Iotlb, &mut Self;
 
 /// One queue thread's way to look translations up. It may move to another thread.
 pub struct IotlbReader {
-    raw: Raw<sys::viommu_iotlb_reader>,
-    inner: Arc<IotlbInner>,
-    _not_sync: PhantomData<Cell<()>>,
+    raw: Alone<sys::viommu_iotlb_reader, Arc<IotlbInner>>,
 }
-impl IotlbReader {
-    /// Opens a section. One that was left open by a guard that was forgotten is closed first.
-    pub fn enter(&mut self) -> Result<IotlbSection<'_>> {
-        // SAFETY: viommu_iotlb_enter(), _leave(): "One at a time per handle": `&mut self`, and no guard is left.
-        unsafe {
-            if sys::viommu_iotlb_enter(self.raw.get()) == sys::VIOMMU_EBUSY {
-                done(sys::viommu_iotlb_leave(self.raw.get()))?;
-                done(sys::viommu_iotlb_enter(self.raw.get()))?;
-            }
-        }
-        Ok(IotlbSection(self))
-    }
-}
-impl Drop for IotlbReader {
-    fn drop(&mut self) {
-        // SAFETY: as enter(); viommu_iotlb_reader_free(): "Alone".
-        let result = unsafe {
-            sys::viommu_iotlb_leave(self.raw.get());
-            sys::viommu_iotlb_reader_free(self.raw.get())
-        };
-        if result != sys::VIOMMU_OK {
-            std::mem::forget(self.inner.clone());
-        }
-    }
-}
-/// An open section of a reader; as [`Section`](crate::Section).
-pub struct IotlbSection<'r>(&'r mut IotlbReader);
-impl Drop for IotlbSection<'_> {
-    fn drop(&mut self) {
-        // SAFETY: viommu_iotlb_leave(): "One at a time per handle": the section has the reader.
-        unsafe { sys::viommu_iotlb_leave(self.0.raw.get()) };
-    }
+sections! {
+    /// An open section of a reader; as [`Section`].
+    IotlbSection of IotlbReader(viommu_iotlb_reader, |_, _| ())
+        = viommu_iotlb_enter, viommu_iotlb_leave, viommu_iotlb_reader_free as reader_free
 }
 impl IotlbSection<'_> {
     /// Looks a range up. [`End::Missing`](crate::End::Missing): ask again when the VMM has answered.
     pub fn lookup<'s, 'b>(
         &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
     ) -> Result<Answer<'s, 'b>> {
-        let (raw, r) = (self.0.raw.get(), crate::channel::request(iova, bytes, sys::VIOMMU_NO_PASID, access)?);
+        let (first, last, access) = (iova, request(iova, bytes, sys::VIOMMU_NO_PASID, access)?.last, access.0);
         // SAFETY: viommu_iotlb_lookup(): "One at a time per handle": a section is not Sync; it is open for 's.
-        unsafe { answer(buffer, |to, max, a| sys::viommu_iotlb_lookup(raw, r.first, r.last, access.0, to, max, a)) }
+        unsafe {
+            answer(buffer, |to, max, a| {
+                self.raw.call(|raw| sys::viommu_iotlb_lookup(raw, first, last, access, to, max, a))
+            })
+        }
     }
 }
 
@@ -213,7 +166,7 @@ config! {
 }
 callbacks! {
     /// What a connection asks of the VMM.
-    VhostHost: vhost_on {
+    VhostHost: vhost_on of viommu_vhost_config {
         /// Sends a message. If an invalidation fails, or this panics, the connection is broken: the guest's
         /// invalidations do not complete until [`Vhost::fail`], or until it is dropped.
         send(message: *const IotlbMessage) => (&IotlbMessage = &*message) guarded -> Taken as c_int = Taken::raw, -1;
@@ -231,8 +184,8 @@ impl Registers {
     ) -> Result<Vhost> {
         device.behind(&self.inner)?;
         let host = Arc::new(host);
-        let mut raw = sys::viommu_vhost_config { pasid: pasid_out(pasid), opaque: opaque(&host), ..config.raw() };
-        given!(host, raw, vhost_on { send, expired });
+        let raw = sys::viommu_vhost_config { pasid: pasid_out(pasid), ..config.raw() };
+        let raw = host.given(raw);
         // SAFETY: viommu_vhost_new(): "One at a time per handle of the IOMMU": hold().
         let held =
             self.hold(host, sys::viommu_vhost_free, |_, to| unsafe { sys::viommu_vhost_new(device.raw(), &raw, to) })?;
@@ -240,22 +193,19 @@ impl Registers {
     }
 }
 impl Vhost {
-    fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_vhost) -> R) -> R {
-        self.0 .0.call(f)
-    }
     /// Answers a miss; [`Outcome::Fault`](crate::Outcome::Fault): refused and recorded. [`Error::Busy`]: it is being
     /// answered another one, ask again.
-    pub fn miss(&self, iova: u64, access: Access) -> Result<crate::Outcome> {
+    pub fn miss(&self, iova: u64, access: Access) -> Result<Outcome> {
         let _alone = match self.0 .1.try_lock() {
             Err(TryLockError::WouldBlock) => return Err(Error::Busy),
             other => other,
         };
         // SAFETY: viommu_vhost_miss(): "One at a time per handle": under the lock.
-        crate::error::check(self.call(|raw| unsafe { sys::viommu_vhost_miss(raw, iova, access.0) }))
+        check(self.0 .0.call(|raw| unsafe { sys::viommu_vhost_miss(raw, iova, access.0) }))
     }
 }
 // "Any thread, any time".
-calls! { Vhost, &Self;
+calls! { Vhost, me: &Self => me.0 .0;
     /// The backend has acted upon so many more messages.
     acknowledged(count: u32) -> Result<()> = done, viommu_vhost_acknowledged;
     /// Invalidates what the backend has of guest memory: after `Vm::remove_region()`, before `Vm::quiesce()`.

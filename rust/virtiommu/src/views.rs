@@ -1,19 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Translations in another process: the owner's record of a view, and the view of a device process.
-use crate::channel::{answer, request, told};
-use crate::device::pasid_out;
-use crate::error::{check, done};
-use crate::iommu::Held;
-use crate::vm::region;
-use crate::{lock, opaque, sys, Access, Answer, Buffer, Device, DmaResult, Error, HostMemory, Outcome, Raw};
-use crate::{LibraryMemory, Registers, Request, Result};
+use crate::*;
 use std::cell::Cell;
-use std::ffi::{c_int, c_void};
-use std::marker::PhantomData;
-use std::ops::Deref;
-use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
 
 /// Where the owner has the window of a device: map so many bytes of it, and no others, read-only into the process;
 /// `device` is for [`View::new`].
@@ -42,7 +31,7 @@ config! {
 }
 callbacks! {
     /// What the owner is told of a view.
-    ViewerHost: viewer_on {
+    ViewerHost: viewer_on of viommu_viewer_config {
         /// A section has held somebody back for longer than the deadline. Nothing is completed by it, nor by a panic: stop
         /// the process, then [`Viewer::revoke`], not from inside.
         expired() guarded;
@@ -51,21 +40,17 @@ callbacks! {
 thread_local! {
     static IN_EXPIRED: Cell<bool> = const { Cell::new(false) };
 }
-unsafe extern "C" fn on_expired(o: *mut c_void) {
-    let outer = IN_EXPIRED.replace(true);
-    // SAFETY: opaque() of what the viewer keeps: its callbacks first.
-    unsafe { viewer_on::expired(o) };
-    IN_EXPIRED.set(outer);
+/// Inside of it nothing is revoked.
+fn marked(expired: Box<dyn Fn() + Send + Sync>) -> Box<dyn Fn() + Send + Sync> {
+    Box::new(move || {
+        let outer = IN_EXPIRED.replace(true);
+        guarded((), &expired);
+        IN_EXPIRED.set(outer);
+    })
 }
 
-/// What C has of a viewer: its callbacks first.
-#[repr(C)]
-struct Kept {
-    host: ViewerHost,
-    _page: Arc<dyn HostMemory>,
-}
 struct Record {
-    held: Held<sys::viommu_viewer, Kept>,
+    held: Held<sys::viommu_viewer, (ViewerHost, Arc<dyn HostMemory>)>,
     revoked: AtomicBool,
 }
 impl Drop for Record {
@@ -89,10 +74,9 @@ impl Registers {
     ) -> Result<Viewer> {
         device.behind(&self.inner)?;
         let section = section_at(&*page, offset)?.as_ptr();
-        let kept = Arc::new(Kept { host, _page: page });
-        let o = opaque(&kept);
-        let mut raw = sys::viommu_viewer_config { pasid: pasid_out(pasid), section, opaque: o, ..config.raw() };
-        raw.expired = kept.host.expired.as_ref().map(|_| on_expired as _);
+        let kept = Arc::new((ViewerHost { expired: host.expired.map(marked) }, page));
+        let raw = sys::viommu_viewer_config { pasid: pasid_out(pasid), section, ..config.raw() };
+        let raw = kept.0.given(raw);
         // SAFETY: viommu_viewer_new(): "One at a time per handle of the IOMMU": hold().
         let held = self
             .hold(kept, sys::viommu_viewer_free, |_, to| unsafe { sys::viommu_viewer_new(device.raw(), &raw, to) })?;
@@ -129,13 +113,17 @@ config! {
 /// but `new`, `map`, `unmap` and its drop, so that a filter may forbid those afterwards. It calls nothing back. DMA
 /// functions open a section of their own; see [`View::wake`] for what is owed after one.
 pub struct View {
-    pub(crate) raw: Raw<sys::viommu_view>,
+    raw: Alone<sys::viommu_view, Memory>,
     pasid: u32,
     pub(crate) access: Access,
     /// A section has closed for which the owner may be waiting.
     owed: Cell<bool>,
-    memory: Vec<(u64, Arc<dyn HostMemory>)>,
-    keep: [Arc<dyn HostMemory>; 2],
+}
+/// What a view has of memory: what is mapped, the window, the section page.
+struct Memory {
+    mapped: Vec<(u64, Arc<dyn HostMemory>)>,
+    _window: Arc<dyn HostMemory>,
+    _page: Arc<dyn HostMemory>,
 }
 impl View {
     /// Creates a view of a window, all of it and no more, and of a section in a page that the process may write. `device` and
@@ -144,7 +132,7 @@ impl View {
         window: LibraryMemory, page: Arc<dyn HostMemory>, offset: u64, device: u64, pasid: Option<u32>,
         config: &ViewConfig,
     ) -> Result<View> {
-        let (mut raw, pasid, window) = (ptr::null_mut(), pasid_out(pasid), window.0);
+        let (pasid, window) = (pasid_out(pasid), window.0);
         let config = sys::viommu_view_config {
             window: window.host().as_ptr().cast(),
             window_bytes: window.bytes(),
@@ -153,33 +141,22 @@ impl View {
             pasid,
             ..config.raw()
         };
+        let keep = Memory { mapped: vec![], _window: window, _page: page };
         // SAFETY: viommu_view_new(): "Any thread, any time"; the view keeps both memories.
-        done(unsafe { sys::viommu_view_new(&config, &mut raw) })?;
-        let (owed, keep) = (Cell::new(false), [window, page]);
-        Ok(View { raw: Raw::new(raw), pasid, access: Access(0), owed, memory: vec![], keep })
+        let raw = Alone::new(keep, view_free, |to| unsafe { sys::viommu_view_new(&config, to) })?;
+        Ok(View { raw, pasid, access: Access(0), owed: Cell::new(false) })
     }
-    fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_view) -> R) -> R {
-        f(self.raw.get())
+    /// One at a time: a view is not Sync. If the call has closed a section for which somebody may be waiting, that is kept
+    /// for [`View::wake`].
+    pub(crate) fn call(&self, f: impl FnOnce(*mut sys::viommu_view) -> c_int) -> c_int {
+        self.settle(self.raw.call(f))
     }
-    /// What a call says that has closed its own section: that somebody may be waiting is kept for [`View::wake`].
-    pub(crate) fn settle(&self, result: c_int) -> c_int {
+    fn settle(&self, result: c_int) -> c_int {
         if result != sys::VIOMMU_PENDING {
             return result;
         }
         self.owed.set(true);
         sys::VIOMMU_OK
-    }
-    /// Closes the section: no guard of it is left, or it is the guard that asks.
-    fn leave(&self) {
-        // SAFETY: viommu_view_leave(): "One at a time per handle": a view is not Sync. VIOMMU_EINVAL: none is open.
-        self.settle(self.call(|raw| unsafe { sys::viommu_view_leave(raw) }));
-    }
-    /// Opens a section. One that was left open by a guard that was forgotten is closed first.
-    pub fn enter(&mut self) -> Result<ViewSection<'_>> {
-        self.leave();
-        // SAFETY: viommu_view_enter(): "One at a time per handle": `&mut self`.
-        done(self.call(|raw| unsafe { sys::viommu_view_enter(raw) }))?;
-        Ok(ViewSection(self))
     }
     /// Whether DMA and copies claim privileged mode, which the owner has to permit.
     pub fn set_privileged(&mut self, privileged: bool) {
@@ -191,7 +168,7 @@ impl View {
         let region = region(gpa, &*memory, readonly);
         // SAFETY: viommu_view_map(): "One at a time per handle": `&mut self`; the view keeps the memory.
         done(self.call(|raw| unsafe { sys::viommu_view_map(raw, &region) }))?;
-        self.memory.push((gpa, memory));
+        self.raw.keep.mapped.push((gpa, memory));
         Ok(())
     }
     /// Takes that back, and drops the memory.
@@ -199,7 +176,7 @@ impl View {
         self.leave();
         // SAFETY: viommu_view_unmap(): "One at a time per handle": `&mut self`, and no section is open.
         done(self.call(|raw| unsafe { sys::viommu_view_unmap(raw, gpa) }))?;
-        self.memory.retain(|m| m.0 != gpa);
+        self.raw.keep.mapped.retain(|m| m.0 != gpa);
         Ok(())
     }
     /// If a section has closed since the last time for which the owner may be waiting: the message that says so. How long
@@ -231,34 +208,28 @@ impl View {
             })
         })
     }
-    /// Takes a reply. Of a translation there is no memory in it: take it in a section.
-    pub fn reply<'m>(&self, from: &'m [u8]) -> Result<Reply<'static, 'm>> {
-        let mut reply = self.take(from)?;
-        (reply.raw.count, reply.raw.answer.count) = (0, 0);
-        Ok(reply)
-    }
-    fn take<'s, 'm>(&self, from: &'m [u8]) -> Result<Reply<'s, 'm>> {
+    /// Takes a reply.
+    pub fn reply<'m>(&self, from: &'m [u8]) -> Result<Reply<'m>> {
         let mut raw = sys::viommu_view_answer::default();
         let (bytes, start) = (u32::try_from(from.len()).map_err(|_| Error::Invalid)?, from.as_ptr() as usize);
         // SAFETY: viommu_view_reply(): "One at a time per handle": a view is not Sync; it is as long as is said.
         done(self.call(|view| unsafe { sys::viommu_view_reply(view, from.as_ptr().cast(), bytes, &mut raw) }))?;
         let at = (raw.data as usize).saturating_sub(start);
         let data = if raw.data.is_null() { &[] } else { &from[at..at + raw.done as usize] };
-        Ok(Reply { iova: raw.iova, outcome: check(raw.result), done: raw.done, data, raw, _section: PhantomData })
+        // It may have been asked for in a section that has closed, so that nobody waits.
+        raw.fragment.iter_mut().for_each(|f| f.host = ptr::null_mut());
+        Ok(Reply { iova: raw.iova, outcome: check(raw.result), done: raw.done, data, raw })
     }
 }
-impl Drop for View {
-    fn drop(&mut self) {
-        self.leave();
-        // SAFETY: viommu_view_free(): "Alone": `&mut self`, and no guard is left.
-        if self.call(|raw| unsafe { sys::viommu_view_free(raw) }) != sys::VIOMMU_OK {
-            std::mem::forget((std::mem::take(&mut self.memory), self.keep.clone()));
-        }
-    }
+sections! {
+    /// An open section of a view; as [`Section`], with the functions of the view. When it is closed the owner may be waiting
+    /// for that: [`View::wake`].
+    ViewSection of View(viommu_view, View::settle)
+        = viommu_view_enter, viommu_view_leave, viommu_view_free as view_free
 }
 
 /// What the owner has replied.
-pub struct Reply<'s, 'm> {
+pub struct Reply<'m> {
     /// The first address that was asked for.
     pub iova: u64,
     /// What has come of it. [`Error::Limit`]: the owner has not looked at it.
@@ -268,62 +239,27 @@ pub struct Reply<'s, 'm> {
     /// Of a copy that reads: these.
     pub data: &'m [u8],
     raw: sys::viommu_view_answer,
-    _section: PhantomData<&'s ()>,
 }
-impl<'s> Reply<'s, '_> {
-    /// Of a translation: as if it had been made here.
-    pub fn answer(&self) -> Result<Answer<'s, '_>> {
+impl Reply<'_> {
+    /// Of a translation: as if it had been made here, but without memory. If the section is still open in which it was asked
+    /// for, it is known now: translate again.
+    pub fn answer(&self) -> Result<Answer<'_, '_>> {
         told(&self.raw.fragment[..self.raw.count as usize], &self.raw.answer, self.outcome?)
     }
     /// Of a copy: as if it had been made here.
     pub fn copied(&self) -> DmaResult<()> {
-        crate::dma::ended(self.raw.result, self.done)
+        ended(self.raw.result, self.done)
     }
 }
 
-/// An open section of a view; as [`Section`](crate::Section), with the functions of the view. When it is closed the owner
-/// may be waiting for that: [`View::wake`].
-pub struct ViewSection<'v>(&'v mut View);
-impl Deref for ViewSection<'_> {
-    type Target = View;
-    fn deref(&self) -> &View {
-        self.0
-    }
-}
-impl Drop for ViewSection<'_> {
-    fn drop(&mut self) {
-        self.0.leave();
-    }
-}
+// As far as it is known here. End::Missing: the owner is to be asked, from `next` on.
+translations!(ViewSection<'_>: viommu_view_translate, viommu_view_translate_list);
 impl ViewSection<'_> {
-    /// Translates as far as it is known here. [`End::Missing`](crate::End::Missing): ask the owner, from `next` on.
-    pub fn translate<'s, 'b>(
-        &'s self, iova: u64, bytes: u64, access: Access, buffer: &'b mut Buffer,
-    ) -> Result<Answer<'s, 'b>> {
-        let request = request(iova, bytes, self.pasid, access)?;
-        // SAFETY: viommu_view_translate(): "One at a time per handle": a section is not Sync; it is open for 's.
-        self.call(|raw| unsafe { answer(buffer, |to, max, a| sys::viommu_view_translate(raw, &request, to, max, a)) })
-    }
-    /// Translates a list of requests, up to the first of which something is not known. This allocates.
-    pub fn translate_list<'s, 'b>(
-        &'s self, requests: &[Request], buffer: &'b mut Buffer,
-    ) -> Result<Vec<Answer<'s, 'b>>> {
-        // SAFETY: viommu_view_translate_list(): as translate().
-        self.call(|raw| unsafe {
-            crate::channel::answers(buffer, requests, self.pasid, |r, count, to, max, a, done| {
-                sys::viommu_view_translate_list(raw, r, count, to, max, a, done)
-            })
-        })
-    }
     /// Makes the message that asks the owner for a translation: how long it is. Take the reply in this section: what it says
     /// is then known until the section is closed, even if it could not be cached.
     pub fn request(&self, iova: u64, bytes: u64, access: Access, to: &mut [u8]) -> Result<usize> {
         let request = request(iova, bytes, self.pasid, access)?;
         // SAFETY: viommu_view_request(): "One at a time per handle": a section is not Sync.
         message(to, |to, max, n| self.call(|raw| unsafe { sys::viommu_view_request(raw, &request, to, max, n) }))
-    }
-    /// Takes a reply, which may be to a request of an earlier section.
-    pub fn reply<'s, 'm>(&'s self, from: &'m [u8]) -> Result<Reply<'s, 'm>> {
-        self.take(from)
     }
 }

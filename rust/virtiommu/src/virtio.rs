@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! virtio-iommu: requests, events, endpoints.
-use crate::error::{done, progress};
-use crate::iommu::{create, Buffers, Kept};
-use crate::{lock, opaque, sys, Device, Error, Host, HostSlice, Iommu, Limits};
-use crate::{Progress, Registers, Result, Vm};
-use std::ffi::c_void;
-use std::sync::Arc;
+use crate::*;
 
 config! {
     /// How to create a virtio-iommu.
@@ -17,11 +12,11 @@ config! {
 
 callbacks! {
     /// What a virtio-iommu tells its transport.
-    VirtioHost: virtio_on {
+    VirtioHost: virtio_on of viommu_virtio_config {
         /// A fault record waits: [`Iommu::virtio_event`].
         event() guarded;
         /// A request that was pending is complete: its token, and of a copied one the answer.
-        complete(token: u64, answer: *const &[u8]) => (u64 = token, &[u8] = *answer) guarded;
+        complete(token: u64) => (u64 = token, &[u8] = &[]) guarded;
     }
 }
 
@@ -84,9 +79,8 @@ impl Iommu {
     ) -> Result<(Iommu, Registers)> {
         let virtio = Arc::new(Inner { host: virtio, buffers: Arc::default() });
         let (iommu, mut registers) = create(vm, host, limits, vec![virtio.clone()], |vm, host, limits, raw| {
-            let (o, complete) = (opaque(&virtio), Some(on_complete as _));
-            let mut config = sys::viommu_virtio_config { complete, opaque: o, host, limits, ..config.raw() };
-            given!(virtio.host, config, virtio_on { event });
+            let config = virtio.host.given(config.raw());
+            let config = sys::viommu_virtio_config { complete: Some(on_complete), host, limits, ..config };
             // SAFETY: viommu_virtio_new(): "Any thread, any time"; everything is copied, and the IOMMU keeps callbacks.
             unsafe { sys::viommu_virtio_new(vm, &config, raw) }
         })?;
@@ -106,7 +100,7 @@ impl Iommu {
 }
 
 // "One at a time per handle": call().
-calls! { Registers, &mut Self;
+calls! { Registers, me: &mut Self => me;
     /// The driver has accepted features.
     virtio_set_features(accepted: u64) -> Result<Progress> = progress, viommu_virtio_set_features;
     /// Reset of the virtio device.
@@ -164,11 +158,10 @@ impl Registers {
 }
 
 unsafe extern "C" fn on_complete(o: *mut c_void, token: u64) {
-    // SAFETY: opaque() of callbacks that the IOMMU keeps.
+    // SAFETY: given() of callbacks that the IOMMU keeps.
     let inner = unsafe { &*(o as *const Inner) };
     let kept = lock(&inner.buffers).1.remove(&token);
-    if let Some(kept) = kept {
-        // SAFETY: the callbacks are kept.
-        unsafe { virtio_on::complete(o, kept.token, &&kept.to[..kept.used]) }
+    if let (Some(kept), Some(complete)) = (kept, &inner.host.complete) {
+        guarded((), || complete(kept.token, &kept.to[..kept.used]))
     }
 }

@@ -1,12 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! A virtual machine and its memory.
-use crate::error::{done, progress};
-use crate::listener::taken;
-use crate::{lock, opaque, sys, Error, Progress, Raw, Result};
-use std::ffi::{c_int, c_void};
-use std::ptr::{self, NonNull};
+use crate::*;
 use std::slice::{from_raw_parts, from_raw_parts_mut};
-use std::sync::{Arc, Mutex};
+use std::sync::MutexGuard;
 
 /// Guest memory that stays where it is mapped for as long as the object exists.
 ///
@@ -24,7 +20,7 @@ pub unsafe trait HostMemory: Send + Sync + 'static {
 callbacks! {
     /// What serves guest addresses outside the regions, and is told of what the library writes. From every thread that
     /// translates. If one panics there is no such memory.
-    MemoryCallbacks: memory_on {
+    MemoryCallbacks: memory_on of viommu_vm_config {
         /// Reads 1 to 64 bytes; false: there is no such memory.
         read(gpa: u64, to: *mut c_void, bytes: u32) => (u64 = gpa, &mut [u8] = fresh(to, bytes)) guarded
             -> bool as c_int = taken, -1;
@@ -78,29 +74,18 @@ pub struct VmConfig {
     pub arena_windows: u64,
 }
 
+#[derive(Default)]
 struct Map {
     here: Vec<(u64, Arc<dyn HostMemory>)>,
     leaving: Vec<Arc<dyn HostMemory>>,
 }
-
-pub(crate) struct VmInner {
-    pub(crate) raw: Raw<sys::viommu_vm>,
+/// What C has of a VM. Whatever is of a VM holds an Arc of it: if an IOMMU could not be freed, its memory stays.
+pub(crate) struct VmKeep {
     map: Mutex<Map>,
-    callbacks: Arc<MemoryCallbacks>,
-    arena: Option<Arc<dyn HostMemory>>,
+    _callbacks: Arc<MemoryCallbacks>,
+    _arena: Option<Arc<dyn HostMemory>>,
 }
-
-impl Drop for VmInner {
-    fn drop(&mut self) {
-        // SAFETY: viommu_vm_free(): "Alone": whatever is of this VM holds an Arc of it, so that nothing is left.
-        if unsafe { sys::viommu_vm_free(self.raw.get()) } != sys::VIOMMU_OK {
-            // An IOMMU could not be freed: then its memory stays.
-            std::mem::forget((self.callbacks.clone(), self.arena.take()));
-            std::mem::forget(std::mem::take(&mut lock(&self.map).here));
-            std::mem::forget(std::mem::take(&mut lock(&self.map).leaving));
-        }
-    }
-}
+pub(crate) type VmInner = Owned<sys::viommu_vm, VmKeep>;
 
 /// A virtual machine: its memory, and what all of its IOMMUs share.
 #[derive(Clone)]
@@ -109,44 +94,43 @@ pub struct Vm(pub(crate) Arc<VmInner>);
 impl Vm {
     /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
     pub fn raw(&self) -> *mut sys::viommu_vm {
-        self.0.raw.get()
+        self.0.call(identity)
     }
     /// Creates a VM without memory.
     pub fn new(config: VmConfig) -> Result<Vm> {
         let callbacks = Arc::new(config.memory);
         let mut flags = if config.membarrier { sys::VIOMMU_VM_MEMBARRIER } else { 0 };
         flags |= if config.ext_dest_id { sys::VIOMMU_VM_EXT_DEST_ID } else { 0 };
-        let mut raw_config = sys::viommu_vm_config { flags, opaque: opaque(&callbacks), ..sized!(viommu_vm_config) };
-        given!(callbacks, raw_config, memory_on { read, write, swap, dirty });
+        let size = sized!(viommu_vm_config);
+        let mut raw_config = callbacks.given(sys::viommu_vm_config { flags, ..size });
         let arena = config.arena.map(|arena| arena.0);
         if let Some(arena) = &arena {
             (raw_config.arena, raw_config.arena_bytes) = (arena.host().as_ptr().cast(), arena.bytes());
             raw_config.arena_windows = config.arena_windows;
         }
-        let mut raw = ptr::null_mut();
-        // SAFETY: viommu_vm_new(): "Any thread, any time"; the callbacks and arena live as long as the VM.
-        done(unsafe { sys::viommu_vm_new(&raw_config, &mut raw) })?;
-        let map = Mutex::new(Map { here: vec![], leaving: vec![] });
-        Ok(Vm(Arc::new(VmInner { raw: Raw::new(raw), map, callbacks, arena })))
+        let keep = VmKeep { map: Mutex::default(), _callbacks: callbacks, _arena: arena };
+        // SAFETY: viommu_vm_new(): "Any thread, any time"; callbacks and arena live as long as the VM.
+        let inner = Owned::new(keep, sys::viommu_vm_free, |to| unsafe { sys::viommu_vm_new(&raw_config, to) })?;
+        Ok(Vm(Arc::new(inner)))
     }
 
     /// Adds guest memory at a multiple of 4096.
     pub fn add_region(&self, gpa: u64, memory: Arc<dyn HostMemory>, readonly: bool) -> Result<()> {
-        let mut map = lock(&self.0.map);
+        let mut map = lock(&self.0.keep.map);
         let region = region(gpa, &*memory, readonly);
         // SAFETY: viommu_vm_add_region(): "One at a time per handle": under `map`, which keeps the memory.
-        done(unsafe { sys::viommu_vm_add_region(self.0.raw.get(), &region) })?;
+        done(self.0.call(|vm| unsafe { sys::viommu_vm_add_region(vm, &region) }))?;
         map.here.push((gpa, memory));
         Ok(())
     }
 
     /// Puts other memory of the same size in the place of a region, in one step.
     pub fn replace_region(&self, gpa: u64, memory: Arc<dyn HostMemory>, readonly: bool) -> Result<()> {
-        let mut map = lock(&self.0.map);
+        let mut map = lock(&self.0.keep.map);
         let region = region(gpa, &*memory, readonly);
         let at = map.here.iter().position(|r| r.0 == gpa).ok_or(Error::NotFound)?;
         // SAFETY: viommu_vm_replace_region(): "One at a time per handle": under `map`, which keeps both memories.
-        done(unsafe { sys::viommu_vm_replace_region(self.0.raw.get(), &region) })?;
+        done(self.0.call(|vm| unsafe { sys::viommu_vm_replace_region(vm, &region) }))?;
         let old = std::mem::replace(&mut map.here[at].1, memory);
         map.leaving.push(old);
         Ok(())
@@ -154,10 +138,10 @@ impl Vm {
 
     /// Removes a region. Its memory is dropped by [`Vm::quiesce`] or [`Vm::wait`].
     pub fn remove_region(&self, gpa: u64) -> Result<()> {
-        let mut map = lock(&self.0.map);
+        let mut map = lock(&self.0.keep.map);
         let at = map.here.iter().position(|r| r.0 == gpa).ok_or(Error::NotFound)?;
         // SAFETY: viommu_vm_remove_region(): "One at a time per handle": under `map`.
-        done(unsafe { sys::viommu_vm_remove_region(self.0.raw.get(), gpa) })?;
+        done(self.0.call(|vm| unsafe { sys::viommu_vm_remove_region(vm, gpa) }))?;
         let gone = map.here.swap_remove(at).1;
         map.leaving.push(gone);
         Ok(())
@@ -165,25 +149,27 @@ impl Vm {
 
     /// Whether every section that could use removed memory has ended. If so, that memory has been dropped.
     pub fn quiesce(&self) -> Result<Progress> {
-        let mut map = lock(&self.0.map);
+        let map = lock(&self.0.keep.map);
         // SAFETY: viommu_vm_quiesce(): "One at a time per handle": under `map`.
-        let progress = progress(unsafe { sys::viommu_vm_quiesce(self.0.raw.get()) })?;
-        let gone = if progress == Progress::Done { std::mem::take(&mut map.leaving) } else { vec![] };
-        drop(map);
-        drop(gone);
+        let progress = progress(self.0.call(|vm| unsafe { sys::viommu_vm_quiesce(vm) }))?;
+        if progress == Progress::Done {
+            let_go(map);
+        }
         Ok(progress)
     }
 
     /// Waits until [`Vm::quiesce`] is done. With a section of the VM open in this thread, it waits forever.
     pub fn wait(&self) -> Result<()> {
-        let mut map = lock(&self.0.map);
+        let map = lock(&self.0.keep.map);
         // SAFETY: viommu_vm_wait(): "One at a time per handle, together with viommu_vm_quiesce()": under `map`.
-        done(unsafe { sys::viommu_vm_wait(self.0.raw.get()) })?;
-        let gone = std::mem::take(&mut map.leaving);
-        drop(map);
-        drop(gone);
-        Ok(())
+        done(self.0.call(|vm| unsafe { sys::viommu_vm_wait(vm) })).map(|()| let_go(map))
     }
+}
+/// What nobody can be using any more is dropped, with no lock held: what that does is the VMM's.
+fn let_go(mut map: MutexGuard<'_, Map>) {
+    let gone = std::mem::take(&mut map.leaving);
+    drop(map);
+    drop(gone);
 }
 
 pub(crate) fn region(gpa: u64, memory: &dyn HostMemory, readonly: bool) -> sys::viommu_region {

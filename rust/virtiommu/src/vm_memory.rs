@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Feature `vm-memory`: that crate's memory as a VM's, and its trait `Bytes` for DMA, whose addresses are untranslated
 //! ones.
-use crate::{DeviceDma, DmaResult, HostMemory, Refused, Result, Section, Vm, Word};
+use crate::*;
+use ::vm_memory::bitmap::Bitmap;
+use ::vm_memory::{AtomicAccess, Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, GuestMemoryRegion};
 use std::io::{self, Read, Write};
-use std::ptr::NonNull;
 use std::sync::atomic::{fence, Ordering};
-use std::sync::Arc;
-use vm_memory::bitmap::Bitmap;
-use vm_memory::{AtomicAccess, Bytes, GuestAddress, GuestMemory, GuestMemoryMmap, GuestMemoryRegion};
 
 /// A region, and what keeps it mapped.
 struct Shared<B> {
@@ -36,7 +34,7 @@ impl Vm {
         GuestMemoryMmap<B>: Clone,
     {
         memory.iter().try_for_each(|region| {
-            let host = NonNull::new(region.as_ptr()).ok_or(crate::Error::Invalid)?;
+            let host = NonNull::new(region.as_ptr()).ok_or(Error::Invalid)?;
             let shared = Shared { _memory: memory.clone(), host, bytes: region.len() };
             self.add_region(region.start_addr().0, Arc::new(shared), false)
         })
@@ -65,21 +63,21 @@ fn loaded<W: Word, T: AtomicAccess>(word: DmaResult<W>) -> io::Result<T> {
 }
 
 macro_rules! bytes {
-    ($type:ty) => {
+    ($type:ty as $way:ty) => {
         impl Bytes<GuestAddress> for $type {
             type E = io::Error;
             fn write(&self, from: &[u8], at: GuestAddress) -> io::Result<usize> {
-                partial(<$type>::write(self, at.0, from), from.len())
+                partial(<$way>::write(self, at.0, from), from.len())
             }
             fn read(&self, to: &mut [u8], at: GuestAddress) -> io::Result<usize> {
                 let wanted = to.len();
-                partial(<$type>::read(self, at.0, to), wanted)
+                partial(<$way>::read(self, at.0, to), wanted)
             }
             fn write_slice(&self, from: &[u8], at: GuestAddress) -> io::Result<()> {
-                Ok(<$type>::write(self, at.0, from)?)
+                Ok(<$way>::write(self, at.0, from)?)
             }
             fn read_slice(&self, to: &mut [u8], at: GuestAddress) -> io::Result<()> {
-                Ok(<$type>::read(self, at.0, to)?)
+                Ok(<$way>::read(self, at.0, to)?)
             }
             fn read_from<F: Read>(&self, at: GuestAddress, from: &mut F, count: usize) -> io::Result<usize> {
                 let mut bytes = vec![0; count];
@@ -106,10 +104,10 @@ macro_rules! bytes {
                 word[..bytes].copy_from_slice(value.as_slice());
                 let word = u64::from_le_bytes(word);
                 match bytes {
-                    1 => <$type>::store(self, at.0, word as u8)?,
-                    2 => <$type>::store(self, at.0, word as u16)?,
-                    4 => <$type>::store(self, at.0, word as u32)?,
-                    _ => <$type>::store(self, at.0, word)?,
+                    1 => <$way>::store(self, at.0, word as u8)?,
+                    2 => <$way>::store(self, at.0, word as u16)?,
+                    4 => <$way>::store(self, at.0, word as u32)?,
+                    _ => <$way>::store(self, at.0, word)?,
                 }
                 if order == Ordering::SeqCst {
                     fence(order);
@@ -121,14 +119,15 @@ macro_rules! bytes {
                     fence(order);
                 }
                 match std::mem::size_of::<T>() {
-                    1 => loaded(<$type>::load::<u8>(self, at.0)),
-                    2 => loaded(<$type>::load::<u16>(self, at.0)),
-                    4 => loaded(<$type>::load::<u32>(self, at.0)),
-                    _ => loaded(<$type>::load::<u64>(self, at.0)),
+                    1 => loaded(<$way>::load::<u8>(self, at.0)),
+                    2 => loaded(<$way>::load::<u16>(self, at.0)),
+                    4 => loaded(<$way>::load::<u32>(self, at.0)),
+                    _ => loaded(<$way>::load::<u64>(self, at.0)),
                 }
             }
         }
     };
 }
-bytes!(Section<'_>);
-bytes!(DeviceDma<'_>);
+bytes!(Section<'_> as Channel);
+bytes!(ViewSection<'_> as View);
+bytes!(DeviceDma<'_> as DeviceDma<'_>);

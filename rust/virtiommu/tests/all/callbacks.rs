@@ -388,6 +388,28 @@ fn panics_are_answered() {
     }
 }
 
+/// A thread's own section is at hand in its callbacks, too.
+#[test]
+fn a_channel_is_not_used_from_inside() {
+    use std::cell::OnceCell;
+    thread_local! {
+        static MINE: OnceCell<Section<'static>> = const { OnceCell::new() };
+        static INSIDE: OnceCell<DmaResult<()>> = const { OnceCell::new() };
+    }
+    let read: Box<dyn Fn(u64, &mut [u8]) -> bool + Send + Sync> = Box::new(|_, _| {
+        let again = MINE.with(|mine| mine.get().unwrap().read(IOVA, &mut [0; 4]));
+        INSIDE.with(|inside| inside.set(again)).is_ok()
+    });
+    let (_w, d) = elsewhere(MemoryCallbacks { read: Some(read), ..Default::default() });
+    let channel = Box::leak(Box::new(d.channel(None).unwrap()));
+    let busy = Err(Refused { done: 0, why: Why::Error(Error::Busy) });
+    MINE.with(|mine| {
+        assert!(mine.set(channel.enter().unwrap()).is_ok());
+        assert_eq!(mine.get().unwrap().read(IOVA, &mut [0; 4]), Ok(()));
+    });
+    assert_eq!(INSIDE.with(|inside| inside.get().copied()), Some(busy));
+}
+
 /// Callbacks without a safe answer.
 const FATAL: &[(&str, fn())] = &[
     ("memory.dirty", || {

@@ -164,7 +164,7 @@ fn mapping_outlives_its_channel() {
     w.map(0, 0x20000, 3);
     w.map(1, 0x40000, 3);
     let device = w.iommu.device(plain(8)).unwrap();
-    let mut channel = device.channel(None).unwrap();
+    let channel = device.channel(None).unwrap();
     let map = channel.map(IOVA + 0x800, 0x1000, read_write(), 4).unwrap();
     assert_eq!(channel.map(IOVA, 0x2000, Access::READ, 1).unwrap().rest(), Some(Why::More));
     drop((channel, device));

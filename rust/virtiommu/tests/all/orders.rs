@@ -14,7 +14,7 @@ fn remapping() -> (Parts, Arc<AtomicBool>) {
     let mut w = World::with(CM, DT, MemoryCallbacks::default());
     w.map(0, 0x20000, 3);
     let device = w.iommu.device(told(8, Box::new(|_| Taken::Later))).unwrap();
-    let mut channel = device.channel(None).unwrap();
+    let channel = device.channel(None).unwrap();
     let mapping = channel.map(IOVA, 0x1000, read_write(), 1).unwrap();
     let unmap: Box<dyn Fn(&DeviceRef, Pasids, u64, u64) + Send + Sync> = Box::new(|_, _, _, _| ());
     let host = ListenerHost { unmap: Some(unmap), ..Default::default() };

@@ -89,10 +89,11 @@ fn what_the_owner_said_is_known_until_it_is_invalidated() {
     let reply = section.reply(&reply).unwrap();
     let a = reply.answer().unwrap();
     assert_eq!((reply.iova, a.end, a.next, a.fragments.len()), (IOVA, End::All, IOVA + 0x1008, 2));
-    assert_eq!(a.fragments[0].memory().unwrap().write(8, &[7; 8]), 8);
-    assert_eq!(o.w.ram.get(0x20008), 0x0707_0707_0707_0707);
+    assert!(a.fragments[0].gpa() == 0x20000 && a.fragments[0].memory().is_none(), "it may be an old one");
     let a = section.translate(IOVA, 16, Access::WRITE, &mut buffer).unwrap();
     assert_eq!((a.end, a.fragments[0].gpa()), (End::All, 0x20000));
+    assert_eq!(a.fragments[0].memory().unwrap().write(8, &[7; 8]), 8);
+    assert_eq!(o.w.ram.get(0x20008), 0x0707_0707_0707_0707);
     let want = |page: u64, access| Request { iova: IOVA + page * 4096, bytes: 8, access };
     let list = [want(1, Access::READ), want(0, Access::WRITE), want(2, Access::READ), want(0, Access::READ)];
     let answers = section.translate_list(&list, &mut buffer).unwrap();
@@ -181,6 +182,23 @@ fn what_is_refused() {
     assert_eq!(view(half).err(), Some(Error::State));
     o.viewer.revoke().unwrap();
     assert_eq!(o.viewer.serve(&[1; 64], &mut [0; 64]), Err(Error::NotFound));
+}
+
+#[test]
+fn a_reply_to_what_an_earlier_section_asked() {
+    let mut o = Owner::new(None);
+    let (mut view, mut message) = (o.view(), [0; VIEW_MESSAGE_BYTES]);
+    let section = view.enter().unwrap();
+    let bytes = section.request(IOVA, 8, Access::WRITE, &mut message).unwrap();
+    let reply = o.exchange(&message[..bytes]);
+    drop(section);
+    o.w.map(0, 0, 0);
+    assert_eq!((o.w.invalidate(0), o.w.told()), (Progress::Done, true));
+    let (section, mut buffer) = (view.enter().unwrap(), Buffer::new(1));
+    let late = section.reply(&reply).unwrap();
+    assert_eq!((late.outcome, late.answer().unwrap().fragments[0].memory().is_none()), (Ok(Outcome::Done), true));
+    assert_eq!(section.translate(IOVA, 8, Access::WRITE, &mut buffer).unwrap().end, End::Missing);
+    assert_eq!(section.store(IOVA, 1u8).unwrap_err().why, Why::Missing);
 }
 
 #[test]
