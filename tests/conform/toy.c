@@ -98,6 +98,9 @@ ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t beyond, 
 {
 	unsigned both = ((unsigned)raw & (VIOMMU_READ | VIOMMU_WRITE)) | VIOMMU_EXEC;
 
+	(void)c;
+	(void)beyond;
+	(void)level;
 	return (struct pt_item){ .kind = both == VIOMMU_EXEC   ? PT_EMPTY
 					 : raw & TOY_PAGE_RSVD ? PT_RESERVED
 							       : PT_LEAF,
@@ -136,6 +139,7 @@ static int translate(struct viommu *u, struct query *q)
 
 static enum pt_visit_end visit(struct viommu *u, const struct context *context, struct pt_visit *v)
 {
+	(void)u;
 	v->walk.config = &context->key.stage2;
 	if (v->next > bits_low(21))
 		return PT_VISIT_DONE;
@@ -255,6 +259,7 @@ static void write_ctrl(void *engine, const struct regs_write *w)
 /* With fault_lock held. */
 static void write_fault_base(void *engine, const struct regs_write *w)
 {
+	(void)w;
 	ring_records_reset(&((struct toy *)engine)->faults);
 }
 
