@@ -247,7 +247,7 @@ int smmu_walk(struct smmu *s, struct query *q, const struct context *c, unsigned
 	if (end != PT_OK)
 		return q->reason ? VIOMMU_FAULT : refused(q, c, &w, end);
 	/* the first one is read again once it has been noted: invalidations of before were told to its ASID only */
-	if (UNLIKELY(w.found.global && !seen)) {
+	if (UNLIKELY(w.found.global && !seen && !q->observer)) {
 		smmu_note(s, SMMU_SEEN_GLOBAL);
 		return smmu_walk(s, q, c, access);
 	}
