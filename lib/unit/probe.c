@@ -24,13 +24,14 @@ static uint32_t id_of(const struct viommu_device *device)
 void probe_fault(const struct query *q)
 {
 	struct viommu *u = q->device->iommu;
+	uint32_t id = id_of(q->device);
 
 	count_event(q->device, COUNT_FAULTS);
 	count_reason(u, q->reason);
-	PROBE6(fault, u, q->device, q->pasid, q->iova, q->access, q->reason);
+	PROBE6(fault, u, id, q->pasid, q->iova, q->access, q->reason);
 	tell(u, &(struct viommu_trace){ .kind = VIOMMU_TRACE_FAULT,
 					.device = q->device,
-					.id = id_of(q->device),
+					.id = id,
 					.pasid = q->pasid,
 					.first = q->iova,
 					.last = q->iova,

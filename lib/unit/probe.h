@@ -49,7 +49,7 @@ void probe_filled(const struct query *q);
 static inline __attribute__((always_inline)) void probe_fill(const struct query *q)
 {
 	count_event(q->device, COUNT_FILLS);
-	PROBE6(fill, q->device->iommu, q->device, q->pasid, q->found.iova, q->found.gpa,
+	PROBE6(fill, q->device->iommu, q->id, q->pasid, q->found.iova, q->found.gpa,
 	       q->found.size_lg2);
 	if (UNLIKELY(q->device->iommu->host.trace))
 		probe_filled(q);
