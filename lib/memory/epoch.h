@@ -173,11 +173,15 @@ static inline void epoch_enter(struct epoch *epoch, struct epoch_section *sectio
 		epoch_prove(section);
 }
 
-/* The same for a section that may rest for long (struct epoch_section.rare). */
+/* The same for a section that may rest for long (struct epoch_section.rare): there is a fence, whoever else has none. */
 static inline void epoch_enter_rarely(struct epoch *epoch, struct epoch_section *section)
 {
-	epoch_enter(epoch, section);
+	uint64_t now = atomic_load_explicit(&epoch->now, memory_order_acquire);
+
+	atomic_store_explicit(&section->entered, now, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load_explicit(&epoch->readers, memory_order_relaxed) == EPOCH_REFUSED)
+		epoch_prove(section);
 }
 
 /* Closes a section that nobody waits for. */

@@ -374,9 +374,6 @@ void tce_drop_pending(struct tce *t);
 /* Begins to store entries of a window; the list has been copied to tce.list, or all are t->job.entry. */
 void tce_begin_entries(struct tce *t, struct tce_window *w, uint64_t index, uint64_t count,
 		       bool listed, uint64_t entry);
-/* Begins to tell devices that [first, last] may have changed; @mode: and how they are treated, and what is mapped. */
-void tce_begin_telling(struct tce *t, enum tce_scope scope, uint32_t owner, uint64_t first,
-		       uint64_t last, bool mode);
 /* Goes on until steps run out. True: nothing is under way. */
 bool tce_go_on(struct tce *t);
 
@@ -395,6 +392,38 @@ bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift);
 int tce_begin(struct viommu *u);
 /* The end of a call whose job has begun, or that has none. */
 int tce_answer(struct tce *t);
+
+static inline uint64_t tce_address_of(const struct tce_window *w, uint64_t index)
+{
+	return tce_start(w) + (index << tce_shift(w));
+}
+
+/* Of the piece, by number from its beginning. */
+static inline uint64_t tce_entry_of(const struct tce *t, uint64_t i)
+{
+	return t->job.listed ? t->list[i] : t->job.entry;
+}
+
+/* Whether anybody hears of changes. */
+static inline bool tce_hears(const struct tce *t)
+{
+	return notify_anybody(&t->unit) ||
+	       atomic_load_explicit(&t->caching, memory_order_relaxed) != 0;
+}
+
+/* ---- tce_tell.c: devices, one after the other, as steps of the job. False: they ran out ---- */
+
+/* Begins to tell devices that [first, last] may have changed; @mode: and how they are treated, and what is mapped. */
+void tce_begin_telling(struct tce *t, enum tce_scope scope, uint32_t owner, uint64_t first,
+		       uint64_t last, bool mode);
+
+/* From the first one on. */
+void tce_walk(struct tce *t);
+bool tce_go_on_telling(struct tce *t);
+bool tce_go_on_undoing(struct tce *t);
+bool tce_go_on_telling_devices(struct tce *t);
+/* Forgets what is cached of the piece. */
+void tce_flush_piece(struct tce *t);
 
 /* ---- tce_record.c: lines of who is recorded (recorder.h) ---- */
 
