@@ -85,6 +85,20 @@ def wrong_names(page, lines, known):
             yield f"{page}:{number}: {name}: not in the headers"
 
 
+def wrong_on_the_site(page, lines):
+    """What Doxygen shows as it is written: it takes an apostrophe for the end of a code span of single backticks."""
+    fenced = False
+    for number, line in enumerate(lines, 1):
+        fenced ^= line.startswith("```")
+        if not page.startswith("docs/") or fenced or line.startswith("    "):
+            continue
+        for span in re.findall(r"(?<!`)`([^`]+)`(?!`)", line):
+            if "'" in span:
+                yield f"{page}:{number}: {span}: needs double backticks"
+        if re.search(r"\*\*`|`[.:]?\*\*", line):
+            yield f"{page}:{number}: code in bold"
+
+
 def wrong_output(page, lines, viommu):
     """Of each command, the indented lines that follow it."""
     number = 0
@@ -111,7 +125,7 @@ def main():
     known, wrong = public_names(), []
     for page in PAGES:
         lines = lines_of(page)
-        wrong += list(wrong_links(page, lines)) + list(wrong_paths(page, lines))
+        wrong += list(wrong_links(page, lines)) + list(wrong_paths(page, lines)) + list(wrong_on_the_site(page, lines))
         wrong += list(wrong_output(page, lines, viommu))
         if page not in ("docs/architecture.md", "docs/new-engine.md", "docs/testing.md", "docs/qemu.md"):
             wrong += list(wrong_names(page, lines, known))
