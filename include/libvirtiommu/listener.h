@@ -140,9 +140,9 @@ VIOMMU_API int viommu_replay(struct viommu_device *device, uint32_t pasid, uint6
 /** Where a device finds a guest-physical address. */
 struct viommu_reverse {
 	uint64_t iova; /**< the untranslated address */
-	uint64_t
-		bytes; /**< from there on, translated to what follows the guest-physical address: to the end
-			   of its page, whatever comes after that */
+	/** From there on, translated to what follows the guest-physical address: to the end of its page, whatever comes
+	 * after that. */
+	uint64_t bytes;
 	uint32_t perm;	   /**< VIOMMU_READ, _WRITE, _EXEC */
 	uint32_t reserved; /**< 0 */
 };
