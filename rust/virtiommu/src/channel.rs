@@ -56,12 +56,13 @@ pub struct DeviceSection<'d> {
 unsafe impl Send for DeviceSection<'_> {}
 // SAFETY: viommu_device_translate(): "Any thread, any time"; nothing else is done with a shared one.
 unsafe impl Sync for DeviceSection<'_> {}
-impl<'d> DeviceSection<'d> {
-    pub(crate) fn new(device: &'d DeviceRef) -> Result<DeviceSection<'d>> {
+impl DeviceRef {
+    /// Opens a section, for callers that translate without a channel.
+    pub fn enter(&self) -> Result<DeviceSection<'_>> {
         let mut section = sys::viommu_section::default();
         // SAFETY: viommu_device_enter(): "Any thread, any time".
-        done(unsafe { sys::viommu_device_enter(device.raw(), &mut section) })?;
-        Ok(DeviceSection { device, section })
+        done(unsafe { sys::viommu_device_enter(self.raw(), &mut section) })?;
+        Ok(DeviceSection { device: self, section })
     }
 }
 impl Drop for DeviceSection<'_> {

@@ -250,24 +250,11 @@ calls! { DeviceRef, me: &Self => me;
     statistics() -> Result<Statistics> = fill(sized!(viommu_statistics)), viommu_device_get_statistics;
 }
 
-/// A device, wherever it is known to exist: what any thread may do with it at any time, also in its callbacks.
-#[repr(transparent)]
-pub struct DeviceRef(sys::viommu_device);
-
+named! {
+    /// A device, wherever it is known to exist: what any thread may do with it at any time, also in its callbacks.
+    DeviceRef = viommu_device
+}
 impl DeviceRef {
-    /// # Safety
-    /// The handle exists for `'a`.
-    pub(crate) unsafe fn of<'a>(raw: *mut sys::viommu_device) -> &'a DeviceRef {
-        // SAFETY: an opaque structure of no bytes: it is only a name for the handle.
-        unsafe { &*(raw as *const DeviceRef) }
-    }
-    /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
-    pub fn raw(&self) -> *mut sys::viommu_device {
-        self as *const DeviceRef as *mut sys::viommu_device
-    }
-    pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_device) -> R) -> R {
-        f(self.raw())
-    }
     /// Keeps it from being freed; not of one that is being dropped.
     pub(crate) fn keep(&self) -> DmaResult<Arc<DeviceInner>> {
         self.upgrade().map(|d| d.0).map_err(|e| Refused { done: 0, why: Why::Error(e) })
@@ -290,10 +277,6 @@ impl DeviceRef {
         };
         // SAFETY: viommu_request_page(): "Any thread, any time".
         granted(unsafe { sys::viommu_request_page(self.raw(), &request) })
-    }
-    /// Opens a section, for callers that translate without a channel.
-    pub fn enter(&self) -> Result<DeviceSection<'_>> {
-        DeviceSection::new(self)
     }
     /// DMA of the device from any thread, with the shared TLB only.
     pub fn dma(&self, pasid: Option<u32>) -> DeviceDma<'_> {

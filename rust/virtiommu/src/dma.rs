@@ -103,14 +103,19 @@ macro_rules! verbs {
             }
             /// Loads a word (acquire).
             pub fn load<W: Word>(&self, iova: u64) -> DmaResult<W> {
-                let (bytes, mut value) = (std::mem::size_of::<W>() as u32, 0);
-                ended(passing!(self, $first, $load, iova, bytes, self.access.0, &mut value), 0)?;
-                word(value)
+                word(self.load_word(iova, std::mem::size_of::<W>())?)
+            }
+            pub(crate) fn load_word(&self, iova: u64, bytes: usize) -> DmaResult<u64> {
+                let mut value = 0;
+                let result = passing!(self, $first, $load, iova, bytes as u32, self.access.0, &mut value);
+                ended(result, 0).map(|()| value)
             }
             /// Stores a word (release).
             pub fn store<W: Word>(&self, iova: u64, value: W) -> DmaResult<()> {
-                let (bytes, value) = (std::mem::size_of::<W>() as u32, value.into());
-                ended(passing!(self, $first, $store, iova, bytes, self.access.0, value), 0)
+                self.store_word(iova, std::mem::size_of::<W>(), value.into())
+            }
+            pub(crate) fn store_word(&self, iova: u64, bytes: usize, value: u64) -> DmaResult<()> {
+                ended(passing!(self, $first, $store, iova, bytes as u32, self.access.0, value), 0)
             }
             /// Compares a word of 4 or 8 bytes and stores another if it is equal: what was found.
             pub fn compare_exchange<W: Word>(&self, iova: u64, expected: W, desired: W) -> DmaResult<W> {

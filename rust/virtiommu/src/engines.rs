@@ -26,27 +26,29 @@ config! {
     RiscvConfig = viommu_riscv_config { capabilities: u64, ddtp: u64, vectors: u32, counters: u32, qosid_bits: u32 }
 }
 
+macro_rules! presents {
+    ($($name:ident { $($field:ident = $default:ident),* })*) => {
+        $(impl $name {
+            /// The registers of an engine that is not told what to be.
+            pub fn present() -> $name {
+                // SAFETY: viommu_*_default_*(): "Any thread, any time".
+                unsafe { $name { $($field: sys::$default(),)* ..Default::default() } }
+            }
+        })*
+    };
+}
+presents! {
+    VtdConfig { cap = viommu_vtd_default_cap, ecap = viommu_vtd_default_ecap }
+    AmdviConfig { efr = viommu_amdvi_default_efr, efr2 = viommu_amdvi_default_efr2 }
+    RiscvConfig { capabilities = viommu_riscv_default_capabilities }
+}
 impl VtdConfig {
-    /// The registers of a unit that is not told what to be.
-    pub fn present() -> VtdConfig {
-        // SAFETY: viommu_vtd_default_cap(), _ecap(): "Any thread, any time".
-        let (cap, ecap) = unsafe { (sys::viommu_vtd_default_cap(), sys::viommu_vtd_default_ecap()) };
-        VtdConfig { cap, ecap, ..Default::default() }
-    }
     /// Narrows it to what a host can nest, by the host's registers (`struct iommu_hw_info_vtd`).
     pub fn fit(&self, host_cap: u64, host_ecap: u64) -> Result<VtdConfig> {
         let mut raw = self.raw();
         // SAFETY: viommu_vtd_fit(): "Any thread, any time".
         done(unsafe { sys::viommu_vtd_fit(&mut raw, host_cap, host_ecap) })?;
         Ok(VtdConfig { cap: raw.cap, ecap: raw.ecap, ..*self })
-    }
-}
-impl AmdviConfig {
-    /// The extended features of an IOMMU that is not told what to be.
-    pub fn present() -> AmdviConfig {
-        // SAFETY: viommu_amdvi_default_efr(), _efr2(): "Any thread, any time".
-        let (efr, efr2) = unsafe { (sys::viommu_amdvi_default_efr(), sys::viommu_amdvi_default_efr2()) };
-        AmdviConfig { efr, efr2, ..Default::default() }
     }
 }
 impl Smmuv3Config {
@@ -62,14 +64,6 @@ impl Smmuv3Config {
         // SAFETY: viommu_smmuv3_fit(): "Any thread, any time".
         done(unsafe { sys::viommu_smmuv3_fit(&mut raw, host_idr.as_ptr()) })?;
         Ok(Smmuv3Config { idr: raw.idr, ..*self })
-    }
-}
-impl RiscvConfig {
-    /// The capabilities of an IOMMU that is not told what to be.
-    pub fn present() -> RiscvConfig {
-        // SAFETY: viommu_riscv_default_capabilities(): "Any thread, any time".
-        let capabilities = unsafe { sys::viommu_riscv_default_capabilities() };
-        RiscvConfig { capabilities, ..Default::default() }
     }
 }
 

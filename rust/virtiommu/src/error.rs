@@ -2,7 +2,7 @@
 //! Results: errors are misuse or exhaustion; what the guest's tables say is an answer.
 use crate::sys;
 pub(crate) use std::convert::identity;
-use std::ffi::{c_int, CStr};
+use std::ffi::{c_int, c_void, CStr};
 use std::fmt;
 
 values! {
@@ -105,4 +105,14 @@ pub(crate) fn granted(result: c_int) -> Result<bool> {
 /// Of a function that answers 0 or 1.
 pub(crate) fn not_zero(result: c_int) -> Result<bool> {
     granted(result).map(|zero| !zero)
+}
+
+/// As many as C can count.
+pub(crate) fn count(of: usize) -> Result<u32> {
+    u32::try_from(of).map_err(|_| Error::Invalid)
+}
+/// Bytes that C writes: how many.
+pub(crate) fn written(to: &mut [u8], call: impl FnOnce(*mut c_void, u32, &mut u32) -> c_int) -> Result<usize> {
+    let (max, mut bytes) = (u32::try_from(to.len()).unwrap_or(u32::MAX), 0);
+    done(call(to.as_mut_ptr().cast(), max, &mut bytes)).map(|()| bytes as usize)
 }

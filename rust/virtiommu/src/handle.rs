@@ -2,7 +2,11 @@
 //! Handles of C's, and what they stand on.
 use crate::*;
 use std::cell::Cell;
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
+
+/// Of a type that may move to another thread, and is not shared.
+pub(crate) type OneThread = PhantomData<Cell<()>>;
 
 /// A C handle. The type around it says which threads may use it.
 pub(crate) struct Raw<T>(*mut T);

@@ -2,7 +2,6 @@
 //! What is the same for every engine: the part for any thread, and the registers.
 use crate::*;
 use std::any::Any;
-use std::cell::Cell;
 use std::collections::HashMap;
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -128,7 +127,7 @@ pub struct Registers {
     pub(crate) inner: Arc<IommuInner>,
     /// Kept by the callbacks, too.
     pub(crate) buffers: Arc<Buffers>,
-    _not_sync: PhantomData<Cell<()>>,
+    _not_sync: OneThread,
 }
 
 /// If the clock panics, it stands still.

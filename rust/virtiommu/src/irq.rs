@@ -113,9 +113,10 @@ impl Deref for Routes {
         self.0.call(|raw| unsafe { RoutesRef::of(raw) })
     }
 }
-/// Routes as any thread may use them, also in their callback.
-#[repr(transparent)]
-pub struct RoutesRef(sys::viommu_routes);
+named! {
+    /// Routes as any thread may use them, also in their callback.
+    RoutesRef = viommu_routes
+}
 
 impl Registers {
     /// Creates a route cache for ids below `gsis`. `changed`: [`RoutesRef::drain`] them, and tell the kernel before you
@@ -139,15 +140,6 @@ impl Registers {
     }
 }
 impl RoutesRef {
-    /// # Safety
-    /// The handle exists for `'a`.
-    unsafe fn of<'a>(raw: *mut sys::viommu_routes) -> &'a RoutesRef {
-        // SAFETY: an opaque structure of no bytes: it is only a name for the handle.
-        unsafe { &*(raw as *const RoutesRef) }
-    }
-    fn call<R>(&self, f: impl FnOnce(*mut sys::viommu_routes) -> R) -> R {
-        f(self as *const RoutesRef as *mut sys::viommu_routes)
-    }
     /// Adds a route, or replaces it, and resolves it. False: it does not resolve now; its interrupts go through
     /// [`RoutesRef::deliver`].
     pub fn set(&self, gsi: u32, source: Source<'_>) -> Result<bool> {

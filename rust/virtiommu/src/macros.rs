@@ -56,6 +56,30 @@ macro_rules! callbacks {
     };
 }
 
+/// A name for a handle, wherever that is known to exist.
+macro_rules! named {
+    ($(#[$doc:meta])* $name:ident = $raw:ident) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub struct $name(sys::$raw);
+        impl $name {
+            /// # Safety
+            /// The handle exists for `'a`.
+            pub(crate) unsafe fn of<'a>(raw: *mut sys::$raw) -> &'a $name {
+                // SAFETY: an opaque structure of no bytes.
+                unsafe { &*(raw as *const $name) }
+            }
+            /// C's handle, for functions of [`sys`] that are not here: good as long as this exists.
+            pub fn raw(&self) -> *mut sys::$raw {
+                self as *const $name as *mut sys::$raw
+            }
+            pub(crate) fn call<R>(&self, f: impl FnOnce(*mut sys::$raw) -> R) -> R {
+                f(self.raw())
+            }
+        }
+    };
+}
+
 /// A handle that has one section at a time, and the guard of that, which has the functions of the handle.
 macro_rules! sections {
     ($(#[$doc:meta])* $section:ident of $owner:ident($raw:ident, $then:expr)

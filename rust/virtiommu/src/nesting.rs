@@ -93,7 +93,7 @@ impl Drop for Nested {
 impl DeviceRef {
     /// Leaves a record of the host's in the guest's queue or registers.
     pub fn report_event(&self, record: &[u64]) -> Result<()> {
-        let words = u32::try_from(record.len()).map_err(|_| Error::Invalid)?;
+        let words = count(record.len())?;
         // SAFETY: viommu_report_event(): "Any thread, any time"; the record has that many words.
         done(unsafe { sys::viommu_report_event(self.raw(), record.as_ptr(), words) })
     }

@@ -70,7 +70,6 @@ impl Registers {
     }
     /// Executes an RTAS call; `results` has the status first, and is whole also if the call is pending.
     pub fn tce_rtas(&mut self, call: TceRtas, args: &[u32], results: &mut [u32], token: u64) -> Result<Progress> {
-        let count = |of: usize| u32::try_from(of).map_err(|_| Error::Invalid);
         let (nargs, nret, to) = (count(args.len())?, count(results.len())?, results.as_mut_ptr());
         // SAFETY: viommu_tce_rtas(): "One at a time per handle": call(); both are as long as is said.
         progress(self.call(|tce| unsafe { sys::viommu_tce_rtas(tce, call, args.as_ptr(), nargs, to, nret, token) }))

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 //! Device IOTLBs of vhost and vhost-user: the VMM's side, the device's side, and the messages between them.
 use crate::*;
-use std::cell::Cell;
 use std::marker::PhantomData;
 
 /// A message, decoded; `type_`: `sys::VIOMMU_IOTLB_*`.
@@ -23,16 +22,16 @@ pub enum IotlbForm {
 impl IotlbForm {
     /// Encodes a message.
     pub fn encode(self, message: &IotlbMessage) -> Result<Vec<u8>> {
-        let (mut to, mut bytes) = (vec![0u8; sys::VIOMMU_IOTLB_BYTES_MAX as usize], 0);
-        let (form, max) = (self as u32, to.len() as u32);
+        let mut to = vec![0u8; sys::VIOMMU_IOTLB_BYTES_MAX as usize];
         // SAFETY: viommu_iotlb_encode(): "Any thread, any time"; there is room.
-        done(unsafe { sys::viommu_iotlb_encode(message, form, to.as_mut_ptr().cast(), max, &mut bytes) })?;
-        to.truncate(bytes as usize);
+        let bytes =
+            written(&mut to, |to, max, n| unsafe { sys::viommu_iotlb_encode(message, self as u32, to, max, n) })?;
+        to.truncate(bytes);
         Ok(to)
     }
     /// Decodes a message of an untrusted peer.
     pub fn decode(self, from: &[u8]) -> Result<IotlbMessage> {
-        let (mut message, bytes) = (IotlbMessage::default(), u32::try_from(from.len()).map_err(|_| Error::Invalid)?);
+        let (mut message, bytes) = (IotlbMessage::default(), count(from.len())?);
         // SAFETY: viommu_iotlb_decode(): "Any thread, any time"; `from` has that many bytes.
         done(unsafe { sys::viommu_iotlb_decode(self as u32, from.as_ptr().cast(), bytes, &mut message) })?;
         Ok(message)
@@ -65,7 +64,7 @@ type IotlbInner = Owned<sys::viommu_iotlb, Backend>;
 /// What a backend has of the VMM's IOMMU, for the thread that takes the VMM's messages.
 pub struct Iotlb {
     inner: Arc<IotlbInner>,
-    _not_sync: PhantomData<Cell<()>>,
+    _not_sync: OneThread,
 }
 impl Iotlb {
     /// Creates a device IOTLB.

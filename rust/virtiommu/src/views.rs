@@ -11,12 +11,6 @@ pub use crate::sys::viommu_window as Window;
 /// Room for the longest message, in either direction.
 pub const VIEW_MESSAGE_BYTES: usize = sys::VIOMMU_VIEW_MESSAGE_BYTES as usize;
 
-/// A message that C writes: how long it is.
-fn message(to: &mut [u8], call: impl FnOnce(*mut c_void, u32, &mut u32) -> c_int) -> Result<usize> {
-    let (max, mut bytes) = (u32::try_from(to.len()).unwrap_or(u32::MAX), 0);
-    done(call(to.as_mut_ptr().cast(), max, &mut bytes)).map(|()| bytes as usize)
-}
-
 /// A view's section in a page.
 fn section_at(page: &dyn HostMemory, offset: u64) -> Result<NonNull<c_void>> {
     let end = offset.checked_add(sys::VIOMMU_VIEW_SECTION_BYTES.into()).ok_or(Error::Invalid)?;
@@ -87,9 +81,9 @@ impl Viewer {
     /// Answers a message of the view: how many bytes of the reply are to be sent; 0: none.
     /// [`Error::Invalid`]: it is no message of a view, and whoever sends such a thing may be stopped.
     pub fn serve(&self, from: &[u8], reply: &mut [u8]) -> Result<usize> {
-        let bytes = u32::try_from(from.len()).map_err(|_| Error::Invalid)?;
+        let bytes = count(from.len())?;
         // SAFETY: viommu_serve(): "Any thread, any time"; both are as long as is said.
-        message(reply, |to, max, length| {
+        written(reply, |to, max, length| {
             self.0.held.call(|raw| unsafe { sys::viommu_serve(raw, from.as_ptr().cast(), bytes, to, max, length) })
         })
     }
@@ -186,7 +180,7 @@ impl View {
             return Ok(0);
         }
         // SAFETY: viommu_view_wake(): "One at a time per handle": a view is not Sync.
-        let bytes = message(to, |to, max, n| self.call(|raw| unsafe { sys::viommu_view_wake(raw, to, max, n) }))?;
+        let bytes = written(to, |to, max, n| self.call(|raw| unsafe { sys::viommu_view_wake(raw, to, max, n) }))?;
         self.owed.set(false);
         Ok(bytes)
     }
@@ -196,13 +190,13 @@ impl View {
     }
     /// The same in the other direction.
     pub fn request_write(&self, iova: u64, from: &[u8], to: &mut [u8]) -> Result<usize> {
-        let bytes = u32::try_from(from.len()).map_err(|_| Error::Invalid)?;
+        let bytes = count(from.len())?;
         self.request_copy(iova, bytes, Access::WRITE, from.as_ptr(), to)
     }
     fn request_copy(&self, iova: u64, bytes: u32, access: Access, data: *const u8, to: &mut [u8]) -> Result<usize> {
         let access = (access | self.access).0;
         // SAFETY: viommu_view_request_copy(): "One at a time per handle": a view is not Sync; there is data for a write.
-        message(to, |to, max, length| {
+        written(to, |to, max, length| {
             self.call(|raw| unsafe {
                 sys::viommu_view_request_copy(raw, iova, bytes, access, data.cast(), to, max, length)
             })
@@ -211,7 +205,7 @@ impl View {
     /// Takes a reply.
     pub fn reply<'m>(&self, from: &'m [u8]) -> Result<Reply<'m>> {
         let mut raw = sys::viommu_view_answer::default();
-        let (bytes, start) = (u32::try_from(from.len()).map_err(|_| Error::Invalid)?, from.as_ptr() as usize);
+        let (bytes, start) = (count(from.len())?, from.as_ptr() as usize);
         // SAFETY: viommu_view_reply(): "One at a time per handle": a view is not Sync; it is as long as is said.
         done(self.call(|view| unsafe { sys::viommu_view_reply(view, from.as_ptr().cast(), bytes, &mut raw) }))?;
         let at = (raw.data as usize).saturating_sub(start);
@@ -260,6 +254,6 @@ impl ViewSection<'_> {
     pub fn request(&self, iova: u64, bytes: u64, access: Access, to: &mut [u8]) -> Result<usize> {
         let request = request(iova, bytes, self.pasid, access)?;
         // SAFETY: viommu_view_request(): "One at a time per handle": a section is not Sync.
-        message(to, |to, max, n| self.call(|raw| unsafe { sys::viommu_view_request(raw, &request, to, max, n) }))
+        written(to, |to, max, n| self.call(|raw| unsafe { sys::viommu_view_request(raw, &request, to, max, n) }))
     }
 }

@@ -127,8 +127,7 @@ impl Registers {
     }
     /// What is kept stays until C has answered, whatever panics meanwhile; it is given back if C has.
     fn request(&mut self, kept: Kept, readable: &[Part], writable: &[Part]) -> Result<(u32, Option<Kept>)> {
-        let count = |parts: &[Part]| u32::try_from(parts.len()).map_err(|_| Error::Invalid);
-        let (r, w, mut written) = (count(readable)?, count(writable)?, 0);
+        let (r, w, mut written) = (count(readable.len())?, count(writable.len())?, 0);
         let mut all = lock(&self.buffers);
         all.0 += 1;
         let token = all.0;

@@ -54,14 +54,6 @@ fn partial(result: DmaResult<()>, all: usize) -> io::Result<usize> {
         Err(refused) => Err(refused.into()),
     }
 }
-/// A word in the order of memory.
-fn loaded<W: Word, T: AtomicAccess>(word: DmaResult<W>) -> io::Result<T> {
-    let mut value = T::default();
-    let bytes = word?.into().to_le_bytes();
-    value.as_mut_slice().copy_from_slice(&bytes[..std::mem::size_of::<T>()]);
-    Ok(value)
-}
-
 macro_rules! bytes {
     ($type:ty as $way:ty) => {
         impl Bytes<GuestAddress> for $type {
@@ -102,13 +94,7 @@ macro_rules! bytes {
             fn store<T: AtomicAccess>(&self, value: T, at: GuestAddress, order: Ordering) -> io::Result<()> {
                 let (mut word, bytes) = ([0; 8], std::mem::size_of::<T>());
                 word[..bytes].copy_from_slice(value.as_slice());
-                let word = u64::from_le_bytes(word);
-                match bytes {
-                    1 => <$way>::store(self, at.0, word as u8)?,
-                    2 => <$way>::store(self, at.0, word as u16)?,
-                    4 => <$way>::store(self, at.0, word as u32)?,
-                    _ => <$way>::store(self, at.0, word)?,
-                }
+                self.store_word(at.0, bytes, u64::from_le_bytes(word))?;
                 if order == Ordering::SeqCst {
                     fence(order);
                 }
@@ -118,12 +104,9 @@ macro_rules! bytes {
                 if order == Ordering::SeqCst {
                     fence(order);
                 }
-                match std::mem::size_of::<T>() {
-                    1 => loaded(<$way>::load::<u8>(self, at.0)),
-                    2 => loaded(<$way>::load::<u16>(self, at.0)),
-                    4 => loaded(<$way>::load::<u32>(self, at.0)),
-                    _ => loaded(<$way>::load::<u64>(self, at.0)),
-                }
+                let (mut value, bytes) = (T::default(), std::mem::size_of::<T>());
+                value.as_mut_slice().copy_from_slice(&self.load_word(at.0, bytes)?.to_le_bytes()[..bytes]);
+                Ok(value)
             }
         }
     };
