@@ -3,38 +3,27 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "grow.h"
 #include "look.h"
 
 struct diff {
-	struct look look;
-	bool state; /* states, not lines */
-	struct json_object *json;
-	struct json_object *list; /* in it: the differences */
+	const struct options *options;
+	struct json_object *list; /* of differences */
 	uint64_t count;
 };
 
 /* A difference: what it is about, and what either side has; NULL: nothing. */
 static void differ(struct diff *d, const char *about, const char *a, const char *b)
 {
-	d->count++;
-	if (d->json) {
-		struct json_object *o = json_append(d->list);
+	struct json_object *o = ROW(d->list, "{about:s}\n", S(about));
 
-		json_put_text(o, "about", about);
-		if (a)
-			json_put_text(o, "first", a);
-		if (b)
-			json_put_text(o, "second", b);
-		return;
-	}
-	printf("%s\n", about);
+	d->count++;
 	if (a)
-		printf("  - %s\n", a);
+		ROW(o, "  - {first:s}\n", S(a));
 	if (b)
-		printf("  + %s\n", b);
+		ROW(o, "  + {second:s}\n", S(b));
 }
 
 /* ---- lines ---- */
@@ -106,179 +95,143 @@ static int diff_lines(struct diff *d, struct session *a, struct session *b)
 
 /* ---- states ---- */
 
-/* What one device has, as text. */
-struct device_state {
-	uint32_t name;
-	struct viommu_step context; /* the last structure above the page tables */
-	struct ranges ranges;
+/* What a device has: the last structure above its page tables, then its mappings, in order. */
+struct entry {
+	uint32_t device;
+	uint32_t id;
+	bool mapping;
+	struct viommu_step context;
+	struct range range;
 };
 
-struct states {
-	struct diff *diff;
-	struct device_state *list;
+struct state {
+	const struct options *options;
+	struct entry *list;
 	size_t count;
+	size_t capacity;
+	struct ranges ranges; /* of the device that is looked at */
 };
 
-static void last_structure(const struct steps *steps, struct viommu_step *last)
+static bool add_entry(struct state *state, const struct entry *e)
 {
-	for (unsigned i = 0; i < steps->count; i++) {
-		if (!step_is_level(&steps->step[i]) && !(steps->step[i].flags & VIOMMU_STEP_ANSWER))
-			*last = steps->step[i];
-	}
+	struct entry *list = grow(state->list, state->count, &state->capacity, sizeof(*list));
+
+	if (!list)
+		return false;
+	state->list = list;
+	list[state->count++] = *e;
+	return true;
 }
 
 static int take_state(void *opaque, struct session *s, const struct context *c)
 {
-	struct states *states = opaque;
-	struct device_state *list =
-		realloc(states->list, (states->count + 1) * sizeof(*states->list));
-	struct device_state *state;
+	struct state *state = opaque;
+	const struct viommu_step *context = steps_context(&c->steps);
+	struct entry e = { .device = c->name, .id = c->id };
+	bool added;
 
-	if (!list)
-		return unusable(s->path, s->number, "out of memory");
-	states->list = list;
-	state = &list[states->count++];
-	*state = (struct device_state){ .name = c->name };
-	last_structure(&c->steps, &state->context);
-	ranges_read(&state->ranges, s, c->device, states->diff->look.pasid);
-	return state->ranges.exhausted ? unusable(s->path, s->number, "out of memory")
-				       : STATUS_SAME;
-}
-
-static void free_states(struct states *states)
-{
-	for (size_t i = 0; i < states->count; i++)
-		ranges_fini(&states->list[i].ranges);
-	free(states->list);
-}
-
-static void range_text(char *text, size_t size, const struct range *r)
-{
-	snprintf(text, size, "%" PRIx64 "-%" PRIx64 " -> %" PRIx64 " %s", r->first, r->last, r->gpa,
-		 access_text(r->perm));
-}
-
-static bool same_range(const struct range *a, const struct range *b)
-{
-	return a->first == b->first && a->last == b->last && a->gpa == b->gpa && a->perm == b->perm;
-}
-
-/* Both lists are in order: who has the lower address has something that the other does not. */
-static void diff_ranges(struct diff *d, const char *about, const struct ranges *a,
-			const struct ranges *b)
-{
-	size_t i = 0, j = 0;
-	char text[2][120];
-
-	while (i < a->count || j < b->count) {
-		bool has_a = i < a->count;
-		bool has_b = j < b->count;
-
-		if (has_a && has_b && same_range(&a->list[i], &b->list[j])) {
-			i++;
-			j++;
-			continue;
-		}
-		if (has_a && has_b && a->list[i].first != b->list[j].first) {
-			has_a = a->list[i].first < b->list[j].first;
-			has_b = !has_a;
-		}
-		if (has_a)
-			range_text(text[0], sizeof(text[0]), &a->list[i++]);
-		if (has_b)
-			range_text(text[1], sizeof(text[1]), &b->list[j++]);
-		differ(d, about, has_a ? text[0] : NULL, has_b ? text[1] : NULL);
+	if (context)
+		e.context = *context;
+	added = add_entry(state, &e);
+	e.mapping = true;
+	ranges_read(&state->ranges, s, c->device, state->options->request.pasid);
+	for (size_t i = 0; added && i < state->ranges.count; i++) {
+		e.range = state->ranges.list[i];
+		added = add_entry(state, &e);
 	}
+	return added && !state->ranges.exhausted ? STATUS_SAME
+						 : unusable(s->path, s->number, "out of memory");
 }
 
-static void context_text(char *text, size_t size, const struct viommu_step *step)
+static void free_state(struct state *state)
 {
-	size_t used = (size_t)snprintf(text, size, "%s", step->what ? step->what : "nothing");
+	ranges_fini(&state->ranges);
+	free(state->list);
+}
 
+static void entry_text(char *text, size_t size, const struct entry *e)
+{
+	const struct viommu_step *step = &e->context;
+	const struct range *r = &e->range;
+	size_t used;
+
+	if (e->mapping) {
+		snprintf(text, size, "%" PRIx64 "-%" PRIx64 " -> %" PRIx64 " %s", r->first, r->last,
+			 r->gpa, access_text(r->perm));
+		return;
+	}
+	used = (size_t)snprintf(text, size, "%s", step->what ? step->what : "nothing");
 	for (uint32_t i = 0; i < step->words && i < 8 && used < size; i++)
 		used += (size_t)snprintf(text + used, size - used, " %016" PRIx64, step->raw[i]);
 }
 
-static void diff_device(struct diff *d, const struct device_state *a, const struct device_state *b)
+static int entry_order(const struct entry *a, const struct entry *b)
 {
-	static const struct device_state none;
+	if (a->id != b->id)
+		return a->id < b->id ? -1 : 1;
+	if (a->mapping != b->mapping)
+		return a->mapping ? 1 : -1;
+	return a->range.first < b->range.first ? -1 : a->range.first > b->range.first;
+}
+
+/* A device without an entry has no structures: that is said. */
+static void diff_entry(struct diff *d, const struct entry *a, const struct entry *b)
+{
+	static const struct entry none;
+	bool mapping = a ? a->mapping : b->mapping;
 	char about[40];
 	char text[2][240];
 
-	snprintf(about, sizeof(about), "device %" PRIx32, a ? a->name : b->name);
-	a = a ? a : &none;
-	b = b ? b : &none;
-	context_text(text[0], sizeof(text[0]), &a->context);
-	context_text(text[1], sizeof(text[1]), &b->context);
+	snprintf(about, sizeof(about), "device %" PRIx32, a ? a->device : b->device);
+	entry_text(text[0], sizeof(text[0]), a ? a : &none);
+	entry_text(text[1], sizeof(text[1]), b ? b : &none);
 	if (strcmp(text[0], text[1]) != 0)
-		differ(d, about, text[0], text[1]);
-	diff_ranges(d, about, &a->ranges, &b->ranges);
+		differ(d, about, a || !mapping ? text[0] : NULL, b || !mapping ? text[1] : NULL);
 }
 
-static void diff_states(struct diff *d, const struct states *a, const struct states *b)
+/* Both lists are in order: who has the lower entry has something that the other does not. */
+static void diff_states(struct diff *d, const struct state *a, const struct state *b)
 {
 	size_t i = 0, j = 0;
 
 	while (i < a->count || j < b->count) {
-		const struct device_state *x = i < a->count ? &a->list[i] : NULL;
-		const struct device_state *y = j < b->count ? &b->list[j] : NULL;
+		int order = i == a->count   ? 1
+			    : j == b->count ? -1
+					    : entry_order(&a->list[i], &b->list[j]);
+		const struct entry *x = order <= 0 ? &a->list[i++] : NULL;
+		const struct entry *y = order >= 0 ? &b->list[j++] : NULL;
 
-		if (x && y && x->name < y->name)
-			y = NULL;
-		else if (x && y && y->name < x->name)
-			x = NULL;
-		diff_device(d, x, y);
-		i += x != NULL;
-		j += y != NULL;
+		diff_entry(d, x, y);
 	}
 }
 
-/* ---- command line ---- */
-
-static int compare_states(struct diff *d, struct session *s, char **paths)
+static int compare_states(struct diff *d, struct session *s)
 {
-	struct states states[2] = { { .diff = d }, { .diff = d } };
+	struct state state[2] = { { .options = d->options }, { .options = d->options } };
 	int status = STATUS_SAME;
 
 	for (unsigned i = 0; !status && i < 2; i++) {
-		status = session_at(&s[i], paths[i]);
+		status = session_at(&s[i], d->options->files[i]);
 		if (!status)
-			status = look_devices(&s[i], &d->look, take_state, &states[i]);
+			status = look_devices(&s[i], d->options, take_state, &state[i]);
 	}
 	if (!status)
-		diff_states(d, &states[0], &states[1]);
-	free_states(&states[0]);
-	free_states(&states[1]);
+		diff_states(d, &state[0], &state[1]);
+	free_state(&state[0]);
+	free_state(&state[1]);
 	return status;
 }
 
-static int compare_lines(struct diff *d, struct session *s, char **paths)
+static int compare_lines(struct diff *d, struct session *s)
 {
-	int status = session_open(&s[0], paths[0], false);
+	int status = session_open(&s[0], d->options->files[0]);
 
 	if (!status)
-		status = session_open(&s[1], paths[1], false);
+		status = session_open(&s[1], d->options->files[1]);
 	if (status)
 		return status;
 	diff_headers(d, tape_header(s[0].tape), tape_header(s[1].tape));
 	return diff_lines(d, &s[0], &s[1]);
-}
-
-static int compare(struct diff *d, char **paths)
-{
-	static struct session s[2];
-	int status;
-
-	d->json = d->look.json ? json_object_new_object() : NULL;
-	d->list = d->json ? json_put_array(d->json, "differences") : NULL;
-	status = d->state ? compare_states(d, s, paths) : compare_lines(d, s, paths);
-	session_close(&s[0]);
-	session_close(&s[1]);
-	if (d->json)
-		json_finish(d->json);
-	if (status)
-		return status;
-	return d->count ? STATUS_DIFFERENT : STATUS_SAME;
 }
 
 static bool names_line(const char *path)
@@ -288,28 +241,19 @@ static bool names_line(const char *path)
 	return colon && colon[1] && strspn(colon + 1, "0123456789") == strlen(colon + 1);
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *o)
 {
-	static const struct option options[] = { { "device", required_argument, NULL, 'd' },
-						 { "pasid", required_argument, NULL, 'p' },
-						 { "last", required_argument, NULL, 'l' },
-						 { "json", no_argument, NULL, 'j' },
-						 { "state", no_argument, NULL, 's' },
-						 { NULL, 0, NULL, 0 } };
-	struct diff d = { .look = LOOK_NONE };
-	int option;
+	struct diff d = { .options = o, .list = out_list(o->json, "differences", "") };
+	bool state = o->state || names_line(o->files[0]) || names_line(o->files[1]);
+	static struct session s[2];
+	int status = state ? compare_states(&d, s) : compare_lines(&d, s);
 
-	while ((option = getopt_long(argc, argv, LOOK_LETTERS "s", options, NULL)) != -1) {
-		if (option == 's')
-			d.state = true;
-		else if (!look_option(&d.look, option, optarg))
-			return usage_error(&command_diff, "'%s' is not possible",
-					   option == '?' ? argv[optind - 1] : optarg);
-	}
-	if (argc - optind != 2)
-		return usage_error(&command_diff, "two tapes");
-	d.state = d.state || names_line(argv[optind]) || names_line(argv[optind + 1]);
-	return compare(&d, argv + optind);
+	session_close(&s[0]);
+	session_close(&s[1]);
+	out_finish(o->json);
+	if (status)
+		return status;
+	return d.count ? STATUS_DIFFERENT : STATUS_SAME;
 }
 
 const struct command command_diff = {
@@ -319,12 +263,11 @@ const struct command command_diff = {
 		"[OPTION]... TAPE TAPE\n"
 		"       viommu diff [OPTION]... TAPE[:LINE] TAPE[:LINE]\n"
 		"Headers that differ and the first line that does; or, with --state or a line, the contexts and the\n"
-		"mappings that only one of the two has. The two may be of one tape.\n"
-		"  -s, --state             states, at the end where no line is given\n"
-		"  -d, --device ID         this one only\n"
-		"  -p, --pasid PASID       its mappings with this PASID\n"
-		"  -l, --last ID           look for devices up to this id (ffff)\n"
-		"  -j, --json              for programs\n"
-		"Status: 0 nothing differs; 1 something does; 2 a file cannot be read, or the command line is wrong.\n",
+		"mappings that only one of the two has. The two may be of one tape.\n",
+	.status =
+		"0 nothing differs; 1 something does; 2 a file cannot be read, or the command line is wrong.",
+	.files = "two tapes",
+	.files_min = 2,
+	.files_max = 2,
 	.run = run
 };

@@ -12,14 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "image.h"
+#include "session.h"
 
 /* ---- registers ---- */
 
 #define REGISTERS_MAX 4096U
 #define PIECE	      4096U
 
-struct value {
+struct held {
 	uint64_t offset;
 	uint64_t value;
 	uint32_t bytes;
@@ -61,7 +61,7 @@ static const struct programming program[] = {
 	{ "riscv", 0x10, 0x10, 8, ~UINT64_C(0x10), 0 },
 };
 
-static bool looked_up(const struct value *values, unsigned count, uint64_t offset, uint64_t *value)
+static bool looked_up(const struct held *values, unsigned count, uint64_t offset, uint64_t *value)
 {
 	for (unsigned i = 0; i < count; i++) {
 		if (values[i].offset == offset) {
@@ -72,7 +72,7 @@ static bool looked_up(const struct value *values, unsigned count, uint64_t offse
 	return false;
 }
 
-static int write_registers(struct session *s, const struct value *values, unsigned count)
+static int write_registers(struct session *s, const struct held *values, unsigned count)
 {
 	const char *engine = s->player->engine->name;
 	struct viommu *iommu = player_iommu(s->player, 0);
@@ -101,7 +101,7 @@ static int write_registers(struct session *s, const struct value *values, unsign
 /* R lines of the identification registers make an SMMU what it is: they are played. */
 static int read_registers(struct session *s)
 {
-	static struct value values[REGISTERS_MAX];
+	static struct held values[REGISTERS_MAX];
 	bool smmu = strcmp(s->player->engine->name, "smmuv3") == 0;
 	struct tape_line l;
 	unsigned count = 0;
@@ -113,7 +113,7 @@ static int read_registers(struct session *s)
 			return unusable(s->path, s->number, s->words.error);
 		if (l.kind != TAPE_R || count == REGISTERS_MAX)
 			return unusable(s->path, s->number, "not the value of a register (R)");
-		values[count++] = (struct value){ l.at, l.value, l.bytes };
+		values[count++] = (struct held){ l.at, l.value, l.bytes };
 		if (smmu && l.at < 0x20 && !player_line(s->player, &s->words, s->number))
 			return unusable(s->path, s->number, s->words.error);
 	}
@@ -174,12 +174,11 @@ static int load_image(struct session *s, const char *image)
 	return status;
 }
 
-int image_open(struct session *s, const char *registers, const struct images *images)
+int image_open(struct session *s, const struct options *o)
 {
-	int status = session_open(s, registers, false);
+	int status = session_open(s, o->registers);
 
-	s->registers = registers;
-	for (unsigned i = 0; !status && i < images->count; i++)
-		status = load_image(s, images->file[i]);
+	for (unsigned i = 0; !status && i < o->images; i++)
+		status = load_image(s, o->image[i]);
 	return status ? status : read_registers(s);
 }

@@ -1,47 +1,33 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* look.c - what an IOMMU has at a line of a tape: its devices, and what each has mapped. */
 
-#include <stdlib.h>
-#include <string.h>
-
 #include <libvirtiommu/listener.h>
 
+#include "grow.h"
 #include "look.h"
 
 /* ---- mappings ---- */
 
-static bool add_range(struct ranges *r, const struct range *range)
-{
-	struct range *before = r->count ? &r->list[r->count - 1] : NULL;
-
-	if (before && before->last + 1 == range->first && before->perm == range->perm &&
-	    before->gpa + (before->last - before->first) + 1 == range->gpa) {
-		before->last = range->last;
-		return true;
-	}
-	if (r->count == r->capacity) {
-		size_t capacity = r->capacity ? 2 * r->capacity : 64;
-		struct range *list = realloc(r->list, capacity * sizeof(*list));
-
-		if (!list)
-			return false;
-		r->list = list;
-		r->capacity = capacity;
-	}
-	r->list[r->count++] = *range;
-	return true;
-}
-
 static int mapped(void *opaque, uint64_t iova, const struct viommu_fragment *f)
 {
 	struct ranges *r = opaque;
-	const struct range range = {
+	struct range *before = r->count ? &r->list[r->count - 1] : NULL;
+	struct range *list;
+
+	if (before && before->last + 1 == iova && before->perm == f->perm &&
+	    before->gpa + (before->last - before->first) + 1 == f->gpa) {
+		before->last = iova + f->length - 1;
+		return 0;
+	}
+	list = grow(r->list, r->count, &r->capacity, sizeof(*list));
+	r->exhausted = !list;
+	if (!list)
+		return 1;
+	r->list = list;
+	list[r->count++] = (struct range){
 		.first = iova, .last = iova + f->length - 1, .gpa = f->gpa, .perm = f->perm
 	};
-
-	if (!add_range(r, &range))
-		r->exhausted = true;
-	return r->exhausted;
+	return 0;
 }
 
 /* A fragment has 64 bits of length: all of the address space comes in two. */
@@ -69,23 +55,15 @@ void ranges_fini(struct ranges *r)
 
 static const struct viommu_request question = { .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ };
 
-static uint32_t name_of(const struct session *s, uint32_t id)
-{
-	const struct part *part = s->player->engine->part[0];
-
-	return part->name ? part->name(s->player, id) : id;
-}
-
-/* Whether the guest's tables have something of it. */
+/* Whether the guest's tables have something of it: the last structure above them is not all zero. */
 static bool is_there(const struct steps *steps)
 {
-	const struct viommu_step *last = NULL;
+	const struct viommu_step *last = steps_context(steps);
+	uint64_t any = 0;
 
-	for (unsigned i = 0; i < steps->count; i++) {
-		if (!(steps->step[i].flags & VIOMMU_STEP_ANSWER) && !step_is_level(&steps->step[i]))
-			last = &steps->step[i];
-	}
-	return last && step_is_set(last);
+	for (uint32_t i = 0; last && i < last->words; i++)
+		any |= last->raw[i];
+	return any != 0;
 }
 
 /* Device `id`; the spare one takes ids that no other has. */
@@ -99,12 +77,12 @@ static struct viommu_device *device_of(struct viommu *iommu, struct viommu_devic
 	return spare && viommu_device_set_id(spare, id) == VIOMMU_OK ? spare : NULL;
 }
 
-int state_devices(struct session *s, uint32_t last,
-		  int (*each)(void *opaque, struct session *s, const struct context *context),
-		  void *opaque)
+static int look_all(struct session *s, uint32_t last,
+		    int (*each)(void *opaque, struct session *s, const struct context *context),
+		    void *opaque)
 {
 	const struct viommu_device_config config = { .size = sizeof(config), .id = VIOMMU_NO_ID };
-	bool told = s->player->engine->part[0]->device != NULL;
+	const struct part *part = s->player->engine->part[0];
 	struct viommu *iommu = player_iommu(s->player, 0);
 	struct viommu_device *spare = NULL;
 	static struct context context;
@@ -112,75 +90,34 @@ int state_devices(struct session *s, uint32_t last,
 
 	if (!iommu)
 		return status;
-	if (!told && viommu_device_new(iommu, &config, &spare) != VIOMMU_OK)
+	if (!part->device && viommu_device_new(iommu, &config, &spare) != VIOMMU_OK)
 		return unusable(s->path, s->number, "out of memory");
 	for (uint64_t id = 0; !status && id <= last; id++) {
-		context.device = device_of(iommu, spare, (uint32_t)id);
-		context.name = name_of(s, (uint32_t)id);
+		context.id = (uint32_t)id;
+		context.device = device_of(iommu, spare, context.id);
+		context.name = part->name ? part->name(s->player, context.id) : context.id;
 		session_progress(s, "devices", id);
 		if (!context.device)
 			continue;
 		steps_of_request(&context.steps, context.device, &question, 0);
-		if (told || is_there(&context.steps))
+		if (part->device || is_there(&context.steps))
 			status = each(opaque, s, &context);
 	}
 	viommu_device_free(spare);
 	return status;
 }
 
-/* ---- command lines ---- */
-
-bool look_option(struct look *look, int option, char *value)
-{
-	uint64_t number = 0;
-
-	switch (option) {
-	case 'd':
-		look->one = parse_hex(value, UINT32_MAX, &number);
-		look->device = (uint32_t)number;
-		return look->one;
-	case 'p':
-		if (!parse_hex(value, 0xfffff, &number))
-			return false;
-		look->pasid = (uint32_t)number;
-		return true;
-	case 'l':
-		if (!parse_hex(value, UINT32_MAX, &number))
-			return false;
-		look->last = (uint32_t)number;
-		return true;
-	case 'M':
-		if (look->images.count == IMAGES_MAX)
-			return false;
-		look->images.file[look->images.count++] = value;
-		return true;
-	case 'r':
-		look->registers = value;
-		return true;
-	case 'j':
-		return look->json = true;
-	default:
-		return false;
-	}
-}
-
-int look_open(struct session *s, const struct look *look, char *path)
-{
-	return look->registers ? image_open(s, look->registers, &look->images)
-			       : session_at(s, path);
-}
-
-int look_devices(struct session *s, const struct look *look,
+int look_devices(struct session *s, const struct options *o,
 		 int (*each)(void *opaque, struct session *s, const struct context *context),
 		 void *opaque)
 {
 	static struct context context;
 	int result;
 
-	if (!look->one)
-		return state_devices(s, look->last, each, opaque);
-	context.name = look->device;
-	context.device = player_device(s->player, look->device, &result);
+	if (!o->one)
+		return look_all(s, o->last, each, opaque);
+	context.name = context.id = o->device;
+	context.device = player_device(s->player, o->device, &result);
 	if (!context.device)
 		return unusable(s->path, s->number, "there is no such device at this line");
 	steps_of_request(&context.steps, context.device, &question, 0);

@@ -10,12 +10,11 @@
 #include "look.h"
 
 struct map {
-	struct look look;
-	const char *svg;
+	const struct options *options;
 	struct ranges ranges;
 };
 
-/* ---- text ---- */
+/* ---- text, or JSON ---- */
 
 static void size_text(char *text, size_t size, uint64_t bytes)
 {
@@ -30,42 +29,26 @@ static void size_text(char *text, size_t size, uint64_t bytes)
 		snprintf(text, size, "16 EiB");
 }
 
-static void print_text(const struct map *m, const struct context *c)
+static void put_ranges(const struct map *m, const struct context *c)
 {
+	struct json_object *o = ROW(m->options->json, "device {device:x}: {:u} ranges\n",
+				    N(c->name), N(m->ranges.count));
+	struct json_object *list = out_list(o, "ranges", "");
 	uint64_t next = 0;
 	char size[32];
 
-	printf("device %" PRIx32 ": %zu ranges\n", c->name, m->ranges.count);
 	for (size_t i = 0; i < m->ranges.count; i++) {
 		const struct range *r = &m->ranges.list[i];
 
 		size_text(size, sizeof(size), r->first - next);
-		if (r->first != next)
+		if (r->first != next && !list)
 			printf("%34s  %10s  nothing\n", "", size);
 		size_text(size, sizeof(size), r->last - r->first + 1);
-		printf("%016" PRIx64 "-%016" PRIx64 "  %10s  -> %016" PRIx64 "  %s\n", r->first,
-		       r->last, size, r->gpa, access_text(r->perm));
+		ROW(list, "{first:016x}-{last:016x}  {:10s}  -> {gpa:016x}  {permission:s}\n",
+		    N(r->first), N(r->last), S(size), N(r->gpa), S(access_text(r->perm)));
 		next = r->last + 1;
 	}
-}
-
-static void print_json(const struct map *m, const struct context *c)
-{
-	struct json_object *o = json_object_new_object();
-	struct json_object *array;
-
-	json_put_hex(o, "device", c->name);
-	array = json_put_array(o, "ranges");
-	for (size_t i = 0; i < m->ranges.count; i++) {
-		const struct range *r = &m->ranges.list[i];
-		struct json_object *range = json_append(array);
-
-		json_put_hex(range, "first", r->first);
-		json_put_hex(range, "last", r->last);
-		json_put_hex(range, "gpa", r->gpa);
-		json_put_text(range, "permission", access_text(r->perm));
-	}
-	json_finish(o);
+	out_finish(o);
 }
 
 /* ---- picture: I/O addresses on the left, guest-physical ones on the right, each in order; sizes are logarithmic ---- */
@@ -169,7 +152,7 @@ static int write_svg(const struct map *m, const struct context *c)
 {
 	size_t count = m->ranges.count < DRAWN_MAX ? m->ranges.count : DRAWN_MAX;
 	struct drawn *d = calloc(count ? count : 1, sizeof(*d));
-	FILE *f = fopen(m->svg, "w");
+	FILE *f = fopen(m->options->svg, "w");
 	bool ok = d && f;
 
 	if (ok)
@@ -177,46 +160,33 @@ static int write_svg(const struct map *m, const struct context *c)
 	if (f && (ferror(f) || fclose(f) != 0))
 		ok = false;
 	free(d);
-	return ok ? STATUS_SAME : unusable(m->svg, 0, strerror(errno));
+	return ok ? STATUS_SAME : unusable(m->options->svg, 0, strerror(errno));
 }
 
 static int map_device(void *opaque, struct session *s, const struct context *c)
 {
 	struct map *m = opaque;
-	int result = ranges_read(&m->ranges, s, c->device, m->look.pasid);
+	int result = ranges_read(&m->ranges, s, c->device, m->options->request.pasid);
 
 	if (m->ranges.exhausted)
 		return unusable(s->path, s->number, "out of memory");
 	if (result < 0)
 		return unusable(s->path, s->number, viommu_strerror(result));
-	if (m->look.json)
-		print_json(m, c);
-	else
-		print_text(m, c);
-	return m->svg ? write_svg(m, c) : STATUS_SAME;
+	put_ranges(m, c);
+	return m->options->svg ? write_svg(m, c) : STATUS_SAME;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *o)
 {
-	static const struct option options[] = { LOOK_OPTIONS,
-						 { "svg", required_argument, NULL, 's' },
-						 { NULL, 0, NULL, 0 } };
-	struct map m = { .look = LOOK_NONE };
+	struct map m = { .options = o };
 	static struct session s;
-	int option, status;
+	int status;
 
-	while ((option = getopt_long(argc, argv, LOOK_LETTERS "s:", options, NULL)) != -1) {
-		if (option == 's')
-			m.svg = optarg;
-		else if (!look_option(&m.look, option, optarg))
-			return usage_error(&command_map, "'%s' is not possible",
-					   option == '?' ? argv[optind - 1] : optarg);
-	}
-	if (argc - optind != (m.look.registers ? 0 : 1) || !m.look.one)
-		return usage_error(&command_map, "--device, and one tape or --registers");
-	status = look_open(&s, &m.look, argv[optind]);
+	if (!o->one)
+		return usage_error(&command_map, "%s", command_map.files);
+	status = session_named(&s, o);
 	if (!status)
-		status = look_devices(&s, &m.look, map_device, &m);
+		status = look_devices(&s, o, map_device, &m);
 	ranges_fini(&m.ranges);
 	session_close(&s);
 	return status;
@@ -229,8 +199,10 @@ const struct command command_map = {
 		"--device ID [OPTION]... TAPE[:LINE]\n"
 		"       viommu map --device ID [OPTION]... --registers FILE --memory FILE@GPA...\n"
 		"Shows what a device has mapped at this line, or at the end of the tape, and what is not mapped\n"
-		"between.\n"
-		"  -s, --svg FILE          also draws it\n" LOOK_USAGE
-		"Status: 0; 2 a file cannot be read or written, or the command line is wrong.\n",
+		"between.\n",
+	.status = "0; 2 a file cannot be read or written, or the command line is wrong.",
+	.files = "--device, and one tape or --registers",
+	.files_min = 1,
+	.files_max = 1,
 	.run = run
 };

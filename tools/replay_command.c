@@ -2,6 +2,7 @@
 /* replay_command.c - viommu replay: plays tapes, and compares every answer with the recorded one. */
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -17,15 +18,20 @@ struct totals {
 	uint64_t deviations;
 };
 
-/* How one file is replayed, and what is said of it. */
-struct report {
-	struct session *session;
-	struct json_object *json;	/* of the file, NULL: text */
-	struct json_object *mismatches; /* in it */
+#define MISMATCHES_LISTED 1000U
+
+/* How the tapes are replayed, and what is said of them. */
+struct replay {
+	const struct options *options;
+	struct session session;
+	struct totals totals;
+	FILE *record;
+	struct json_object *files;
+	struct json_object *mismatches; /* of a file */
 	uint64_t limit;			/* of mismatches that are still listed */
 };
 
-/* ---- text ---- */
+/* ---- what is said of a tape ---- */
 
 static void print_header(const char *path, const struct tape_header *h)
 {
@@ -51,7 +57,18 @@ static void print_header(const char *path, const struct tape_header *h)
 	printf("\n");
 }
 
-static void print_kinds(const struct player *p)
+static void put_kind(struct json_object *kinds, const struct player *p, enum tape_kind kind)
+{
+	const char *name = tape_kind_name(kind);
+
+	if (!kinds)
+		printf("%s: ", name);
+	ROW(out_object(kinds, name, ""), "{lines:u}, mismatches {mismatches:u}\n",
+	    N(p->tally[kind].lines), N(p->tally[kind].mismatches));
+}
+
+/* Text has all that there may be, JSON those that there are. */
+static void put_kinds(struct json_object *kinds, const struct player *p)
 {
 	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
 		const struct part *part = p->engine->part[i];
@@ -59,18 +76,20 @@ static void print_kinds(const struct player *p)
 		for (unsigned row = 0; row < part->line_count; row++) {
 			enum tape_kind kind = part->lines[row].kind;
 
-			printf("%s: %" PRIu64 ", mismatches %" PRIu64 "\n", tape_kind_name(kind),
-			       p->tally[kind].lines, p->tally[kind].mismatches);
+			if (!kinds || p->tally[kind].lines || p->tally[kind].mismatches)
+				put_kind(kinds, p, kind);
 		}
 	}
 }
 
-static void print_deviations(const struct player *p)
+static void put_deviations(struct json_object *o, const struct player *p)
 {
 	for (unsigned i = 0; i < DEVIATIONS; i++) {
 		const struct deviation_text *t = &deviation_texts[i];
 
-		if (p->deviations[i])
+		if (p->deviations[i] && o)
+			out_count(o, t->name, p->deviations[i]);
+		else if (p->deviations[i])
 			printf("deviation %s (%s): %" PRIu64 "\n    recorded: %s\n    manual: %s\n",
 			       t->name, t->kinds, p->deviations[i], t->recorded, t->manual);
 	}
@@ -83,64 +102,23 @@ static void print_speed(const struct player *p)
 		       (double)p->translations * 1000.0 / (double)p->nanoseconds);
 }
 
-static void print_totals(const struct totals *t, const char *verdict)
+static void put_totals(struct json_object *o, const struct totals *t, const char *verdict)
 {
-	printf("%" PRIu64 " lines, %" PRIu64 " mismatches, %" PRIu64 " deviations: %s\n", t->lines,
-	       t->mismatches, t->deviations, verdict);
+	ROW(o,
+	    "{lines:u} lines, {mismatch_count:u} mismatches, {deviation_count:u} deviations: {verdict:s}\n",
+	    N(t->lines), N(t->mismatches), N(t->deviations), S(verdict));
 }
-
-/* ---- JSON ---- */
 
 static void on_mismatch(void *opaque, enum tape_kind kind, uint64_t number, const char *expected,
 			const char *came)
 {
-	struct report *r = opaque;
-	struct json_object *o;
+	struct replay *r = opaque;
 
 	if (r->limit == 0)
 		return;
 	r->limit--;
-	o = json_append(r->mismatches);
-	json_put_count(o, "line", number);
-	json_put_text(o, "kind", tape_kind_name(kind));
-	json_put_text(o, "expected", expected);
-	json_put_text(o, "came", came);
-}
-
-static void json_kinds(struct json_object *o, const struct player *p)
-{
-	for (unsigned i = 0; i < TAPE_KINDS; i++) {
-		struct json_object *kind;
-
-		if (!p->tally[i].lines && !p->tally[i].mismatches)
-			continue;
-		kind = json_object_new_object();
-		json_object_object_add(o, tape_kind_name((enum tape_kind)i), kind);
-		json_put_count(kind, "lines", p->tally[i].lines);
-		json_put_count(kind, "mismatches", p->tally[i].mismatches);
-	}
-}
-
-static void json_file(struct json_object *o, const struct session *s, const struct totals *t,
-		      const char *verdict)
-{
-	const struct player *p = s->player;
-	struct json_object *kinds = json_object_new_object();
-	struct json_object *deviations = json_object_new_object();
-
-	json_put_text(o, "file", s->path);
-	json_put_text(o, "engine", p->engine->name);
-	json_put_text(o, "verdict", verdict);
-	json_put_count(o, "lines", t->lines);
-	json_put_count(o, "mismatch_count", t->mismatches);
-	json_put_count(o, "deviation_count", t->deviations);
-	json_kinds(kinds, p);
-	json_object_object_add(o, "kinds", kinds);
-	for (unsigned i = 0; i < DEVIATIONS; i++) {
-		if (p->deviations[i])
-			json_put_count(deviations, deviation_texts[i].name, p->deviations[i]);
-	}
-	json_object_object_add(o, "deviations", deviations);
+	ROW(r->mismatches, "{line:u}{kind:s}{expected:s}{came:s}", N(number),
+	    S(tape_kind_name(kind)), S(expected), S(came));
 }
 
 /* ---- one file, all files ---- */
@@ -157,26 +135,25 @@ static struct totals totals_of(const struct player *p)
 	return t;
 }
 
-static int report(struct report *r, struct totals *all, bool readable)
+static int report(struct replay *r, struct json_object *o, bool readable)
 {
-	const struct player *p = r->session->player;
+	const struct player *p = r->session.player;
 	struct totals t = totals_of(p);
 	const char *verdict = !readable	     ? "NOT READABLE TO THE END"
 			      : t.mismatches ? "DIFFERENT"
 					     : "as recorded";
 
-	if (r->json) {
-		json_file(r->json, r->session, &t, verdict);
-	} else {
-		print_kinds(p);
-		print_deviations(p);
+	out_text(o, "file", r->session.path);
+	out_text(o, "engine", p->engine->name);
+	put_kinds(out_object(o, "kinds", ""), p);
+	put_deviations(out_object(o, "deviations", ""), p);
+	if (!o)
 		print_speed(p);
-		print_totals(&t, verdict);
-	}
-	all->files++;
-	all->lines += t.lines;
-	all->mismatches += t.mismatches;
-	all->deviations += t.deviations;
+	put_totals(o, &t, verdict);
+	r->totals.files++;
+	r->totals.lines += t.lines;
+	r->totals.mismatches += t.mismatches;
+	r->totals.deviations += t.deviations;
 	return t.mismatches ? STATUS_DIFFERENT : STATUS_SAME;
 }
 
@@ -184,21 +161,23 @@ static int report(struct report *r, struct totals *all, bool readable)
 
 static void on_record(void *opaque, struct viommu *iommu, const char *text, uint64_t bytes)
 {
-	const struct session *s = opaque;
+	const struct replay *r = opaque;
 
-	if ((iommu == player_iommu(s->player, 0)) != s->records_its)
-		fwrite(text, 1, bytes, s->record);
+	if ((iommu == player_iommu(r->session.player, 0)) != r->options->its)
+		fwrite(text, 1, bytes, r->record);
 }
 
 /* From the first line that has an engine on. */
-static int start_record(struct session *s, const char *path)
+static int start_record(struct replay *r)
 {
+	const char *path = r->options->record;
+	struct session *s = &r->session;
 	int result;
 
-	s->record = fopen(path, "w");
-	if (!s->record)
+	r->record = fopen(path, "w");
+	if (!r->record)
 		return unusable(path, 0, "cannot be written");
-	while (!player_iommu(s->player, s->records_its)) {
+	while (!player_iommu(s->player, r->options->its)) {
 		int status = session_play(s, 1);
 
 		if (!status)
@@ -206,105 +185,73 @@ static int start_record(struct session *s, const char *path)
 		if (status)
 			return status;
 	}
-	result = viommu_record(s->player->vm, on_record, s);
+	result = viommu_record(s->player->vm, on_record, r);
 	return result ? unusable(path, 0, viommu_strerror(result)) : STATUS_SAME;
 }
 
-static int end_record(struct session *s)
+static int end_record(struct replay *r)
 {
-	if (!s->record)
+	if (!r->record)
 		return STATUS_SAME;
-	viommu_record(s->player->vm, NULL, NULL);
-	return fclose(s->record) ? STATUS_UNUSABLE : STATUS_SAME;
+	viommu_record(r->session.player->vm, NULL, NULL);
+	return fclose(r->record) ? STATUS_UNUSABLE : STATUS_SAME;
 }
 
-/* Where to, and whether of the ITS that the tape of an SMMU has, too. */
-struct recording {
-	const char *path;
-	bool its;
-};
-
-#define MISMATCHES_LISTED 1000U
-
-static int replay_file(const char *path, bool verbose, const struct recording *record,
-		       struct json_object *files, struct totals *all)
+static int play(struct replay *r, struct json_object *o)
 {
-	static struct session s;
-	struct report r = { .session = &s, .limit = MISMATCHES_LISTED };
-	int status = session_open(&s, path, verbose && !files);
-
-	if (!status && files) {
-		r.json = json_append(files);
-		r.mismatches = json_put_array(r.json, "mismatches");
-		s.player->mismatch = on_mismatch;
-		s.player->opaque = &r;
-	}
-	if (!status && !files)
-		print_header(path, tape_header(s.tape));
-	s.records_its = record->its;
-	if (!status && record->path)
-		status = start_record(&s, record->path);
-	if (!status) {
-		status = session_play(&s, LINE_END);
-		status = graver(status, end_record(&s));
-		status = graver(status, report(&r, all, status == STATUS_SAME));
-	}
-	session_close(&s);
-	return status;
-}
-
-static int replay_files(char **paths, int count, bool verbose, const struct recording *record,
-			struct json_object *files)
-{
-	struct totals all = { 0 };
+	struct player *p = r->session.player;
 	int status = STATUS_SAME;
 
-	for (int i = 0; i < count; i++) {
-		status = graver(status, replay_file(paths[i], verbose, record, files, &all));
-		if (i + 1 < count && !files)
-			printf("\n");
+	if (o) {
+		r->limit = MISMATCHES_LISTED;
+		r->mismatches = out_list(o, "mismatches", "");
+		p->mismatch = on_mismatch;
+		p->opaque = r;
+	} else {
+		print_header(r->session.path, tape_header(r->session.tape));
+		p->verbose = r->options->verbose;
 	}
-	if (count > 1 && !files) {
-		printf("\nall %d files: ", count);
-		print_totals(&all, status == STATUS_UNUSABLE	? "NOT READABLE"
-				   : status == STATUS_DIFFERENT ? "DIFFERENT"
-								: "as recorded");
-	}
+	if (r->options->record)
+		status = start_record(r);
+	if (status)
+		return status;
+	status = session_play(&r->session, LINE_END);
+	status = graver(status, end_record(r));
+	return graver(status, report(r, o, status == STATUS_SAME));
+}
+
+static int replay_file(struct replay *r, const char *path)
+{
+	int status = session_open(&r->session, path);
+
+	if (!status)
+		status = play(r, r->files ? out_row(r->files, "", NULL) : NULL);
+	session_close(&r->session);
 	return status;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *o)
 {
-	static const struct option options[] = { { "verbose", no_argument, NULL, 'v' },
-						 { "json", no_argument, NULL, 'j' },
-						 { "record", required_argument, NULL, 'r' },
-						 { "record-its", required_argument, NULL, 'i' },
-						 { NULL, 0, NULL, 0 } };
-	struct json_object *json = NULL;
-	struct recording record = { .path = NULL };
-	bool verbose = false;
-	int option, status;
+	static struct replay r;
+	int status = STATUS_SAME;
 
-	while ((option = getopt_long(argc, argv, "vj", options, NULL)) != -1) {
-		if (option == 'v')
-			verbose = true;
-		else if (option == 'r' || option == 'i')
-			record = (struct recording){ optarg, option == 'i' };
-		else if (option != 'j')
-			return usage_error(&command_replay, "no such option");
-		else if (!json)
-			json = json_object_new_object();
-	}
-	if (optind == argc) {
-		json_object_put(json);
-		return usage_error(&command_replay, "no file");
-	}
-	if (record.path && argc - optind != 1)
+	if (o->record && o->count != 1)
 		return usage_error(&command_replay, "a recording is of one file");
-	status = replay_files(argv + optind, argc - optind, verbose, &record,
-			      json ? json_put_array(json, "files") : NULL);
-	if (json)
-		json_finish(json);
+	r.options = o;
+	r.files = out_list(o->json, "files", "");
+	for (int i = 0; i < o->count; i++) {
+		status = graver(status, replay_file(&r, o->files[i]));
+		if (i + 1 < o->count && !r.files)
+			printf("\n");
+	}
+	if (o->count > 1 && !r.files) {
+		printf("\nall %d files: ", o->count);
+		put_totals(NULL, &r.totals,
+			   status == STATUS_UNUSABLE	? "NOT READABLE"
+			   : status == STATUS_DIFFERENT ? "DIFFERENT"
+							: "as recorded");
+	}
+	out_finish(o->json);
 	return status;
 }
 
@@ -314,11 +261,12 @@ const struct command command_replay = {
 	.usage =
 		"[-v] [--json] [--record OUT | --record-its OUT] FILE...\n"
 		"Replays recordings (.tape, .tape.xz) of guests that drive an IOMMU, and compares every answer\n"
-		"with the recorded one.\n"
-		"  -v, --verbose  print each mismatch: its line, what was expected, and what came\n"
-		"  -j, --json     for programs\n"
-		"      --record OUT, --record-its OUT  record what the engine does meanwhile, or the ITS that is beside it\n"
-		"Status: 0 nothing differs; 1 something differs, or an engine is not known; 2 a file cannot\n"
-		"be read, or the command line is wrong.\n",
+		"with the recorded one.\n",
+	.status =
+		"0 nothing differs; 1 something differs, or an engine is not known; 2 a file cannot\n"
+		"be read, or the command line is wrong.",
+	.files = "no file",
+	.files_min = 1,
+	.files_max = INT_MAX,
 	.run = run
 };

@@ -10,7 +10,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "image.h"
 #include "session.h"
 
 #define SAID_EVERY 1000U /* milliseconds */
@@ -47,7 +46,7 @@ static void erase_progress(struct session *s)
 	s->said = false;
 }
 
-int session_open(struct session *s, const char *path, bool verbose)
+int session_open(struct session *s, const char *path)
 {
 	const struct tape_header *header;
 	const struct engine *engine;
@@ -69,7 +68,7 @@ int session_open(struct session *s, const char *path, bool verbose)
 	number = tape_line_number(s->tape);
 	if (!player_headers(header, engine, &s->words, &number))
 		return unusable(path, number, s->words.error);
-	s->player = player_new(path, header, engine, verbose);
+	s->player = player_new(path, header, engine);
 	return s->player ? STATUS_SAME : STATUS_DIFFERENT;
 }
 
@@ -162,11 +161,16 @@ uint64_t session_split(char *text)
 int session_at(struct session *s, char *path)
 {
 	uint64_t line = session_split(path);
-	int status = session_open(s, path, false);
+	int status = session_open(s, path);
 
 	if (status)
 		return status;
 	return session_play(s, line);
+}
+
+int session_named(struct session *s, const struct options *o)
+{
+	return o->registers ? image_open(s, o) : session_at(s, o->files[0]);
 }
 
 bool session_line(struct session *s, struct tape_line *l)

@@ -18,13 +18,10 @@ struct session {
 	uint64_t number;   /* of the line that words has and that has not been played; 0: none */
 	uint64_t progress; /* when something was said last */
 	bool said;	   /* on a terminal: there is a line to be erased */
-	FILE *record;	   /* of the engine; NULL: it is not recorded */
-	bool records_its;  /* of its ITS instead */
-	const char *registers; /* not a tape: what the registers are (image.h) */
 };
 
 /* Opens a tape and makes its engine. STATUS_DIFFERENT: the engine is not known. Whatever the status: session_close(). */
-int session_open(struct session *s, const char *path, bool verbose);
+int session_open(struct session *s, const char *path);
 /* Plays on, up to the event of a line, which is not performed: what the IOMMU read during it is there. A line past
  * the end: all of it. */
 int session_play(struct session *s, uint64_t line);
@@ -36,6 +33,8 @@ void session_close(struct session *s);
 uint64_t session_split(char *text);
 /* All in one: opens, and plays up to the line that the path names. */
 int session_at(struct session *s, char *path);
+/* The same of the tape, or of the registers and the memory, that the command line has. */
+int session_named(struct session *s, const struct options *options);
 
 /* Plays on, up to the whichth request that was refused, of T, I and MSI lines. False: there is none. */
 bool session_refused(struct session *s, uint64_t which, int *status);
@@ -45,5 +44,11 @@ bool session_line(struct session *s, struct tape_line *line);
 
 /* Tells people who wait longer than a second that it goes on. */
 void session_progress(struct session *s, const char *what, uint64_t count);
+
+/*
+ * image.c: makes an engine whose registers are as a file says, which is a tape of R lines: what the guest would read. Guest memory
+ * is that of the images.
+ */
+int image_open(struct session *s, const struct options *options);
 
 #endif

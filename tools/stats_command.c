@@ -3,11 +3,10 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "session.h"
-#include "look.h"
+#include "steps.h"
 
 #define NAMES_MAX   1024U
 #define REASONS_MAX 0x400U
@@ -23,7 +22,6 @@ struct requests {
 struct stats {
 	struct requests list[NAMES_MAX]; /* more are not told apart: the last one has them */
 	unsigned count;
-	struct json_object *json;
 };
 
 static struct requests *requests_of(struct stats *stats, uint32_t name)
@@ -62,96 +60,74 @@ static int count_requests(struct stats *stats, struct session *s)
 
 /* ---- what is printed: a name and a number each ---- */
 
-static void put(const struct stats *stats, struct json_object *o, const char *name, uint64_t value)
+static void put(struct json_object *o, const char *name, uint64_t value)
 {
-	if (!value)
-		return;
-	if (stats->json)
-		json_put_count(o, name, value);
-	else
+	if (value && o)
+		out_count(o, name, value);
+	else if (value)
 		printf("  %-28s %12" PRIu64 "\n", name, value);
 }
 
-/* A table under a title, or an object. */
-static struct json_object *begin(const struct stats *stats, const char *key, const char *title)
+static void put_lines(struct json_object *o, const struct player *p)
 {
-	struct json_object *o = NULL;
-
-	if (!stats->json) {
-		printf("%s\n", title);
-		return NULL;
-	}
-	o = json_object_new_object();
-	json_object_object_add(stats->json, key, o);
-	return o;
-}
-
-static void put_lines(const struct stats *stats, const struct player *p)
-{
-	struct json_object *o = begin(stats, "lines", "lines on the tape");
-
 	for (unsigned i = 0; i < TAPE_KINDS; i++)
-		put(stats, o, tape_kind_name((enum tape_kind)i), p->tally[i].lines);
+		put(o, tape_kind_name((enum tape_kind)i), p->tally[i].lines);
 }
 
-static void put_requests(const struct stats *stats)
+static void put_requests(struct json_object *o, const struct stats *stats)
 {
-	struct json_object *o = begin(stats, "devices", "requests by device (refused, writes)");
-
 	for (unsigned i = 0; i < stats->count; i++) {
 		const struct requests *r = &stats->list[i];
-		struct json_object *device;
-		char name[24];
+		char key[24];
 
-		if (!o) {
-			printf("  %-28" PRIx32 " %12" PRIu64 " %10" PRIu64 " %10" PRIu64 "\n",
-			       r->name, r->count, r->refused, r->writes);
-			continue;
-		}
-		snprintf(name, sizeof(name), "0x%" PRIx32, r->name);
-		device = json_object_new_object();
-		json_object_object_add(o, name, device);
-		json_put_count(device, "requests", r->count);
-		json_put_count(device, "refused", r->refused);
-		json_put_count(device, "writes", r->writes);
+		if (!o)
+			printf("  %-28" PRIx32, r->name);
+		snprintf(key, sizeof(key), "0x%" PRIx32, r->name);
+		ROW(out_object(o, key, ""), " {requests:12u} {refused:10u} {writes:10u}\n",
+		    N(r->count), N(r->refused), N(r->writes));
 	}
 }
 
-static void put_engine(const struct stats *stats, const struct viommu *iommu)
+#define COUNTED(name)                                                                              \
+	{                                                                                          \
+#name, offsetof(struct viommu_statistics, name)                                    \
+	}
+
+static void put_engine(struct json_object *o, const struct viommu *iommu)
 {
-	struct viommu_statistics s = { .size = sizeof(s) };
-	const struct {
+	static const struct {
 		const char *name;
-		const uint64_t *value;
+		size_t at;
 	} rows[] = {
-		{ "misses", &s.misses },
-		{ "fills", &s.fills },
-		{ "evictions", &s.evictions },
-		{ "faults", &s.faults },
-		{ "message_faults", &s.message_faults },
-		{ "page_requests", &s.page_requests },
-		{ "device_tlb_invalidations", &s.device_tlb_invalidations },
-		{ "flushes", &s.flushes },
-		{ "context_invalidations", &s.context_invalidations },
-		{ "domain_invalidations", &s.domain_invalidations },
-		{ "range_invalidations", &s.range_invalidations },
-		{ "interrupt_invalidations", &s.interrupt_invalidations },
-		{ "commands", &s.commands },
-		{ "command_errors", &s.command_errors },
-		{ "completions", &s.completions },
+		COUNTED(misses),
+		COUNTED(fills),
+		COUNTED(evictions),
+		COUNTED(faults),
+		COUNTED(message_faults),
+		COUNTED(page_requests),
+		COUNTED(device_tlb_invalidations),
+		COUNTED(flushes),
+		COUNTED(context_invalidations),
+		COUNTED(domain_invalidations),
+		COUNTED(range_invalidations),
+		COUNTED(interrupt_invalidations),
+		COUNTED(commands),
+		COUNTED(command_errors),
+		COUNTED(completions),
 	};
-	struct json_object *o = begin(stats, "engine", "counted by the engine while it was played");
+	struct viommu_statistics s = { .size = sizeof(s) };
+	uint64_t value;
 
 	if (viommu_get_statistics(iommu, &s) != VIOMMU_OK)
 		return;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		put(stats, o, rows[i].name, *rows[i].value);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		memcpy(&value, (const char *)&s + rows[i].at, sizeof(value));
+		put(o, rows[i].name, value);
+	}
 }
 
-static void put_faults(const struct stats *stats, const struct viommu *iommu)
+static void put_faults(struct json_object *o, const struct viommu *iommu)
 {
-	struct json_object *o = begin(stats, "faults", "faults by reason");
-
 	for (uint32_t reason = 0; reason < REASONS_MAX; reason++) {
 		uint64_t count = viommu_get_faults(iommu, reason);
 		char name[160];
@@ -160,54 +136,41 @@ static void put_faults(const struct stats *stats, const struct viommu *iommu)
 			 viommu_reason_text(iommu, reason));
 		if (count && !o)
 			printf("  %-28" PRIu64 " %s\n", count, name);
-		else
-			put(stats, o, name, count);
+		else if (count)
+			out_count(o, name, count);
 	}
 }
 
-static int stats_of(struct stats *stats, struct session *s, const char *path, bool json)
+static int stats_of(struct stats *stats, struct session *s, const struct options *o)
 {
 	const struct viommu *iommu;
-	int status = session_open(s, path, false);
+	int status = session_open(s, o->files[0]);
 
 	if (!status)
 		status = count_requests(stats, s);
 	if (status)
 		return status;
-	stats->json = json ? json_object_new_object() : NULL;
-	if (!json)
-		printf("%s: engine %s\n", path, s->player->engine->name);
-	else
-		json_put_text(stats->json, "engine_name", s->player->engine->name);
 	iommu = player_iommu(s->player, 0);
-	put_lines(stats, s->player);
-	put_requests(stats);
+	ROW(o->json, "{:s}: engine {engine_name:s}\n", S(s->path), S(s->player->engine->name));
+	put_lines(out_object(o->json, "lines", "lines on the tape\n"), s->player);
+	put_requests(out_object(o->json, "devices", "requests by device (refused, writes)\n"),
+		     stats);
 	if (iommu) {
-		put_engine(stats, iommu);
-		put_faults(stats, iommu);
+		put_engine(out_object(o->json, "engine",
+				      "counted by the engine while it was played\n"),
+			   iommu);
+		put_faults(out_object(o->json, "faults", "faults by reason\n"), iommu);
 	}
-	if (json)
-		json_finish(stats->json);
+	out_finish(o->json);
 	return STATUS_SAME;
 }
 
-static int run(int argc, char **argv)
+static int run(struct options *o)
 {
-	static const struct option options[] = { { "json", no_argument, NULL, 'j' },
-						 { NULL, 0, NULL, 0 } };
 	static struct stats stats;
 	static struct session s;
-	bool json = false;
-	int option, status;
+	int status = stats_of(&stats, &s, o);
 
-	while ((option = getopt_long(argc, argv, "j", options, NULL)) != -1) {
-		if (option != 'j')
-			return usage_error(&command_stats, "no such option");
-		json = true;
-	}
-	if (argc - optind != 1)
-		return usage_error(&command_stats, "one tape");
-	status = stats_of(&stats, &s, argv[optind], json);
 	session_close(&s);
 	return status;
 }
@@ -218,8 +181,10 @@ const struct command command_stats = {
 	.usage =
 		"[--json] TAPE\n"
 		"Counts lines, requests by device, and what the engine counts while the tape is played:\n"
-		"misses, invalidations by kind, faults by reason.\n"
-		"  -j, --json              for programs\n"
-		"Status: 0; 2 a file cannot be read, or the command line is wrong.\n",
+		"misses, invalidations by kind, faults by reason.\n",
+	.status = "0; 2 a file cannot be read, or the command line is wrong.",
+	.files = "one tape",
+	.files_min = 1,
+	.files_max = 1,
 	.run = run
 };

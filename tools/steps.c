@@ -43,13 +43,20 @@ bool step_is_level(const struct viommu_step *step)
 	return strstr(step->what, "stage") != NULL;
 }
 
-bool step_is_set(const struct viommu_step *step)
+bool step_is_context(const struct viommu_step *step)
 {
-	uint64_t any = 0;
+	return !step_is_level(step) && !(step->flags & VIOMMU_STEP_ANSWER);
+}
 
-	for (uint32_t i = 0; i < step->words; i++)
-		any |= step->raw[i];
-	return any != 0;
+const struct viommu_step *steps_context(const struct steps *s)
+{
+	const struct viommu_step *last = NULL;
+
+	for (unsigned i = 0; i < s->count; i++) {
+		if (step_is_context(&s->step[i]))
+			last = &s->step[i];
+	}
+	return last;
 }
 
 /* ---- text ---- */
@@ -84,38 +91,34 @@ static void print_step(const struct viommu_step *s)
 	printf("%s\n", s->flags & VIOMMU_STEP_STALE ? "  STALE: the tables say otherwise" : "");
 }
 
-void steps_print(const struct steps *s, const struct viommu *iommu)
-{
-	for (unsigned i = 0; i < s->count; i++) {
-		if (s->step[i].flags & VIOMMU_STEP_ANSWER)
-			print_answer(&s->step[i], iommu);
-		else
-			print_step(&s->step[i]);
-	}
-}
-
 /* ---- JSON ---- */
 
-void steps_json(const struct steps *s, const struct viommu *iommu, struct json_object *array)
+static void json_step(const struct viommu_step *s, const struct viommu *iommu,
+		      struct json_object *to)
 {
-	for (unsigned i = 0; i < s->count; i++) {
-		const struct viommu_step *step = &s->step[i];
-		struct json_object *o = json_append(array);
-		struct json_object *raw;
+	struct json_object *o = ROW(to, "{what:s}", S(s->what));
+	struct json_object *raw;
 
-		json_put_text(o, "what", step->what);
-		if (step->gpa != UINT64_MAX)
-			json_put_hex(o, "gpa", step->gpa);
-		raw = json_put_array(o, "raw");
-		for (uint32_t w = 0; w < step->words && w < 8; w++)
-			json_object_array_add(raw, json_hex(step->raw[w]));
-		if (step->flags & VIOMMU_STEP_CACHE)
-			json_object_object_add(o, "cache", json_object_new_boolean(1));
-		if (step->flags & VIOMMU_STEP_STALE)
-			json_object_object_add(o, "stale", json_object_new_boolean(1));
-		if (step->reason || strcmp(step->what, "refused") == 0) {
-			json_put_hex(o, "reason", step->reason);
-			json_put_text(o, "reason_text", viommu_reason_text(iommu, step->reason));
-		}
-	}
+	if (s->gpa != UINT64_MAX)
+		ROW(o, "{gpa:x}", N(s->gpa));
+	raw = out_list(o, "raw", "");
+	for (uint32_t i = 0; i < s->words && i < 8; i++)
+		out_hex(raw, s->raw[i]);
+	if (s->flags & VIOMMU_STEP_CACHE)
+		json_object_object_add(o, "cache", json_object_new_boolean(1));
+	if (s->flags & VIOMMU_STEP_STALE)
+		json_object_object_add(o, "stale", json_object_new_boolean(1));
+	if (s->reason || strcmp(s->what, "refused") == 0)
+		ROW(o, "{reason:x}{reason_text:s}", N(s->reason),
+		    S(viommu_reason_text(iommu, s->reason)));
+}
+
+void step_put(const struct viommu_step *s, const struct viommu *iommu, struct json_object *to)
+{
+	if (to)
+		json_step(s, iommu, to);
+	else if (s->flags & VIOMMU_STEP_ANSWER)
+		print_answer(s, iommu);
+	else
+		print_step(s);
 }

@@ -28,11 +28,12 @@ const struct viommu_step *steps_answer(const struct steps *steps);
 
 /* Whether a step is an entry of a page table, and not what says where the tables are. */
 bool step_is_level(const struct viommu_step *step);
-/* Whether a step has read something that is not all zero. */
-bool step_is_set(const struct viommu_step *step);
+/* Whether a step is one of those structures above the tables. */
+bool step_is_context(const struct viommu_step *step);
+/* The last of those, NULL: there is none. */
+const struct viommu_step *steps_context(const struct steps *steps);
 
-/* Of an IOMMU whose reasons are to be put in words. */
-void steps_print(const struct steps *steps, const struct viommu *iommu);
-void steps_json(const struct steps *steps, const struct viommu *iommu, struct json_object *array);
+/* Prints a step; `to` is an array. Of an IOMMU whose reasons are to be put in words. */
+void step_put(const struct viommu_step *step, const struct viommu *iommu, struct json_object *to);
 
 #endif

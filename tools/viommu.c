@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <libvirtiommu/base.h>
@@ -31,6 +30,8 @@ static void print_usage(FILE *to)
 static void print_command(FILE *to, const struct command *c)
 {
 	fprintf(to, "usage: viommu %s %s", c->name, c->usage);
+	options_help(c, to);
+	fprintf(to, "Status: %s\n", c->status);
 }
 
 int usage_error(const struct command *c, const char *format, ...)
@@ -53,66 +54,6 @@ int unusable(const char *path, uint64_t line, const char *why)
 	return STATUS_UNUSABLE;
 }
 
-bool parse_hex(const char *text, uint64_t max, uint64_t *value)
-{
-	const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
-
-	if (*digits == '\0' || strlen(digits) > 16 ||
-	    strspn(digits, "0123456789abcdefABCDEF") != strlen(digits))
-		return false;
-	*value = strtoull(digits, NULL, 16);
-	return *value <= max;
-}
-
-/* ---- JSON ---- */
-
-struct json_object *json_hex(uint64_t value)
-{
-	char text[24];
-
-	snprintf(text, sizeof(text), "0x%" PRIx64, value);
-	return json_object_new_string(text);
-}
-
-void json_put_text(struct json_object *o, const char *key, const char *text)
-{
-	json_object_object_add(o, key, json_object_new_string(text));
-}
-
-void json_put_hex(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(o, key, json_hex(value));
-}
-
-void json_put_count(struct json_object *o, const char *key, uint64_t value)
-{
-	json_object_object_add(
-		o, key, json_object_new_int64(value > INT64_MAX ? INT64_MAX : (int64_t)value));
-}
-
-struct json_object *json_put_array(struct json_object *o, const char *key)
-{
-	struct json_object *array = json_object_new_array();
-
-	json_object_object_add(o, key, array);
-	return array;
-}
-
-struct json_object *json_append(struct json_object *array)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_object_array_add(array, o);
-	return o;
-}
-
-void json_finish(struct json_object *o)
-{
-	puts(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED |
-						       JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(o);
-}
-
 const char *access_text(uint32_t access)
 {
 	static const char *const text[] = { "nothing",	     "read",
@@ -125,10 +66,10 @@ const char *access_text(uint32_t access)
 
 /* ---- the command ---- */
 
-static bool wants_help(int argc, char **argv)
+static bool wants(int argc, char **argv, const char *option)
 {
 	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0)
+		if (strcmp(argv[i], option) == 0)
 			return true;
 	}
 	return false;
@@ -136,11 +77,18 @@ static bool wants_help(int argc, char **argv)
 
 static int run(const struct command *c, int argc, char **argv)
 {
-	if (wants_help(argc, argv)) {
+	struct options options;
+	int status = STATUS_SAME;
+
+	if (wants(argc, argv, "--help")) {
 		print_command(stdout, c);
-		return STATUS_SAME;
+		return status;
 	}
-	return c->run(argc, argv);
+	status = options_read(c, argc, argv, &options);
+	if (!status)
+		status = c->run(&options);
+	json_object_put(options.json);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -149,20 +97,17 @@ int main(int argc, char **argv)
 	int status = STATUS_UNUSABLE;
 	unsigned i = 0;
 
-	if (argc > 1 && strcmp(argv[1], "--help") == 0) {
-		print_usage(stdout);
-		return STATUS_SAME;
-	}
-	if (argc > 1 && strcmp(argv[1], "--version") == 0) {
-		printf("viommu %u.%u.%u\n", version >> 16, version >> 8 & 0xff, version & 0xff);
-		return STATUS_SAME;
-	}
 	while (argc > 1 && i < COMMANDS && strcmp(commands[i]->name, argv[1]) != 0)
 		i++;
-	if (argc > 1 && i < COMMANDS)
+	if (argc > 1 && i < COMMANDS) {
 		status = run(commands[i], argc - 1, argv + 1);
-	else
-		print_usage(stderr);
+	} else if (wants(argc > 1 ? 2 : 1, argv, "--version")) {
+		printf("viommu %u.%u.%u\n", version >> 16, version >> 8 & 0xff, version & 0xff);
+		status = STATUS_SAME;
+	} else {
+		status = wants(argc > 1 ? 2 : 1, argv, "--help") ? STATUS_SAME : STATUS_UNUSABLE;
+		print_usage(status ? stderr : stdout);
+	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {
 		perror("viommu: standard output");
 		return STATUS_UNUSABLE;

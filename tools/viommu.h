@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* viommu.h - the tool: its subcommands, how they end, and what they print. */
+/* viommu.h - the tool: its subcommands, what their options say, and how they end. */
 #ifndef VIOMMU_H
 #define VIOMMU_H
 
-#include <getopt.h>
-#include <json-c/json.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
+
+#include <libvirtiommu/iommu.h>
+
+#include "out.h"
 
 /* How the tool ends. Of several files: the largest. */
 enum status {
@@ -15,11 +18,50 @@ enum status {
 	STATUS_UNUSABLE = 2,  /* a file cannot be read, or the command line is wrong */
 };
 
+/* Sections of a dump, bits in their order. */
+#define DUMP_REGISTERS	1U
+#define DUMP_CONTEXTS	2U
+#define DUMP_TABLES	4U
+#define DUMP_MAPPINGS	8U
+#define DUMP_INTERRUPTS 16U
+#define DUMP_ITS	32U
+
+#define IMAGES_MAX 16U
+
+/* What the command line says, of all subcommands. */
+struct options {
+	struct json_object *json;      /* an object that is to be printed; NULL: text */
+	char **files;		       /* tapes */
+	int count;		       /* of them */
+	const char *image[IMAGES_MAX]; /* guest memory, FILE@GPA each */
+	unsigned images;
+	const char *registers; /* instead of a tape */
+	const char *record;    /* what is to be written */
+	const char *svg;
+	struct viommu_request request; /* .first: of a message its address, too */
+	uint64_t fault; /* number of a refused request, from 1; 0: none was asked for */
+	uint32_t device;
+	uint32_t data;	   /* of a message */
+	uint32_t last;	   /* device that is looked for */
+	uint32_t flags;	   /* VIOMMU_EXPLAIN_* */
+	unsigned sections; /* DUMP_*; 0: none was named */
+	bool one;	   /* device `device` only */
+	bool asked;	   /* a request, or a message, is given */
+	bool message;
+	bool its; /* it goes there; it is recorded */
+	bool state;
+	bool verbose;
+};
+
 struct command {
 	const char *name;
 	const char *purpose;
-	const char *usage; /* arguments and options */
-	int (*run)(int argc, char **argv);
+	const char *usage;  /* arguments, and what it does */
+	const char *status; /* how it ends */
+	const char *files;  /* what is missing if there are not so many */
+	int files_min;
+	int files_max;
+	int (*run)(struct options *options);
 };
 
 extern const struct command command_replay;
@@ -40,21 +82,13 @@ static inline int graver(int a, int b)
 	return a > b ? a : b;
 }
 
+/* options.c: reads a command line, which it may cut into pieces. */
+int options_read(const struct command *command, int argc, char **argv, struct options *options);
+/* Prints those of a command, as its help has them. */
+void options_help(const struct command *command, FILE *to);
+
 /* A number, with or without 0x: addresses and ids are hexadecimal, as on a tape. */
 bool parse_hex(const char *text, uint64_t max, uint64_t *value);
-
-/* ---- JSON: addresses and register values are strings in hexadecimal, counts are numbers ---- */
-
-struct json_object *json_hex(uint64_t value);
-void json_put_text(struct json_object *object, const char *key, const char *text);
-void json_put_hex(struct json_object *object, const char *key, uint64_t value);
-void json_put_count(struct json_object *object, const char *key, uint64_t value);
-/* An empty array under a key. */
-struct json_object *json_put_array(struct json_object *object, const char *key);
-/* An empty object at the end of an array. */
-struct json_object *json_append(struct json_object *array);
-/* Prints it, and gives it back. */
-void json_finish(struct json_object *object);
 
 /* "read", "write", "read/write", ... of VIOMMU_READ and its like. */
 const char *access_text(uint32_t access);

@@ -37,7 +37,7 @@ static void play(struct tape *tape)
 		check(words.error[0] && number, "headers are refused without a reason");
 		return;
 	}
-	player = player_new("tape", header, engine, false);
+	player = player_new("tape", header, engine);
 	while (player && goes_on && (more = tape_next(tape, &words)) == 1) {
 		goes_on = player_line(player, &words, tape_line_number(tape));
 		check(goes_on || words.error[0], "a line is refused without a reason");

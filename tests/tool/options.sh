@@ -21,6 +21,7 @@ completed() {
 }
 
 known=0
+listed=0
 mapfile -t commands < <("$viommu" --help | sed -n 's/^  \([a-z]*\) .*/\1/p')
 for command in "${commands[@]}"; do
 	grep -q "^\.SS $command\$" viommu.1 || failed "$command: not in the man page"
@@ -33,10 +34,11 @@ for command in "${commands[@]}"; do
 		# of getopt_long(): known options are accepted, or want an argument
 		"$viommu" "$command" "$option" 2>&1 </dev/null | grep -q 'unrecognized' && failed "$command: $option is in the help only"
 	done
-	# and those that it knows are in the help: of the tables in the sources
-	for option in $(sed -n 's/.*{ "\([a-z-]*\)", \(no\|required\)_argument.*/--\1/p' "${command}_command.c"); do
+	# and those that it knows are in the help: of the table in the source
+	for option in $(sed -n "s/^\t{ '.', \"\([a-z-]*\)\", .*\".*\<$command\>.*\".*/--\1/p" options.c); do
+		listed=$((listed + 1))
 		printf '%s\n' "${helped[@]}" | grep -qx -- "$option" || failed "$command: $option is not in the help"
 	done
 done
 echo "${#commands[@]} subcommands, $known options"
-[ "${#commands[@]}" -ge 6 ] && [ "$known" -ge 30 ] && [ "$failures" = 0 ]
+[ "${#commands[@]}" -ge 6 ] && [ "$known" -ge 30 ] && [ "$listed" -eq "$known" ] && [ "$failures" = 0 ]

@@ -203,16 +203,14 @@ static int start_parts(struct player *p)
 }
 
 struct player *player_new(const char *path, const struct tape_header *header,
-			  const struct engine *engine, bool verbose)
+			  const struct engine *engine)
 {
 	struct player *p = calloc(1, sizeof(*p));
 	int result = VIOMMU_ENOMEM;
 
 	if (!p)
 		goto failed;
-	*p = (struct player){
-		.path = path, .verbose = verbose, .header = header, .engine = engine
-	};
+	*p = (struct player){ .path = path, .header = header, .engine = engine };
 	result = new_vm(p);
 	if (!result)
 		result = start_parts(p);

@@ -27,7 +27,7 @@ struct tally {
 
 struct player {
 	const char *path;
-	bool verbose;
+	bool verbose; /* mismatches are printed */
 	const struct tape_header *header;
 	const struct engine *engine;
 	struct viommu_vm *vm;
@@ -65,7 +65,7 @@ struct player {
 
 /* NULL: not possible, and said on stderr. Header and path have to stay. */
 struct player *player_new(const char *path, const struct tape_header *header,
-			  const struct engine *engine, bool verbose);
+			  const struct engine *engine);
 void player_free(struct player *player);
 
 /* One line. False: the recording cannot go on, and words->error says why. */
