@@ -11,8 +11,9 @@ extern "C" {
 
 /**
  * Records everything from now on, or stops: a tape for each IOMMU of the VM that there is now, as text in the format of
- * examples/tapes/FORMAT.md. LPIs and all ITSs that deliver to them are one (of the LPIs), and pending LPIs are told once more when it
- * begins; RVICs have none. A tape begins with what the IOMMU is and its saved state (viommu_save()), and has a line for each access
+ * examples/tapes/FORMAT.md. LPIs and all ITSs that deliver to them, also those that are created later, are one (of the LPIs), and
+ * pending LPIs are told once more when it begins. RVICs have none: they read no tables of the guest, so there is nothing to explain.
+ * A tape begins with what the IOMMU is and its saved state (viommu_save()), and has a line for each access
  * to its registers, each request of its guest, each DMA that is translated and each interrupt message, with the answer, and
  * guest memory as far as the IOMMU has read or written it. So a tape may hold what a guest keeps secret in its tables, and
  * addresses, but nothing that a device reads or writes.

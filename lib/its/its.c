@@ -44,7 +44,7 @@ static int reset(struct viommu *u)
 
 /* ---- the LPI object, which counts its ITSs ---- */
 
-static bool join(struct its *its)
+static bool take_number(struct its *its)
 {
 	struct lpis *l = its->lpis;
 	bool room;
@@ -86,6 +86,19 @@ static void free_memory(struct its *its)
 	vm_dealloc(vm, its->used, its->blocks / 64 * sizeof(*its->used));
 	pthread_mutex_destroy(&its->umsi_lock);
 	vm_dealloc(vm, its, sizeof(*its));
+}
+
+/* Of the LPIs, and on their tape if they are recorded. */
+static int join(struct its *its)
+{
+	int result;
+
+	if (!take_number(its))
+		return VIOMMU_ELIMIT;
+	result = its_record_new(its);
+	if (result)
+		leave(its);
+	return result;
 }
 
 static void free_unit(struct viommu *u)
@@ -245,8 +258,8 @@ int viommu_its_new(struct viommu_vm *vm, const struct viommu_its_config *given, 
 	its->unit.keeps_refusals = !(config.typer & ITS_TYPER_UMSI);
 	pthread_mutex_init(&its->umsi_lock, NULL);
 	result = init(its, &config);
-	if (!result && !join(its))
-		result = VIOMMU_ELIMIT;
+	if (!result)
+		result = join(its);
 	if (result) {
 		unit_fini(&its->unit);
 		free_memory(its);

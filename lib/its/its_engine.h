@@ -229,6 +229,8 @@ int its_remap_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t 
 /* its_record.c: unit_engine.h */
 struct viommu *its_tape_of(struct viommu *u);
 void its_join_tape(struct viommu *u);
+/* One that is new, of LPIs that are recorded: it is on their tape from now on. VIOMMU_OK, VIOMMU_ENOMEM. */
+int its_record_new(struct its *its);
 int its_explain_msi(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,
 		    struct explanation *e, struct viommu_msi *msi);
 int its_remap_cached(struct viommu *u, uint32_t source, uint64_t address, uint32_t data,

@@ -27,7 +27,7 @@ static struct its *its_numbered(const struct lpis *l, uint32_t number)
 	return NULL;
 }
 
-static void describe_its(const struct its *its, struct record_text *text)
+static void describe_its(const struct its *its, const char *name, struct record_text *text)
 {
 	const struct viommu_its_config *c = &its->config;
 	const uint64_t values[] = { its->number,
@@ -40,7 +40,7 @@ static void describe_its(const struct its *its, struct record_text *text)
 				    its->unit.limits.queue_budget,
 				    its->unit.limits.steps };
 
-	record_numbers(text, "its", values, ARRAY_COUNT(values));
+	record_numbers(text, name, values, ARRAY_COUNT(values));
 }
 
 void lpis_record_headers(struct viommu *u, struct record_text *text)
@@ -53,11 +53,12 @@ void lpis_record_headers(struct viommu *u, struct record_text *text)
 	u->record->frame_lg2 = 18; /* VIOMMU_LPIS_OFFSET() */
 	u->record->select = SELECT_LPIS;
 	record_numbers(text, "lpis", values, ARRAY_COUNT(values));
+	record_header(text, "vlpis", 1); /* GLV lines */
 	for (uint32_t i = 0; i < 64; i++) {
 		const struct its *its = its_numbered(l, i);
 
 		if (its)
-			describe_its(its, text);
+			describe_its(its, "its", text);
 	}
 }
 
@@ -77,8 +78,13 @@ static void on_vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, ui
 		    uint32_t pending)
 {
 	const struct lpis *l = opaque;
+	struct record_event *e = record_current(l->unit.record->tape);
 
-	l->vlpi_of_host(l->opaque_of_host, cpu, vpe, intid, priority, pending);
+	if (e)
+		record_numbers(&e->effects, "GLV", (const uint64_t[]){ cpu, vpe, intid, pending },
+			       4);
+	if (l->vlpi_of_host)
+		l->vlpi_of_host(l->opaque_of_host, cpu, vpe, intid, priority, pending);
 }
 
 void lpis_record_callbacks(struct lpis *l, bool on)
@@ -90,7 +96,7 @@ void lpis_record_callbacks(struct lpis *l, bool on)
 	}
 	l->opaque = on ? l : l->opaque_of_host;
 	l->lpi = on ? on_lpi : l->lpi_of_host;
-	l->vlpi = on && l->vlpi ? on_vlpi : l->vlpi_of_host;
+	l->vlpi = on ? on_vlpi : l->vlpi_of_host;
 }
 
 void lpis_record_acknowledge(struct record_event *e, const char *name, uint32_t at, uint32_t intid,
@@ -135,4 +141,17 @@ void its_join_tape(struct viommu *u)
 	u->record->write = "GW";
 	u->record->select = its_of(u)->number + 1;
 	u->record->message = message_line;
+}
+
+int its_record_new(struct its *its)
+{
+	struct viommu *lpis = &its->lpis->unit;
+	struct record_event e;
+
+	if (!lpis->record)
+		return VIOMMU_OK;
+	unit_record_begin(lpis, &e, true);
+	describe_its(its, "GN", &e.effects);
+	record_end(&e, RECORD_AS_BEFORE);
+	return unit_record_join(&its->unit);
 }

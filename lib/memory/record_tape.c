@@ -58,7 +58,7 @@ void record_word(struct record_text *t, const char *word)
 
 static const char digits[] = "0123456789abcdef";
 
-void record_hex(struct record_text *t, uint64_t value)
+static void put_hex(struct record_text *t, uint64_t value)
 {
 	char text[16];
 	unsigned at = sizeof(text);
@@ -67,8 +67,13 @@ void record_hex(struct record_text *t, uint64_t value)
 		text[--at] = digits[value & 15];
 		value >>= 4;
 	} while (value);
-	space(t);
 	put(t, text + at, sizeof(text) - at);
+}
+
+void record_hex(struct record_text *t, uint64_t value)
+{
+	space(t);
+	put_hex(t, value);
 }
 
 void record_decimal(struct record_text *t, uint64_t value)
@@ -101,6 +106,13 @@ void record_bytes(struct record_text *t, const void *bytes, uint64_t count)
 	if (count == 0)
 		put(t, "-", 1);
 	record_more(t, bytes, count);
+}
+
+void record_zeros(struct record_text *t, uint64_t count)
+{
+	put(t, "z", 1);
+	put_hex(t, count);
+	put(t, ".", 1);
 }
 
 void record_newline(struct record_text *t)

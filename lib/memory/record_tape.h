@@ -29,6 +29,8 @@ void record_decimal(struct record_text *text, uint64_t value);
 void record_bytes(struct record_text *text, const void *bytes, uint64_t count);
 /* The same, more of the same word. */
 void record_more(struct record_text *text, const void *bytes, uint64_t count);
+/* The same of so many zeros, which are counted: "zCOUNT.", hexadecimal. */
+void record_zeros(struct record_text *text, uint64_t count);
 void record_newline(struct record_text *text);
 /* A line of a word and numbers: a header, or what happened. */
 static inline void record_numbers(struct record_text *text, const char *name,

@@ -6,6 +6,7 @@
 
 #include "abi.h"
 #include "probe.h"
+#include "recorder.h"
 #include "unit.h"
 
 /* The same of requests with any PASID and without: what differs from a shadow, or all of it. */
@@ -334,6 +335,8 @@ int notify_device_map(struct viommu *u, struct viommu_device *device, uint64_t i
 		result = l->config.map(l->config.opaque, device, VIOMMU_NO_PASID, iova, fragment);
 	}
 	u->mapping = false;
+	if (result && u->record)
+		unit_record_refusal(u, device, iova);
 	return result;
 }
 

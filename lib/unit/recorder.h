@@ -40,6 +40,7 @@ struct unit_record {
 	bool messages;	   /* interrupt messages are T lines, to the same address */
 	bool wires;	   /* WSI lines */
 	uint32_t levels;   /* of wires, as the host knows them */
+	bool refused;	   /* a listener has refused a mapping */
 	/* The line of a message that an event is of; NULL: I. */
 	void (*message)(const struct viommu *u, struct record_event *event,
 			const struct record_message *message);
@@ -64,5 +65,17 @@ static inline void unit_record_call(struct viommu *u, struct record_event *event
 
 /* For a call that no line is of: what has come of it, as a state. For who has the unit. */
 void unit_record_state(struct viommu *u);
+/* The state, piece by piece; whoever has the last one restores it. */
+void unit_record_write_state(struct viommu *u, struct record_text *text);
+/* A listener has refused a mapping of a device. */
+void unit_record_refusal(struct viommu *u, const struct viommu_device *device, uint64_t iova);
+
+/* Begins on the tape of another one (engine.tape_of), which speaks of this one already. VIOMMU_OK, VIOMMU_ENOMEM. */
+int unit_record_join(struct viommu *u);
+void unit_record_stop(struct viommu *u);
+
+/* For record_start.c: u->record->engine, and the host's callbacks. */
+void unit_record_engine(struct viommu *u);
+void unit_record_host(struct viommu *u);
 
 #endif

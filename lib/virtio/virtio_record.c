@@ -54,19 +54,44 @@ void virtio_describe(struct viommu *u, struct record_text *t)
 
 /* ---- requests ---- */
 
-/* What a request of any type has of its writable part, but for PROBE with large properties, which changes nothing. */
-#define WRITABLE_MAX 4000U
+/* As many zeros of the writable part are counted, not written: PROBE has few properties in much room. */
+#define ZEROS_MIN 128U
+
+static void put_zeros(struct record_text *t, uint64_t count)
+{
+	if (count >= ZEROS_MIN)
+		record_zeros(t, count);
+	for (uint64_t i = 0; count < ZEROS_MIN && i < count; i++)
+		record_more(t, "", 1);
+}
+
+static void put_part(struct record_text *t, const unsigned char *from, uint64_t bytes,
+		     uint64_t *zeros)
+{
+	for (uint64_t i = 0; i < bytes; i++) {
+		if (from[i] == 0) {
+			++*zeros;
+			continue;
+		}
+		put_zeros(t, *zeros);
+		*zeros = 0;
+		record_more(t, from + i, 1);
+	}
+}
 
 static void put_parts(struct record_text *t, const struct viommu_part *part, uint32_t count,
 		      uint64_t bytes)
 {
+	uint64_t zeros = 0;
+
 	record_word(t, bytes ? "" : "-");
 	for (uint32_t i = 0; i < count && bytes; i++) {
 		uint64_t piece = part[i].bytes < bytes ? part[i].bytes : bytes;
 
-		record_more(t, part[i].base, piece);
+		put_part(t, part[i].base, piece, &zeros);
 		bytes -= piece;
 	}
+	put_zeros(t, zeros);
 }
 
 static uint64_t bytes_of(const struct viommu_part *part, uint32_t count, uint64_t most)
@@ -87,9 +112,6 @@ void virtio_record_request(struct viommu *u, struct record_event *e,
 	uint64_t room = virtio_of(u)->config.probe_size + (uint64_t)VIRTIO_TAIL_BYTES;
 
 	room = bytes_of(writable, writable_count, room);
-	if (room > WRITABLE_MAX && written > VIRTIO_TAIL_BYTES)
-		return;
-	room = room < WRITABLE_MAX ? room : WRITABLE_MAX;
 	record_word(&e->line, "Q");
 	put_parts(&e->line, readable, readable_count, asked);
 	put_parts(&e->line, writable, writable_count, room);

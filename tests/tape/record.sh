@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
-# record.sh VIOMMU - what the library records while a guest is replayed replays without a mismatch, for each engine.
+# record.sh VIOMMU SCENES - what the library records replays without a mismatch: while the guests of each engine are replayed, and
+# of the program SCENES, which does what these do not.
 set -uo pipefail
 viommu=$(realpath "${1:?the tool}")
+scenes=$(realpath "${2:?record_scenes}")
 cd "$(dirname "$0")/data" || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
@@ -57,6 +59,47 @@ record its its.tape Z GS GR GW GRD GI GL GA M
 record its "$examples/its-strict.tape.xz" GW GI GL
 record its "$examples/its-vfio.tape.xz" GW GI GL
 record its "$examples/smmuv3-its-strict.tape.xz" GW GI GL
+
+# scene NAME KIND...: the same of a scene's tape.
+mkdir "$tmp/scenes"
+VIOMMU_TAPES=$tmp/scenes "$scenes" >"$tmp/log" 2>&1 || { failed 'scenes'; tail -n 20 "$tmp/log"; }
+played=0
+scene() {
+	local tape=$tmp/scenes/$1.tape kind
+	for kind in "${@:2}"; do
+		grep -q "^$kind " "$tape" || failed "$1: no line $kind was recorded"
+	done
+	"$viommu" replay -v "$tape" >"$tmp/second" 2>&1
+	if [ $? != 0 ] || ! tail -n 1 "$tmp/second" | grep -q " lines, 0 mismatches, 0 deviations: as recorded"; then
+		failed "$1: does not replay"
+		head -n 20 "$tmp/second"
+	fi
+	played=$((played + 1))
+}
+scene virtio-refused LR Q T
+scene virtio-refused-later LR N Z
+scene tce-refused LR H
+scene virtio-probe Q
+scene its-v4 GLV GI GAV
+scene its-v41 GLV GI GAV
+scene its-later GN GI GL
+[ "$played" = "$(ls "$tmp/scenes" | wc -l)" ] || failed 'a scene that is not replayed'
+
+# other NAME KIND SED: an altered line is one that is noticed, of that kind
+other() {
+	sed "$3" "$tmp/scenes/$1.tape" >"$tmp/other.tape"
+	cmp -s "$tmp/scenes/$1.tape" "$tmp/other.tape" && failed "$1: nothing altered"
+	"$viommu" replay "$tmp/other.tape" >"$tmp/second" 2>&1
+	[ $? = 1 ] && grep -q "^$2: [0-9]*, mismatches [1-9]" "$tmp/second" || failed "$1: an altered $2 line is not noticed"
+}
+other virtio-refused Q '/^LR/d'
+other virtio-refused LR '0,/^LR/s/^LR \([0-9a-f]*\) .*/LR \1 40000/'
+other virtio-refused-later T '/^LR/,$ { /^Z/d }'
+other tce-refused H '/^LR/d'
+other virtio-probe Q '/^Q/s/z/01z/'
+other its-v4 GLV '0,/^GLV/s/^GLV 0 0 2000/GLV 0 0 2001/'
+other its-v41 GL '0,/^GLV/{/^GLV/d}'
+other its-later GS '/^GN/d'
 
 # It can fail: another answer is noticed.
 "$viommu" replay --record "$tmp/own.tape" legacy.tape >"$tmp/first" 2>&1

@@ -16,7 +16,8 @@ static const char *const names[TAPE_KINDS] = {
 	[TAPE_WZ] = "WZ",     [TAPE_WB] = "WB",	    [TAPE_Z] = "Z",	[TAPE_N] = "N",
 	[TAPE_FL] = "FL",     [TAPE_PR] = "PR",	    [TAPE_MX] = "MX",	[TAPE_PG] = "PG",
 	[TAPE_PN] = "PN",     [TAPE_PE] = "PE",	    [TAPE_PEG] = "PEG", [TAPE_GS] = "GS",
-	[TAPE_GRR] = "GRR",   [TAPE_GA] = "GA",	    [TAPE_GAV] = "GAV",
+	[TAPE_GRR] = "GRR",   [TAPE_GA] = "GA",	    [TAPE_GAV] = "GAV", [TAPE_GLV] = "GLV",
+	[TAPE_GN] = "GN",     [TAPE_LR] = "LR",
 };
 
 const char *tape_kind_name(enum tape_kind kind)

@@ -58,6 +58,9 @@ enum tape_kind {
 	TAPE_GRR,
 	TAPE_GA,
 	TAPE_GAV,
+	TAPE_GLV,
+	TAPE_GN,
+	TAPE_LR,
 	TAPE_KINDS,
 };
 

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * play_common.c - what tapes of every engine may have that the library has recorded: saved state (Z), calls that go on with
- * what is pending (N), resets (X), flushes (FL), page requests (PR), and memory that cannot be accessed (MX).
+ * what is pending (N), resets (X), flushes (FL), page requests (PR), memory that cannot be accessed (MX), and mappings that a
+ * listener refused (LR).
  */
 
 #include <stdlib.h>
 #include <string.h>
+
+#include <libvirtiommu/listener.h>
 
 #include "play_smmu.h"
 #include "player.h"
@@ -130,6 +133,66 @@ static void hole_line(struct player *p, const struct tape_line *l)
 		p->exhausted = true;
 }
 
+/* ---- LR device iova: a listener refused the mapping of this address ---- */
+
+static bool parse_refusal(struct words *w, struct tape_line *l)
+{
+	return line_fields(w, 3) && words_hex32(w, 1, UINT32_MAX, &l->rid) &&
+	       words_hex(w, 2, UINT64_MAX, &l->at);
+}
+
+static int on_map(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		  const struct viommu_fragment *f)
+{
+	struct refusal *r = opaque;
+
+	(void)device;
+	(void)pasid;
+	if (!r->listener || r->line->at - iova >= f->length)
+		return VIOMMU_OK; /* what is mapped already, or another one */
+	r->asked = true;
+	return VIOMMU_ENOMEM;
+}
+
+void player_refuse(struct player *p)
+{
+	const struct tape_line *l;
+	size_t at = 0;
+
+	while (p->refusals < PLAYER_REFUSED && (l = effects_next(&p->effects, TAPE_LR, &at))) {
+		struct refusal *r = &p->refusal[p->refusals++];
+		const struct viommu_listener_config config = { .size = sizeof(config),
+							       .opaque = r,
+							       .map = on_map };
+		int result = VIOMMU_OK;
+		struct viommu_device *device = player_device(p, l->rid, &result);
+
+		*r = (struct refusal){ .line = l };
+		if (device)
+			viommu_listener_new(player_iommu(p, 0), device, &config, &r->listener);
+	}
+}
+
+/* Of a request that began before, a state says what came of it. */
+void player_refused(struct player *p, const struct tape_line *event)
+{
+	while (p->refusals) {
+		struct refusal *r = &p->refusal[--p->refusals];
+
+		viommu_listener_free(r->listener);
+		if (!r->asked && event->kind != TAPE_N)
+			player_differ(p, TAPE_LR, r->line->number, "a mapping that is refused",
+				      "none");
+	}
+}
+
+/* Each has been settled with its listener. */
+static void settle_refusals(struct player *p, const struct tape_line *event)
+{
+	(void)p;
+	(void)event;
+}
+
 /* ---- rows ---- */
 
 static struct viommu *iommu_of(const struct player *p)
@@ -147,6 +210,7 @@ static const struct line_row lines[] = {
 	{ TAPE_FL, ROLE_EVENT, parse_nothing, flush_line, NULL },
 	{ TAPE_PR, ROLE_EVENT, parse_page_request, page_request_line, NULL },
 	{ TAPE_MX, ROLE_STATE, parse_hole, hole_line, NULL },
+	{ TAPE_LR, ROLE_EFFECT, parse_refusal, NULL, settle_refusals },
 };
 
 const struct part part_common = { .headers = headers,

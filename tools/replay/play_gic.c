@@ -22,7 +22,9 @@
 #define TOLD_MAX    1024U
 
 struct told {
+	enum tape_kind kind; /* GL, GLV */
 	uint32_t cpu;
+	uint32_t vpe;
 	uint32_t intid;
 	uint32_t pending;
 };
@@ -38,46 +40,71 @@ struct gic_play {
 
 /* ---- the engines ---- */
 
-static void on_lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
+static void on_told(struct gic_play *g, const struct told *told)
 {
-	struct gic_play *g = opaque;
-
-	(void)priority;
 	if (g->count < TOLD_MAX)
-		g->told[g->count] = (struct told){ cpu, intid, pending };
+		g->told[g->count] = *told;
 	g->count++;
 }
 
-/* its n typer iidr number base devices events queue_budget steps */
-static int add_its(struct player *p, struct words *w)
+static void on_lpi(void *opaque, uint32_t cpu, uint32_t intid, uint32_t priority, uint32_t pending)
+{
+	(void)priority;
+	on_told(opaque, &(struct told){ TAPE_GL, cpu, 0, intid, pending });
+}
+
+static void on_vlpi(void *opaque, uint32_t cpu, uint32_t vpe, uint32_t intid, uint32_t priority,
+		    uint32_t pending)
+{
+	(void)priority;
+	on_told(opaque, &(struct told){ TAPE_GLV, cpu, vpe, intid, pending });
+}
+
+/* n typer iidr number base devices events queue_budget steps */
+static int add_its(struct player *p, const uint64_t *value)
 {
 	const struct viommu_host host = { .size = sizeof(host),
 					  .opaque = p,
 					  .message = player_message };
 	struct gic_play *g = p->gic;
 	struct viommu_limits limits = { .size = sizeof(limits) };
-	struct viommu_its_config config = {
-		.size = sizeof(config), .lpis = g->lpis, .host = &host, .limits = &limits
-	};
-	uint32_t n = 0;
+	const struct viommu_its_config config = { .size = sizeof(config),
+						  .lpis = g->lpis,
+						  .typer = value[1],
+						  .iidr = (uint32_t)value[2],
+						  .number = (uint32_t)value[3],
+						  .base = value[4],
+						  .devices = (uint32_t)value[5],
+						  .events = (uint32_t)value[6],
+						  .host = &host,
+						  .limits = &limits };
+	uint64_t n = value[0];
 
-	if (w->count != 9 || !words_hex32(w, 0, ITS_MAX - 1, &n) ||
-	    !words_hex(w, 1, UINT64_MAX, &config.typer) ||
-	    !words_hex32(w, 2, UINT32_MAX, &config.iidr) ||
-	    !words_hex32(w, 3, UINT32_MAX, &config.number) ||
-	    !words_hex(w, 4, UINT64_MAX, &config.base) ||
-	    !words_hex32(w, 5, UINT32_MAX, &config.devices) ||
-	    !words_hex32(w, 6, UINT32_MAX, &config.events) ||
-	    !words_hex32(w, 7, UINT32_MAX, &limits.queue_budget) ||
-	    !words_hex32(w, 8, UINT32_MAX, &limits.steps) || g->its[n])
+	if (n >= ITS_MAX)
 		return VIOMMU_EINVAL;
+	limits.queue_budget = (uint32_t)value[7];
+	limits.steps = (uint32_t)value[8];
+	viommu_free(g->its[n]); /* that had this number before */
+	g->its[n] = NULL;
 	g->base[n] = config.base;
 	return viommu_its_new(p->vm, &config, &g->its[n]);
+}
+
+#define ITS_WORDS 9U
+
+static bool parse_its(struct words *w, unsigned from, uint64_t *value)
+{
+	for (unsigned i = 0; i < ITS_WORDS; i++) {
+		if (!words_hex(w, from + i, i == 1 || i == 4 ? UINT64_MAX : UINT32_MAX, &value[i]))
+			return false;
+	}
+	return true;
 }
 
 static int add_all(struct player *p)
 {
 	static struct words words;
+	uint64_t value[ITS_WORDS];
 	int result = VIOMMU_OK;
 
 	for (unsigned i = 0; !result && i < p->header->count; i++) {
@@ -86,7 +113,10 @@ static int add_all(struct player *p)
 		if (strcmp(p->header->line[i].name, "its") != 0)
 			continue;
 		snprintf(text, sizeof(text), "%s", p->header->line[i].value);
-		result = words_split(&words, text) ? add_its(p, &words) : VIOMMU_EINVAL;
+		result = words_split(&words, text) && words.count == ITS_WORDS &&
+					 parse_its(&words, 0, value)
+				 ? add_its(p, value)
+				 : VIOMMU_EINVAL;
 	}
 	return result;
 }
@@ -106,6 +136,7 @@ static int start(struct player *p)
 		.rd_base = player_header(p, "lpis", 4, 0),
 		.rd_stride = player_header(p, "lpis", 5, 0),
 		.lpi = on_lpi,
+		.vlpi = player_has_header(p, "vlpis") ? on_vlpi : NULL,
 		.host = &host,
 		.limits = player_limits(p, &limits),
 	};
@@ -231,22 +262,28 @@ static void acknowledge_line(struct player *p, const struct tape_line *l)
 			      viommu_strerror(result));
 }
 
+/* In the order of the recording, GL and GLV. */
+static bool was_told(const struct told *t, const struct tape_line *l)
+{
+	return t->kind == l->kind && t->cpu == l->rid && t->vpe == l->index &&
+	       t->intid == l->value && t->pending == l->perm;
+}
+
 static void settle_pending(struct player *p, const struct tape_line *event)
 {
 	struct gic_play *g = p->gic;
-	const struct tape_line *l;
 	uint32_t n = 0;
-	size_t at = 0;
 	char text[64];
 
-	while ((l = effects_next(&p->effects, TAPE_GL, &at))) {
-		const struct told *t = n < TOLD_MAX ? &g->told[n] : NULL;
+	for (size_t i = 0; i < p->effects.count; i++) {
+		const struct tape_line *l = &p->effects.list[i];
 
-		if (n >= g->count ||
-		    (t && (t->cpu != l->rid || t->intid != l->value || t->pending != l->perm))) {
-			snprintf(text, sizeof(text), "LPI %" PRIx64 " at %x pending %u", l->value,
-				 l->rid, l->perm);
-			player_differ(p, TAPE_GL, l->number, text, "otherwise");
+		if (l->kind != TAPE_GL && l->kind != TAPE_GLV)
+			continue;
+		if (n >= g->count || (n < TOLD_MAX && !was_told(&g->told[n], l))) {
+			snprintf(text, sizeof(text), "%s %" PRIx64 " at %x pending %u",
+				 l->kind == TAPE_GL ? "LPI" : "vLPI", l->value, l->rid, l->perm);
+			player_differ(p, l->kind, l->number, text, "otherwise");
 		}
 		n++;
 	}
@@ -255,6 +292,12 @@ static void settle_pending(struct player *p, const struct tape_line *event)
 		player_differ(p, TAPE_GL, event->number, "nothing", text);
 	}
 	g->count = 0;
+}
+
+static void settled_with_gl(struct player *p, const struct tape_line *event)
+{
+	(void)p;
+	(void)event;
 }
 
 static void restored(struct player *p)
@@ -300,7 +343,32 @@ static bool parse_pending(struct words *w, struct tape_line *l)
 	       words_hex(w, 2, UINT32_MAX, &l->value) && words_hex32(w, 3, 1, &l->perm);
 }
 
+/* GLV: cpu vpe intid pending */
+static bool parse_virtual(struct words *w, struct tape_line *l)
+{
+	return line_fields(w, 5) && words_hex32(w, 1, UINT32_MAX, &l->rid) &&
+	       words_hex32(w, 2, UINT32_MAX, &l->index) && words_hex(w, 3, UINT32_MAX, &l->value) &&
+	       words_hex32(w, 4, 1, &l->perm);
+}
+
+/* GN: an ITS that came later, as the its header says it of others */
+static bool parse_new(struct words *w, struct tape_line *l)
+{
+	l->list = w->list;
+	l->listed = ITS_WORDS;
+	return line_fields(w, 1 + ITS_WORDS) && parse_its(w, 1, w->list);
+}
+
+static void new_line(struct player *p, const struct tape_line *l)
+{
+	int result = add_its(p, l->list);
+
+	if (result != VIOMMU_OK)
+		player_differ(p, l->kind, l->number, "an ITS", viommu_strerror(result));
+}
+
 static const struct header_row headers[] = { { "lpis", "xxxxxx", true },
+					     { "vlpis", "x", false },
 					     { "its", "xxxxxxxxx", false },
 					     { NULL, NULL, false } };
 
@@ -316,6 +384,8 @@ static const struct line_row lines[] = {
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, riscv_settle_written },
 	{ TAPE_GL, ROLE_EFFECT, parse_pending, NULL, settle_pending },
+	{ TAPE_GLV, ROLE_EFFECT, parse_virtual, NULL, settled_with_gl },
+	{ TAPE_GN, ROLE_STATE, parse_new, new_line, NULL },
 };
 
 const struct part part_gic = { .headers = headers,

@@ -21,9 +21,9 @@ struct endpoint {
 
 struct virtio_play {
 	struct viommu *iommu;
-	struct endpoint *endpoints;	/* by id */
-	bool complete;			/* the engine has said that a pending request is */
-	uint8_t reply[WORDS_BYTES_MAX]; /* of the last request, which may be pending */
+	struct endpoint *endpoints;    /* by id */
+	bool complete;		       /* the engine has said that a pending request is */
+	uint8_t reply[WORDS_DATA_MAX]; /* of the last request, which may be pending */
 	/* The event's T line was granted where nothing is mapped: our fault record has no counterpart. */
 	bool beside_mapping;
 	bool differs; /* the event's T line does, so that its fault records will: one difference stays one */

@@ -15,7 +15,7 @@ static bool part(struct words *w, unsigned i, uint32_t *bytes)
 {
 	size_t before = w->bytes;
 
-	if (strcmp(w->word[i], "-") != 0 && !words_data(w, i))
+	if (strcmp(w->word[i], "-") != 0 && !words_data_zeros(w, i))
 		return false;
 	*bytes = (uint32_t)(w->bytes - before);
 	return true;
@@ -24,8 +24,9 @@ static bool part(struct words *w, unsigned i, uint32_t *bytes)
 bool virtio_parse_request(struct words *w, struct tape_line *l)
 {
 	l->data = w->data;
-	return line_fields(w, 4) && part(w, 1, &l->bytes) && part(w, 2, &l->reply_bytes) &&
-	       words_decimal(w, 3, UINT32_MAX, &l->used);
+	return line_fields(w, 4) && part(w, 1, &l->bytes) &&
+	       (l->bytes <= WORDS_BYTES_MAX || words_fail(w, "memory of %u bytes", l->bytes)) &&
+	       part(w, 2, &l->reply_bytes) && words_decimal(w, 3, UINT32_MAX, &l->used);
 }
 
 static uint32_t word_at(const uint8_t *from)

@@ -324,7 +324,10 @@ static void settle(struct player *p, const struct tape_line *event)
 
 static void serve(struct player *p, const struct line_row *row, const struct tape_line *l)
 {
+	if (row->role == ROLE_EVENT)
+		player_refuse(p);
 	row->serve(p, l);
+	player_refused(p, l);
 	if (row->role == ROLE_EVENT && !p->marked)
 		settle(p, l);
 }

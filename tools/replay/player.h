@@ -23,7 +23,15 @@ struct tally {
 	uint64_t mismatches;
 };
 
-#define PLAYER_MADE 16U
+#define PLAYER_MADE    16U
+#define PLAYER_REFUSED 16U
+
+/* A mapping that a listener refuses during an event. */
+struct refusal {
+	const struct tape_line *line;
+	struct viommu_listener *listener; /* NULL: there was no such device */
+	bool asked;			  /* about it */
+};
 
 struct player {
 	const char *path;
@@ -52,6 +60,8 @@ struct player {
 	void *opaque;
 	struct viommu_device *made[PLAYER_MADE]; /* by player_device() */
 	unsigned made_count;
+	struct refusal refusal[PLAYER_REFUSED];
+	unsigned refusals;
 	/* What the parts keep, each its own. NULL: not of this recording. */
 	struct vtd_play *vtd;
 	struct virtio_play *virtio;
@@ -111,6 +121,10 @@ void player_message(void *opaque, const char *text);
 
 /* Does what a call on an engine has left to do; of a line that is marked, the N lines behind it do. */
 int player_finish(const struct player *player, struct viommu *iommu, int result);
+
+/* play_common.c: listeners that refuse what LR lines say, during the event. */
+void player_refuse(struct player *player);
+void player_refused(struct player *player, const struct tape_line *event);
 
 /* Serves M lines. */
 void memory_line(struct player *player, const struct tape_line *line);

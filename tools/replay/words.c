@@ -23,6 +23,7 @@ bool words_split(struct words *w, char *text)
 
 	w->count = 0;
 	w->bytes = 0;
+	w->zeros = 0;
 	while (at) {
 		char *space = strchr(at, ' ');
 
@@ -109,12 +110,9 @@ bool words_size(struct words *w, unsigned i, uint32_t *bytes)
 	return words_fail(w, "'%.40s' is not the size of an access", w->word[i]);
 }
 
-bool words_data(struct words *w, unsigned i)
+static bool add_digits(struct words *w, const char *digits, size_t count)
 {
-	const char *digits = w->word[i];
-	size_t count = strlen(digits);
-
-	if (count % 2 || count / 2 > WORDS_BYTES_MAX - w->bytes)
+	if (count % 2 || count / 2 > WORDS_BYTES_MAX - (w->bytes - w->zeros))
 		return words_fail(w, "memory of %zu hexadecimal digits", count);
 	for (size_t at = 0; at < count; at += 2) {
 		int high = hex_digit(digits[at]);
@@ -125,4 +123,40 @@ bool words_data(struct words *w, unsigned i)
 		w->data[w->bytes++] = (uint8_t)(high << 4 | low);
 	}
 	return true;
+}
+
+bool words_data(struct words *w, unsigned i)
+{
+	return add_digits(w, w->word[i], strlen(w->word[i]));
+}
+
+/* Behind a z; the end of it, NULL: it is not of the format. */
+static const char *add_zeros(struct words *w, const char *count)
+{
+	size_t zeros = 0;
+
+	while (hex_digit(*count) >= 0 && zeros <= WORDS_ZEROS_MAX)
+		zeros = zeros << 4 | (size_t)hex_digit(*count++);
+	if (*count != '.' || zeros > WORDS_ZEROS_MAX - w->zeros)
+		return NULL;
+	memset(w->data + w->bytes, 0, zeros);
+	w->bytes += zeros;
+	w->zeros += zeros;
+	return count + 1;
+}
+
+bool words_data_zeros(struct words *w, unsigned i)
+{
+	const char *at = w->word[i];
+
+	while (at && *at) {
+		size_t length = strcspn(at, "z");
+
+		if (!add_digits(w, at, length))
+			return false;
+		at += length;
+		if (*at)
+			at = add_zeros(w, at + 1);
+	}
+	return at || words_fail(w, "zeros that are not counted as zCOUNT.");
 }

@@ -9,14 +9,17 @@
 
 #define WORDS_MAX	256U
 #define WORDS_BYTES_MAX 4096U
+#define WORDS_ZEROS_MAX ((1U << 20) + WORDS_BYTES_MAX) /* that are only counted */
+#define WORDS_DATA_MAX	(WORDS_BYTES_MAX + WORDS_ZEROS_MAX)
 
 struct words {
 	char *word[WORDS_MAX];
 	unsigned count;
 	char error[200]; /* why the line is not of the format, empty: it is */
 	/* What the words stand for, where it is more than numbers. */
-	uint8_t data[WORDS_BYTES_MAX];
+	uint8_t data[WORDS_DATA_MAX];
 	size_t bytes;
+	size_t zeros; /* of them, that were only counted */
 	uint64_t list[WORDS_MAX];
 };
 
@@ -38,5 +41,7 @@ bool words_decimal(struct words *words, unsigned i, uint32_t max, uint32_t *valu
 bool words_size(struct words *words, unsigned i, uint32_t *bytes);
 /* Word i as bytes in hexadecimal, behind those that data has already. */
 bool words_data(struct words *words, unsigned i);
+/* The same, where zCOUNT. stands for so many zeros. */
+bool words_data_zeros(struct words *words, unsigned i);
 
 #endif
