@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* record_host.c - recording an IOMMU: what it tells the host, which is told, too. */
+/* record_host.c - recording an IOMMU: what it tells the host, which is told, too; until that ends. */
 
 #include "recorder.h"
 
@@ -83,6 +83,26 @@ void unit_record_host(struct viommu *u)
 		return;
 	r->levels = (uint32_t)u->lines.told;
 	u->lines.told = 0; /* who restores the state is told all of them */
+}
+
+/* ---- the end ---- */
+
+void unit_record_stop(struct viommu *u)
+{
+	struct unit_record *r = u->record;
+
+	u->engine = r->inner;
+	if (u->engine->leave_tape)
+		u->engine->leave_tape(u);
+	u->host = r->host;
+	if (r->wires)
+		u->lines.told = r->levels;
+	u->record = NULL;
+	atomic_store(&u->counted, u->counts);
+	unit_forget(u, true);
+	if (r->tape == &r->own)
+		record_close(r->tape);
+	vm_dealloc(u->vm, r, sizeof(*r));
 }
 
 /* ---- listeners ---- */
