@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* dump_command.c - viommu dump: registers, contexts, tables, mappings, interrupt tables, ITS tables. */
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -229,18 +230,18 @@ static void dump_interrupts(const struct dump *d, struct session *s)
 		look_devices(s, d->options, amdvi_entries, &e);
 }
 
-#define ITS_TRANSLATER 0x10040U
+#define ITS_TRANSLATER 0x40U /* in the translation frame */
 #define ITS_EVENTS     65536U
 
 /* IHI 0069, 5.2: "device" is not 0 if it is mapped; its events end where EventID is out of range. */
-static void its_device(const struct entries *e, uint32_t device)
+static void its_device(const struct entries *e, uint32_t device, uint64_t translater)
 {
 	static struct steps steps;
 
 	for (uint32_t event = 0; event < ITS_EVENTS; event++) {
 		const struct viommu_step *answer;
 
-		steps_of_message(&steps, e->iommu, device, ITS_TRANSLATER, event, 0);
+		steps_of_message(&steps, e->iommu, device, translater, event, 0);
 		answer = steps_answer(&steps);
 		if (!answer || steps.count < 2 || !steps.step[0].raw[1] ||
 		    (answer->reason & 0xff) == 0x05)
@@ -249,16 +250,23 @@ static void its_device(const struct entries *e, uint32_t device)
 	}
 }
 
+/* Of several, the first is the one that the line is about; each of the others has its address as a title. */
 static void dump_its(const struct dump *d, struct session *s)
 {
-	struct entries e = { .iommu = player_iommu(s->player, 1) };
+	struct entries e = { .list = NULL };
+	uint64_t frame = 0;
 
-	if (!e.iommu)
-		return;
-	e.list = out_list(d->options->json, "its", "ITS entries (DeviceID, EventID):\n");
-	for (uint32_t device = 0; device <= d->options->last && device < 1U << 20; device++) {
-		session_progress(s, "DeviceIDs", device);
-		its_device(&e, device);
+	for (unsigned n = 0; (e.iommu = player_its(s->player, n, &frame)); n++) {
+		if (n == 0)
+			e.list = out_list(d->options->json, "its",
+					  "ITS entries (DeviceID, EventID):\n");
+		else if (!e.list)
+			printf("of the ITS at %" PRIx64 ":\n", frame);
+		for (uint32_t device = 0; device <= d->options->last && device < 1U << 20;
+		     device++) {
+			session_progress(s, "DeviceIDs", device);
+			its_device(&e, device, frame + ITS_TRANSLATER);
+		}
 	}
 }
 

@@ -6,16 +6,16 @@
 #include "session.h"
 #include "steps.h"
 
-#define ITS_TRANSLATION 0x10000U /* its frame, from the control frame on, which tapes have at 0 */
+#define ITS_FRAME 0x10000U
 
-/* A line of the tape as the question. */
+/* A line of the tape as the question. Of a message to an ITS it has the offset only. */
 static bool line_is_question(const struct tape_line *l, struct options *o)
 {
 	o->device = l->rid;
 	o->data = (uint32_t)l->value;
 	o->message = l->kind != TAPE_T;
 	o->its = l->kind == TAPE_GI;
-	o->request = (struct viommu_request){ .first = l->at + (o->its ? ITS_TRANSLATION : 0),
+	o->request = (struct viommu_request){ .first = l->at,
 					      .pasid = o->message ? VIOMMU_NO_PASID : l->pasid,
 					      .access = (uint16_t)l->access };
 	o->request.last = o->request.first;
@@ -60,28 +60,59 @@ static void show(const struct session *s, const struct options *o, const struct 
 	out_finish(o->json);
 }
 
+/* The ITS that a message goes to: that of the line, or the one that has the address. NULL: there is none. */
+static struct viommu *find_its(const struct session *s, struct options *o)
+{
+	uint64_t frame = 0;
+	struct viommu *its = player_its(s->player, 0, &frame);
+
+	if (!o->asked)
+		o->request.first += frame;
+	for (unsigned n = 1; its && o->request.first - frame >= ITS_FRAME; n++)
+		its = player_its(s->player, n, &frame);
+	return its;
+}
+
+static int answer_message(struct session *s, struct options *o, struct steps *steps)
+{
+	struct viommu *iommu = o->its ? find_its(s, o) : player_iommu(s->player, 0);
+
+	if (!iommu)
+		return unusable(s->path, s->number,
+				o->its ? "there is no ITS with this address at this line"
+				       : "there is no IOMMU at this line");
+	/* an I line may not say who: then it is the I/O APIC */
+	if (!o->its && o->device == 0xffff)
+		o->device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
+	steps_of_message(steps, iommu, o->device, o->request.first, o->data, o->flags);
+	if (steps->result >= 0)
+		show(s, o, steps, iommu);
+	return steps->result;
+}
+
+static int answer_dma(struct session *s, const struct options *o, struct steps *steps)
+{
+	int result = VIOMMU_ENOENT;
+	struct viommu_device *device = player_device(s->player, o->device, &result);
+
+	if (!device)
+		return unusable(s->path, s->number, "there is no such device at this line");
+	steps_of_request(steps, device, &o->request, o->flags);
+	if (steps->result >= 0)
+		show(s, o, steps, player_iommu(s->player, 0));
+	return steps->result;
+}
+
 static int answer(struct session *s, struct options *o)
 {
-	struct viommu *iommu = player_iommu(s->player, o->its);
-	struct viommu_device *device;
 	static struct steps steps;
-	int result = VIOMMU_ENOENT;
+	int result;
 
-	/* an I line may not say who: then it is the I/O APIC */
-	if (o->message && !o->its && o->device == 0xffff)
-		o->device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
-	if (o->message && iommu) {
-		steps_of_message(&steps, iommu, o->device, o->request.first, o->data, o->flags);
-	} else {
-		device = player_device(s->player, o->device, &result);
-		if (!device)
-			return unusable(s->path, s->number, "there is no such device at this line");
-		steps_of_request(&steps, device, &o->request, o->flags);
-	}
-	if (steps.result < 0)
-		return unusable(s->path, s->number, viommu_strerror(steps.result));
-	show(s, o, &steps, iommu);
-	return steps.result == VIOMMU_FAULT ? STATUS_DIFFERENT : STATUS_SAME;
+	steps.result = VIOMMU_OK;
+	result = o->message ? answer_message(s, o, &steps) : answer_dma(s, o, &steps);
+	if (result < 0)
+		return unusable(s->path, s->number, viommu_strerror(result));
+	return result == VIOMMU_FAULT ? STATUS_DIFFERENT : result;
 }
 
 /* ---- where ---- */

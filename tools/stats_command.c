@@ -144,6 +144,8 @@ static void put_faults(struct json_object *o, const struct viommu *iommu)
 static int stats_of(struct stats *stats, struct session *s, const struct options *o)
 {
 	const struct viommu *iommu;
+	const struct viommu *its;
+	uint64_t frame;
 	int status = session_open(s, o->files[0]);
 
 	if (!status)
@@ -151,6 +153,7 @@ static int stats_of(struct stats *stats, struct session *s, const struct options
 	if (status)
 		return status;
 	iommu = player_iommu(s->player, 0);
+	its = player_its(s->player, 0, &frame);
 	ROW(o->json, "{:s}: engine {engine_name:s}\n", S(s->path), S(s->player->engine->name));
 	put_lines(out_object(o->json, "lines", "lines on the tape\n"), s->player);
 	put_requests(out_object(o->json, "devices", "requests by device (refused, writes)\n"),
@@ -161,6 +164,8 @@ static int stats_of(struct stats *stats, struct session *s, const struct options
 			   iommu);
 		put_faults(out_object(o->json, "faults", "faults by reason\n"), iommu);
 	}
+	if (its && its != iommu)
+		put_engine(out_object(o->json, "its", "counted by the ITS\n"), its);
 	out_finish(o->json);
 	return STATUS_SAME;
 }

@@ -40,7 +40,13 @@ const struct viommu_step *steps_answer(const struct steps *s)
 
 bool step_is_level(const struct viommu_step *step)
 {
-	return strstr(step->what, "stage") != NULL;
+	static const char *const names[] = { "stage", "host table", "guest table", "TCE" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strstr(step->what, names[i]))
+			return true;
+	}
+	return false;
 }
 
 bool step_is_context(const struct viommu_step *step)

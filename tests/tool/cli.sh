@@ -127,6 +127,27 @@ expect 'diff: states' 1 'device 10
 expect 'diff: a state and itself' 0 '' diff --state legacy.tape legacy.tape
 json 'diff' 1 'any(x["about"] == "device 10" for x in d["differences"])' diff legacy.tape:10 legacy.tape
 
+# ---- what each engine's tapes have ----
+
+expect 'explain: no ITS' 2 'legacy.tape:0: there is no ITS' explain --its -m 10040:1 -d 2 legacy.tape
+expect 'stats: ITS' 0 'counted by the ITS' stats its.tape
+"$viommu" replay --record-its "$tmp/own.tape" its.tape >/dev/null 2>&1
+line=$(awk '$1 == "GI" && $5 == 1 { print NR; exit }' "$tmp/own.tape")
+expect 'explain: GI of the library' 0 "$tmp/own.tape:$line: message from 2: 10040 0
+  device
+  => LPI " explain "$tmp/own.tape:$line"
+expect 'dump: ITS of the library' 0 'registers
+ITS entries (DeviceID, EventID):
+  2 *1: LPI ' dump "$tmp/own.tape"
+expect 'dump: no devices of an ITS' 0 '' dump --only mappings "$tmp/own.tape"
+expect 'explain: no device of an ITS' 2 '.*: there is no such device' explain -d 10 -i 0 "$tmp/own.tape"
+# A device is there if its entry is, whatever the table that it leads to has for address 0.
+expect 'dump: AMD-Vi' 0 'device 10
+  device table entry
+  0000000000001000-' dump --only contexts --only mappings amdvi.tape
+[ "$(grep -c 'table  ' "$tmp/out")" = 0 ] || failed 'dump: a table among the contexts of AMD-Vi'
+expect 'dump: mappings up to the last address have no tables' 0 'device 40' dump --only tables virtio.tape
+
 # ---- memory and registers instead of a tape ----
 
 python3 - "$tmp" <<'P'

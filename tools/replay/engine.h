@@ -53,6 +53,8 @@ struct part {
 	void (*stop)(struct player *player);
 	/* NULL: there is none (yet). */
 	struct viommu *(*iommu)(const struct player *player);
+	/* The nth ITS, from 0, and where its translation frame is; NULL: there are not so many. No such function: none. */
+	struct viommu *(*its)(const struct player *player, unsigned n, uint64_t *translation);
 	/* Who has this name on T lines; NULL: nobody. No such function: a device that has it as its id, or may have it. */
 	struct viommu_device *(*device)(struct player *player, uint32_t name);
 	/* The name of the device of an id. NULL: the id. */

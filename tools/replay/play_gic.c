@@ -171,6 +171,26 @@ static struct viommu *iommu_of(const struct player *p)
 	return g->selected < ITS_MAX ? g->its[g->selected] : g->lpis;
 }
 
+/* The selected one first, the others in their order. */
+static struct viommu *nth(const struct player *p, unsigned n, uint64_t *translation)
+{
+	const struct gic_play *g = p->gic;
+	bool selected = g && g->selected < ITS_MAX && g->its[g->selected];
+
+	if (selected && n == 0) {
+		*translation = g->base[g->selected] + FRAME;
+		return g->its[g->selected];
+	}
+	n -= selected;
+	for (unsigned i = 0; g && i < ITS_MAX; i++) {
+		if (!g->its[i] || (selected && i == g->selected) || n-- != 0)
+			continue;
+		*translation = g->base[i] + FRAME;
+		return g->its[i];
+	}
+	return NULL;
+}
+
 /* The selected ITS; NULL: there is none, which is a difference. */
 static struct viommu *its_of(struct player *p, const struct tape_line *l)
 {
@@ -367,6 +387,14 @@ static void new_line(struct player *p, const struct tape_line *l)
 		player_differ(p, l->kind, l->number, "an ITS", viommu_strerror(result));
 }
 
+/* Nobody's DMA is translated. */
+static struct viommu_device *no_device(struct player *p, uint32_t name)
+{
+	(void)p;
+	(void)name;
+	return NULL;
+}
+
 static const struct header_row headers[] = { { "lpis", "xxxxxx", true },
 					     { "vlpis", "x", false },
 					     { "its", "xxxxxxxxx", false },
@@ -394,4 +422,6 @@ const struct part part_gic = { .headers = headers,
 			       .start = start,
 			       .stop = stop,
 			       .iommu = iommu_of,
+			       .its = nth,
+			       .device = no_device,
 			       .restored = restored };

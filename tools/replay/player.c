@@ -244,6 +244,15 @@ struct viommu *player_iommu(const struct player *p, unsigned part)
 	return part < PARTS_MAX && p->engine->part[part] ? p->engine->part[part]->iommu(p) : NULL;
 }
 
+struct viommu *player_its(const struct player *p, unsigned n, uint64_t *translation)
+{
+	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
+		if (p->engine->part[i]->its)
+			return p->engine->part[i]->its(p, n, translation);
+	}
+	return NULL;
+}
+
 struct viommu_device *player_device(struct player *p, uint32_t name, int *result)
 {
 	const struct viommu_device_config config = { .size = sizeof(config), .id = name };

@@ -92,6 +92,8 @@ bool player_headers(const struct tape_header *header, const struct engine *engin
 
 /* The IOMMU; of part 1 the ITS, if there is one. NULL: there is none (yet). */
 struct viommu *player_iommu(const struct player *player, unsigned part);
+/* The nth ITS, from 0, and where its translation frame is. NULL: there are not so many (yet). */
+struct viommu *player_its(const struct player *player, unsigned n, uint64_t *translation);
 /* Who has this name on T lines; a new one if none has, and the engine can do without being told more. NULL: *result says
  * why. To be asked when the last line has been played. */
 struct viommu_device *player_device(struct player *player, uint32_t name, int *result);
