@@ -348,7 +348,7 @@ proctype invalidator(byte id)
 
 	if
 	:: KIND != FLUSH && KIND != WHOLE ->
-		/* domain.c: flush_range(). Nobody else can tell in which order the change is counted and
+		/* domain_flush.c: flush_range(). Nobody else can tell in which order the change is counted and
 		 * the sizes are read, if only the owner of the lock may change the sizes; a plain
 		 * store may become visible after a load that follows it. */
 		atomic {
@@ -388,7 +388,7 @@ proctype invalidator(byte id)
 			check_sizes()
 		}
 	:: KIND != PAGE && KIND != WHOLE ->
-		/* domain.c: give_new_tag() */
+		/* domain_own.h: give_new_tag() */
 		atomic {
 			!domains_lock -> domains_lock = true;
 #ifndef MUTANT_FLUSH_LATE_CHANGE
@@ -417,7 +417,7 @@ proctype invalidator(byte id)
 #ifdef EVERYTHING
 		flushes++; /* unit.c: unit_forget() */
 #else
-		atomic { !domains_lock -> domains_lock = true; flushes++ } /* domain.c: flush_chain() */
+		atomic { !domains_lock -> domains_lock = true; flushes++ } /* domain_flush.c: flush_chain() */
 #endif
 #ifndef MUTANT_GENERATION_FIRST
 		generation++;

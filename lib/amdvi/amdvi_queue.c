@@ -268,7 +268,7 @@ static enum ring_executed run_commands(struct amdvi *v)
 	if (!(regs_get(&v->regs, AMD_STATUS) & AMD_ST_CMD_RUN) ||
 	    !ring_position(&v->commands.ring, regs_get(&v->regs, AMD_CMD_TAIL), &tail))
 		return RING_DONE;
-	executed = ring_run(&v->unit, &v->commands, tail, execute);
+	executed = ring_run(&v->unit, &v->commands, tail, execute, NULL);
 	regs_put(&v->regs, AMD_CMD_HEAD, ring_register(&v->commands.ring, v->commands.head));
 	if (executed == RING_ERROR)
 		regs_clear_bits(&v->regs, AMD_STATUS, AMD_ST_CMD_RUN);

@@ -17,6 +17,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "bits.h"
+
 /* Of an odd version the one before, which it will never be again. */
 static inline uint64_t seq_read_begin(const _Atomic uint64_t *version)
 {
@@ -55,14 +57,28 @@ static inline void seq_pause(void)
 #endif
 }
 
+/* Returns the version before; an odd one: nobody lets go. */
+static __attribute__((noinline, cold, unused)) uint64_t seq_lock_again(_Atomic uint64_t *version)
+{
+	uint64_t locked;
+
+	for (unsigned i = 1; i < SEQ_TRIES; i++) {
+		seq_pause();
+		if (seq_try_lock(version, &locked))
+			return locked;
+	}
+	return 1;
+}
+
 /* The same for one who would rather not do without. */
 static inline bool seq_lock_soon(_Atomic uint64_t *version, uint64_t *locked)
 {
-	for (unsigned i = 0; i < SEQ_TRIES; i++, seq_pause()) {
-		if (seq_try_lock(version, locked))
-			return true;
-	}
-	return false;
+	uint64_t now;
+
+	if (UNLIKELY(!seq_try_lock(version, &now)))
+		now = seq_lock_again(version);
+	*locked = now;
+	return !(now & 1);
 }
 
 static inline void seq_unlock(_Atomic uint64_t *version, uint64_t locked)

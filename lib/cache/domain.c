@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* domain.c - translation domains: finding and recycling them, and invalidating what the TLB has of
- * them. */
+/* domain.c - translation domains: finding and recycling them. */
 
 #include <libvirtiommu/iommu.h>
 
 #include <string.h>
 
-#include "domain.h"
+#include "domain_own.h"
 #include "range.h"
 
 uint64_t domains_slots(uint32_t count)
@@ -46,21 +45,6 @@ void domains_fini(struct domains *d, struct viommu_vm *vm)
 		vm_dealloc(vm, d->chain[by], (uint64_t)d->count * sizeof(*d->chain[by]));
 }
 
-static inline struct domain_own *own_of(const struct domains *d, const struct domain *slot)
-{
-	return &d->own[slot - d->slot];
-}
-
-static inline struct domain_chain *chain_of(const struct domains *d, unsigned by, uint64_t who)
-{
-	return &d->chain[by][vm_hash_salted(d->key, d->key[1], who) & (d->count - 1)];
-}
-
-static inline struct domain_chain *group_of(const struct domains *d, const struct domain_key *key)
-{
-	return chain_of(d, DOMAIN_BY_GROUP, key->group);
-}
-
 /* Of its chains as a whole: a sum, since both only grow. */
 static uint64_t chain_flushes(const struct domains *d, const struct domain_key *key)
 {
@@ -73,64 +57,6 @@ static uint32_t set_of(const struct domains *d, const struct domain_key *key)
 	uint64_t hash = vm_hash(d->key, key->stage1.root ^ key->id, key->stage2.root);
 
 	return (uint32_t)hash & (d->count - 1) & ~(DOMAIN_WAYS - 1);
-}
-
-/*
- * An invalidation counts before it visits the caches and again when it has: while the count is odd
- * nothing is filled, since what a cache of tables still has may already be gone from the TLB.
- * With the lock held, which makes it the only writer. A fill compares the count under the lock of
- * its set or slot, and announces its size under our lock: it is not necessary that others see the
- * count before we have been there.
- */
-static void count_change(struct domain *slot)
-{
-	uint64_t changes = atomic_load_explicit(&slot->changes, memory_order_relaxed);
-
-	atomic_store_explicit(&slot->changes, changes + 1, memory_order_release);
-}
-
-static __attribute__((noinline, cold)) void end_globals(struct domains *d, struct domain *slot)
-{
-	atomic_store_explicit(&slot->globals, 0, memory_order_relaxed);
-	group_of(d, &own_of(d, slot)->key)->globals--;
-}
-
-static void note_sizes(struct domain *slot, uint64_t sizes)
-{
-	unsigned least = sizes ? (unsigned)__builtin_ctzll(sizes) : 0;
-
-	atomic_store_explicit(&slot->sizes, sizes, memory_order_release);
-	/* only to be found the sooner */
-	atomic_store_explicit(&slot->probe,
-			      least < TLB_PROBE_MIN_LG2 ? TLB_NO_PROBE : TLB_PROBE(least),
-			      memory_order_relaxed);
-}
-
-/* What was noted of what is cached, which nobody finds any more. While the count of changes is odd, or the
- * domain is about to lose its place. */
-static inline void forget_notes(struct domains *d, struct domain *slot)
-{
-	note_sizes(slot, 0);
-	atomic_store_explicit(&slot->cuts, 0, memory_order_relaxed);
-	if (UNLIKELY(atomic_load_explicit(&slot->globals, memory_order_relaxed)))
-		end_globals(d, slot);
-}
-
-/* Entries under the old tag are never found again; a fill under way under it neither. While the
- * count of changes is odd. */
-static void renew(struct domains *d, struct domain *slot)
-{
-	forget_notes(d, slot);
-	atomic_store_explicit(&slot->tag, ++d->last_tag, memory_order_release);
-}
-
-/* Changes are counted before, for fills, and after, for whoever found an old entry in between and
- * keeps it elsewhere. */
-static void give_new_tag(struct domains *d, struct domain *slot)
-{
-	count_change(slot);
-	renew(d, slot);
-	count_change(slot);
 }
 
 static struct domain_chain *chain_by(const struct domains *d, unsigned by,
@@ -184,6 +110,9 @@ static void take_slot(struct domains *d, uint32_t index, const struct domain_key
 		slot->salt = vm_hash(d->tlb->key, index, 1);
 	}
 	d->own[index].key = *key;
+	for (unsigned upper = 0; upper < 2; upper++)
+		d->own[index].block_lg2[upper] =
+			(uint8_t)domain_block_lg2(domain_tables(key, upper ? UINT64_MAX : 0));
 	enchain(d, DOMAIN_BY_GROUP, index);
 	enchain(d, DOMAIN_BY_ID, index);
 	/* Before the counts and the new tag: whoever sees one of these must also see that the
@@ -318,212 +247,6 @@ void domains_find_lost(struct domains *d)
 	pthread_mutex_lock(&d->lock);
 	d->lost = 0;
 	pthread_mutex_unlock(&d->lock);
-}
-
-static bool is_kind(const struct domain_own *own, const struct domain_match *match, uint32_t kinds)
-{
-	return own->key.group == match->group && (kinds >> own->key.kind & 1);
-}
-
-static bool matches(const struct domain_own *own, const struct domain_match *match)
-{
-	return is_kind(own, match, match->kinds) &&
-	       (match->id == DOMAIN_ANY || match->id == own->key.id);
-}
-
-static bool matches_whole(const struct domain_own *own, const struct domain_match *match)
-{
-	return is_kind(own, match, match->whole);
-}
-
-static bool matches_globals(const struct domains *d, uint32_t index,
-			    const struct domain_match *match)
-{
-	return atomic_load_explicit(&d->slot[index].globals, memory_order_relaxed) &&
-	       d->own[index].key.id != match->id && is_kind(&d->own[index], match, match->globals);
-}
-
-/* The chain that has the domains which match. */
-static struct domain_chain *chain_matching(const struct domains *d,
-					   const struct domain_match *match, unsigned *by)
-{
-	*by = match->id == DOMAIN_ANY ? DOMAIN_BY_GROUP : DOMAIN_BY_ID;
-	return chain_of(d, *by, match->id == DOMAIN_ANY ? match->group : match->id);
-}
-
-/*
- * The flush is counted before the generation: whoever has the new generation asks domains_get(),
- * and gets a new tag. Whoever has the old one and fills under the old tag is not found.
- */
-static void flush_chain(struct domains *d, struct domain_chain *chain)
-{
-	chain->flushes++;
-	d->concerned = true;
-	atomic_fetch_add(d->generation, 1);
-}
-
-/* Visited domains, and sets or slots looked at: some of them are a step. */
-#define PARTS_OF_A_STEP 4U
-
-static void flush_whole(struct domains *d, struct domain *slot)
-{
-	d->concerned = true;
-	give_new_tag(d, slot);
-}
-
-uint32_t domains_flush(struct domains *d, const struct domain_match *match)
-{
-	struct domain_chain *chain;
-	uint32_t visited = 0;
-	unsigned by;
-
-	pthread_mutex_lock(&d->lock);
-	chain = chain_matching(d, match, &by);
-	if (chain->count > DOMAIN_VISITED_MAX) {
-		flush_chain(d, chain);
-	} else {
-		visited = chain->count;
-		for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
-			if (matches(&d->own[i], match))
-				flush_whole(d, &d->slot[i]);
-		}
-	}
-	pthread_mutex_unlock(&d->lock);
-	return visited / PARTS_OF_A_STEP;
-}
-
-/* Probes needed to remove a range, over all sizes in use; more than DOMAIN_PROBES_MAX: some number
- * above it. */
-static uint64_t probes(uint64_t sizes, uint64_t first, uint64_t last)
-{
-	uint64_t total = 0;
-
-	for (; sizes && total <= DOMAIN_PROBES_MAX; sizes &= sizes - 1) {
-		unsigned size_lg2 = (unsigned)__builtin_ctzll(sizes);
-
-		total += (last >> size_lg2) - (first >> size_lg2) + 1;
-		if (total == 0) /* 2^64 of them */
-			total = UINT64_MAX;
-	}
-	return total;
-}
-
-/* Removes what is cached of a range, set by set. False: whoever writes in one does not get on. */
-static bool remove_range(struct domains *d, const struct domain *slot, uint64_t sizes,
-			 unsigned table_lg2, uint64_t first, uint64_t last)
-{
-	struct tlb_space space =
-		domain_space(slot, atomic_load_explicit(&slot->tag, memory_order_relaxed));
-
-	for (; sizes; sizes &= sizes - 1) {
-		if (!tlb_remove(d->tlb, space, (unsigned)__builtin_ctzll(sizes), first, last))
-			return false;
-	}
-	return !table_lg2 ||
-	       table_cache_remove(d->tables, space, first >> table_lg2, last >> table_lg2);
-}
-
-/* Returns how many sets and slots it may have looked at. A range in both halves is longer than what is looked
- * through. */
-static uint32_t flush_range(struct domains *d, struct domain *slot, uint64_t first, uint64_t last,
-			    bool leaf)
-{
-	uint64_t sizes = atomic_load_explicit(&slot->sizes, memory_order_relaxed);
-	uint64_t cuts = atomic_load_explicit(&slot->cuts, memory_order_relaxed);
-	unsigned table_lg2 =
-		leaf ? 0 : domain_block_lg2(domain_tables(&own_of(d, slot)->key, first));
-	uint64_t looks = DOMAIN_PROBES_FEW;
-
-	if (UNLIKELY(cuts)) {
-		first &= ~domain_cut_mask(cuts);
-		last |= domain_cut_mask(cuts);
-	}
-	/* tables are cached of domains only that have pages of theirs cached, too, which are smaller than
-	 * what a table maps */
-	if (!(sizes & bits_low(table_lg2)))
-		table_lg2 = 0;
-	/* a few pages are few probes, of whatever sizes there are */
-	if (sizes && (last - first) >> __builtin_ctzll(sizes) >= DOMAIN_PROBES_FEW)
-		looks = probes(sizes | (table_lg2 ? BIT(table_lg2) : 0), first, last);
-	if (looks > DOMAIN_PROBES_MAX) {
-		give_new_tag(d, slot);
-		return 1;
-	}
-	count_change(slot);
-	if (!remove_range(d, slot, sizes, table_lg2, first, last))
-		renew(d, slot);
-	/* Once more, for those who found an entry before it was removed and keep it elsewhere. */
-	count_change(slot);
-	return (uint32_t)looks;
-}
-
-struct range_flush {
-	const struct domain_match *match;
-	uint64_t first;
-	uint64_t last;
-	bool leaf;
-	unsigned found; /* domains whose pages were looked for */
-	uint32_t looks;
-};
-
-/* Many domains: those after the first few are flushed whole, which costs less. */
-static void flush_range_once(struct domains *d, struct domain *slot, struct range_flush *f)
-{
-	d->concerned = true;
-	if (++f->found <= DOMAIN_PROBED_MAX)
-		f->looks += flush_range(d, slot, f->first, f->last, f->leaf);
-	else
-		give_new_tag(d, slot);
-}
-
-/* Domains of the chain that match. */
-static void flush_matching(struct domains *d, struct range_flush *f)
-{
-	unsigned by;
-	struct domain_chain *chain = chain_matching(d, f->match, &by);
-
-	if (chain->count > DOMAIN_VISITED_MAX) {
-		flush_chain(d, chain);
-		return;
-	}
-	f->looks += chain->count;
-	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[by]) {
-		if (matches_whole(&d->own[i], f->match))
-			flush_whole(d, &d->slot[i]);
-		if (matches(&d->own[i], f->match))
-			flush_range_once(d, &d->slot[i], f);
-	}
-}
-
-/* Global pages are cached in whichever domains have walked to them. */
-static void flush_globals(struct domains *d, struct range_flush *f)
-{
-	struct domain_chain *chain = chain_of(d, DOMAIN_BY_GROUP, f->match->group);
-
-	if (!chain->globals)
-		return;
-	if (chain->count > DOMAIN_VISITED_MAX) {
-		flush_chain(d, chain);
-		return;
-	}
-	f->looks += chain->count;
-	for (uint32_t i = chain->first; i != DOMAIN_NONE; i = d->own[i].next[DOMAIN_BY_GROUP]) {
-		if (matches_globals(d, i, f->match))
-			flush_range_once(d, &d->slot[i], f);
-	}
-}
-
-uint32_t domains_flush_range(struct domains *d, const struct domain_match *match, uint64_t first,
-			     uint64_t last, bool leaf)
-{
-	struct range_flush f = { .match = match, .first = first, .last = last, .leaf = leaf };
-
-	pthread_mutex_lock(&d->lock);
-	flush_matching(d, &f);
-	if (match->globals && match->id != DOMAIN_ANY)
-		flush_globals(d, &f);
-	pthread_mutex_unlock(&d->lock);
-	return f.looks / PARTS_OF_A_STEP;
 }
 
 void translation_shrink(struct translation *block, uint64_t iova, unsigned size_lg2)

@@ -88,6 +88,8 @@ struct domain_own {
 	uint32_t next[2];	/* in its chains, */
 	uint32_t previous[2];	/* or DOMAIN_NONE */
 	uint32_t stamp;		/* when it was last asked for */
+	uint8_t block_lg2
+		[2]; /* domain_block_lg2() of what addresses of the lower and of the upper half begin in */
 	struct domain_key key;
 };
 
@@ -218,13 +220,30 @@ static inline struct tlb_space domain_space(const struct domain *domain, uint64_
 /* Which domains an invalidation concerns. */
 struct domain_match {
 	uint32_t group; /* always compared */
-	uint64_t id;	/* DOMAIN_ANY: all of the group */
 	uint32_t kinds; /* bit n: domains of kind n */
-	uint32_t
-		whole; /* the same, of domains_flush_range() of all of a group: those flushed whole */
-	/* The same, of domains_flush_range() of one id: those of the group that have global pages, too. */
+	uint64_t id;	/* DOMAIN_ANY: all of the group */
+	uint32_t whole; /* as kinds: those that are flushed whole, whatever the range is */
+	/* The same, of a range of one id: those of the group that have global pages, too. */
 	uint32_t globals;
 };
+
+/* What is to be forgotten: of the domains that match what is cached of [first, last], and of pages that have a part
+ * there. */
+struct domain_flush {
+	struct domain_match match;
+	uint64_t first;
+	uint64_t last;
+	bool leaf; /* tables that lead to it are as they were */
+};
+
+/* All of the domains that match: there are none of which a range is. */
+static inline struct domain_flush domain_flush_whole(const struct domain_match *match)
+{
+	return (struct domain_flush){
+		.match = { .group = match->group, .id = match->id, .whole = match->kinds },
+		.last = UINT64_MAX
+	};
+}
 
 /* A page that is cached in pieces goes as a whole, as one that is one entry does. Which page it is nobody
  * knows any more: the largest that there may be around an address. The bits of an address in it. */
@@ -259,12 +278,21 @@ bool domains_take_concerned(struct domains *domains, uint32_t group);
  * back that and all that come later. */
 void domains_find_lost(struct domains *domains);
 
-/* Forgets all that is cached of the domains. Returns what it took, in steps (unit_pay()): few, as
- * many domains as there may be. */
-uint32_t domains_flush(struct domains *domains, const struct domain_match *match);
+/* ---- domain_flush.c ---- */
 
-/* Forgets what is cached of [first, last], and of the pages that have a part there; the same. @leaf:
- * tables that lead to it are as they were. */
+/* Longer than this nobody who looks for a context waits for a burst, in domains, sets and slots. */
+#define DOMAIN_BURST_PARTS 256U
+
+/*
+ * Forgets them one after the other, under one lock; not all if that takes long, but the first of them in any case. Returns
+ * how many. *steps: what it took (unit_pay()), few, as many domains as there may be.
+ */
+uint32_t domains_flush_burst(struct domains *domains, const struct domain_flush *flush,
+			     uint32_t count, uint32_t *steps);
+
+/* One of them; all that is cached of the domains, and a range of it. These return what it took. */
+uint32_t domains_flush_one(struct domains *domains, const struct domain_flush *flush);
+uint32_t domains_flush(struct domains *domains, const struct domain_match *match);
 uint32_t domains_flush_range(struct domains *domains, const struct domain_match *match,
 			     uint64_t first, uint64_t last, bool leaf);
 

@@ -116,6 +116,25 @@ static inline __attribute__((always_inline)) void table_cache_put(
 bool table_cache_remove(struct table_cache *cache, struct tlb_space space, uint64_t first,
 			uint64_t last);
 
+/* The same, for who is in a hurry. */
+static inline __attribute__((always_inline)) bool table_cache_remove_now(
+	const struct table_cache *cache, struct tlb_space space, uint64_t first, uint64_t last)
+{
+	for (uint64_t block = first;; block++) {
+		struct table_slot *slot = table_slot_of(cache, space.salt, block);
+		uint64_t version;
+
+		if (!seq_lock_soon(&slot->version, &version))
+			return false;
+		if (atomic_load_explicit(&slot->tag, memory_order_relaxed) == space.tag &&
+		    atomic_load_explicit(&slot->block, memory_order_relaxed) == block)
+			atomic_store_explicit(&slot->tag, 0, memory_order_relaxed);
+		seq_unlock(&slot->version, version);
+		if (block == last)
+			return true;
+	}
+}
+
 /* Has the processor fetch what table_cache_find() will look at. */
 void table_cache_prefetch(const struct table_cache *cache, uint64_t salt, uint64_t block);
 

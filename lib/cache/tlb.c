@@ -32,32 +32,8 @@ enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct tra
 	return tlb_put(tlb, space, add, changes, seen);
 }
 
-static bool remove_page(struct tlb *tlb, struct tlb_space space, uint64_t page)
-{
-	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
-	const struct tlb_entry *e;
-	uint64_t version;
-
-	if (!seq_lock_soon(&set->version, &version))
-		return false;
-	e = tlb_is(&set->way[0], space.tag, page) ? &set->way[0] : tlb_way_of(set, space.tag, page);
-	if (e)
-		tlb_write(&set->way[e - set->way], 0, 0, 0);
-	seq_unlock(&set->version, version);
-	return true;
-}
-
 bool tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
 		uint64_t last)
 {
-	uint64_t at = first & ~bits_low(size_lg2);
-
-	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
-	for (;;) {
-		if (!remove_page(tlb, space, at | size_lg2))
-			return false;
-		if (last - at < BIT(size_lg2))
-			return true;
-		at += BIT(size_lg2);
-	}
+	return tlb_remove_now(tlb, space, size_lg2, first, last);
 }

@@ -331,4 +331,43 @@ static inline __attribute__((always_inline)) enum tlb_added tlb_put(const struct
 bool tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,
 		uint64_t last);
 
+/* The same, for who is in a hurry. */
+static inline __attribute__((always_inline)) bool tlb_remove_page(const struct tlb *tlb,
+								  struct tlb_space space,
+								  uint64_t page)
+{
+	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
+	struct tlb_entry *e = &set->way[0];
+	uint64_t version;
+
+	if (!seq_lock_soon(&set->version, &version))
+		return false;
+	if (!tlb_is(e, space.tag, page)) {
+		const struct tlb_entry *other = tlb_way_of(set, space.tag, page);
+
+		e = other ? &set->way[other - set->way] : NULL;
+	}
+	if (e)
+		tlb_write(e, 0, 0, 0);
+	seq_unlock(&set->version, version);
+	return true;
+}
+
+static inline __attribute__((always_inline)) bool tlb_remove_now(const struct tlb *tlb,
+								 struct tlb_space space,
+								 unsigned size_lg2, uint64_t first,
+								 uint64_t last)
+{
+	uint64_t at = first & (UINT64_MAX << size_lg2);
+
+	/* (last - first >> size_lg2) + 2 sets at most; the caller has bounded that */
+	for (;;) {
+		if (!tlb_remove_page(tlb, space, at | size_lg2))
+			return false;
+		if ((last ^ at) >> size_lg2 == 0)
+			return true;
+		at += BIT(size_lg2);
+	}
+}
+
 #endif

@@ -57,7 +57,7 @@ static enum ring_executed run(struct its *its)
 			unit_work(&its->unit);
 			return RING_WAITING;
 		}
-		executed = ring_run(&its->unit, &its->commands, tail_of(its), its_execute);
+		executed = ring_run(&its->unit, &its->commands, tail_of(its), its_execute, NULL);
 	} while (executed == RING_DONE && dropping);
 	return executed;
 }

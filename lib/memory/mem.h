@@ -168,6 +168,16 @@ static inline void mem_load_pair(const void *host, uint64_t *pair)
 #endif
 }
 
+/* The same of several pairs, as the guest's words are. */
+static inline void mem_load_words(const uint64_t *host, uint64_t *word, unsigned words)
+{
+	for (unsigned i = 0; i < words; i += 2) {
+		mem_load_pair(&host[i], &word[i]);
+		word[i] = le64toh(word[i]);
+		word[i + 1] = le64toh(word[i + 1]);
+	}
+}
+
 bool mem_load_far(struct viommu_vm *vm, struct mem_place *place, uint64_t gpa, uint64_t *word,
 		  unsigned words);
 
@@ -181,11 +191,7 @@ static inline bool mem_load_near(struct viommu_vm *vm, struct mem_place *place, 
 		     place->last - gpa < words * sizeof(*word) - 1 || (gpa & 15) || words % 2))
 		return mem_load_far(vm, place, gpa, word, words);
 	host = mem_host(place, gpa, false);
-	for (unsigned i = 0; i < words; i += 2) {
-		mem_load_pair(&host[i], &word[i]);
-		word[i] = le64toh(word[i]);
-		word[i + 1] = le64toh(word[i + 1]);
-	}
+	mem_load_words(host, word, words);
 	return true;
 }
 

@@ -242,6 +242,9 @@ void riscv_queue_start(struct riscv *v);
 void riscv_timed_out(struct viommu *u, struct viommu_device *device);
 
 /* ---- riscv_invalidate.c ---- */
+/* What IOTINVAL forgets; false: of every virtual machine. */
+void riscv_flush_first(const uint64_t *command, struct domain_flush *flush);
+bool riscv_flush_second(const uint64_t *command, struct domain_flush *flush);
 void riscv_invalidate_first(struct riscv *v, const uint64_t *command);
 void riscv_invalidate_second(struct riscv *v, const uint64_t *command);
 void riscv_invalidate_device(struct riscv *v, uint32_t id);

@@ -16,64 +16,67 @@ static void range_of(const uint64_t *command, uint64_t *first, uint64_t *last)
 	*last = (page | mask) << 12 | bits_low(12);
 }
 
-/* Everything in the domains that match, or a range of it. */
-static void flush(struct riscv *v, const struct domain_match *which, uint32_t pscid, uint64_t first,
-		  uint64_t last, bool leaf)
+/* Everything of the kinds, or a range of it. */
+static void take_range(const uint64_t *command, uint32_t kinds, struct domain_flush *f)
 {
-	bool all = first == 0 && last == UINT64_MAX;
-
-	v->unsynced = true;
-	if (all)
-		unit_flush(&v->unit, which);
+	f->first = 0;
+	f->last = UINT64_MAX;
+	f->leaf = !(command[0] & RISCV_CMD_NL);
+	if (command[0] & RISCV_CMD_AV)
+		range_of(command, &f->first, &f->last);
+	if (f->first == 0 && f->last == UINT64_MAX)
+		f->match.whole |= kinds;
 	else
-		unit_flush_range(&v->unit, which, first, last, leaf);
-	probe_invalidation(&v->unit, all ? COUNT_DOMAINS : COUNT_RANGES, NULL, which->group, pscid,
-			   first, last);
+		f->match.kinds = kinds;
+}
+
+void riscv_flush_first(const uint64_t *command, struct domain_flush *f)
+{
+	uint32_t group = command[0] & RISCV_CMD_GV ? (uint32_t)bits_get(command[0], RISCV_CMD_GSCID)
+						   : RISCV_HOST;
+	uint32_t pscid = (uint32_t)bits_get(command[0], RISCV_CMD_PSCID);
+
+	f->match =
+		(struct domain_match){ .group = group,
+				       .id = command[0] & RISCV_CMD_PSCV ? domain_id(group, pscid)
+									 : DOMAIN_ANY };
+	take_range(command, RISCV_KINDS_FIRST, f);
+}
+
+bool riscv_flush_second(const uint64_t *command, struct domain_flush *f)
+{
+	f->match = (struct domain_match){ .group = (uint32_t)bits_get(command[0], RISCV_CMD_GSCID),
+					  .id = DOMAIN_ANY,
+					  .whole = 1U << RISCV_NESTED };
+	take_range(command, RISCV_KINDS_SECOND, f);
+	return command[0] & RISCV_CMD_GV;
 }
 
 /* Users of a domain are noted with their PSCID. */
 void riscv_invalidate_first(struct riscv *v, const uint64_t *command)
 {
-	uint32_t group = command[0] & RISCV_CMD_GV ? (uint32_t)bits_get(command[0], RISCV_CMD_GSCID)
-						   : RISCV_HOST;
-	uint32_t pscid = command[0] & RISCV_CMD_PSCV
-				 ? (uint32_t)bits_get(command[0], RISCV_CMD_PSCID)
-				 : VIOMMU_ANY_PASID;
-	struct domain_match which = { .group = group,
-				      .id = pscid == VIOMMU_ANY_PASID ? DOMAIN_ANY
-								      : domain_id(group, pscid),
-				      .kinds = RISCV_KINDS_FIRST };
-	uint64_t first = 0;
-	uint64_t last = UINT64_MAX;
+	struct domain_flush f;
 
-	if (command[0] & RISCV_CMD_AV)
-		range_of(command, &first, &last);
-	flush(v, &which, pscid, first, last, !(command[0] & RISCV_CMD_NL));
-	notify_domain(&v->unit, group, pscid, first, last);
+	riscv_flush_first(command, &f);
+	v->unsynced = true;
+	unit_flush_one(&v->unit, &f);
+	probe_flush(&v->unit, &f);
+	notify_domain(&v->unit, f.match.group, probe_pasid(&f), f.first, f.last);
 }
 
 /* The address is one of the guest's: what first stages above have cached cannot be found by it. */
 void riscv_invalidate_second(struct riscv *v, const uint64_t *command)
 {
-	uint32_t group = (uint32_t)bits_get(command[0], RISCV_CMD_GSCID);
-	struct domain_match which = { .group = group,
-				      .id = DOMAIN_ANY,
-				      .kinds = RISCV_KINDS_SECOND,
-				      .whole = 1U << RISCV_NESTED };
-	uint64_t first = 0;
-	uint64_t last = UINT64_MAX;
+	struct domain_flush f;
 
-	if (!(command[0] & RISCV_CMD_GV)) { /* every virtual machine */
-		v->unsynced = true;
+	v->unsynced = true;
+	if (!riscv_flush_second(command, &f)) { /* every virtual machine */
 		notify_forget(&v->unit, true, false);
 		return;
 	}
-	if (command[0] & RISCV_CMD_AV)
-		range_of(command, &first, &last);
-	else
-		which.kinds |= which.whole;
-	flush(v, &which, VIOMMU_ANY_PASID, first, last, !(command[0] & RISCV_CMD_NL));
-	notify_domain(&v->unit, group, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	unit_flush_one(&v->unit, &f);
+	probe_flush(&v->unit, &f);
+	notify_domain(&v->unit, f.match.group, VIOMMU_ANY_PASID, 0, UINT64_MAX);
 }
 
 void riscv_invalidate_device(struct riscv *v, uint32_t id)

@@ -245,6 +245,12 @@ static const struct command_row *legal(const struct riscv *v, const uint64_t *co
 	return opcode == RISCV_IODIR && too_wide(v, command) ? NULL : row;
 }
 
+static void in_order(const struct riscv *v, const uint64_t *word, uint64_t command[2])
+{
+	for (unsigned i = 0; i < 2; i++)
+		command[i] = riscv_fctl(v) & RISCV_FCTL_BE ? __builtin_bswap64(word[i]) : word[i];
+}
+
 static enum ring_executed execute(struct viommu *u, const uint64_t *word)
 {
 	struct riscv *v = riscv_of(u);
@@ -253,10 +259,39 @@ static enum ring_executed execute(struct viommu *u, const uint64_t *word)
 
 	if (!word)
 		return stop(v, RISCV_CSR_MF);
-	for (unsigned i = 0; i < 2; i++)
-		command[i] = riscv_fctl(v) & RISCV_FCTL_BE ? __builtin_bswap64(word[i]) : word[i];
+	in_order(v, word, command);
 	row = legal(v, command);
 	return row ? row->execute(v, command) : stop(v, RISCV_CQCSR_CMD_ILL);
+}
+
+/* IOTINVAL, but of every virtual machine. */
+static bool flush_of(const struct riscv *v, const uint64_t *at, struct domain_flush *f)
+{
+	uint64_t word[2], command[2];
+	const struct command_row *row;
+
+	mem_load_words(at, word, 2);
+	in_order(v, word, command);
+	row = legal(v, command);
+	if (row && row->execute == first_stage) {
+		riscv_flush_first(command, f);
+		return true;
+	}
+	return row && row->execute == second_stage && riscv_flush_second(command, f);
+}
+
+static uint32_t burst(struct viommu *u, const uint64_t *word, uint32_t count)
+{
+	struct riscv *v = riscv_of(u);
+	struct domain_flush flush[RING_BURST];
+	uint32_t n = 0;
+
+	while (n < count && flush_of(v, &word[2 * n], &flush[n]))
+		n++;
+	if (!n)
+		return 0;
+	v->unsynced = true;
+	return unit_flush_burst(u, flush, n);
 }
 
 /* ---- the ring ---- */
@@ -278,7 +313,7 @@ int riscv_queue_run(struct riscv *v)
 	if (!(csr & RISCV_CSR_EN) || !(csr & RISCV_CSR_ON) || (csr & RISCV_CQCSR_ERRORS) ||
 	    !ring_position(&v->commands.ring, regs_get(&v->regs, RISCV_CQT), &tail))
 		return VIOMMU_OK;
-	executed = ring_run(&v->unit, &v->commands, tail, execute);
+	executed = ring_run(&v->unit, &v->commands, tail, execute, burst);
 	regs_put(&v->regs, RISCV_CQH, v->commands.head);
 	if (v->unsynced) /* nobody has waited for it, but channels shall notice */
 		unit_start(&v->unit);

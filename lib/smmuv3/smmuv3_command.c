@@ -180,24 +180,64 @@ static const struct {
 	[CMD_SYNC] = { sync, 0, false },
 };
 
-static enum ring_executed execute(struct viommu *u, const uint64_t *word)
+/* CMD_OPCODES: illegal. */
+static inline unsigned legal(const struct smmu *s, const uint64_t *word)
 {
-	struct smmu *s = smmu_of(u);
-	uint64_t op = word ? bits_get(word[0], CMD_OP) : 0;
-	enum ring_executed executed;
+	uint64_t op = bits_get(word[0], CMD_OP);
 
-	if (!word)
-		return error(s, CERROR_ABT);
 	if (op >= CMD_OPCODES || (word[0] & CMD_SSEC))
-		return error(s, CERROR_ILL);
+		return CMD_OPCODES;
 	op = bits_clamp_index(op, CMD_OPCODES);
 	if (!commands[op].execute || (commands[op].idr0 & ~smmu_idr(s, 0)) ||
 	    (commands[op].stalls && bits_get(smmu_idr(s, 0), IDR0_STALL_MODEL) == 1))
+		return CMD_OPCODES;
+	return (unsigned)op;
+}
+
+static enum ring_executed execute(struct viommu *u, const uint64_t *word)
+{
+	struct smmu *s = smmu_of(u);
+	enum ring_executed executed;
+	unsigned op;
+
+	if (!word)
+		return error(s, CERROR_ABT);
+	op = legal(s, word);
+	if (op == CMD_OPCODES)
 		return error(s, CERROR_ILL);
+	op = (unsigned)bits_clamp_index(op, CMD_OPCODES);
 	executed = commands[op].execute(s, word);
 	if (executed == RING_DONE)
-		smmu_hand_over(s, (unsigned)op, word);
+		smmu_hand_over(s, op, word);
 	return executed;
+}
+
+/* TLB invalidations; not where a host hears of them. */
+static uint32_t burst(struct viommu *u, const uint64_t *word, uint32_t count)
+{
+	struct smmu *s = smmu_of(u);
+	struct domain_flush flush[RING_BURST];
+	struct smmu_tlbi_mode mode;
+	uint32_t n = 0;
+
+	if (s->unit.nestings)
+		return 0;
+	mode = smmu_tlbi_mode(s);
+	for (; n < count; n++) {
+		uint64_t pair[2];
+		unsigned op;
+
+		mem_load_words(&word[2 * n], pair, 2);
+		op = legal(s, pair);
+		if (op == CMD_OPCODES ||
+		    commands[bits_clamp_index(op, CMD_OPCODES)].execute != tlbi ||
+		    !smmu_tlbi_flush(s, &mode, op, pair, &flush[n]))
+			break;
+	}
+	if (!n)
+		return 0;
+	s->unsynced = true;
+	return unit_flush_burst(u, flush, n);
 }
 
 /* ---- the queue ---- */
@@ -256,7 +296,7 @@ static enum ring_executed run_queue(struct smmu *s)
 	tail = position_of(s, SMMU_CMDQ_PROD);
 	if (tail == s->commands.head && !s->commands.held && LIKELY(!s->unit.nestings))
 		return RING_DONE;
-	executed = ring_run(&s->unit, &s->commands, tail, execute);
+	executed = ring_run(&s->unit, &s->commands, tail, execute, burst);
 	if (s->unit.nestings) { /* what no SYNC follows is handed over, too */
 		if (!notify_settled(&s->unit) && executed == RING_DONE)
 			executed = RING_WAITING;

@@ -290,6 +290,18 @@ void smmu_timed_out(struct viommu *u, struct viommu_device *device);
 enum ring_executed smmu_cfgi(struct smmu *s, unsigned op, const uint64_t *word);
 enum ring_executed smmu_tlbi(struct smmu *s, unsigned op, const uint64_t *word);
 
+/* What registers say of such commands. 6.3.9 VMW: so many low bits of VMIDs are not compared. */
+struct smmu_tlbi_mode {
+	bool e2h;
+	uint32_t groups; /* that one command is about: 16 at most */
+	uint32_t vmids;	 /* bits of VMIDs that there are */
+};
+struct smmu_tlbi_mode smmu_tlbi_mode(const struct smmu *s);
+
+/* The same of one that may be in a burst: it is about a single group, and nothing is wrong. @op: of a TLB invalidation */
+bool smmu_tlbi_flush(const struct smmu *s, const struct smmu_tlbi_mode *mode, unsigned op,
+		     const uint64_t *word, struct domain_flush *flush);
+
 /* ---- smmuv3_stall.c ---- */
 int smmu_stalls_init(struct smmu *s);
 void smmu_stalls_fini(struct smmu *s);

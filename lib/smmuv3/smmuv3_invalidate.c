@@ -52,62 +52,57 @@ enum ring_executed smmu_cfgi(struct smmu *s, unsigned op, const uint64_t *word)
 
 /* Which entries, of which addresses. */
 struct what {
-	struct domain_match match;
+	struct domain_flush flush;
 	uint32_t asid; /* VIOMMU_ANY_PASID: any */
 	bool ranged;
-	bool leaf;
-	uint64_t first;
-	uint64_t last;
 };
 
 /* Listeners: where global pages were met, an address is that of every ASID; where stages are nested, an intermediate one may
  * be any. */
 static void tell(struct smmu *s, const struct what *w)
 {
-	bool all = !w->ranged || (w->match.whole && smmu_has_seen(s, SMMU_SEEN_NESTED));
-	bool any = w->match.globals && smmu_has_seen(s, SMMU_SEEN_GLOBAL);
+	const struct domain_match *match = &w->flush.match;
+	bool all = !w->ranged || (match->whole && smmu_has_seen(s, SMMU_SEEN_NESTED));
+	bool any = match->globals && smmu_has_seen(s, SMMU_SEEN_GLOBAL);
 
-	notify_domain(&s->unit, w->match.group, any ? VIOMMU_ANY_PASID : w->asid,
-		      all ? 0 : w->first, all ? UINT64_MAX : w->last);
+	notify_domain(&s->unit, match->group, any ? VIOMMU_ANY_PASID : w->asid,
+		      all ? 0 : w->flush.first, all ? UINT64_MAX : w->flush.last);
 }
 
 static void forget(struct smmu *s, const struct what *w)
 {
-	struct viommu *u = &s->unit;
-
-	if (w->ranged) {
-		unit_flush_range(u, &w->match, w->first, w->last, w->leaf);
-		probe_invalidation(u, COUNT_RANGES, NULL, w->match.group, w->asid, w->first,
-				   w->last);
-	} else {
-		unit_flush(u, &w->match);
-		probe_invalidation(u, COUNT_DOMAINS, NULL, w->match.group, w->asid, 0, UINT64_MAX);
-	}
+	unit_flush_one(&s->unit, &w->flush);
+	probe_invalidation(&s->unit, w->ranged ? COUNT_RANGES : COUNT_DOMAINS, NULL,
+			   w->flush.match.group, w->asid, w->flush.first, w->flush.last);
 	tell(s, w);
 }
 
-/* 6.3.9 VMW: so many low bits of VMIDs are not compared. Of those of VMIDs 16 at most. */
-static void forget_vmids(struct smmu *s, struct what *w, uint32_t vmid)
+static void set_group(struct what *w, uint32_t group)
+{
+	w->flush.match.group = group;
+	if (w->flush.match.id != DOMAIN_ANY)
+		w->flush.match.id = domain_id(group, w->asid);
+}
+
+struct smmu_tlbi_mode smmu_tlbi_mode(const struct smmu *s)
 {
 	uint64_t vmw = bits_get(regs_get(&s->regs, SMMU_CR0), CR0_VMW);
-	unsigned count = 1U << (vmw <= 4 ? vmw : 0);
-	bool any = w->match.id == DOMAIN_ANY;
+	bool vmids = smmu_idr(s, 0) & IDR0_S2P;
 
-	if (!(smmu_idr(s, 0) & IDR0_S2P)) {
-		vmid = 0;
-		count = 1;
-	}
-	vmid &= ~(count - 1);
-	for (unsigned i = 0; i < count; i++) {
-		w->match.group = vmid + i;
-		w->match.id = any ? DOMAIN_ANY : domain_id(vmid + i, w->asid);
-		forget(s, w);
-	}
+	return (struct smmu_tlbi_mode){ .e2h = regs_get(&s->regs, SMMU_CR2) & CR2_E2H,
+					.groups = vmids && vmw <= 4 ? 1U << vmw : 1,
+					.vmids = vmids ? UINT32_MAX : 0 };
+}
+
+/* The first of as many groups as the mode says: those whose VMIDs are compared. */
+static uint32_t first_group(const struct smmu_tlbi_mode *mode, const uint64_t *word)
+{
+	return (uint32_t)bits_get(word[0], CMD_VMID) & mode->vmids & ~(mode->groups - 1);
 }
 
 /* 4.4.1.1: TG is 0, all that has the address, or a range of pages. False: illegal. Addresses are known by their bit 55, since
  * the bits above it may be ignored. */
-static bool take_range(const struct smmu *s, const uint64_t *word, struct what *w)
+static bool take_range(const struct smmu *s, const uint64_t *word, struct domain_flush *f)
 {
 	uint64_t tg = bits_get(word[1], CMD_TG);
 	uint64_t address = word[1] & CMD_ADDR;
@@ -115,77 +110,94 @@ static bool take_range(const struct smmu *s, const uint64_t *word, struct what *
 	unsigned scale = (unsigned)bits_get(word[0], CMD_SCALE);
 	uint64_t pages = bits_get(word[0], CMD_NUM) + 1;
 
-	w->ranged = true;
-	w->leaf = word[1] & CMD_LEAF;
+	f->leaf = word[1] & CMD_LEAF;
 	address = (uint64_t)((int64_t)(address << 8) >> 8);
-	w->first = address;
-	w->last = address | bits_low(12);
+	f->first = address;
+	f->last = address | bits_low(12);
 	if (!(smmu_idr(s, 3) & IDR3_RIL) || tg == 0)
 		return true;
 	if (pages == 1 && scale == 0 && bits_get(word[1], CMD_TTL) == 0)
 		return false;
-	w->first &= ~bits_low(page_lg2);
-	w->last = UINT64_MAX;
+	f->first &= ~bits_low(page_lg2);
+	f->last = UINT64_MAX;
 	/* 5 bits of pages: what does not fit is all that follows */
 	if (scale + page_lg2 + 5 < 64)
-		range_last(w->first, pages << (scale + page_lg2), &w->last);
-	if (w->last < w->first)
-		w->last = UINT64_MAX;
+		range_last(f->first, pages << (scale + page_lg2), &f->last);
+	if (f->last < f->first)
+		f->last = UINT64_MAX;
 	return true;
 }
 
-static bool by_address(unsigned op)
+/* Opcodes as bits. */
+#define OP(op) BIT((op)&63)
+static_assert(CMD_NSNH_ALL < 64, "an opcode is a bit");
+
+#define BY_ADDRESS                                                                                 \
+	(OP(CMD_NH_VA) | OP(CMD_NH_VAA) | OP(CMD_EL2_VA) | OP(CMD_EL2_VAA) | OP(CMD_S2_IPA))
+#define BY_ASID	    (OP(CMD_NH_VA) | OP(CMD_NH_ASID))
+#define BY_ASID_E2H (OP(CMD_EL2_VA) | OP(CMD_EL2_ASID))
+#define OF_EL2	    (OP(CMD_EL2_ALL) | OP(CMD_EL2_ASID) | OP(CMD_EL2_VA) | OP(CMD_EL2_VAA))
+
+/* But the group. False: illegal. */
+static inline bool describe(const struct smmu *s, const struct smmu_tlbi_mode *mode, uint64_t op,
+			    const uint64_t *word, struct what *w)
 {
-	return op == CMD_NH_VA || op == CMD_NH_VAA || op == CMD_EL2_VA || op == CMD_EL2_VAA ||
-	       op == CMD_S2_IPA;
-}
+	struct domain_flush *f = &w->flush;
+	bool by_asid = op & (mode->e2h ? BY_ASID | BY_ASID_E2H : BY_ASID);
 
-static bool by_asid(const struct smmu *s, unsigned op)
-{
-	bool e2h = regs_get(&s->regs, SMMU_CR2) & CR2_E2H;
-
-	return op == CMD_NH_VA || op == CMD_NH_ASID ||
-	       (e2h && (op == CMD_EL2_VA || op == CMD_EL2_ASID));
-}
-
-static bool of_el2(unsigned op)
-{
-	return op >= CMD_EL2_ALL && op <= CMD_EL2_VAA;
-}
-
-static struct what describe(const struct smmu *s, unsigned op, const uint64_t *word)
-{
-	struct what w = { .asid = VIOMMU_ANY_PASID };
-
-	w.match.id = DOMAIN_ANY;
-	w.match.kinds = op == CMD_S12_VMALL ? SMMU_KINDS_ALL : SMMU_KINDS_S1;
-	if (op == CMD_S2_IPA) {
+	w->asid = by_asid ? (uint32_t)bits_get(word[0], CMD_ASID) : VIOMMU_ANY_PASID;
+	w->ranged = op & BY_ADDRESS;
+	f->match = (struct domain_match){ .id = by_asid ? 0 : DOMAIN_ANY };
+	if (!w->ranged) {
+		f->match.whole = op & OP(CMD_S12_VMALL) ? SMMU_KINDS_ALL : SMMU_KINDS_S1;
+		f->first = 0;
+		f->last = UINT64_MAX;
+		f->leaf = false;
+		return true;
+	}
+	f->match.kinds = SMMU_KINDS_S1;
+	f->match.globals = by_asid ? SMMU_KINDS_S1 : 0;
+	if (op & OP(CMD_S2_IPA)) {
 		/* what both stages have come to cannot be found by the intermediate address */
-		w.match.kinds = 1U << SMMU_S2;
-		w.match.whole = 1U << SMMU_NESTED;
+		f->match.kinds = 1U << SMMU_S2;
+		f->match.whole = 1U << SMMU_NESTED;
 	}
-	if (by_asid(s, op)) {
-		w.asid = (uint32_t)bits_get(word[0], CMD_ASID);
-		w.match.id = domain_id(SMMU_GROUP_EL2, w.asid);
-		w.match.globals = by_address(op) ? SMMU_KINDS_S1 : 0;
-	}
-	return w;
+	return take_range(s, word, f);
+}
+
+bool smmu_tlbi_flush(const struct smmu *s, const struct smmu_tlbi_mode *mode, unsigned op,
+		     const uint64_t *word, struct domain_flush *flush)
+{
+	struct what w;
+
+	if (op == CMD_NSNH_ALL || mode->groups != 1 || !describe(s, mode, OP(op), word, &w))
+		return false;
+	set_group(&w, OP(op) & OF_EL2 ? SMMU_GROUP_EL2 : first_group(mode, word));
+	*flush = w.flush;
+	return true;
 }
 
 enum ring_executed smmu_tlbi(struct smmu *s, unsigned op, const uint64_t *word)
 {
-	struct what w = describe(s, op, word);
+	const struct smmu_tlbi_mode mode = smmu_tlbi_mode(s);
+	uint32_t first = first_group(&mode, word);
+	struct what w;
 
-	if (by_address(op) && !take_range(s, word, &w))
-		return RING_ERROR;
 	s->unsynced = true;
 	if (op == CMD_NSNH_ALL) {
 		notify_forget(&s->unit, true, false);
-	} else if (of_el2(op)) {
-		w.match.group = SMMU_GROUP_EL2;
+		return RING_DONE;
+	}
+	if (!describe(s, &mode, OP(op), word, &w))
+		return RING_ERROR;
+	if (OP(op) & OF_EL2) {
+		set_group(&w, SMMU_GROUP_EL2);
 		forget(s, &w);
-	} else {
-		forget_vmids(s, &w, (uint32_t)bits_get(word[0], CMD_VMID));
+		return RING_DONE;
+	}
+	for (uint32_t i = 0; i < mode.groups; i++) { /* 16 at most */
+		set_group(&w, first + i);
+		forget(s, &w);
 	}
 	return RING_DONE;
 }

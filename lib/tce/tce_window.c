@@ -229,14 +229,16 @@ void tce_windows_reset(struct tce *t, uint32_t owner)
 
 void tce_flush(struct tce *t, uint32_t owner, uint64_t first, uint64_t last)
 {
-	const struct domain_match match = { .group = owner,
-					    .id = DOMAIN_ANY,
-					    .kinds = 1U << TCE_KIND_WINDOWS };
+	const bool all = first == 0 && last == UINT64_MAX;
+	const struct domain_flush flush = { .match = { .group = owner,
+						       .id = DOMAIN_ANY,
+						       .kinds = all ? 0 : 1U << TCE_KIND_WINDOWS,
+						       .whole = all ? 1U << TCE_KIND_WINDOWS : 0 },
+					    .first = first,
+					    .last = last,
+					    .leaf = true };
 
-	if (first == 0 && last == UINT64_MAX)
-		unit_flush(&t->unit, &match);
-	else
-		unit_flush_range(&t->unit, &match, first, last, true);
+	unit_flush_one(&t->unit, &flush);
 	probe_invalidation(&t->unit, COUNT_RANGES, NULL, owner, VIOMMU_ANY_PASID, first, last);
 }
 

@@ -60,10 +60,15 @@ static inline void counter_add(_Atomic uint64_t *counter)
 }
 
 /* By its only writer. */
+static inline void counter_add_own_some(_Atomic uint64_t *counter, uint64_t count)
+{
+	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + count,
+			      memory_order_relaxed);
+}
+
 static inline void counter_add_own(_Atomic uint64_t *counter)
 {
-	atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	counter_add_own_some(counter, 1);
 }
 
 static inline uint64_t counter_get(const _Atomic uint64_t *counter)

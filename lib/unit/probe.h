@@ -35,6 +35,11 @@ static inline void count_own(struct viommu *u, enum counter what)
 	counter_add_own(&u->counters.own[what - COUNTERS_OF_DEVICE]);
 }
 
+static inline void count_own_some(struct viommu *u, enum counter what, uint64_t count)
+{
+	counter_add_own_some(&u->counters.own[what - COUNTERS_OF_DEVICE], count);
+}
+
 /* A request was refused, and not only in a question. */
 void probe_fault(const struct query *q);
 /* A command was, of an engine whose commands have such reasons. */
@@ -75,6 +80,33 @@ static inline void probe_invalidation(struct viommu *u, enum counter what,
 							     .pasid = pasid,
 							     .first = first,
 							     .last = last });
+}
+
+/* The same of what is forgotten of domains that are known by their group and PASID. */
+static inline uint32_t probe_pasid(const struct domain_flush *f)
+{
+	return f->match.id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)f->match.id;
+}
+
+static inline void probe_flush(struct viommu *u, const struct domain_flush *f)
+{
+	probe_invalidation(u, f->match.kinds ? COUNT_RANGES : COUNT_DOMAINS, NULL, f->match.group,
+			   probe_pasid(f), f->first, f->last);
+}
+
+/* Of many, where nobody traces. */
+static inline void probe_flushes(struct viommu *u, const struct domain_flush *f, uint32_t count)
+{
+	uint32_t ranges = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		ranges += f[i].match.kinds != 0;
+		PROBE6(invalidation, u,
+		       f[i].match.kinds ? VIOMMU_INVALIDATED_RANGE : VIOMMU_INVALIDATED_DOMAIN,
+		       f[i].match.group, probe_pasid(&f[i]), f[i].first, f[i].last);
+	}
+	count_own_some(u, COUNT_RANGES, ranges);
+	count_own_some(u, COUNT_DOMAINS, count - ranges);
 }
 
 /* It was pending when viommu_run() looked, or somebody wants to know. */

@@ -132,25 +132,96 @@ static inline enum ring_executed ring_step(struct viommu *u, struct ring_command
 }
 
 /*
+ * Executes commands together that are next to each other in host memory: as many as it takes, from the first on, one
+ * after the other; 0: none, nor is it asked for the last one. Of commands that are not held back, stop nothing, and are no matter to listeners.
+ * @word: aligned to 16 bytes; to be loaded by mem_load_pair(), once
+ * @count: at most RING_BURST
+ */
+typedef uint32_t ring_burst(struct viommu *u, const uint64_t *word, uint32_t count);
+
+#define RING_BURST UNIT_BURST
+
+/* Entries from the head on, up to the tail, that are in one piece in the ring and in host memory: at most @most. */
+static inline const uint64_t *ring_piece(struct viommu *u, const struct ring_commands *c,
+					 struct mem_place *place, uint32_t tail, uint32_t most,
+					 uint32_t *count)
+{
+	uint32_t end = c->head < c->ring.entries ? c->ring.entries : 2 * c->ring.entries;
+	uint32_t there = (tail > c->head && tail < end ? tail : end) - c->head;
+	uint64_t address = ring_address(&c->ring, c->head);
+	uint64_t offset, last;
+
+	*count = there < most ? there : most;
+	last = address + (uint64_t)*count * c->ring.words * 8 - 1;
+	if (!ring_has(&c->ring, address) || !ring_has(&c->ring, last) || (address & 15))
+		return NULL;
+	mem_find_near(u->vm, address, place);
+	if (!place->host || last > place->last)
+		return NULL;
+	/* all of it: a region is larger than a burst */
+	offset = address - place->first;
+	offset &= bits_index_mask(last - place->first, place->last - place->first + 1);
+	return (const uint64_t *)((place->host & ~(uintptr_t)MEM_REGION_READONLY) + offset);
+}
+
+/* Some commands at once, and the head behind them: at most @most, and as there are steps, of which the first command has
+ * been paid for. Returns how many. */
+static inline uint32_t ring_step_burst(struct viommu *u, struct ring_commands *c,
+				       struct mem_place *place, uint32_t tail, uint32_t most,
+				       ring_burst *burst)
+{
+	const uint64_t *word;
+	uint32_t count, done;
+
+	if (c->held || ring_next(&c->ring, c->head) == tail || u->vm->recorder ||
+	    !unit_may_burst(u))
+		return 0;
+	most = most < RING_BURST ? most : RING_BURST;
+	most = u->steps < most ? u->steps + 1 : most;
+	word = ring_piece(u, c, place, tail, most, &count);
+	done = word ? burst(u, word, count) : 0;
+	if (!done)
+		return 0;
+	unit_pay(u, done - 1);
+	u->command.order += done;
+	count_own_some(u, COUNT_COMMANDS, done);
+	c->head += done;
+	if (c->head == ring_span(&c->ring))
+		c->head = 0;
+	return done;
+}
+
+/*
  * Executes commands from the head to a tail, each after the ones before it; at most
  * limits.queue_budget, and as many as there are steps. RING_DONE: none is left. RING_WAITING: the
  * budget is used up (unit_work() has been called), or a command waits. Or what stopped it.
  * @tail: a position
  * @execute: word NULL: the command cannot be read
+ * @burst: or NULL
  */
 static inline enum ring_executed ring_run(struct viommu *u, struct ring_commands *c, uint32_t tail,
 					  enum ring_executed (*execute)(struct viommu *u,
-									const uint64_t *word))
+									const uint64_t *word),
+					  ring_burst *burst)
 {
 	struct mem_place place = MEM_NOWHERE;
 
-	for (uint32_t i = 0; c->held || c->head != tail; i++) {
+	for (uint32_t done = 0; c->held || c->head != tail; done++) {
 		enum ring_executed executed;
 
 		/* the first is free: what it waits for may need the only step that a call has */
-		if (i == u->limits.queue_budget || (i && !unit_pay(u, 1))) {
+		if (done == u->limits.queue_budget || (done && !unit_pay(u, 1))) {
 			unit_work(u);
 			return RING_WAITING;
+		}
+		if (burst) {
+			uint32_t some = ring_step_burst(u, c, &place, tail,
+							u->limits.queue_budget - done, burst);
+
+			if (some) {
+				done += some - 1;
+				continue;
+			}
 		}
 		executed = ring_step(u, c, &place, execute);
 		if (executed != RING_DONE)

@@ -353,31 +353,30 @@ uint64_t unit_start_apart(struct viommu *u)
 	return start(u, moved, u->all_wait ? UINT64_MAX : waited);
 }
 
-void unit_flush_apart(struct viommu *u, const struct domain_match *match)
+/* Partitions that are gone through for a step, even if they have nothing of it. */
+#define PARTITIONS_OF_A_STEP 2U
+
+void unit_flush_apart(struct viommu *u, const struct domain_flush *flush)
 {
-	uint32_t steps = 0;
+	uint32_t total = u->partition_count / PARTITIONS_OF_A_STEP;
 
 	for (uint32_t i = 0; i < u->partition_count; i++) {
 		struct domains *d = &u->partition[i].domains;
 
-		steps += domains_flush(d, match) + (i & 1);
-		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
+		total += domains_flush_one(d, flush);
+		u->concerned |= (uint64_t)domains_take_concerned(d, flush->match.group) << i;
 	}
-	unit_pay(u, steps);
+	unit_pay(u, total);
 }
 
-void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
-			    uint64_t last, bool leaf)
+uint32_t unit_flush_burst(struct viommu *u, const struct domain_flush *flush, uint32_t count)
 {
-	uint32_t steps = 0;
+	uint32_t steps;
+	uint32_t done = domains_flush_burst(u->together, flush, count, &steps);
 
-	for (uint32_t i = 0; i < u->partition_count; i++) {
-		struct domains *d = &u->partition[i].domains;
-
-		steps += domains_flush_range(d, match, first, last, leaf) + (i & 1);
-		u->concerned |= (uint64_t)domains_take_concerned(d, match->group) << i;
-	}
 	unit_pay(u, steps);
+	probe_flushes(u, flush, done);
+	return done;
 }
 
 static void move_generations(struct viommu *u, uint64_t partitions, bool flush)

@@ -268,27 +268,45 @@ enum epoch_answer unit_scan(struct viommu *u, struct epoch_scan *scan,
 			    const struct epoch_filter *filter);
 bool unit_passed_for(struct viommu *u, uint64_t epoch, const struct epoch_filter *filter);
 
-/* Of the call that has the unit: forgets what is cached of domains, in all partitions (domains_flush(),
- * domains_flush_range()), and pays for it. Whose devices may use something of it is concerned by the next epoch. */
-void unit_flush_apart(struct viommu *u, const struct domain_match *match);
-void unit_flush_range_apart(struct viommu *u, const struct domain_match *match, uint64_t first,
-			    uint64_t last, bool leaf);
+/* Of the call that has the unit: forgets what is cached of domains, in all partitions (domain_flush.c), and pays for it.
+ * Whose devices may use something of it is concerned by the next epoch. */
+void unit_flush_apart(struct viommu *u, const struct domain_flush *flush);
+
+static inline void unit_flush_one(struct viommu *u, const struct domain_flush *flush)
+{
+	if (LIKELY(u->together))
+		unit_pay(u, domains_flush_one(u->together, flush));
+	else
+		unit_flush_apart(u, flush);
+}
 
 static inline void unit_flush(struct viommu *u, const struct domain_match *match)
 {
-	if (LIKELY(u->together))
-		unit_pay(u, domains_flush(u->together, match));
-	else
-		unit_flush_apart(u, match);
+	const struct domain_flush flush = domain_flush_whole(match);
+
+	unit_flush_one(u, &flush);
 }
 
 static inline void unit_flush_range(struct viommu *u, const struct domain_match *match,
 				    uint64_t first, uint64_t last, bool leaf)
 {
-	if (LIKELY(u->together))
-		unit_pay(u, domains_flush_range(u->together, match, first, last, leaf));
-	else
-		unit_flush_range_apart(u, match, first, last, leaf);
+	const struct domain_flush flush = {
+		.match = *match, .first = first, .last = last, .leaf = leaf
+	};
+
+	unit_flush_one(u, &flush);
+}
+
+/* Several, of which nobody hears but who asks for counts: unit_may_burst(). Returns how many it has forgotten, one at
+ * least. */
+#define UNIT_BURST 16U
+
+uint32_t unit_flush_burst(struct viommu *u, const struct domain_flush *flush, uint32_t count);
+
+static inline bool unit_may_burst(const struct viommu *u)
+{
+	return u->together && !u->host.trace &&
+	       !atomic_load_explicit(&u->unmap_listeners, memory_order_relaxed);
 }
 
 /* Everybody's sections count for the next epoch, whatever it is about: interrupts belong to no partition. */

@@ -109,11 +109,14 @@ static bool go_on_fitting(struct virtio *v)
 static void begin_telling(struct virtio *v)
 {
 	struct virtio_domain *d = v->job.domain;
-	struct domain_match match = { .group = (uint32_t)(d - v->domain),
-				      .id = DOMAIN_ANY,
-				      .kinds = 1U << VIRTIO_KIND_MAP };
+	const struct domain_flush flush = { .match = { .group = (uint32_t)(d - v->domain),
+						       .id = DOMAIN_ANY,
+						       .kinds = 1U << VIRTIO_KIND_MAP },
+					    .first = v->job.item.first,
+					    .last = v->job.item.last,
+					    .leaf = true };
 
-	unit_flush_range(&v->unit, &match, v->job.item.first, v->job.item.last, true);
+	unit_flush_one(&v->unit, &flush);
 	probe_invalidation(&v->unit, COUNT_RANGES, NULL,
 			   atomic_load_explicit(&d->id, memory_order_relaxed), VIOMMU_ANY_PASID,
 			   v->job.item.first, v->job.item.last);

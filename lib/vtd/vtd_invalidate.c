@@ -3,7 +3,7 @@
 
 #include "range.h"
 #include "probe.h"
-#include "vtd_engine.h"
+#include "vtd_flush.h"
 
 /* What was translated through a domain may have changed. */
 static void tell_domain(struct vtd *v, uint32_t did, uint32_t pasid, uint64_t first, uint64_t last)
@@ -74,77 +74,61 @@ bool vtd_invalidate_contexts(struct vtd *v, unsigned granularity, uint32_t did, 
 	}
 }
 
-ALWAYS_INLINE struct domain_match match(uint32_t did, uint64_t id, uint32_t kinds)
+/* One, and those who may have translated through it are told. */
+static void forget(struct vtd *v, const struct domain_flush *f)
 {
-	return (struct domain_match){ .group = did, .id = id, .kinds = kinds };
-}
-
-/* Drops what is cached of 1 << am pages at address, of the domains that match. */
-ALWAYS_INLINE void flush_pages(struct vtd *v, const struct domain_match *which, uint64_t address,
-			       unsigned am, bool leaf)
-{
-	uint32_t pasid = which->id == DOMAIN_ANY ? VIOMMU_ANY_PASID : (uint32_t)which->id;
-	uint64_t mask = bits_low(12 + am);
-	uint64_t first = address & ~mask;
-
-	unit_flush_range(&v->unit, which, first, first | mask, leaf);
-	probe_invalidation(&v->unit, COUNT_RANGES, NULL, which->group, pasid, first, first | mask);
-	v->unit.told_leaf = leaf;
-	tell_domain(v, which->group, pasid, first, first | mask);
+	unit_flush_one(&v->unit, f);
+	probe_flush(&v->unit, f);
+	v->unit.told_leaf = f->leaf;
+	tell_domain(v, f->match.group, probe_pasid(f), f->first, f->last);
 	v->unit.told_leaf = false;
 }
 
 bool vtd_invalidate_iotlb(struct vtd *v, unsigned granularity, uint32_t did, uint64_t address,
 			  unsigned am, bool leaf)
 {
-	struct domain_match which;
+	struct domain_flush f;
 
-	did = vtd_known_domain(v, did);
-	switch (granularity) {
-	case VTD_GRAN_GLOBAL:
+	if (granularity == VTD_GRAN_GLOBAL) {
 		vtd_forget(v, true, false);
 		return true;
-	case VTD_GRAN_DOMAIN:
-		which = match(did, DOMAIN_ANY, VTD_KINDS_ALL);
-		unit_flush(&v->unit, &which);
-		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, VIOMMU_ANY_PASID, 0,
-				   UINT64_MAX);
-		tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-		return true;
-	case VTD_GRAN_LOCAL:
-		if (!(v->cap & VTD_CAP_PSI) || am > bits_get(v->cap, VTD_CAP_MAMV))
-			return false;
-		/* The address is one of the second stage: what first stages have cached cannot be
-		 * found by it. */
-		which = match(did, DOMAIN_ANY, VTD_KINDS_SECOND);
-		which.whole = VTD_KINDS_FIRST;
-		if (v->ecap & VTD_ECAP_NEST)
-			tell_domain(v, did, VIOMMU_ANY_PASID, 0, UINT64_MAX);
-		flush_pages(v, &which, vtd_known_address(v, address), am, leaf);
-		return true;
-	default:
-		return false;
 	}
+	if (!vtd_flush_iotlb(v, granularity, did, address, am, leaf, &f))
+		return false;
+	if (granularity == VTD_GRAN_LOCAL && (v->ecap & VTD_ECAP_NEST))
+		tell_domain(v, f.match.group, VIOMMU_ANY_PASID, 0, UINT64_MAX);
+	forget(v, &f);
+	return true;
+}
+
+/* All of a PASID, whether it has a first stage or not. */
+static void forget_pasid(struct vtd *v, uint32_t did, uint32_t pasid)
+{
+	const struct domain_match first = { .group = did,
+					    .id = domain_id(did, pasid),
+					    .kinds = VTD_KINDS_FIRST };
+	const struct domain_match second = { .group = did,
+					     .id = domain_id(did, VIOMMU_NO_PASID),
+					     .kinds = VTD_KINDS_SECOND };
+
+	unit_flush(&v->unit, &first);
+	unit_flush(&v->unit, &second);
+	probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, pasid, 0, UINT64_MAX);
+	tell_domain(v, did, pasid, 0, UINT64_MAX);
 }
 
 bool vtd_invalidate_piotlb(struct vtd *v, unsigned granularity, uint32_t did, uint32_t pasid,
 			   uint64_t address, unsigned am, bool leaf)
 {
-	struct domain_match first, second;
+	struct domain_flush f;
 
-	did = vtd_known_domain(v, did);
-	first = match(did, domain_id(did, pasid), VTD_KINDS_FIRST);
-	second = match(did, domain_id(did, VIOMMU_NO_PASID), VTD_KINDS_SECOND);
 	if (granularity == VTD_PIOTLB_PASID) {
-		unit_flush(&v->unit, &first);
-		unit_flush(&v->unit, &second);
-		probe_invalidation(&v->unit, COUNT_DOMAINS, NULL, did, pasid, 0, UINT64_MAX);
-		tell_domain(v, did, pasid, 0, UINT64_MAX);
+		forget_pasid(v, vtd_known_domain(v, did), pasid);
 		return true;
 	}
-	if (granularity != VTD_PIOTLB_PAGES || am > 51)
+	if (!vtd_flush_piotlb(v, granularity, did, pasid, address, am, leaf, &f))
 		return false;
-	flush_pages(v, &first, address, am, leaf);
+	forget(v, &f);
 	return true;
 }
 

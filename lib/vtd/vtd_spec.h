@@ -428,14 +428,18 @@ static_assert(VTD_PID_ON + VTD_PID_SN + VTD_PID_RSVD_258 + VTD_PID_NV + VTD_PID_
 #define VTD_QI_PDEVTLB 8U
 #define VTD_QI_PGRESP  9U
 
-#define VTD_QI_G	   BITS(5, 4) /* types 1, 2, 6, 7 */
-#define VTD_QI_DID	   BITS(31, 16)
-#define VTD_QI_PASID	   BITS(51, 32) /* types 6, 7, 8, 9 */
-#define VTD_QI_CC_SID	   BITS(47, 32)
-#define VTD_QI_CC_FM	   BITS(49, 48)
-#define VTD_QI_AM	   BITS(5, 0) /* types 2, 6: word 1 */
-#define VTD_QI_IH	   BIT(6)     /* the same: only entries of pages have changed */
-#define VTD_QI_ADDR	   BITS(63, 12)
+#define VTD_QI_G      BITS(5, 4) /* types 1, 2, 6, 7 */
+#define VTD_QI_DID    BITS(31, 16)
+#define VTD_QI_PASID  BITS(51, 32) /* types 6, 7, 8, 9 */
+#define VTD_QI_CC_SID BITS(47, 32)
+#define VTD_QI_CC_FM  BITS(49, 48)
+#define VTD_QI_AM     BITS(5, 0) /* types 2, 6: word 1 */
+#define VTD_QI_IH     BIT(6)	 /* the same: only entries of pages have changed */
+#define VTD_QI_ADDR   BITS(63, 12)
+#define VTD_QI_PAGES  (VTD_QI_AM | VTD_QI_IH | VTD_QI_ADDR) /* all that word 1 has */
+/* All that word 0 has: of type 2 (with DR, DW), and of type 6. */
+#define VTD_QI_IOTLB_BITS  (VTD_QI_TYPE_LO | VTD_QI_TYPE_HI | VTD_QI_G | BITS(7, 6) | VTD_QI_DID)
+#define VTD_QI_PIOTLB_BITS (VTD_QI_TYPE_LO | VTD_QI_TYPE_HI | VTD_QI_G | VTD_QI_DID | VTD_QI_PASID)
 #define VTD_QI_DEVTLB_SID  BITS(47, 32)
 #define VTD_QI_DEVTLB_S	   BIT(0) /* word 1 */
 #define VTD_QI_IEC_G	   BIT(4)

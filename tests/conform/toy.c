@@ -218,7 +218,7 @@ static enum ring_executed run_commands(struct toy *t)
 		return RING_DONE;
 	if (ring_position(r, regs_get(&t->regs, TOY_CMD_TAIL), &tail) &&
 	    t->commands.head < ring_span(r) && ring_used(r, t->commands.head, tail) <= r->entries)
-		executed = ring_run(&t->unit, &t->commands, tail, execute);
+		executed = ring_run(&t->unit, &t->commands, tail, execute, NULL);
 	if (executed == RING_ERROR)
 		regs_set_bits(&t->regs, TOY_STATUS, TOY_STATUS_COMMAND);
 	regs_put(&t->regs, TOY_CMD_HEAD, ring_register(r, t->commands.head));

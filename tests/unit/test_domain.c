@@ -635,6 +635,71 @@ static void global_pages_at_any_cap(void **state)
 	print_message("at most %u of %u steps\n", most, bound);
 }
 
+/* ---- several invalidations at once ---- */
+
+/* As many as one lock is held for: all if they are few, and at least one. Whoever looks for a domain waits no longer than
+ * for the last of them. */
+static void a_burst_ends(void **state)
+{
+	struct domain_flush flush[32];
+	struct domain_key k;
+	struct world w;
+
+	(void)state;
+	for (uint32_t count = 1; count <= DOMAIN_VISITED_MAX; count *= 8) {
+		uint32_t most = (DOMAIN_BURST_PARTS + count - 1) / count;
+		uint32_t steps, done;
+
+		setup_world(&w, 4096);
+		for (uint32_t i = 0; i < count; i++) {
+			k = key(7, i, 1);
+			fill(&w, get(&w, &k), 0x1000, 12);
+		}
+		for (uint32_t i = 0; i < ARRAY_COUNT(flush); i++)
+			flush[i] =
+				domain_flush_whole(&(struct domain_match){ ALL(7), .kinds = 0xf });
+		done = domains_flush_burst(&w.domains, flush, ARRAY_COUNT(flush), &steps);
+		assert_int_equal(done, most < ARRAY_COUNT(flush) ? most : ARRAY_COUNT(flush));
+		assert_int_equal(steps, done * count / 4);
+		assert_int_equal(domains_flush_burst(&w.domains, flush, 1, &steps), 1);
+		for (uint32_t i = 0; i < count; i++) {
+			k = key(7, i, 1);
+			assert_false(cached(&w, get(&w, &k), 0x1000));
+		}
+		end_world(&w);
+	}
+}
+
+/* Each is done, and no more than each. */
+static void a_burst_of_pages(void **state)
+{
+	struct domain_flush flush[8];
+	struct domain *d[2];
+	struct world w;
+	uint32_t steps;
+
+	(void)state;
+	setup_world(&w, 4096);
+	for (uint32_t n = 0; n < 2; n++) {
+		struct domain_key k = key(7 + n, 0, 1);
+
+		d[n] = get(&w, &k);
+		for (uint64_t i = 0; i < 16; i++)
+			fill(&w, d[n], i << 12, 12);
+	}
+	for (uint32_t i = 0; i < ARRAY_COUNT(flush); i++)
+		flush[i] = (struct domain_flush){ .match = { ALL(7 + i % 2), .kinds = 0xf },
+						  .first = 0x2000 * i,
+						  .last = 0x2000 * i + 0xfff };
+	assert_int_equal(domains_flush_burst(&w.domains, flush, ARRAY_COUNT(flush), &steps),
+			 ARRAY_COUNT(flush));
+	for (uint32_t n = 0; n < 2; n++) {
+		for (uint64_t i = 0; i < 16; i++)
+			assert_int_equal(cached(&w, d[n], i << 12), i % 2 || i / 2 % 2 != n);
+	}
+	end_world(&w);
+}
+
 /* ---- many domains of one id ---- */
 
 /* Whether the flush of one reaches the other: their hashes are alike, which is rare. */
@@ -956,6 +1021,8 @@ int main(void)
 		cmocka_unit_test(when_the_group_is_visited),
 		cmocka_unit_test(many_global_pages),
 		cmocka_unit_test(global_pages_at_any_cap),
+		cmocka_unit_test(a_burst_ends),
+		cmocka_unit_test(a_burst_of_pages),
 		cmocka_unit_test(pages_in_pieces),
 		cmocka_unit_test(pieces_are_forgotten),
 		cmocka_unit_test(ranges_of_a_domain),

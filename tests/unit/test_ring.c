@@ -117,7 +117,7 @@ static enum ring_executed run(struct ring_commands *c, uint32_t tail)
 
 	memset(&ran, 0, sizeof(ran));
 	assert_true(unit_begin(g.iommu));
-	executed = ring_run(g.iommu, c, tail, execute);
+	executed = ring_run(g.iommu, c, tail, execute, NULL);
 	unit_end(g.iommu);
 	return executed;
 }
@@ -241,6 +241,184 @@ static void test_budget(void **state)
 	}
 }
 
+/* ---- commands together ---- */
+
+/* Those of an even number that would be done; at most so many at a time. */
+static struct {
+	unsigned calls;
+	uint32_t most;
+} together;
+
+static uint32_t burst(struct viommu *u, const uint64_t *word, uint32_t count)
+{
+	uint32_t n = 0;
+
+	(void)u;
+	together.calls++;
+	assert_true(count && count <= RING_BURST);
+	while (n < count && n < together.most) {
+		uint64_t pair[2];
+
+		mem_load_words(&word[2 * n], pair, 2);
+		if (pair[0] != RING_DONE || pair[1] % 2)
+			break;
+		ran.number[ran.calls++] = pair[1];
+		n++;
+	}
+	return n;
+}
+
+static enum ring_executed run_together(struct ring_commands *c, uint32_t tail, uint32_t most)
+{
+	enum ring_executed executed;
+
+	memset(&ran, 0, sizeof(ran));
+	memset(&together, 0, sizeof(together));
+	together.most = most;
+	assert_true(unit_begin(g.iommu));
+	executed = ring_run(g.iommu, c, tail, execute, burst);
+	unit_end(g.iommu);
+	return executed;
+}
+
+static const struct {
+	const char *name;
+	enum ring_index index;
+	uint32_t head;
+	uint32_t tail;
+	uint32_t most;
+	uint64_t numbers; /* a digit each: those of the entries, from the first on */
+	uint64_t ran;	  /* the same */
+	unsigned bursts;
+} bursts[] = {
+	{ "all", RING_BYTES, 0, 7, 99, 0x22222222, 0x2222222, 1 },
+	{ "over the end", RING_BYTES, 6, 3, 99, 0x86420246, 0x46864, 2 },
+	{ "over the end of a round", RING_WRAP, 6, 11, 99, 0x86420246, 0x46864, 2 },
+	{ "of the second round", RING_WRAP, 14, 3, 99, 0x86420246, 0x46864, 2 },
+	{ "one by itself in between", RING_BYTES, 0, 6, 99, 0x22322222, 0x223222, 3 },
+	{ "none, and of the last it is not asked", RING_BYTES, 0, 4, 99, 0x33333333, 0x3333, 3 },
+	{ "two at a time, the last by itself", RING_BYTES, 0, 5, 2, 0x22222222, 0x22222, 2 },
+	{ "empty", RING_BYTES, 3, 3, 99, 0x22222222, 0, 0 },
+};
+
+static void test_together(void **state)
+{
+	uint64_t at;
+
+	(void)state;
+	open_guest();
+	at = guest_alloc(&g, 1);
+	for (unsigned i = 0; i < ARRAY_COUNT(bursts); i++) {
+		struct ring_commands c = { .ring = { at, UINT64_MAX, 8, 2, bursts[i].index },
+					   .head = bursts[i].head };
+		uint64_t order = g.iommu->command.order;
+		uint64_t numbers = 0;
+
+		for (unsigned n = 0; n < 8; n++)
+			put(at, n, RING_DONE, bursts[i].numbers >> (28 - 4 * n) & 15);
+		check_eq(bursts[i].name, run_together(&c, bursts[i].tail, bursts[i].most),
+			 RING_DONE);
+		for (unsigned n = 0; n < ran.calls; n++)
+			numbers = numbers << 4 | ran.number[n];
+		check_eq(bursts[i].name, numbers, bursts[i].ran);
+		check_eq(bursts[i].name, together.calls, bursts[i].bursts);
+		check_eq(bursts[i].name, c.head, bursts[i].tail);
+		check_eq(bursts[i].name, g.iommu->command.order - order, ran.calls);
+	}
+	guest_fini(&g);
+}
+
+/* What cannot be read, or is not in one piece, is no matter of bursts; nor is what waits. */
+static void test_not_together(void **state)
+{
+	struct ring_commands c;
+	uint64_t at;
+
+	(void)state;
+	open_guest();
+	at = guest_alloc(&g, 1);
+	for (unsigned i = 0; i < 8; i++)
+		put(at, i, RING_DONE, 2);
+	c = (struct ring_commands){ .ring = { at, at + 0x2f, 8, 2, RING_BYTES } };
+	check_eq("beyond the limit", run_together(&c, 5, 99), RING_ERROR);
+	check_eq("beyond the limit", c.head, 3);
+	c = (struct ring_commands){ .ring = { at + 8, UINT64_MAX, 8, 2, RING_BYTES } };
+	for (unsigned i = 0; i < 3; i++)
+		put(at, i, RING_DONE, RING_DONE);
+	check_eq("not aligned", run_together(&c, 2, 99), RING_DONE);
+	check_eq("not aligned", together.calls, 0);
+	put(at, 0, RING_WAITING, 2);
+	c = (struct ring_commands){ .ring = { at, UINT64_MAX, 8, 2, RING_BYTES } };
+	check_eq("waits", run_together(&c, 4, 99), RING_WAITING);
+	put(at, 0, RING_DONE, 4);
+	check_eq("still", run_together(&c, 4, 99), RING_WAITING);
+	check_eq("still", ran.number[0], 2);
+	check_eq("still", together.calls, 0);
+	for (unsigned i = 0; i < ARRAY_COUNT(unreadable); i++) {
+		c = (struct ring_commands){ .ring = unreadable[i].ring, .head = 1 };
+		check_eq(unreadable[i].name, run_together(&c, 3, 99), RING_ERROR);
+		check_eq(unreadable[i].name, together.calls, 0);
+	}
+	guest_fini(&g);
+}
+
+/* Where memory ends. */
+static void test_together_at_the_edge(void **state)
+{
+	struct ring_commands c;
+
+	(void)state;
+	open_guest();
+	c = (struct ring_commands){ .ring = { GUEST_BASE + 64 * GUEST_PAGE - 0x30, UINT64_MAX, 8, 2,
+					      RING_BYTES } };
+	for (unsigned i = 0; i < 3; i++)
+		put(c.ring.base, i, RING_DONE, 2);
+	check_eq("as far as there is memory", run_together(&c, 6, 99), RING_ERROR);
+	check_eq("as far as there is memory", ran.calls, 3);
+	check_eq("as far as there is memory", ran.unreadable, 1);
+	check_eq("as far as there is memory", c.head, 3);
+	guest_fini(&g);
+}
+
+/* Each command is a step, and one of the budget, together or not. */
+static void test_together_budget(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t budget;
+		uint32_t steps;
+		uint32_t done;
+	} rows[] = {
+		{ "budget", 3, 100, 3 },    { "steps, and one is free", 100, 2, 3 },
+		{ "one step", 100, 1, 2 },  { "budget of one", 1, 100, 1 },
+		{ "just enough", 7, 6, 7 },
+	};
+	struct ring_commands c;
+	uint64_t at;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_COUNT(rows); i++) {
+		struct viommu_limits limits = { .size = sizeof(limits),
+						.queue_budget = rows[i].budget,
+						.steps = rows[i].steps };
+		struct viommu_vtd_config config = { .size = sizeof(config), .limits = &limits };
+
+		guest_init(&g, GUEST_REGION, 64);
+		config.cap = viommu_vtd_default_cap();
+		config.ecap = viommu_vtd_default_ecap();
+		assert_int_equal(guest_try_vtd_config(&g, &config), VIOMMU_OK);
+		at = guest_alloc(&g, 1);
+		c = (struct ring_commands){ .ring = { at, UINT64_MAX, 8, 2, RING_BYTES } };
+		for (unsigned n = 0; n < 8; n++)
+			put(at, n, RING_DONE, n == 1 ? 3 : 2);
+		check_eq(rows[i].name, run_together(&c, 7, 99),
+			 rows[i].done < 7 ? RING_WAITING : RING_DONE);
+		check_eq(rows[i].name, ran.calls, rows[i].done);
+		check_eq(rows[i].name, c.head, rows[i].done);
+		guest_fini(&g);
+	}
+}
+
 /* ---- records ---- */
 
 static const struct ring records = { 0, UINT64_MAX, 4, 2, RING_BYTES };
@@ -303,10 +481,18 @@ static void test_records_lost(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_positions),  cmocka_unit_test(test_used),
-		cmocka_unit_test(test_commands),   cmocka_unit_test(test_restart),
-		cmocka_unit_test(test_unreadable), cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_records),	   cmocka_unit_test(test_records_lost),
+		cmocka_unit_test(test_positions),
+		cmocka_unit_test(test_used),
+		cmocka_unit_test(test_commands),
+		cmocka_unit_test(test_restart),
+		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_together),
+		cmocka_unit_test(test_not_together),
+		cmocka_unit_test(test_together_at_the_edge),
+		cmocka_unit_test(test_together_budget),
+		cmocka_unit_test(test_records),
+		cmocka_unit_test(test_records_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
