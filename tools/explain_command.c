@@ -73,6 +73,16 @@ static struct viommu *find_its(const struct session *s, struct options *o)
 	return its;
 }
 
+/* The status that it comes to. */
+static int answered(const struct session *s, const struct options *o, const struct steps *steps,
+		    struct viommu *iommu)
+{
+	if (steps->result < 0)
+		return unusable(s->path, s->number, viommu_strerror(steps->result));
+	show(s, o, steps, iommu);
+	return steps->result == VIOMMU_FAULT ? STATUS_DIFFERENT : STATUS_SAME;
+}
+
 static int answer_message(struct session *s, struct options *o, struct steps *steps)
 {
 	struct viommu *iommu = o->its ? find_its(s, o) : player_iommu(s->player, 0);
@@ -85,9 +95,7 @@ static int answer_message(struct session *s, struct options *o, struct steps *st
 	if (!o->its && o->device == 0xffff)
 		o->device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
 	steps_of_message(steps, iommu, o->device, o->request.first, o->data, o->flags);
-	if (steps->result >= 0)
-		show(s, o, steps, iommu);
-	return steps->result;
+	return answered(s, o, steps, iommu);
 }
 
 static int answer_dma(struct session *s, const struct options *o, struct steps *steps)
@@ -98,21 +106,14 @@ static int answer_dma(struct session *s, const struct options *o, struct steps *
 	if (!device)
 		return unusable(s->path, s->number, "there is no such device at this line");
 	steps_of_request(steps, device, &o->request, o->flags);
-	if (steps->result >= 0)
-		show(s, o, steps, player_iommu(s->player, 0));
-	return steps->result;
+	return answered(s, o, steps, player_iommu(s->player, 0));
 }
 
 static int answer(struct session *s, struct options *o)
 {
 	static struct steps steps;
-	int result;
 
-	steps.result = VIOMMU_OK;
-	result = o->message ? answer_message(s, o, &steps) : answer_dma(s, o, &steps);
-	if (result < 0)
-		return unusable(s->path, s->number, viommu_strerror(result));
-	return result == VIOMMU_FAULT ? STATUS_DIFFERENT : result;
+	return o->message ? answer_message(s, o, &steps) : answer_dma(s, o, &steps);
 }
 
 /* ---- where ---- */
@@ -133,7 +134,10 @@ static int find(struct session *s, struct options *o)
 		return session_play(s, line);
 	if (session_refused(s, o->fault ? o->fault : 1, &status))
 		return STATUS_SAME;
-	return status ? status : unusable(s->path, 0, "no more requests are refused on this tape");
+	return status ? status
+		      : unusable(s->path, 0,
+				 o->fault ? "so many requests are not refused on this tape"
+					  : "no request is refused on this tape");
 }
 
 static int explain(struct session *s, struct options *o)

@@ -50,7 +50,10 @@ int usage_error(const struct command *c, const char *format, ...)
 int unusable(const char *path, uint64_t line, const char *why)
 {
 	fflush(stdout);
-	fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, line, why);
+	if (line)
+		fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, line, why);
+	else
+		fprintf(stderr, "%s: %s\n", path, why);
 	return STATUS_UNUSABLE;
 }
 

@@ -327,7 +327,7 @@ fi
 expect help 0 'usage: viommu replay' --help
 expect 'no file' 2 'usage: viommu replay'
 expect 'unknown option' 2 'usage: viommu replay' -x legacy.tape
-expect 'missing file' 2 'missing.tape:0: No such file' missing.tape
+expect 'missing file' 2 'missing.tape: No such file' missing.tape
 expect 'a folder' 2 '\.:[0-9]*: Is a directory' .
 printf 'tape 1\nengine gart\nGR 0 4 0\n' >"$tmp/other.tape"
 expect 'another engine' 1 'engine gart: not supported' "$tmp/other.tape"
