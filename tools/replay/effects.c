@@ -1,32 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* effects.c - lines that wait for the event during which they happened. */
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "effects.h"
-
-static bool grow(struct effects *e)
-{
-	size_t capacity = e->capacity ? 2 * e->capacity : 16;
-	struct tape_line *list;
-
-	if (e->count < e->capacity)
-		return true;
-	list = realloc(e->list, capacity * sizeof(*list));
-	if (!list)
-		return false;
-	e->list = list;
-	e->capacity = capacity;
-	return true;
-}
+#include "grow.h"
 
 bool effects_add(struct effects *e, const struct tape_line *l)
 {
+	struct tape_line *list = grow(e->list, e->count, &e->capacity, sizeof(*list));
 	uint8_t *data = NULL;
 
-	if (!grow(e))
+	if (!list)
 		return false;
+	e->list = list;
 	if (l->data) {
 		data = malloc(l->bytes + 1);
 		if (!data)

@@ -51,7 +51,7 @@ struct part {
 	/* Makes the engine; a result of the library. And frees what there is of it. NULL: there is none yet. */
 	int (*start)(struct player *player);
 	void (*stop)(struct player *player);
-	/* NULL: there is none (yet). */
+	/* NULL: there is none (yet). No such function: of the first part it is player->iommu. */
 	struct viommu *(*iommu)(const struct player *player);
 	/* The nth ITS, from 0, and where its translation frame is; NULL: there are not so many. No such function: none. */
 	struct viommu *(*its)(const struct player *player, unsigned n, uint64_t *translation);

@@ -6,26 +6,16 @@
 #include <stdlib.h>
 
 #include "play_amdvi.h"
+#include "written.h"
 
 #define ANY_REQUESTER 0xffffU
 
 /* ---- the engine ---- */
 
-static void on_msi(void *opaque, uint64_t address, uint32_t data)
-{
-	struct amdvi_play *a = ((struct player *)opaque)->amdvi;
-
-	if (a->sent_count < sizeof(a->sent) / sizeof(a->sent[0])) {
-		a->sent[a->sent_count].address = address;
-		a->sent[a->sent_count].data = data;
-	}
-	a->sent_count++;
-}
-
 static int start(struct player *p)
 {
 	const struct viommu_host host = {
-		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = player_message
+		.size = sizeof(host), .opaque = p, .msi = raised_on_msi, .message = player_message
 	};
 	struct viommu_limits limits;
 	struct viommu_amdvi_config config = { .size = sizeof(config),
@@ -41,15 +31,13 @@ static int start(struct player *p)
 	config.msi_event = (uint8_t)player_header(p, "msi_event", 0, 0);
 	config.msi_ppr = (uint8_t)player_header(p, "msi_ppr", 0, 0);
 	config.msi_ga = (uint8_t)player_header(p, "msi_ga", 0, 0);
-	return viommu_amdvi_new(p->vm, &config, &p->amdvi->iommu);
+	return viommu_amdvi_new(p->vm, &config, &p->iommu);
 }
 
 static void stop(struct player *p)
 {
 	if (!p->amdvi)
 		return;
-	amdvi_free_sources(p);
-	viommu_free(p->amdvi->iommu);
 	history_fini(&p->amdvi->history);
 	free(p->amdvi);
 	p->amdvi = NULL;
@@ -57,22 +45,11 @@ static void stop(struct player *p)
 
 /* ---- R and W ---- */
 
-static void register_read(struct player *p, const struct tape_line *l)
-{
-	player_register(p, p->amdvi->iommu, l);
-}
-
 static void register_write(struct player *p, const struct tape_line *l)
 {
-	int result;
-
 	amdvi_watch_before(p);
-	result = player_finish(p, p->amdvi->iommu,
-			       viommu_reg_write(p->amdvi->iommu, l->at, l->bytes, l->value));
+	player_write_line(p, l);
 	amdvi_watch_after(p, l);
-	if (result != VIOMMU_OK)
-		player_differ(p, TAPE_W, l->number, "the write to be served",
-			      viommu_strerror(result));
 }
 
 /* ---- I ---- */
@@ -93,8 +70,7 @@ static bool agrees(const struct tape_line *l, int result, const struct viommu_ms
 
 static int ask(struct player *p, const struct tape_line *l, uint32_t flags, struct viommu_msi *msi)
 {
-	return viommu_remap_msi(p->amdvi->iommu, requester(p, l), l->at, (uint32_t)l->value, flags,
-				msi);
+	return viommu_remap_msi(p->iommu, requester(p, l), l->at, (uint32_t)l->value, flags, msi);
 }
 
 /* The message is the key: its address above its data. */
@@ -117,7 +93,7 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, int result
 
 	if (result != VIOMMU_OK || !history_has(&p->amdvi->history, &answer))
 		return false;
-	player_finish(p, p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
+	player_finish(p, p->iommu, viommu_flush(p->iommu));
 	result = ask(p, l, VIOMMU_MSI_RESOLVE, &now);
 	if (!agrees(l, result, &now))
 		return false;
@@ -162,23 +138,17 @@ static const struct header_row headers[] = {
 };
 
 static const struct line_row lines[] = {
-	{ TAPE_R, ROLE_EVENT, line_register, register_read, NULL },
+	{ TAPE_R, ROLE_EVENT, line_register, player_read_line, NULL },
 	{ TAPE_W, ROLE_EVENT, line_register, register_write, NULL },
 	{ TAPE_T, ROLE_EVENT, line_translation, amdvi_dma_line, NULL },
 	{ TAPE_I, ROLE_EVENT, line_interrupt, interrupt_line, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
-	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, amdvi_settle_written },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, amdvi_settle_sent },
+	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, written_settle_all },
+	{ TAPE_S, ROLE_EFFECT, line_message, NULL, raised_settle_sent },
 };
-
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->amdvi ? p->amdvi->iommu : NULL;
-}
 
 const struct part part_amdvi = { .headers = headers,
 				 .lines = lines,
 				 .line_count = sizeof(lines) / sizeof(lines[0]),
 				 .start = start,
-				 .stop = stop,
-				 .iommu = iommu_of };
+				 .stop = stop };

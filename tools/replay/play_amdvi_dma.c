@@ -13,65 +13,7 @@
 #include "outcome.h"
 #include "play_amdvi.h"
 
-static struct amdvi_source *find(const struct player *p, uint64_t key)
-{
-	struct amdvi_source *s;
-
-	HASH_FIND(hh, p->amdvi->sources, &key, sizeof(key), s);
-	return s;
-}
-
-/* The device of a requester, made by the first of its sources. */
-static int take_device(struct player *p, uint32_t rid, struct amdvi_source *s)
-{
-	const struct viommu_device_config config = { .size = sizeof(config), .id = rid };
-
-	s->owner = viommu_find_device(p->amdvi->iommu, rid, &s->device) != VIOMMU_OK;
-	return s->owner ? viommu_device_new(p->amdvi->iommu, &config, &s->device) : VIOMMU_OK;
-}
-
-static struct amdvi_source *source(struct player *p, uint32_t rid, uint32_t pasid, int *result)
-{
-	uint64_t key = (uint64_t)rid << 32 | pasid;
-	struct amdvi_source *s = find(p, key);
-	bool full = false;
-
-	if (s)
-		return s;
-	*result = VIOMMU_ENOMEM;
-	s = calloc(1, sizeof(*s));
-	if (!s)
-		return NULL;
-	s->key = key;
-	*result = take_device(p, rid, s);
-	if (!*result)
-		*result = viommu_channel_new(s->device, pasid, &s->channel);
-	if (!*result)
-		TABLE_ADD(p->amdvi->sources, key, s, full);
-	if (!*result && !full)
-		return s;
-	viommu_channel_free(s->channel);
-	if (s->owner)
-		viommu_device_free(s->device);
-	free(s);
-	return NULL;
-}
-
-void amdvi_free_sources(struct player *p)
-{
-	struct amdvi_source *s, *next;
-
-	HASH_ITER(hh, p->amdvi->sources, s, next)
-		viommu_channel_free(s->channel);
-	HASH_ITER(hh, p->amdvi->sources, s, next) {
-		if (s->owner)
-			viommu_device_free(s->device);
-		HASH_DEL(p->amdvi->sources, s);
-		free(s);
-	}
-}
-
-static void differ(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
+static void differ(struct player *p, const struct tape_line *l, const struct source *s,
 		   const char *where, const struct outcome *want, const struct outcome *o)
 {
 	const struct viommu_request request = outcome_request(l);
@@ -88,7 +30,7 @@ static uint64_t natural_mask(uint64_t mask)
 }
 
 /* The page of the recording, as far as it is one entry. */
-static void check_page(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
+static void check_page(struct player *p, const struct tape_line *l, const struct source *s,
 		       const struct outcome *o)
 {
 	struct viommu_request request = outcome_request(l);
@@ -140,14 +82,14 @@ static bool agrees(const struct outcome *o, const struct outcome *want)
 }
 
 /* Our answer is an earlier one, and the recording has what the tables say now: so shall we. */
-static bool cached_by_us(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
+static bool cached_by_us(struct player *p, const struct tape_line *l, const struct source *s,
 			 const struct outcome *want, struct outcome *o)
 {
 	const struct viommu_request request = outcome_request(l);
 
 	if (!was_answered(p, l, o))
 		return false;
-	player_finish(p, p->amdvi->iommu, viommu_flush(p->amdvi->iommu));
+	player_finish(p, p->iommu, viommu_flush(p->iommu));
 	*o = outcome_ask(p, s->channel, &request);
 	if (!agrees(o, want))
 		return false;
@@ -157,8 +99,8 @@ static bool cached_by_us(struct player *p, const struct tape_line *l, const stru
 
 /* The recording has an earlier answer, and the tables say something else now, which is not asked aloud: it may leave an
  * event that the recording does not have. */
-static bool cached_by_recorder(struct player *p, const struct tape_line *l,
-			       const struct amdvi_source *s, const struct outcome *want)
+static bool cached_by_recorder(struct player *p, const struct tape_line *l, const struct source *s,
+			       const struct outcome *want)
 {
 	struct outcome now = outcome_now(s->device, l->pasid, l);
 
@@ -169,7 +111,7 @@ static bool cached_by_recorder(struct player *p, const struct tape_line *l,
 }
 
 /* Without a channel: the same, or what the tables say now, where the channel's own cache has an earlier answer. */
-static void check_device(struct player *p, const struct tape_line *l, const struct amdvi_source *s,
+static void check_device(struct player *p, const struct tape_line *l, const struct source *s,
 			 const struct outcome *o)
 {
 	const struct viommu_request request = outcome_request(l);
@@ -192,15 +134,11 @@ void amdvi_dma_line(struct player *p, const struct tape_line *l)
 	const struct viommu_request request = outcome_request(l);
 	struct outcome want = { .perm = l->perm };
 	struct outcome o;
-	struct amdvi_source *s;
-	int result = VIOMMU_OK;
+	struct source *s;
 
-	s = source(p, l->rid, l->pasid, &result);
-	if (!s) {
-		player_differ(p, TAPE_T, l->number, "a device and a channel",
-			      viommu_strerror(result));
+	s = source_of(p, l);
+	if (!s)
 		return;
-	}
 	if (l->perm)
 		want.to = (l->to & ~l->mask) | (l->at & l->mask);
 	if (cached_by_recorder(p, l, s, &want))

@@ -17,7 +17,7 @@ static uint64_t reg(const struct player *p, uint64_t offset)
 {
 	uint64_t value = 0;
 
-	viommu_reg_read(p->amdvi->iommu, offset, 8, &value);
+	viommu_reg_read(p->iommu, offset, 8, &value);
 	return value;
 }
 

@@ -195,12 +195,6 @@ static void settle_refusals(struct player *p, const struct tape_line *event)
 
 /* ---- rows ---- */
 
-static struct viommu *iommu_of(const struct player *p)
-{
-	(void)p;
-	return NULL;
-}
-
 static const struct header_row headers[] = { { "limits", "ddddddddddd", false },
 					     { NULL, NULL, false } };
 
@@ -215,11 +209,10 @@ static const struct line_row lines[] = {
 
 const struct part part_common = { .headers = headers,
 				  .lines = lines,
-				  .line_count = sizeof(lines) / sizeof(lines[0]),
-				  .iommu = iommu_of };
+				  .line_count = sizeof(lines) / sizeof(lines[0]) };
 
 static const struct line_row resets[] = {
 	{ TAPE_X, ROLE_EVENT, line_number, reset_line, NULL },
 };
 
-const struct part part_reset = { .lines = resets, .line_count = 1, .iommu = iommu_of };
+const struct part part_reset = { .lines = resets, .line_count = 1 };

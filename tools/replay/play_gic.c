@@ -13,8 +13,8 @@
 
 #include <libvirtiommu/its.h>
 
-#include "play_riscv.h"
 #include "player.h"
+#include "written.h"
 
 #define ITS_MAX	    64U
 #define SELECT_LPIS ITS_MAX
@@ -410,7 +410,7 @@ static const struct line_row lines[] = {
 	{ TAPE_GA, ROLE_EVENT, parse_pending, acknowledge_line, NULL },
 	{ TAPE_GAV, ROLE_EVENT, parse_pending, acknowledge_line, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
-	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, riscv_settle_written },
+	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, written_settle_all },
 	{ TAPE_GL, ROLE_EFFECT, parse_pending, NULL, settle_pending },
 	{ TAPE_GLV, ROLE_EFFECT, parse_virtual, NULL, settled_with_gl },
 	{ TAPE_GN, ROLE_STATE, parse_new, new_line, NULL },

@@ -8,32 +8,24 @@
 
 #include "outcome.h"
 #include "play_riscv.h"
-#include "table.h"
+#include "source.h"
 
 /* ---- the engine ---- */
-
-static void on_msi(void *opaque, uint64_t address, uint32_t data)
-{
-	struct player *p = opaque;
-
-	if (p->riscv->messages < RAISED_MAX)
-		p->riscv->message[p->riscv->messages++] = (struct raised){ address, data };
-}
 
 static void on_line(void *opaque, uint32_t number, uint32_t level)
 {
 	struct player *p = opaque;
 
 	p->riscv->high = level ? p->riscv->high | 1U << number : p->riscv->high & ~(1U << number);
-	if (level && p->riscv->wires < RAISED_MAX)
-		p->riscv->wire[p->riscv->wires++] = (struct raised){ number, 1 };
+	if (level)
+		raised_add(p, &p->riscv->wires, number, 1);
 }
 
 static int start(struct player *p)
 {
 	const struct viommu_host host = { .size = sizeof(host),
 					  .opaque = p,
-					  .msi = on_msi,
+					  .msi = raised_on_msi,
 					  .line = on_line,
 					  .message = player_message };
 	struct viommu_limits limits;
@@ -49,104 +41,26 @@ static int start(struct player *p)
 	};
 
 	p->riscv = calloc(1, sizeof(*p->riscv));
-	return p->riscv ? viommu_riscv_new(p->vm, &config, &p->riscv->iommu) : VIOMMU_ENOMEM;
-}
-
-/* ---- devices and channels, made when the recording first names them ---- */
-
-struct source_key {
-	uint32_t device;
-	uint32_t process;
-};
-
-struct riscv_source {
-	struct source_key key;
-	struct viommu_device *device; /* shared by those of one id */
-	struct viommu_channel *channel;
-	bool owner;
-	UT_hash_handle hh;
-};
-
-static struct riscv_source *new_source(struct player *p, struct source_key key, int *result)
-{
-	const struct viommu_device_config config = { .size = sizeof(config), .id = key.device };
-	struct riscv_source *s = calloc(1, sizeof(*s));
-	bool full = false;
-
-	*result = VIOMMU_ENOMEM;
-	if (!s)
-		return NULL;
-	s->key = key;
-	s->owner = viommu_find_device(p->riscv->iommu, key.device, &s->device) != VIOMMU_OK;
-	*result = s->owner ? viommu_device_new(p->riscv->iommu, &config, &s->device) : VIOMMU_OK;
-	if (!*result)
-		*result = viommu_channel_new(s->device, key.process, &s->channel);
-	if (!*result)
-		TABLE_ADD(p->riscv->sources, key, s, full);
-	if (full)
-		*result = VIOMMU_ENOMEM;
-	if (!*result)
-		return s;
-	viommu_channel_free(s->channel);
-	if (s->owner)
-		viommu_device_free(s->device);
-	free(s);
-	return NULL;
-}
-
-static struct riscv_source *source_of(struct player *p, uint32_t device, uint32_t process,
-				      int *result)
-{
-	struct source_key key = { device, process };
-	struct riscv_source *s;
-
-	HASH_FIND(hh, p->riscv->sources, &key, sizeof(key), s);
-	return s ? s : new_source(p, key, result);
+	return p->riscv ? viommu_riscv_new(p->vm, &config, &p->iommu) : VIOMMU_ENOMEM;
 }
 
 static void stop(struct player *p)
 {
-	struct riscv_source *s;
-	struct riscv_source *next;
-
 	if (!p->riscv)
 		return;
-	HASH_ITER(hh, p->riscv->sources, s, next)
-		viommu_channel_free(s->channel);
-	HASH_ITER(hh, p->riscv->sources, s, next) {
-		HASH_DEL(p->riscv->sources, s);
-		if (s->owner)
-			viommu_device_free(s->device);
-		free(s);
-	}
-	viommu_free(p->riscv->iommu);
+	free(p->riscv->wires.list);
 	free(p->riscv);
 	p->riscv = NULL;
 }
 
-/* ---- X, R, W ---- */
+/* ---- X ---- */
 
 static void reset(struct player *p, const struct tape_line *l)
 {
-	int result = player_finish(p, p->riscv->iommu, viommu_reset(p->riscv->iommu));
+	int result = player_finish(p, p->iommu, viommu_reset(p->iommu));
 
 	if (result != VIOMMU_OK)
 		player_differ(p, TAPE_X, l->number, "a reset", viommu_strerror(result));
-}
-
-static void register_read(struct player *p, const struct tape_line *l)
-{
-	player_register(p, p->riscv->iommu, l);
-}
-
-static void register_write(struct player *p, const struct tape_line *l)
-{
-	int result = player_finish(p, p->riscv->iommu,
-				   viommu_reg_write(p->riscv->iommu, l->at, l->bytes, l->value));
-
-	if (result != VIOMMU_OK)
-		player_differ(p, TAPE_W, l->number, "the write to be served",
-			      viommu_strerror(result));
 }
 
 /* ---- T ---- */
@@ -157,8 +71,7 @@ static uint64_t expected_to(const struct tape_line *l)
 }
 
 static void differ(struct player *p, const struct tape_line *l, const char *where,
-		   const struct riscv_source *s, const struct viommu_request *r,
-		   const struct outcome *o)
+		   const struct source *s, const struct viommu_request *r, const struct outcome *o)
 {
 	char expected[64];
 
@@ -174,7 +87,7 @@ static int ignore(void *opaque, const struct viommu_step *step)
 }
 
 /* The page of the recording has to be one piece, if its ends are granted at all: no fault is to be recorded. */
-static void check_page(struct player *p, const struct tape_line *l, const struct riscv_source *s)
+static void check_page(struct player *p, const struct tape_line *l, const struct source *s)
 {
 	struct viommu_request first = outcome_request(l);
 	struct viommu_request last = first;
@@ -194,15 +107,11 @@ static void check_page(struct player *p, const struct tape_line *l, const struct
 static void translation(struct player *p, const struct tape_line *l)
 {
 	const struct viommu_request r = outcome_request(l);
-	int result = VIOMMU_OK;
-	const struct riscv_source *s = source_of(p, l->rid, l->pasid, &result);
+	const struct source *s = source_of(p, l);
 	struct outcome o;
 
-	if (!s) {
-		player_differ(p, TAPE_T, l->number, "a device and a channel",
-			      viommu_strerror(result));
+	if (!s)
 		return;
-	}
 	o = outcome_ask(p, s->channel, &r);
 	if (o.result < 0 || o.to != expected_to(l) || o.perm != l->perm) {
 		differ(p, l, "", s, &r, &o);
@@ -236,10 +145,9 @@ static void message(struct player *p, const struct tape_line *l)
 	struct viommu_msi msi;
 	int result = VIOMMU_OK;
 
-	source_of(p, l->rid, VIOMMU_NO_PASID, &result);
+	source_find(p, l->rid, VIOMMU_NO_PASID, &result);
 	if (!result)
-		result = viommu_remap_msi(p->riscv->iommu, l->rid, l->at, (uint32_t)l->value, 0,
-					  &msi);
+		result = viommu_remap_msi(p->iommu, l->rid, l->at, (uint32_t)l->value, 0, &msi);
 	if (result != (l->fault ? VIOMMU_FAULT : VIOMMU_OK))
 		player_differ(p, TAPE_MSI, l->number, l->fault ? "refused" : "accepted",
 			      viommu_strerror(result));
@@ -257,37 +165,10 @@ static bool parse_wire(struct words *w, struct tape_line *l)
 	return true;
 }
 
-static void compare_raised(struct player *p, enum tape_kind kind, const struct tape_line *event,
-			   const struct raised *raised, unsigned count)
-{
-	const struct tape_line *e;
-	size_t at = 0;
-	unsigned i = 0;
-	char text[64];
-
-	while ((e = effects_next(&p->effects, kind, &at))) {
-		snprintf(text, sizeof(text), "%" PRIx64 " %" PRIx64, e->at, e->value);
-		if (i == count || raised[i].address != e->at || raised[i].data != e->value)
-			player_differ(p, kind, e->number, text, i == count ? "nothing" : "another");
-		i += i < count;
-	}
-	for (; i < count; i++) {
-		snprintf(text, sizeof(text), "%" PRIx64 " %x", raised[i].address, raised[i].data);
-		player_differ(p, kind, event->number, "nothing", text);
-	}
-}
-
-static void settle_messages(struct player *p, const struct tape_line *event)
-{
-	compare_raised(p, TAPE_S, event, p->riscv->message, p->riscv->messages);
-	p->riscv->messages = 0;
-}
-
 /* A wire that is high already is pulsed again by the recorder; it has no edge. */
 static void settle_wires(struct player *p, const struct tape_line *event)
 {
-	compare_raised(p, TAPE_WSI, event, p->riscv->wire, p->riscv->wires);
-	p->riscv->wires = 0;
+	raised_settle(p, TAPE_WSI, event, &p->riscv->wires);
 }
 
 /* ---- rows ---- */
@@ -299,25 +180,19 @@ static const struct header_row headers[] = {
 };
 
 static const struct line_row lines[] = {
-	{ TAPE_R, ROLE_EVENT, line_register, register_read, NULL },
-	{ TAPE_W, ROLE_EVENT, line_register, register_write, NULL },
+	{ TAPE_R, ROLE_EVENT, line_register, player_read_line, NULL },
+	{ TAPE_W, ROLE_EVENT, line_register, player_write_line, NULL },
 	{ TAPE_X, ROLE_EVENT, line_number, reset, NULL },
 	{ TAPE_T, ROLE_EVENT, line_translation32, translation, NULL },
 	{ TAPE_MSI, ROLE_EVENT, parse_message, message, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, riscv_settle_written },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, settle_messages },
+	{ TAPE_S, ROLE_EFFECT, line_message, NULL, raised_settle_sent },
 	{ TAPE_WSI, ROLE_EFFECT, parse_wire, NULL, settle_wires },
 };
-
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->riscv ? p->riscv->iommu : NULL;
-}
 
 const struct part part_riscv = { .headers = headers,
 				 .lines = lines,
 				 .line_count = sizeof(lines) / sizeof(lines[0]),
 				 .start = start,
-				 .stop = stop,
-				 .iommu = iommu_of };
+				 .stop = stop };

@@ -8,24 +8,9 @@
 
 #include "player.h"
 
-#define RAISED_MAX 64U
-
-struct riscv_source;
-
-/* A message of the IOMMU's own, or a wire that rose (address is the vector). */
-struct raised {
-	uint64_t address;
-	uint32_t data;
-};
-
 struct riscv_play {
-	struct viommu *iommu;
-	struct riscv_source *sources;
-	struct raised message[RAISED_MAX]; /* during this event */
-	struct raised wire[RAISED_MAX];
-	unsigned messages;
-	unsigned wires;
-	uint32_t high; /* wires that are */
+	struct raised_list wires; /* that rose during the event */
+	uint32_t high;		  /* wires that are */
 };
 
 /* m lines: play_riscv_memory.c */

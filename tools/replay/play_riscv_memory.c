@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * play_riscv_memory.c - what an event leaves in guest memory (m).
- *
- * A line is kept if memory ends with its bytes and the engine wrote some of them. Bytes that the engine changed and no m
- * line has are a mismatch, too.
- */
+/* play_riscv_memory.c - what an event leaves in guest memory (m), and where a recorder's fault records differ. */
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "play_riscv.h"
@@ -38,7 +31,7 @@ static bool record_deviates(struct player *p, const struct tape_line *event,
 {
 	uint64_t theirs, ours, differs;
 
-	if ((event->kind != TAPE_T && event->kind != TAPE_MSI) || e->bytes != RECORD_BYTES)
+	if (event->kind != TAPE_T && event->kind != TAPE_MSI)
 		return false;
 	theirs = word_of(e->data);
 	ours = word_of(now);
@@ -59,45 +52,20 @@ static bool record_deviates(struct player *p, const struct tape_line *event,
 	return true;
 }
 
-static void compare(struct player *p, const struct tape_line *event, const struct tape_line *e)
+static bool line_deviates(struct player *p, const struct tape_line *event,
+			  const struct tape_line *e)
 {
-	uint8_t now[64];
-	char expected[120];
-	char came[120];
+	uint8_t now[RECORD_BYTES];
 
-	if (e->bytes > sizeof(now)) {
-		player_differ(p, TAPE_WRITTEN, e->number, "at most 64 bytes", "more");
-		return;
-	}
+	if (e->bytes != RECORD_BYTES || !written_touched(p, e))
+		return false;
 	guest_load(&p->memory, e->at, now, e->bytes);
-	if (written_touched(p, e) && (memcmp(now, e->data, e->bytes) == 0 ||
-				      (p->riscv && record_deviates(p, event, e, now))))
-		return;
-	written_text(expected, sizeof(expected), e->at, e->data, e->bytes);
-	written_text(came, sizeof(came), e->at, now, e->bytes);
-	player_differ(p, TAPE_WRITTEN, e->number, expected,
-		      written_touched(p, e) ? came : "nothing written");
+	return record_deviates(p, event, e, now);
 }
 
 void riscv_settle_written(struct player *p, const struct tape_line *event)
 {
-	const struct tape_line *e;
-	size_t at = 0;
+	static const struct written_deviations deviations = { line_deviates, NULL };
 
-	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at)))
-		compare(p, event, e);
-	for (size_t i = 0; i < p->memory.logged; i++) {
-		const struct guest_write *w = &p->memory.log[i];
-		uint8_t now[GUEST_WRITE_MAX];
-		char text[120];
-		bool known = true;
-		uint8_t byte;
-
-		guest_load(&p->memory, w->gpa, now, w->bytes);
-		for (uint32_t b = 0; b < w->bytes; b++)
-			known &= now[b] == w->before[b] || written_recorded(p, w->gpa + b, &byte);
-		written_text(text, sizeof(text), w->gpa, now, w->bytes);
-		if (!known)
-			player_differ(p, TAPE_WRITTEN, event->number, "nothing", text);
-	}
+	written_settle(p, event, &deviations);
 }

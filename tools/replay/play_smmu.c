@@ -31,7 +31,7 @@ static int new_engine(struct player *p)
 		.limits = player_limits(p, &limits)
 	};
 
-	return viommu_smmuv3_new(p->vm, &config, &p->smmu->iommu);
+	return viommu_smmuv3_new(p->vm, &config, &p->iommu);
 }
 
 static int start(struct player *p)
@@ -45,7 +45,6 @@ static void stop(struct player *p)
 	if (!p->smmu)
 		return;
 	smmu_free_streams(p);
-	viommu_free(p->smmu->iommu);
 	history_fini(&p->smmu->history);
 	free(p->smmu);
 	p->smmu = NULL;
@@ -55,7 +54,7 @@ uint64_t smmu_register(const struct player *p, uint64_t offset, uint32_t bytes)
 {
 	uint64_t value = 0;
 
-	return viommu_reg_read(p->smmu->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
+	return viommu_reg_read(p->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
 }
 
 static void compare(struct player *p, uint64_t number, uint64_t offset, uint64_t expected,
@@ -75,7 +74,7 @@ bool smmu_ready(struct player *p)
 {
 	int result;
 
-	if (p->smmu->iommu)
+	if (p->iommu)
 		return true;
 	result = new_engine(p);
 	if (result) {
@@ -91,27 +90,6 @@ bool smmu_ready(struct player *p)
 	return true;
 }
 
-void *smmu_play_save(struct player *p, uint64_t *bytes)
-{
-	void *state;
-
-	*bytes = 0;
-	viommu_save(p->smmu->iommu, NULL, bytes);
-	state = malloc(*bytes ? *bytes : 1);
-	if (state && viommu_save(p->smmu->iommu, state, bytes) == VIOMMU_OK)
-		return state;
-	free(state);
-	return NULL;
-}
-
-bool smmu_play_restore(struct player *p, void *state, uint64_t bytes)
-{
-	int result = state ? viommu_restore(p->smmu->iommu, state, bytes) : VIOMMU_ENOMEM;
-
-	free(state);
-	return player_finish(p, p->smmu->iommu, result) == VIOMMU_OK;
-}
-
 /* ---- R and W ---- */
 
 static void register_read(struct player *p, const struct tape_line *l)
@@ -119,14 +97,14 @@ static void register_read(struct player *p, const struct tape_line *l)
 	uint64_t value = 0;
 	int result;
 
-	if (!p->smmu->iommu && l->at < ID_BYTES && l->bytes == 4) {
+	if (!p->iommu && l->at < ID_BYTES && l->bytes == 4) {
 		p->smmu->id[l->at / 4] = (uint32_t)l->value;
 		p->smmu->id_line[l->at / 4] = l->number;
 		return;
 	}
 	if (!smmu_ready(p))
 		return;
-	result = viommu_reg_read(p->smmu->iommu, l->at, l->bytes, &value);
+	result = viommu_reg_read(p->iommu, l->at, l->bytes, &value);
 	if (result)
 		player_differ(p, TAPE_R, l->number, "the read to be served",
 			      viommu_strerror(result));
@@ -136,17 +114,11 @@ static void register_read(struct player *p, const struct tape_line *l)
 
 static void register_write(struct player *p, const struct tape_line *l)
 {
-	int result;
-
 	if (!smmu_ready(p))
 		return;
 	smmu_watch_before(p);
-	result = player_finish(p, p->smmu->iommu,
-			       viommu_reg_write(p->smmu->iommu, l->at, l->bytes, l->value));
+	player_write_line(p, l);
 	smmu_watch_after(p);
-	if (result != VIOMMU_OK)
-		player_differ(p, TAPE_W, l->number, "the write to be served",
-			      viommu_strerror(result));
 }
 
 /* ---- rows ---- */
@@ -163,14 +135,8 @@ static const struct line_row lines[] = {
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, smmu_settle_written },
 };
 
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->smmu ? p->smmu->iommu : NULL;
-}
-
 const struct part part_smmu = { .headers = headers,
 				.lines = lines,
 				.line_count = sizeof(lines) / sizeof(lines[0]),
 				.start = start,
-				.stop = stop,
-				.iommu = iommu_of };
+				.stop = stop };

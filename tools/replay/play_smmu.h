@@ -22,7 +22,6 @@ struct stream {
 #define ID_BYTES    0x20U /* IDR0 to AIDR */
 
 struct smmu_play {
-	struct viommu *iommu;		/* NULL: the guest has only looked at what it is */
 	uint32_t id[ID_BYTES / 4];	/* as the recording has them, by offset / 4 */
 	uint64_t id_line[ID_BYTES / 4]; /* where it says so, 0: nowhere */
 	struct stream stream[STREAMS_MAX];
@@ -36,9 +35,6 @@ struct smmu_play {
 uint64_t smmu_register(const struct player *player, uint64_t offset, uint32_t bytes);
 /* Makes the engine, if there is none yet; false: not possible. */
 bool smmu_ready(struct player *player);
-/* The engine's saved state, NULL: it cannot. And back to it. */
-void *smmu_play_save(struct player *player, uint64_t *bytes);
-bool smmu_play_restore(struct player *player, void *state, uint64_t bytes);
 
 /* play_smmu_dma.c: T */
 void smmu_dma_line(struct player *player, const struct tape_line *line);

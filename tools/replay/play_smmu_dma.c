@@ -42,9 +42,10 @@ static void on_resume(void *opaque, uint64_t token, uint32_t action)
 	(void)action;
 }
 
-static struct stream *new_stream(struct smmu_play *s, uint32_t sid, uint32_t pasid, int *result)
+static struct stream *new_stream(struct player *p, uint32_t sid, uint32_t pasid, int *result)
 {
 	struct viommu_device_config config = { .size = sizeof(config), .id = sid };
+	struct smmu_play *s = p->smmu;
 	struct stream *t = &s->stream[s->streams];
 
 	config.resume = s->waits ? on_resume : NULL;
@@ -55,7 +56,7 @@ static struct stream *new_stream(struct smmu_play *s, uint32_t sid, uint32_t pas
 	*t = (struct stream){
 		.device = device_of(s, sid), .sid = sid, .pasid = pasid, .waits = s->waits
 	};
-	*result = t->device ? VIOMMU_OK : viommu_device_new(s->iommu, &config, &t->device);
+	*result = t->device ? VIOMMU_OK : viommu_device_new(p->iommu, &config, &t->device);
 	if (!*result)
 		*result = viommu_channel_new(t->device, pasid, &t->channel);
 	if (*result && !device_of(s, sid))
@@ -83,8 +84,10 @@ void smmu_free_streams(struct player *p)
 	free_streams(p->smmu);
 }
 
-static struct stream *stream_of(struct smmu_play *s, uint32_t sid, uint32_t pasid, int *result)
+static struct stream *stream_of(struct player *p, uint32_t sid, uint32_t pasid, int *result)
 {
+	struct smmu_play *s = p->smmu;
+
 	for (unsigned i = 0; i < s->streams; i++) {
 		if (s->stream[i].sid == sid && s->stream[i].waits != s->waits) {
 			free_streams(s); /* it is another device */
@@ -93,7 +96,7 @@ static struct stream *stream_of(struct smmu_play *s, uint32_t sid, uint32_t pasi
 		if (s->stream[i].sid == sid && s->stream[i].pasid == pasid)
 			return &s->stream[i];
 	}
-	return new_stream(s, sid, pasid, result);
+	return new_stream(p, sid, pasid, result);
 }
 
 /* ---- right or wrong ---- */
@@ -174,8 +177,8 @@ static bool cached_by_us(const struct dma *d, const struct outcome *o)
 
 	if (!was_answered(d, o) || !agrees(d->line, &tables))
 		return false;
-	state = smmu_play_save(d->player, &bytes);
-	if (!smmu_play_restore(d->player, state, bytes))
+	state = player_save(d->player, &bytes);
+	if (!player_restore(d->player, state, bytes))
 		return false;
 	again = outcome_ask(d->player, d->stream->channel, &d->request);
 	if (!agrees(d->line, &again))
@@ -224,13 +227,13 @@ static void refused(const struct dma *d)
 	struct outcome expected = recorded(d->line);
 	bool silent = !has_effects(d->player);
 	uint64_t bytes = 0;
-	void *before = silent ? smmu_play_save(d->player, &bytes) : NULL;
+	void *before = silent ? player_save(d->player, &bytes) : NULL;
 	struct outcome o = outcome_ask(d->player, d->stream->channel, &d->request);
 
 	if (!agrees(d->line, &o) && !cached_by_us(d, &o))
 		differ(d, "", &expected, &o);
 	if (silent && smmu_take_back_address_size(d->player))
-		smmu_play_restore(d->player, before, bytes);
+		player_restore(d->player, before, bytes);
 	else
 		free(before);
 }
@@ -267,7 +270,7 @@ void smmu_dma_line(struct player *p, const struct tape_line *l)
 	if (!smmu_ready(p))
 		return;
 	p->smmu->waits = l->record;
-	d.stream = stream_of(p->smmu, l->rid, l->pasid, &result);
+	d.stream = stream_of(p, l->rid, l->pasid, &result);
 	if (!d.stream) {
 		player_differ(p, TAPE_T, l->number, "a device and a channel",
 			      viommu_strerror(result));

@@ -37,56 +37,30 @@ static bool only_low_ipa(const struct tape_line *e, const uint8_t *now)
 	uint64_t type = RECORD_TYPE(word_of(now, 0));
 	uint64_t want = word_of(e->data, 3);
 
-	return e->bytes == RECORD_BYTES && memcmp(e->data, now, 24) == 0 && type >= F_TRANSLATION &&
-	       type <= F_PERMISSION && (word_of(now, 1) & RECORD_S2) &&
-	       word_of(now, 3) == (want & ~0xfffULL);
+	return memcmp(e->data, now, 24) == 0 && type >= F_TRANSLATION && type <= F_PERMISSION &&
+	       (word_of(now, 1) & RECORD_S2) && word_of(now, 3) == (want & ~0xfffULL);
 }
 
-static void compare_written(struct player *p, const struct tape_line *e)
+static bool line_deviates(struct player *p, const struct tape_line *event,
+			  const struct tape_line *e)
 {
-	uint8_t now[WORDS_BYTES_MAX];
-	char expected[128];
-	char came[128] = "nothing written";
-	bool wrote = written_touched(p, e);
+	uint8_t now[RECORD_BYTES];
 
+	(void)event;
+	if (e->bytes != RECORD_BYTES || !written_touched(p, e))
+		return false;
 	guest_load(&p->memory, e->at, now, e->bytes);
-	if (wrote && memcmp(now, e->data, e->bytes) == 0)
-		return;
-	if (wrote && only_low_ipa(e, now)) {
-		player_deviates(p, DEVIATION_SMMU_IPA_LOW);
-		return;
-	}
-	written_text(expected, sizeof(expected), e->at, e->data, e->bytes);
-	if (wrote)
-		written_text(came, sizeof(came), e->at, now, e->bytes);
-	player_differ(p, TAPE_WRITTEN, e->number, expected, came);
-}
-
-static void compare_extra(struct player *p, const struct tape_line *event)
-{
-	for (size_t i = p->memory.logged; i-- > 0;) {
-		const struct guest_write *w = &p->memory.log[i];
-		uint8_t now[GUEST_WRITE_MAX];
-		char came[128];
-		uint8_t byte;
-
-		guest_load(&p->memory, w->gpa, now, w->bytes);
-		if (memcmp(now, w->before, w->bytes) == 0 || written_recorded(p, w->gpa, &byte))
-			continue;
-		written_text(came, sizeof(came), w->gpa, now, w->bytes);
-		player_differ(p, TAPE_WRITTEN, event->number, "nothing written", came);
-		guest_store(&p->memory, w->gpa, w->before, w->bytes);
-	}
+	if (!only_low_ipa(e, now))
+		return false;
+	player_deviates(p, DEVIATION_SMMU_IPA_LOW);
+	return true;
 }
 
 void smmu_settle_written(struct player *p, const struct tape_line *event)
 {
-	const struct tape_line *e;
-	size_t at = 0;
+	static const struct written_deviations deviations = { line_deviates, NULL };
 
-	while ((e = effects_next(&p->effects, TAPE_WRITTEN, &at)))
-		compare_written(p, e);
-	compare_extra(p, event);
+	written_settle(p, event, &deviations);
 	p->exhausted |= p->smmu->history.exhausted;
 }
 

@@ -101,7 +101,7 @@ static int new_engine(struct player *p)
 	p->tce->own = player_has_header(p, "config");
 	p->tce->function_bits = config.function_bits;
 
-	return viommu_tce_new(p->vm, &config, &p->tce->iommu);
+	return viommu_tce_new(p->vm, &config, &p->iommu);
 }
 
 /* ---- PEs ---- */
@@ -153,13 +153,13 @@ static int make_pe(struct player *p, struct viommu_tce_pe *config)
 		pe->liobn[1 + i] = config->liobns[i];
 	pe->windows = 1;
 	pe->window[0] = pe->whole;
-	result = viommu_tce_add_pe(t->iommu, config);
+	result = viommu_tce_add_pe(p->iommu, config);
 	if (!result)
-		result = viommu_device_new(t->iommu, &device, &pe->device);
+		result = viommu_device_new(p->iommu, &device, &pe->device);
 	if (!result)
 		result = viommu_channel_new(pe->device, VIOMMU_NO_PASID, &pe->channel);
 	if (!result)
-		result = viommu_listener_new(t->iommu, pe->device, &listener, &pe->listener);
+		result = viommu_listener_new(p->iommu, pe->device, &listener, &pe->listener);
 	return result;
 }
 
@@ -258,7 +258,6 @@ static void stop(struct player *p)
 		viommu_channel_free(p->tce->pe[i].channel);
 		viommu_device_free(p->tce->pe[i].device);
 	}
-	viommu_free(p->tce->iommu);
 	free(p->tce);
 	p->tce = NULL;
 }
@@ -290,7 +289,7 @@ static bool parse_reset(struct words *w, struct tape_line *l)
 /* Only what comes of it counts. */
 static void reset_line(struct player *p, const struct tape_line *l)
 {
-	int result = player_finish(p, p->tce->iommu, viommu_reset(p->tce->iommu));
+	int result = player_finish(p, p->iommu, viommu_reset(p->iommu));
 
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));
@@ -327,11 +326,6 @@ static const struct line_row lines[] = {
 	{ TAPE_WB, ROLE_EFFECT, tce_parse_bypass, NULL, tce_settle_bypass },
 };
 
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->tce ? p->tce->iommu : NULL;
-}
-
 static struct viommu_device *device_of(struct player *p, uint32_t name)
 {
 	const struct tce_play_pe *pe = tce_own_device(p, name);
@@ -349,7 +343,6 @@ const struct part part_tce = { .headers = headers,
 			       .line_count = sizeof(lines) / sizeof(lines[0]),
 			       .start = start,
 			       .stop = stop,
-			       .iommu = iommu_of,
 			       .device = device_of,
 			       .name = name_of,
 			       .restored = tce_own_restored };

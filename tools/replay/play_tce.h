@@ -35,7 +35,6 @@ struct tce_play_pe {
 };
 
 struct tce_play {
-	struct viommu *iommu;
 	struct tce_play_pe pe[TCE_PES];
 	uint32_t pes;
 	/* Memory, in order, in pieces that do not touch. */

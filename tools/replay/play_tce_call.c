@@ -66,7 +66,7 @@ static int finish(struct player *p, int result, uint64_t *status)
 	if (result != VIOMMU_PENDING || p->marked)
 		return result < 0 ? result : VIOMMU_OK; /* marked: N lines go on */
 	p->tce->complete = false;
-	result = player_finish(p, p->tce->iommu, result);
+	result = player_finish(p, p->iommu, result);
 	*status = (uint64_t)p->tce->status;
 	return result == VIOMMU_OK && !p->tce->complete ? VIOMMU_PENDING : result;
 }
@@ -80,7 +80,7 @@ void tce_hcall_line(struct player *p, const struct tape_line *l)
 	int result;
 
 	memcpy(registers, l->list, (1 + l->listed) * sizeof(registers[0]));
-	result = finish(p, viommu_tce_hcall(p->tce->iommu, registers, 1), &registers[0]);
+	result = finish(p, viommu_tce_hcall(p->iommu, registers, 1), &registers[0]);
 	if (result == VIOMMU_OK && registers[0] == answer[0] &&
 	    (l->list[0] != H_GET_TCE || registers[1] == answer[1]))
 		return;
@@ -133,7 +133,7 @@ void tce_rtas_line(struct player *p, const struct tape_line *l)
 
 	for (unsigned i = 0; i < l->bytes; i++)
 		arguments[i] = (uint32_t)l->list[i];
-	result = viommu_tce_rtas(p->tce->iommu, (uint32_t)l->value, arguments, l->bytes, results,
+	result = viommu_tce_rtas(p->iommu, (uint32_t)l->value, arguments, l->bytes, results,
 				 l->listed, 1);
 	if (result == VIOMMU_PENDING) {
 		status = results[0];

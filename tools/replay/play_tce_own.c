@@ -21,7 +21,7 @@ struct tce_play_pe *tce_own_device(struct player *p, uint32_t id)
 		return pe;
 	pe = &p->tce->pe[p->tce->pes];
 	*pe = (struct tce_play_pe){ .name = id };
-	if (viommu_device_new(p->tce->iommu, &config, &pe->device) != VIOMMU_OK)
+	if (viommu_device_new(p->iommu, &config, &pe->device) != VIOMMU_OK)
 		return NULL;
 	if (viommu_channel_new(pe->device, VIOMMU_NO_PASID, &pe->channel) != VIOMMU_OK) {
 		viommu_device_free(pe->device);
@@ -68,7 +68,7 @@ bool tce_parse_pe(struct words *w, struct tape_line *l)
 
 static void served(struct player *p, const struct tape_line *l, int result)
 {
-	result = player_finish(p, p->tce->iommu, result);
+	result = player_finish(p, p->iommu, result);
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));
 	p->tce->told = 0;
@@ -94,13 +94,13 @@ void tce_pe_line(struct player *p, const struct tape_line *l)
 
 	for (unsigned i = 0; i < pe.liobn_count; i++)
 		liobn[i] = (uint32_t)n[PE_NUMBERS + i];
-	served(p, l, viommu_tce_add_pe(p->tce->iommu, &pe));
+	served(p, l, viommu_tce_add_pe(p->iommu, &pe));
 }
 
 void tce_pe_gone_line(struct player *p, const struct tape_line *l)
 {
 	drop_devices(p->tce, (uint32_t)l->value);
-	served(p, l, viommu_tce_remove_pe(p->tce->iommu, (uint32_t)l->value));
+	served(p, l, viommu_tce_remove_pe(p->iommu, (uint32_t)l->value));
 }
 
 /* ---- windows ---- */

@@ -157,7 +157,7 @@ static void compare_windows(struct player *p, const struct tape_line *event, uin
 	struct viommu_tce_window window[VIOMMU_TCE_WINDOWS];
 	uint32_t count = 0;
 
-	viommu_tce_get_windows(p->tce->iommu, number, window, &count);
+	viommu_tce_get_windows(p->iommu, number, window, &count);
 	if (count != pe->windows)
 		differ_liobn(p, event, TAPE_WN, "other windows of PE", pe->name);
 	for (uint32_t i = 0; i < count; i++) {

@@ -46,7 +46,7 @@ static int new_engine(struct player *p)
 		.limits = player_limits(p, &limits),
 	};
 
-	return viommu_virtio_new(p->vm, &config, &p->virtio->iommu);
+	return viommu_virtio_new(p->vm, &config, &p->iommu);
 }
 
 static int start(struct player *p)
@@ -73,7 +73,6 @@ static void stop(struct player *p)
 		HASH_DEL(p->virtio->endpoints, e);
 		free_endpoint(e);
 	}
-	viommu_free(p->virtio->iommu);
 	free(p->virtio);
 	p->virtio = NULL;
 }
@@ -81,7 +80,7 @@ static void stop(struct player *p)
 /* Says so if a call was not served. */
 static void expect_served(struct player *p, const struct tape_line *l, int result)
 {
-	result = player_finish(p, p->virtio->iommu, result);
+	result = player_finish(p, p->iommu, result);
 	if (result != VIOMMU_OK)
 		player_differ(p, l->kind, l->number, "to be served", viommu_strerror(result));
 }
@@ -138,7 +137,7 @@ static bool parse_endpoint(struct words *w, struct tape_line *l)
 static int make_endpoint(struct player *p, struct endpoint *e, bool *full)
 {
 	const struct viommu_device_config config = { .size = sizeof(config), .id = e->id };
-	int result = viommu_device_new(p->virtio->iommu, &config, &e->device);
+	int result = viommu_device_new(p->iommu, &config, &e->device);
 
 	if (!result)
 		result = viommu_channel_new(e->device, VIOMMU_NO_PASID, &e->channel);
@@ -271,14 +270,12 @@ static void reset_line(struct player *p, const struct tape_line *l)
 {
 	for (struct endpoint *e = p->virtio->endpoints; e; e = e->hh.next)
 		e->met = false;
-	expect_served(p, l,
-		      l->value ? viommu_reset(p->virtio->iommu)
-			       : viommu_virtio_reset(p->virtio->iommu));
+	expect_served(p, l, l->value ? viommu_reset(p->iommu) : viommu_virtio_reset(p->iommu));
 }
 
 static void features_line(struct player *p, const struct tape_line *l)
 {
-	expect_served(p, l, viommu_virtio_set_features(p->virtio->iommu, l->value));
+	expect_served(p, l, viommu_virtio_set_features(p->iommu, l->value));
 }
 
 /* What follows from the status is on X and F lines. */
@@ -292,12 +289,12 @@ static void status_line(struct player *p, const struct tape_line *l)
 
 static void config_read(struct player *p, const struct tape_line *l)
 {
-	player_register(p, p->virtio->iommu, l);
+	player_register(p, p->iommu, l);
 }
 
 static void config_write(struct player *p, const struct tape_line *l)
 {
-	expect_served(p, l, viommu_reg_write(p->virtio->iommu, l->at, l->bytes, l->value));
+	expect_served(p, l, viommu_reg_write(p->iommu, l->at, l->bytes, l->value));
 }
 
 /* ---- rows ---- */
@@ -338,11 +335,6 @@ static const struct line_row lines[] = {
 	{ TAPE_DROPPED, ROLE_EFFECT, virtio_parse_record, NULL, settled_with_e },
 };
 
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->virtio ? p->virtio->iommu : NULL;
-}
-
 static struct viommu_device *device_of(struct player *p, uint32_t name)
 {
 	const struct endpoint *e = virtio_endpoint(p, name);
@@ -355,6 +347,5 @@ const struct part part_virtio = { .headers = headers,
 				  .line_count = sizeof(lines) / sizeof(lines[0]),
 				  .start = start,
 				  .stop = stop,
-				  .iommu = iommu_of,
 				  .device = device_of,
 				  .restored = virtio_drop_records };

@@ -20,7 +20,6 @@ struct endpoint {
 };
 
 struct virtio_play {
-	struct viommu *iommu;
 	struct endpoint *endpoints;    /* by id */
 	bool complete;		       /* the engine has said that a pending request is */
 	uint8_t reply[WORDS_DATA_MAX]; /* of the last request, which may be pending */

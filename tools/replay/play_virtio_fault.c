@@ -82,8 +82,7 @@ static void differ(struct player *p, enum tape_kind kind, uint64_t number, const
 
 static bool take(struct player *p, uint8_t *record)
 {
-	return viommu_virtio_event(p->virtio->iommu, record, VIOMMU_VIRTIO_EVENT_BYTES) ==
-	       VIOMMU_OK;
+	return viommu_virtio_event(p->iommu, record, VIOMMU_VIRTIO_EVENT_BYTES) == VIOMMU_OK;
 }
 
 static void compare(struct player *p, const struct tape_line *event, const struct tape_line *e,

@@ -70,10 +70,10 @@ static int ask(struct player *p, const struct tape_line *l, uint32_t *used)
 
 	memcpy(request, l->data, l->bytes);
 	p->virtio->complete = false;
-	result = viommu_virtio_request(p->virtio->iommu, &readable, 1, &writable, 1, 1, used);
+	result = viommu_virtio_request(p->iommu, &readable, 1, &writable, 1, 1, used);
 	if (result != VIOMMU_PENDING || p->marked)
 		return result < 0 ? result : VIOMMU_OK; /* marked: N lines go on */
-	result = player_finish(p, p->virtio->iommu, result);
+	result = player_finish(p, p->iommu, result);
 	return result == VIOMMU_OK && !p->virtio->complete ? VIOMMU_PENDING : result;
 }
 

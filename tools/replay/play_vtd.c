@@ -9,29 +9,10 @@
 
 /* ---- the engine ---- */
 
-static void on_msi(void *opaque, uint64_t address, uint32_t data)
-{
-	struct player *p = opaque;
-	struct vtd_play *v = p->vtd;
-
-	if (v->message_count == v->message_capacity) {
-		size_t capacity = v->message_capacity ? 2 * v->message_capacity : 16;
-		struct message *messages = realloc(v->messages, capacity * sizeof(*messages));
-
-		if (!messages) {
-			p->exhausted = true;
-			return;
-		}
-		v->messages = messages;
-		v->message_capacity = capacity;
-	}
-	v->messages[v->message_count++] = (struct message){ .address = address, .data = data };
-}
-
 static int new_engine(struct player *p)
 {
 	const struct viommu_host host = {
-		.size = sizeof(host), .opaque = p, .msi = on_msi, .message = player_message
+		.size = sizeof(host), .opaque = p, .msi = raised_on_msi, .message = player_message
 	};
 	struct viommu_limits limits;
 	const struct viommu_vtd_config config = {
@@ -44,7 +25,7 @@ static int new_engine(struct player *p)
 		.limits = player_limits(p, &limits),
 	};
 
-	return viommu_vtd_new(p->vm, &config, &p->vtd->iommu);
+	return viommu_vtd_new(p->vm, &config, &p->iommu);
 }
 
 static int start(struct player *p)
@@ -61,10 +42,7 @@ static void stop(struct player *p)
 {
 	if (!p->vtd)
 		return;
-	vtd_free_requesters(p);
-	viommu_free(p->vtd->iommu);
 	history_fini(&p->vtd->history);
-	free(p->vtd->messages);
 	free(p->vtd);
 	p->vtd = NULL;
 }
@@ -73,36 +51,15 @@ uint64_t vtd_register(const struct player *p, uint64_t offset, uint32_t bytes)
 {
 	uint64_t value = 0;
 
-	return viommu_reg_read(p->vtd->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
-}
-
-void *vtd_play_save(struct player *p, uint64_t *bytes)
-{
-	void *state;
-
-	*bytes = 0;
-	viommu_save(p->vtd->iommu, NULL, bytes);
-	state = malloc(*bytes ? *bytes : 1);
-	if (state && viommu_save(p->vtd->iommu, state, bytes) == VIOMMU_OK)
-		return state;
-	free(state);
-	return NULL;
-}
-
-bool vtd_play_restore(struct player *p, void *state, uint64_t bytes)
-{
-	int result = state ? viommu_restore(p->vtd->iommu, state, bytes) : VIOMMU_ENOMEM;
-
-	free(state);
-	return player_finish(p, p->vtd->iommu, result) == VIOMMU_OK;
+	return viommu_reg_read(p->iommu, offset, bytes, &value) == VIOMMU_OK ? value : 0;
 }
 
 bool vtd_drop_caches(struct player *p)
 {
 	uint64_t bytes;
-	void *state = vtd_play_save(p, &bytes);
+	void *state = player_save(p, &bytes);
 
-	return vtd_play_restore(p, state, bytes);
+	return player_restore(p, state, bytes);
 }
 
 /* ---- R and W ---- */
@@ -110,7 +67,7 @@ bool vtd_drop_caches(struct player *p)
 static void register_read(struct player *p, const struct tape_line *l)
 {
 	uint64_t value = 0;
-	int result = viommu_reg_read(p->vtd->iommu, l->at, l->bytes, &value);
+	int result = viommu_reg_read(p->iommu, l->at, l->bytes, &value);
 	uint64_t differs = value ^ l->value;
 
 	if (result || (differs & ~vtd_deviation(p, l, value)))
@@ -119,15 +76,9 @@ static void register_read(struct player *p, const struct tape_line *l)
 
 static void register_write(struct player *p, const struct tape_line *l)
 {
-	int result;
-
 	watch_before(p);
-	result = player_finish(p, p->vtd->iommu,
-			       viommu_reg_write(p->vtd->iommu, l->at, l->bytes, l->value));
+	player_write_line(p, l);
 	watch_after(p, l);
-	if (result != VIOMMU_OK)
-		player_differ(p, TAPE_W, l->number, "the write to be served",
-			      viommu_strerror(result));
 }
 
 /* ---- rows ---- */
@@ -144,17 +95,11 @@ static const struct line_row lines[] = {
 	{ TAPE_I, ROLE_EVENT, line_interrupt, vtd_interrupt_line, NULL },
 	{ TAPE_M, ROLE_STATE, line_memory, memory_line, NULL },
 	{ TAPE_WRITTEN, ROLE_EFFECT, line_memory, NULL, vtd_settle_written },
-	{ TAPE_S, ROLE_EFFECT, line_message, NULL, vtd_settle_sent },
+	{ TAPE_S, ROLE_EFFECT, line_message, NULL, raised_settle_sent },
 };
-
-static struct viommu *iommu_of(const struct player *p)
-{
-	return p->vtd ? p->vtd->iommu : NULL;
-}
 
 const struct part part_vtd = { .headers = headers,
 			       .lines = lines,
 			       .line_count = sizeof(lines) / sizeof(lines[0]),
 			       .start = start,
-			       .stop = stop,
-			       .iommu = iommu_of };
+			       .stop = stop };

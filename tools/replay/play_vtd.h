@@ -8,28 +8,9 @@
 
 #include "history.h"
 #include "player.h"
+#include "source.h"
 
-#define DOMAIN_UNKNOWN UINT32_MAX
-#define LEFT_CLEAR     1024U
-
-/* A requester with one PASID, or without: a channel each. */
-struct source {
-	struct source *next;
-	struct viommu_device *device; /* the requester's */
-	struct viommu_channel *channel;
-	uint32_t rid;
-	uint32_t pasid;
-	uint32_t domain; /* DOMAIN_UNKNOWN: to be found out again */
-	bool refused;	 /* a request has been */
-};
-
-struct requester;
-
-/* A message-signalled interrupt of the engine's own. */
-struct message {
-	uint64_t address;
-	uint32_t data;
-};
+#define LEFT_CLEAR 1024U
 
 /* What of the queue and the registers has to do with invalidation, before an event. */
 struct watch {
@@ -41,11 +22,6 @@ struct watch {
 struct vtd_play {
 	uint64_t cap;
 	uint64_t ecap;
-	struct viommu *iommu;
-	struct requester *requesters; /* by requester id */
-	struct message *messages;     /* sent during this event */
-	size_t message_count;
-	size_t message_capacity;
 	struct history history;
 	struct watch watch;
 	/* The last addresses of first-stage entries whose D the recording leaves clear. */
@@ -57,27 +33,19 @@ struct vtd_play {
 uint64_t vtd_register(const struct player *player, uint64_t offset, uint32_t bytes);
 /* Drops all that the engine caches, by saving and restoring it, which a guest cannot notice. */
 bool vtd_drop_caches(struct player *player);
-/* The engine's saved state, NULL: it cannot. And back to it. */
-void *vtd_play_save(struct player *player, uint64_t *bytes);
-bool vtd_play_restore(struct player *player, void *state, uint64_t bytes);
 
-/* play_vtd_source.c. NULL: the library refused, *result says why. */
-struct source *vtd_source(struct player *player, uint32_t rid, uint32_t pasid, int *result);
-/* The first of a requester's, NULL: it has none. */
-const struct source *vtd_sources(const struct player *player, uint32_t rid);
+/* play_vtd_source.c: what the tables say of a source. */
 uint32_t source_domain(struct source *source);
 /* First-stage or second-stage entry that translates iova last, as the tables are now; false: there is none. */
 bool source_leaf(const struct source *source, uint64_t iova, bool *first_stage, uint64_t *gpa);
 void vtd_forget_domains(struct player *player);
-void vtd_free_requesters(struct player *player);
 
 /* T and I lines. */
 void vtd_dma_line(struct player *player, const struct tape_line *line);
 void vtd_interrupt_line(struct player *player, const struct tape_line *line);
 
-/* m and S lines. */
+/* m lines. */
 void vtd_settle_written(struct player *player, const struct tape_line *event);
-void vtd_settle_sent(struct player *player, const struct tape_line *event);
 
 /* play_vtd_watch.c: follows the guest's invalidations, around each register write. */
 void watch_before(struct player *player);

@@ -49,10 +49,12 @@ static bool without_pasid(const struct player *p, uint32_t rid)
 {
 	bool without = false;
 
-	for (const struct source *s = vtd_sources(p, rid); s; s = s->next) {
-		if (s->refused && s->pasid != VIOMMU_NO_PASID)
+	for (const struct source *s = p->sources; s; s = s->hh.next) {
+		if (s->key.rid != rid || !s->refused)
+			continue;
+		if (s->key.pasid != VIOMMU_NO_PASID)
 			return false;
-		without |= s->refused;
+		without = true;
 	}
 	return without;
 }

@@ -77,8 +77,8 @@ static struct history_answer page_of(const struct dma *d, uint64_t to, uint32_t 
 					.mask = mask,
 					.to = to & ~mask,
 					.perm = perm,
-					.rid = d->source->rid,
-					.pasid = d->source->pasid,
+					.rid = d->source->key.rid,
+					.pasid = d->source->key.pasid,
 					.tag = source_domain(d->source) };
 }
 
@@ -144,8 +144,8 @@ static void undo(const struct dma *d, void *before, uint64_t bytes)
 {
 	if (!before)
 		return;
-	vtd_play_restore(d->player, before, bytes);
-	d->player->vtd->message_count = 0;
+	player_restore(d->player, before, bytes);
+	d->player->sent.count = 0;
 }
 
 /* ---- the whole page, and without a channel ---- */
@@ -256,7 +256,7 @@ static void serve(const struct dma *d)
 
 	/* The recorder may know better than the tables. Then our fault is to be undone. */
 	if (d->line->perm && d->tables.perm == 0 && !d->line->index)
-		before = vtd_play_save(d->player, &bytes);
+		before = player_save(d->player, &bytes);
 	o = outcome_ask(d->player, d->source->channel, &d->request);
 	if (!agrees(d->line, &o)) {
 		disagree(d, &o, before, bytes);
@@ -270,15 +270,11 @@ static void serve(const struct dma *d)
 void vtd_dma_line(struct player *p, const struct tape_line *l)
 {
 	struct dma d = { .player = p, .line = l, .request = outcome_request(l) };
-	int result = VIOMMU_OK;
 
-	d.source = vtd_source(p, l->rid, l->pasid, &result);
-	if (!d.source) {
-		player_differ(p, TAPE_T, l->number, "a device and a channel",
-			      viommu_strerror(result));
+	d.source = source_of(p, l);
+	if (!d.source)
 		return;
-	}
 	d.source->refused |= l->perm == 0;
-	d.tables = outcome_now(d.source->device, d.source->pasid, l);
+	d.tables = outcome_now(d.source->device, d.source->key.pasid, l);
 	serve(&d);
 }

@@ -41,8 +41,8 @@ static struct delivery ask(struct player *p, const struct tape_line *l, uint32_t
 {
 	struct delivery d = { 0 };
 
-	d.result = viommu_remap_msi(p->vtd->iommu, requester(p, l), l->at, (uint32_t)l->value,
-				    flags, &d.msi);
+	d.result = viommu_remap_msi(p->iommu, requester(p, l), l->at, (uint32_t)l->value, flags,
+				    &d.msi);
 	return d;
 }
 

@@ -31,7 +31,7 @@ static bool first_stage_leaf(struct player *p, const struct tape_line *event, ui
 
 	if (!event || event->kind != TAPE_T)
 		return false;
-	s = vtd_source(p, event->rid, event->pasid, &result);
+	s = source_find(p, event->rid, event->pasid, &result);
 	return s && source_leaf(s, event->at, &first_stage, gpa) && first_stage;
 }
 
@@ -81,39 +81,4 @@ void vtd_settle_written(struct player *p, const struct tape_line *event)
 
 	written_settle(p, event, &deviations);
 	p->exhausted |= p->vtd->history.exhausted;
-}
-
-/* ---- S ---- */
-
-static void text_of_message(char *text, size_t size, uint64_t address, uint64_t data)
-{
-	snprintf(text, size, "%" PRIx64 " %" PRIx64, address, data);
-}
-
-static void compare_sent(struct player *p, const struct tape_line *event, const struct tape_line *e,
-			 const struct message *m)
-{
-	char expected[64] = "no interrupt";
-	char came[64] = "no interrupt";
-
-	if (e && m && e->at == m->address && e->value == m->data)
-		return;
-	if (e)
-		text_of_message(expected, sizeof(expected), e->at, e->value);
-	if (m)
-		text_of_message(came, sizeof(came), m->address, m->data);
-	player_differ(p, TAPE_S, e ? e->number : event->number, expected, came);
-}
-
-void vtd_settle_sent(struct player *p, const struct tape_line *event)
-{
-	const struct tape_line *e;
-	size_t at = 0;
-	size_t i = 0;
-
-	while ((e = effects_next(&p->effects, TAPE_S, &at)) || i < p->vtd->message_count) {
-		compare_sent(p, event, e, i < p->vtd->message_count ? &p->vtd->messages[i] : NULL);
-		i++;
-	}
-	p->vtd->message_count = 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "player.h"
+#include "source.h"
 
 /* More calls of viommu_run() than any queue of a guest needs. */
 #define RUNS_MAX 65536U
@@ -51,6 +52,42 @@ void player_register(struct player *p, struct viommu *iommu, const struct tape_l
 	int result = viommu_reg_read(iommu, l->at, l->bytes, &value);
 
 	player_value(p, l, result, value);
+}
+
+void player_read_line(struct player *p, const struct tape_line *l)
+{
+	player_register(p, p->iommu, l);
+}
+
+void player_write_line(struct player *p, const struct tape_line *l)
+{
+	int result =
+		player_finish(p, p->iommu, viommu_reg_write(p->iommu, l->at, l->bytes, l->value));
+
+	if (result != VIOMMU_OK)
+		player_differ(p, l->kind, l->number, "the write to be served",
+			      viommu_strerror(result));
+}
+
+void *player_save(struct player *p, uint64_t *bytes)
+{
+	void *state;
+
+	*bytes = 0;
+	viommu_save(p->iommu, NULL, bytes);
+	state = malloc(*bytes ? *bytes : 1);
+	if (state && viommu_save(p->iommu, state, bytes) == VIOMMU_OK)
+		return state;
+	free(state);
+	return NULL;
+}
+
+bool player_restore(struct player *p, void *state, uint64_t bytes)
+{
+	int result = state ? viommu_restore(p->iommu, state, bytes) : VIOMMU_ENOMEM;
+
+	free(state);
+	return player_finish(p, p->iommu, result) == VIOMMU_OK;
 }
 
 /* ---- headers ---- */
@@ -228,11 +265,14 @@ void player_free(struct player *p)
 		return;
 	while (p->made_count)
 		viommu_device_free(p->made[--p->made_count]);
+	source_free_all(p);
 	for (unsigned i = 0; i < PARTS_MAX && p->engine->part[i]; i++) {
 		if (p->engine->part[i]->stop)
 			p->engine->part[i]->stop(p);
 	}
+	viommu_free(p->iommu);
 	viommu_vm_free(p->vm);
+	free(p->sent.list);
 	guest_memory_fini(&p->memory);
 	free(p->state);
 	effects_fini(&p->effects);
@@ -241,7 +281,11 @@ void player_free(struct player *p)
 
 struct viommu *player_iommu(const struct player *p, unsigned part)
 {
-	return part < PARTS_MAX && p->engine->part[part] ? p->engine->part[part]->iommu(p) : NULL;
+	const struct part *of = part < PARTS_MAX ? p->engine->part[part] : NULL;
+
+	if (of && of->iommu)
+		return of->iommu(p);
+	return part == 0 ? p->iommu : NULL;
 }
 
 struct viommu *player_its(const struct player *p, unsigned n, uint64_t *translation)

@@ -15,6 +15,7 @@
 #include "engine.h"
 #include "guest_memory.h"
 #include "line.h"
+#include "raised.h"
 #include "tape.h"
 
 /* Of one kind of lines. */
@@ -39,6 +40,9 @@ struct player {
 	const struct tape_header *header;
 	const struct engine *engine;
 	struct viommu_vm *vm;
+	struct viommu *iommu;	 /* NULL: there is none (yet), or the part keeps it (part.iommu) */
+	struct source *sources;	 /* source.h */
+	struct raised_list sent; /* messages of its own during the event */
 	struct guest_memory memory;
 	struct effects effects; /* of the event that comes next */
 	struct tally tally[TAPE_KINDS];
@@ -106,8 +110,13 @@ void player_differ(struct player *player, enum tape_kind kind, uint64_t number,
 void player_deviates(struct player *player, enum deviation deviation);
 /* What a register is: a mismatch if it cannot be read, or is not what the line has. */
 void player_value(struct player *player, const struct tape_line *line, int result, uint64_t value);
-/* Reads the register of a line, and compares it. */
+/* Reads the register of a line, and compares it; or writes it, which has to be served. */
 void player_register(struct player *player, struct viommu *iommu, const struct tape_line *line);
+void player_read_line(struct player *player, const struct tape_line *line);
+void player_write_line(struct player *player, const struct tape_line *line);
+/* The engine's saved state, NULL: it cannot. And back to it, which frees it; what is cached is forgotten. */
+void *player_save(struct player *player, uint64_t *bytes);
+bool player_restore(struct player *player, void *state, uint64_t bytes);
 
 bool player_has_header(const struct player *player, const char *name);
 /* Number i of a header's value, otherwise if there is no such header. */

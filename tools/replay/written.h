@@ -30,5 +30,7 @@ struct written_deviations {
 /* Compares all of an event. What no line has is undone, last first, so that one mistake is one mismatch. */
 void written_settle(struct player *player, const struct tape_line *event,
 		    const struct written_deviations *deviations);
+/* The same without deviations: a row of m lines. */
+void written_settle_all(struct player *player, const struct tape_line *event);
 
 #endif
