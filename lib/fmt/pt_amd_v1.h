@@ -4,7 +4,7 @@
 #ifndef PT_AMD_V1_H
 #define PT_AMD_V1_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* struct pt_config.flags */
 #define PT_AMD_A BIT(0) /* accessed is recorded */

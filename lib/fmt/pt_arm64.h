@@ -21,7 +21,7 @@
 #ifndef PT_ARM64_H
 #define PT_ARM64_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* struct pt_config.flags, either stage */
 #define PT_ARM_HA   BIT(0) /* the access flag is set where it is not */

@@ -6,7 +6,7 @@
 #ifndef PT_RISCV_H
 #define PT_RISCV_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* struct pt_config.flags. out_bits is the physical address width: what lies beyond cannot be read. */
 #define PT_RISCV_STAGE2 BIT(0) /* pages are judged as users' */

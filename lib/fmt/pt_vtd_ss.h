@@ -3,7 +3,7 @@
 #ifndef PT_VTD_SS_H
 #define PT_VTD_SS_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* struct pt_config.flags */
 #define PT_SS_2M  BIT(0) /* CAP.SSLPS bit 0 */

@@ -4,7 +4,7 @@
 #ifndef PT_X86_H
 #define PT_X86_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* struct pt_config.flags */
 #define PT_X86_1G      BIT(0) /* 1 GiB pages */

@@ -6,7 +6,7 @@
 #ifndef PIECES_H
 #define PIECES_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /* One format's visit: what it does to visit->walk.config's tables. */
 typedef enum pt_visit_end visit_tables_fn(struct pt_visit *visit);

@@ -29,7 +29,6 @@
 #include "partition.h"
 #include "permits.h"
 #include "shadow.h"
-#include "walk.h"
 
 struct nested;
 struct unit_record;

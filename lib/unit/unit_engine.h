@@ -9,7 +9,7 @@
 #include <stdbool.h>
 
 #include "context_cache.h"
-#include "walk.h"
+#include "pt_visit.h"
 
 struct explanation;
 struct record_text;

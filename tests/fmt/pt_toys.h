@@ -6,7 +6,7 @@
 #ifndef PT_TOYS_H
 #define PT_TOYS_H
 
-#include "walk.h"
+#include "pt_visit.h"
 
 /*
  * Entries that name the level of what they point to.

@@ -7,7 +7,7 @@
 
 #include "bits.h"
 #include "run.h"
-#include "walk.h"
+#include "pt_visit.h"
 
 /* Toy tables of four entries; an entry is kind (1:0), next level (4:2), permission (9:7), address. */
 #define KIND BITS(1, 0)
