@@ -45,6 +45,22 @@ static inline bool seq_try_lock(_Atomic uint64_t *version, uint64_t *locked)
 	return true;
 }
 
+/*
+ * The same of words that are as they were at seq_read_begin(): what was read of them since belongs together, and holds
+ * until seq_unlock(). (Nobody has written since, or the version were another; and no load that is late can see what is
+ * written after we have let go.)
+ */
+static inline bool seq_lock_as_read(_Atomic uint64_t *version, uint64_t begun)
+{
+	uint64_t expected = begun;
+
+	if (!atomic_compare_exchange_strong_explicit(version, &expected, begun + 1,
+						     memory_order_acquire, memory_order_relaxed))
+		return false;
+	atomic_thread_fence(memory_order_release);
+	return true;
+}
+
 /* A writer has the words for a few stores: longer than this only if it does not run. */
 #define SEQ_TRIES 64U
 

@@ -16,6 +16,7 @@
 #include <stdint.h>
 
 #include "machine.h"
+#include "pt_config.h"
 #include "seqlock.h"
 #include "tlb.h"
 
@@ -68,17 +69,15 @@ static inline struct table_slot *table_slot_of(const struct table_cache *cache, 
 	return &cache->slot[vm_hash_salted(cache->key, salt, block) & cache->mask];
 }
 
-/* table_cache_find() and table_cache_add(), for who is in a hurry. */
-static inline __attribute__((always_inline)) bool table_cache_look(const struct table_cache *cache,
-								   struct tlb_space space,
-								   uint64_t block, uint64_t map,
-								   struct table_place *found)
+/* table_cache_find() and table_cache_add(), for who is in a hurry: in a slot, whose version is then known. */
+ALWAYS_INLINE bool table_slot_look(const struct table_slot *slot, uint64_t tag, uint64_t block,
+				   uint64_t map, uint64_t *version, struct table_place *found)
 {
-	const struct table_slot *slot = table_slot_of(cache, space.salt, block);
-	uint64_t version = seq_read_begin(&slot->version);
-	uint64_t table = atomic_load_explicit(&slot->table, memory_order_relaxed);
+	uint64_t table;
 
-	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) != space.tag ||
+	*version = seq_read_begin(&slot->version);
+	table = atomic_load_explicit(&slot->table, memory_order_relaxed);
+	if (atomic_load_explicit(&slot->tag, memory_order_relaxed) != tag ||
 	    atomic_load_explicit(&slot->block, memory_order_relaxed) != block ||
 	    atomic_load_explicit(&slot->map, memory_order_relaxed) != map)
 		return false;
@@ -87,20 +86,16 @@ static inline __attribute__((always_inline)) bool table_cache_look(const struct 
 	found->host =
 		(const unsigned char *)atomic_load_explicit(&slot->host, memory_order_relaxed);
 	found->perm = (uint8_t)(table & PERM_BITS);
-	return seq_read_valid(&slot->version, version);
+	return seq_read_valid(&slot->version, *version);
 }
 
-static inline __attribute__((always_inline)) void table_cache_put(
-	const struct table_cache *cache, struct tlb_space space, uint64_t block, uint64_t map,
-	const struct table_place *place, const _Atomic uint64_t *changes, uint64_t seen)
+/* With the lock of the slot, of this version. */
+ALWAYS_INLINE void table_slot_put(struct table_slot *slot, uint64_t version, uint64_t tag,
+				  uint64_t block, uint64_t map, const struct table_place *place,
+				  const _Atomic uint64_t *changes, uint64_t seen)
 {
-	struct table_slot *slot = table_slot_of(cache, space.salt, block);
-	uint64_t version;
-
-	if (!seq_try_lock(&slot->version, &version))
-		return;
 	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
-		atomic_store_explicit(&slot->tag, space.tag, memory_order_relaxed);
+		atomic_store_explicit(&slot->tag, tag, memory_order_relaxed);
 		atomic_store_explicit(&slot->block, block, memory_order_relaxed);
 		atomic_store_explicit(&slot->map, map, memory_order_relaxed);
 		atomic_store_explicit(&slot->table, place->table | place->perm,
@@ -109,6 +104,26 @@ static inline __attribute__((always_inline)) void table_cache_put(
 		atomic_store_explicit(&slot->host, (uintptr_t)place->host, memory_order_relaxed);
 	}
 	seq_unlock(&slot->version, version);
+}
+
+ALWAYS_INLINE bool table_cache_look(const struct table_cache *cache, struct tlb_space space,
+				    uint64_t block, uint64_t map, struct table_place *found)
+{
+	uint64_t version;
+
+	return table_slot_look(table_slot_of(cache, space.salt, block), space.tag, block, map,
+			       &version, found);
+}
+
+ALWAYS_INLINE void table_cache_put(const struct table_cache *cache, struct tlb_space space,
+				   uint64_t block, uint64_t map, const struct table_place *place,
+				   const _Atomic uint64_t *changes, uint64_t seen)
+{
+	struct table_slot *slot = table_slot_of(cache, space.salt, block);
+	uint64_t version;
+
+	if (seq_try_lock(&slot->version, &version))
+		table_slot_put(slot, version, space.tag, block, map, place, changes, seen);
 }
 
 /* Removes the blocks [first, last]; the caller counted a change before, and bounds the number.

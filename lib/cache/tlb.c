@@ -26,10 +26,10 @@ void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t
 	__builtin_prefetch((const char *)set + 64);
 }
 
-enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
-		       const _Atomic uint64_t *changes, uint64_t seen)
+enum tlb_added tlb_add_block(const struct tlb *tlb, struct tlb_space space, uint64_t page,
+			     uint64_t to, const _Atomic uint64_t *changes, uint64_t seen)
 {
-	return tlb_put(tlb, space, add, changes, seen);
+	return tlb_put(tlb, space, page, to, changes, seen);
 }
 
 bool tlb_remove(struct tlb *tlb, struct tlb_space space, unsigned size_lg2, uint64_t first,

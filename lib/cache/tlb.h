@@ -241,8 +241,22 @@ void tlb_prefetch(const struct tlb *tlb, uint64_t salt, uint64_t sizes, uint64_t
  */
 enum tlb_added { TLB_DROPPED, TLB_ADDED, TLB_EVICTED };
 
-enum tlb_added tlb_add(struct tlb *tlb, struct tlb_space space, const struct translation *add,
-		       const _Atomic uint64_t *changes, uint64_t seen);
+enum tlb_added tlb_add_block(const struct tlb *tlb, struct tlb_space space, uint64_t page,
+			     uint64_t to, const _Atomic uint64_t *changes, uint64_t seen);
+
+/* How a translation is written in an entry, beside the block. */
+static inline uint64_t tlb_to(const struct translation *t)
+{
+	return (t->gpa - t->iova) | t->perm;
+}
+
+static inline enum tlb_added tlb_add(const struct tlb *tlb, struct tlb_space space,
+				     const struct translation *add, const _Atomic uint64_t *changes,
+				     uint64_t seen)
+{
+	return tlb_add_block(tlb, space, tlb_page(add->iova, add->size_lg2), tlb_to(add), changes,
+			     seen);
+}
 
 static inline void tlb_write(struct tlb_entry *e, uint64_t tag, uint64_t page, uint64_t to)
 {
@@ -298,14 +312,13 @@ static inline struct tlb_entry *tlb_choose(struct tlb_set *set, uint64_t version
 	return empty ? empty : &set->way[version / 2 % TLB_WAYS];
 }
 
-/* tlb_add(), for who is in a hurry. */
+/* tlb_add_block(), for who is in a hurry. */
 static inline __attribute__((always_inline)) enum tlb_added tlb_put(const struct tlb *tlb,
 								    struct tlb_space space,
-								    const struct translation *add,
+								    uint64_t page, uint64_t to,
 								    const _Atomic uint64_t *changes,
 								    uint64_t seen)
 {
-	uint64_t page = tlb_page(add->iova, add->size_lg2);
 	struct tlb_set *set = tlb_set_of(tlb, space.salt, page);
 	enum tlb_added added = TLB_DROPPED;
 	uint64_t version;
@@ -319,9 +332,66 @@ static inline __attribute__((always_inline)) enum tlb_added tlb_put(const struct
 		if (UNLIKELY(atomic_load_explicit(&e->page, memory_order_relaxed) != page) &&
 		    atomic_load_explicit(&e->tag, memory_order_relaxed))
 			added = TLB_EVICTED;
-		tlb_write(e, space.tag, page, (add->gpa - add->iova) | add->perm);
+		tlb_write(e, space.tag, page, to);
 	}
 	seq_unlock(&set->version, version);
+	return added;
+}
+
+/* A set that was looked at. */
+struct tlb_seek {
+	struct tlb_set *set;
+	uint64_t version;
+	struct tlb_entry
+		*same; /* has the page under another tag, which probably has died; or NULL */
+};
+
+/* Looks for a page as tlb_probe() does, for who expects that it is not there, and will keep it. */
+static inline __attribute__((always_inline)) bool tlb_seek(struct tlb_set *set, uint64_t tag,
+							   uint64_t page, struct tlb_seek *seek,
+							   uint64_t *to)
+{
+	seek->set = set;
+	seek->version = seq_read_begin(&set->version);
+	seek->same = NULL;
+#pragma GCC unroll 5
+	for (unsigned i = 0; i < TLB_WAYS; i++) {
+		struct tlb_entry *e = &set->way[i];
+
+		if (LIKELY(atomic_load_explicit(&e->page, memory_order_relaxed) != page))
+			continue;
+		seek->same = e;
+		if (atomic_load_explicit(&e->tag, memory_order_relaxed) != tag)
+			continue;
+		*to = atomic_load_explicit(&e->to, memory_order_relaxed);
+		return seq_read_valid(&set->version, seek->version);
+	}
+	return false;
+}
+
+/* Keeps what tlb_seek() has not found: as tlb_put(), which chooses the same entry, of a set in which nobody has written since. */
+static inline __attribute__((always_inline)) enum tlb_added tlb_keep(
+	const struct tlb_seek *seek, uint64_t tag, uint64_t page, uint64_t to,
+	const _Atomic uint64_t *changes, uint64_t seen)
+{
+	struct tlb_set *set = seek->set;
+	enum tlb_added added = TLB_DROPPED;
+	struct tlb_entry *e;
+
+	if (!seq_lock_as_read(&set->version, seek->version))
+		return TLB_DROPPED;
+	if (atomic_load_explicit(changes, memory_order_acquire) == seen) {
+		added = TLB_ADDED;
+		e = tlb_empty(set);
+		if (!e)
+			e = seek->same;
+		if (!e) {
+			e = &set->way[seek->version / 2 % TLB_WAYS];
+			added = TLB_EVICTED;
+		}
+		tlb_write(e, tag, page, to);
+	}
+	seq_unlock(&set->version, seek->version);
 	return added;
 }
 

@@ -141,7 +141,6 @@ static inline void begin(struct viommu_channel *channel, struct translating *t)
 {
 	translate_begin(t, channel->device, &channel->entry, &channel->place, channel);
 	t->query.lane = channel->lane;
-	t->within = channel->state & CHANNEL_TRANSLATING;
 	channel->state |= CHANNEL_TRANSLATING;
 }
 
@@ -149,8 +148,7 @@ static inline void end(struct viommu_channel *channel, struct translating *t)
 {
 	bool wake = t->section && translate_close(t);
 
-	if (!t->within)
-		channel->state &= (uint8_t)~CHANNEL_TRANSLATING;
+	channel->state &= (uint8_t)~CHANNEL_TRANSLATING;
 	if (wake)
 		unit_work(channel->device->iommu);
 }
@@ -169,18 +167,18 @@ static inline void hand_on(struct translating *t, enum cached cached, const stru
 	t->query.known = true;
 }
 
-ALWAYS_INLINE int miss(struct viommu_channel *channel, const struct viommu_request *request,
-		       struct viommu_fragment *fragments, uint32_t max,
-		       struct viommu_answer *answer)
+int channel_ask(struct viommu_channel *channel, const struct viommu_request *request,
+		struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
 	struct translating t;
 	enum cached cached;
 	struct seen seen;
 	int result;
 
-	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
-	    other_hit(channel, request, fragments, answer))
-		return VIOMMU_OK;
+	if (!translate_well_formed(request) || request->pasid != channel->pasid)
+		return VIOMMU_EINVAL;
+	if (channel->state & CHANNEL_TRANSLATING)
+		return VIOMMU_EBUSY;
 	cached = shared_hit(channel, request, fragments, answer, &seen);
 	if (cached == CACHED)
 		return VIOMMU_OK;
@@ -191,23 +189,39 @@ ALWAYS_INLINE int miss(struct viommu_channel *channel, const struct viommu_reque
 	return result;
 }
 
+/* What the micro-TLB has, it may seem, but not for this request, or not any more. */
+static __attribute__((noinline)) int look_again(struct viommu_channel *channel,
+						const struct viommu_request *request,
+						struct viommu_fragment *fragments, uint32_t max,
+						struct viommu_answer *answer)
+{
+	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
+	    other_hit(channel, request, fragments, answer))
+		return VIOMMU_OK;
+	return channel->miss(channel, request, fragments, max, answer);
+}
+
+/* What hit() has said no to. (Inlined, it would cost hits.) */
+static __attribute__((noinline)) int miss(struct viommu_channel *channel,
+					  const struct viommu_request *request,
+					  struct viommu_fragment *fragments, uint32_t max,
+					  struct viommu_answer *answer)
+{
+	if (UNLIKELY(channel->outside ||
+		     atomic_load_explicit(channel->now, memory_order_relaxed) != channel->seen))
+		return look_again(channel, request, fragments, max, answer);
+	return channel->miss(channel, request, fragments, max, answer);
+}
+
 int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,
 		      struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
 {
-	return miss(channel, request, fragments, max, answer);
-}
+	int result;
 
-/* What the micro-TLB cannot answer. */
-static __attribute__((noinline)) int translate(struct viommu_channel *channel,
-					       const struct viommu_request *request,
-					       struct viommu_fragment *fragments, uint32_t max,
-					       struct viommu_answer *answer)
-{
-	if (!translate_well_formed(request) || request->pasid != channel->pasid)
-		return VIOMMU_EINVAL;
-	if (channel->state & CHANNEL_TRANSLATING)
-		return VIOMMU_EBUSY;
-	return miss(channel, request, fragments, max, answer);
+	channel->state &= (uint8_t)~CHANNEL_TRANSLATING; /* the caller's */
+	result = miss(channel, request, fragments, max, answer);
+	channel->state |= CHANNEL_TRANSLATING;
+	return result;
 }
 
 int viommu_translate(struct viommu_channel *channel, const struct viommu_request *request,
@@ -217,7 +231,7 @@ int viommu_translate(struct viommu_channel *channel, const struct viommu_request
 		return VIOMMU_EINVAL;
 	if (LIKELY(hit(channel, request, fragments, answer)))
 		return VIOMMU_OK;
-	return translate(channel, request, fragments, max, answer);
+	return miss(channel, request, fragments, max, answer);
 }
 
 /* ---- lists ---- */
@@ -373,6 +387,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	}
 	channel->now = device->partition->part.now;
 	channel->epoch = &u->epoch;
+	channel->miss = u->engine->miss && !u->host.trace ? u->engine->miss : channel_ask;
 	channel->mask = mask;
 	channel->places = mask * sizeof(struct micro_entry);
 	channel->places_lg2 = mask ? 64 - (unsigned)__builtin_clzll(mask) : 0;
@@ -382,6 +397,7 @@ int viommu_channel_new(struct viommu_device *device, uint32_t pasid, struct viom
 	channel->lane = lane;
 	channel->serial = 1;
 	channel->place = (struct mem_place)MEM_NOWHERE;
+	channel->tables = (struct mem_place)MEM_NOWHERE;
 	atomic_fetch_add(&device->users, 1);
 	channel->section.owner = device;
 	atomic_init(&channel->section.part, partition_part(device->partition));

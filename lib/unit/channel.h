@@ -11,6 +11,10 @@ int channel_translate(struct viommu_channel *channel, const struct viommu_reques
 		      struct viommu_fragment *fragments, uint32_t max,
 		      struct viommu_answer *answer);
 
+/* All that may be asked of a channel, from the shared TLB on (miss_fn): what miss.h does not do. */
+int channel_ask(struct viommu_channel *channel, const struct viommu_request *request,
+		struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
+
 /* Someone waits, and may be woken. VIOMMU_OK */
 __attribute__((cold)) int channel_wake(struct viommu_channel *channel, uint64_t entered,
 				       uint64_t waiting);

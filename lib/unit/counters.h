@@ -17,6 +17,7 @@ enum counter {
 	/* by any thread, of a device */
 	COUNT_MISSES,
 	COUNT_FILLS,
+	COUNT_FILLED_MISSES, /* instead of one of each */
 	COUNT_EVICTIONS,
 	COUNT_FAULTS,
 	COUNT_PAGE_REQUESTS,

@@ -66,7 +66,8 @@ ALWAYS_INLINE void fill_add(struct query *q)
 {
 	struct domain *domain = q->entry->domain;
 	enum tlb_added added = tlb_put(&q->device->partition->tlb, domain_space(domain, q->tag),
-				       &q->found, &domain->changes, q->changes);
+				       tlb_page(q->found.iova, q->found.size_lg2),
+				       tlb_to(&q->found), &domain->changes, q->changes);
 
 	if (added == TLB_DROPPED)
 		return;

@@ -10,10 +10,19 @@
 void channel_empty(struct viommu_channel *channel)
 {
 	channel->domain = NULL;
+	channel->outside = false;
 	channel->serial = channel->serial < MICRO_SERIALS ? channel->serial + 1 : 1;
 	/* 32 at most: limits.channel_entries is at most 65536 */
 	for (uint64_t i = 0; i <= channel->mask >> (MICRO_PAGE_LG2 - 1); i++)
 		channel->micro[channel->swept++ & channel->mask].tag = 0;
+}
+
+void channel_renew(struct viommu_channel *channel, uint64_t changes)
+{
+	channel_empty(channel);
+	channel->domain = channel->entry.domain;
+	channel->generation = channel->entry.generation;
+	channel->changes = changes;
 }
 
 void channel_keep(struct viommu_channel *channel, uint64_t iova, uint64_t changes,

@@ -49,6 +49,9 @@ struct viommu_channel {
 	uint64_t
 		who; /* request_who() of the channel's PASID, no access, and VIOMMU_AT_UNTRANSLATED */
 	uint8_t state; /* CHANNEL_*; 0: neither */
+	bool outside;  /* an entry of this serial may be of what has no host address */
+	miss_fn *
+		miss; /* constant: the engine's; channel_ask() if it has none, or the host wants to see fills */
 	struct epoch *epoch;
 	/* What the entries of this serial were filled under. */
 	const struct domain *domain; /* NULL: nothing is kept */
@@ -63,6 +66,7 @@ struct viommu_channel {
 	struct viommu_device *device;
 	struct context_entry entry; /* of the requester, as far as it is known */
 	struct mem_place place;	    /* of the last answer */
+	struct mem_place tables;    /* of the last root */
 	struct epoch_section section;
 	struct micro_entry micro[];
 };
@@ -118,13 +122,23 @@ static inline bool channel_holds(const struct viommu_channel *channel, const str
 	       channel_keeps(channel, e, iova);
 }
 
+/* Whether the entries of this serial are what is known under channel->entry and @changes; then they are, and empty. */
+static inline bool channel_is_under(const struct viommu_channel *channel, uint64_t changes)
+{
+	const struct context_entry *context = &channel->entry;
+
+	return channel->domain == context->domain && channel->generation == context->generation &&
+	       channel->changes == changes;
+}
+
+void channel_renew(struct viommu_channel *channel, uint64_t changes);
+
 /* channel_keep(), for who is in a hurry. */
 static inline __attribute__((always_inline)) void channel_put(struct viommu_channel *channel,
 							      uint64_t iova, uint64_t changes,
 							      const struct translation *found,
 							      const struct mem_place *place)
 {
-	const struct context_entry *context = &channel->entry;
 	const struct permit *permit = permit_of(found->perm);
 	uint64_t first = iova & ~bits_low(MICRO_PAGE_LG2);
 	uint64_t gpa = found->gpa + (first - found->iova);
@@ -137,13 +151,8 @@ static inline __attribute__((always_inline)) void channel_put(struct viommu_chan
 	if (found->size_lg2 < MICRO_PAGE_LG2 || (place->host & MEM_REGION_READONLY) ||
 	    gpa < place->first)
 		return;
-	if (UNLIKELY(channel->domain != context->domain ||
-		     channel->generation != context->generation || channel->changes != changes)) {
-		channel_empty(channel);
-		channel->domain = context->domain;
-		channel->generation = context->generation;
-		channel->changes = changes;
-	}
+	if (UNLIKELY(!channel_is_under(channel, changes)))
+		channel_renew(channel, changes);
 	if (rest > place->last - gpa)
 		rest = place->last - gpa;
 	host = mem_host(place, gpa, false);
@@ -158,6 +167,8 @@ static inline __attribute__((always_inline)) void channel_put(struct viommu_chan
 	accepts = (uint32_t)permit->accepts;
 	e->accepts = LIKELY(host) ? accepts : 0;
 	e->outside = LIKELY(host) ? 0 : accepts;
+	if (UNLIKELY(!host))
+		channel->outside = true;
 }
 
 #endif

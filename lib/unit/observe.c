@@ -22,8 +22,8 @@ static struct viommu_statistics of_devices(const struct counters *at, unsigned c
 		for (unsigned i = 0; i < COUNTERS_OF_DEVICE; i++)
 			sum[i] += counter_get(&at[place].of[i]);
 	}
-	return (struct viommu_statistics){ .misses = sum[COUNT_MISSES],
-					   .fills = sum[COUNT_FILLS],
+	return (struct viommu_statistics){ .misses = sum[COUNT_MISSES] + sum[COUNT_FILLED_MISSES],
+					   .fills = sum[COUNT_FILLS] + sum[COUNT_FILLED_MISSES],
 					   .evictions = sum[COUNT_EVICTIONS],
 					   .faults = sum[COUNT_FAULTS],
 					   .page_requests = sum[COUNT_PAGE_REQUESTS],

@@ -191,6 +191,8 @@ __attribute__((noinline)) int fill_parse_context(struct viommu *u, struct query 
 		}
 	}
 	/* Without luck the answer is as good, only nothing of it is kept. */
+	if (!q->cacheable)
+		e->domain = NULL;
 	return VIOMMU_OK;
 }
 

@@ -391,7 +391,6 @@ struct translating {
 	struct epoch_section *section;
 	bool missed;	     /* the TLB does not have the first page: it need not be asked */
 	uint32_t extent_lg2; /* of the first page */
-	bool within;	     /* a DMA of the channel: it is refused to others until that ends */
 };
 
 /* Of DMA while it is counted: instead of an address type. */
@@ -506,7 +505,6 @@ static inline void translate_begin(struct translating *t, struct viommu_device *
 	t->channel = channel;
 	t->section = NULL;
 	t->missed = false;
-	t->within = false;
 }
 
 /* Adds the next piece to the fragment, if it continues it in guest memory and in host memory. */

@@ -55,12 +55,18 @@ struct query {
 	uint64_t token;
 };
 
+/* A request of a channel, whatever it is, to the end. */
+typedef int miss_fn(struct viommu_channel *channel, const struct viommu_request *request,
+		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
+
 struct engine {
 	const char *name;
 	uint32_t last_id; /* of a device */
 	/* Everything that the caches did not answer. VIOMMU_OK with q->found, VIOMMU_FAULT with
 	 * q->reason (recorded, unless quiet), VIOMMU_INTERRUPT; VIOMMU_STALLED with q->token, if q->stalls. */
 	int (*translate)(struct viommu *u, struct query *q);
+	/* What a channel's micro-TLB does not have, as far as it is usual: miss.h. NULL: channel_ask() */
+	miss_fn *miss;
 	/* Reads the tables of (q->device, q->pasid). VIOMMU_OK, or VIOMMU_FAULT with q->reason. No
 	 * trace. */
 	int (*parse)(struct viommu *u, struct query *q, struct context *context);

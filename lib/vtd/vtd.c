@@ -101,6 +101,7 @@ static const struct engine vtd_engine = {
 	.name = "vtd",
 	.last_id = 0xffff, /* a requester id */
 	.translate = vtd_translate,
+	.miss = vtd_miss,
 	.parse = vtd_parse,
 	.visit = vtd_visit,
 	.reg_peek = reg_peek,

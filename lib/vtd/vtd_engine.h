@@ -155,6 +155,7 @@ int vtd_page_request_allowed(struct vtd *v, struct query *q);
 
 /* ---- vtd_translate.c ---- */
 int vtd_translate(struct viommu *u, struct query *q);
+miss_fn vtd_miss;
 /* The permission of the tables, as requests of a context have it: users in the low bits,
  * supervisors above. */
 uint8_t vtd_fold(const struct context *c, unsigned perm);

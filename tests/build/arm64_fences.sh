@@ -61,7 +61,7 @@ has channel.c viommu_enter ldar 1
 has channel.c viommu_translate ldar 1
 # What a context is compared with, before what was read under it is used: the generations of the unit and of the device.
 has channel.c current ldar 3
-has channel.c "catch_up channel_translate" ldar 2
+has channel.c "catch_up look_again" ldar 2
 # take_domain(), wherever it is inlined; and the same of a device's hit, with its versions: of the context, of a set, of the map.
 has translate.c unit_context ldar 4
 has translate.c fill_find_context ldar 6
@@ -79,6 +79,12 @@ has vtd_translate.c vtd_translate ldar 10
 has vtd_translate.c vtd_translate "$loads" 1
 has vtd_translate.c vtd_translate "$stores" 2
 has vtd_translate.c vtd_translate stlr 4
+# A miss at once: the count and the tag of the domain, both generations and its life, the version of the map, of a set and of a slot;
+# and what is kept, in each of them.
+has vtd_translate.c vtd_miss ldar 8
+has vtd_translate.c vtd_miss "$loads" 2
+has vtd_translate.c vtd_miss "$stores" 2
+has vtd_translate.c vtd_miss stlr 2
 # A view: the generations, the versions of what is in its window, and all that was read before its section is closed.
 has view_translate.c take_domain ldar 4
 has view_translate.c view_find "$loads" 3

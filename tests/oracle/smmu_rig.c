@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* smmu_rig.c - an SMMU, programmed through its registers and its command queue (IHI 0070, 3.5, 4, 6.3). */
+#include "in_section.h"
 #include "smmu_rig.h"
 
 #include <endian.h>
@@ -334,8 +335,8 @@ void smmu_rig_request(struct smmu_rig *rig, const struct so_request *q, enum sr_
 	memset(a, 0, sizeof(*a));
 	a->result = way == SR_DEVICE
 			    ? viommu_device_translate(device, &request, &a->fragment, 1, &a->answer)
-			    : viommu_translate(channel_of(rig, device, request.pasid), &request,
-					       &a->fragment, 1, &a->answer);
+			    : translate_in_section(channel_of(rig, device, request.pasid), &request,
+						   &a->fragment, 1, &a->answer);
 	read_record(rig, a);
 }
 

@@ -7,6 +7,7 @@
  * VIOMMU_TEST_SCALE=25000: more than 10^7 requests; VIOMMU_SEED: others; VIOMMU_RISCV_IMAGE=N: that image alone, with each request
  * printed.
  */
+#include "in_section.h"
 #include "check.h"
 
 #include <libvirtiommu/irq.h>
@@ -796,7 +797,7 @@ static void ask(unsigned device, bool channel)
 	a = ro_translate(&m.o, &current);
 	stores = m.o.stores;
 	result = channel && !current.pv
-			 ? viommu_translate(m.channel[device], &q, &f, 1, &answer)
+			 ? translate_in_section(m.channel[device], &q, &f, 1, &answer)
 			 : viommu_device_translate(m.device[device], &q, &f, 1, &answer);
 	check_records(&a, &records);
 	check_memory(&a, &memory);

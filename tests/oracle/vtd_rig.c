@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* vtd_rig.c - an engine under test, programmed through its registers. */
+#include "in_section.h"
 #include "vtd_rig.h"
 
 #include <stddef.h>
@@ -291,8 +292,8 @@ int rig_range(struct rig *rig, const struct vo_request *req, uint64_t last, enum
 
 	if (way == RIG_DEVICE)
 		return viommu_device_translate(device, &request, fragment, max, answer);
-	return viommu_translate(channel_of(rig, device, request.pasid), &request, fragment, max,
-				answer);
+	return translate_in_section(channel_of(rig, device, request.pasid), &request, fragment, max,
+				    answer);
 }
 
 /* 10.4.14: the only record of the unit. */
