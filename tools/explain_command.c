@@ -156,7 +156,7 @@ static int run(struct options *o)
 	static struct session s;
 	int status;
 
-	if (o->registers && !o->asked)
+	if ((o->registers || o->one) && !o->asked) /* a line has a device of its own */
 		return usage_error(&command_explain, "--iova, or --message");
 	status = explain(&s, o);
 	session_close(&s);

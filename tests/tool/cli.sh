@@ -71,6 +71,7 @@ awk '!($1 == "T" && $7 == 0) && !($1 == "I" && $6 == "fault")' legacy.tape >gran
 expect 'explain: nothing is refused' 2 'granted.tape: no request is refused' explain granted.tape
 expect 'explain: given' 0 'device 10: read of 40
   => 12040, may read/write' explain --device 10 --iova 40 --access r legacy.tape
+expect 'explain: a device that asks nothing' 2 'viommu explain: --iova, or --message' explain -d 10 legacy.tape
 expect 'explain: a message' 0 '  => interrupt message' explain -d 10 -i fee00000 -a w legacy.tape
 expect 'explain: caches' 0 '  shared TLB  *(cache):' explain -c -d 10 -i 40 legacy.tape
 { # the guest changes a mapping that was used, and does not invalidate it
