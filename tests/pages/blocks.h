@@ -16,6 +16,7 @@
 
 #include <libvirtiommu/dma.h>
 #include <libvirtiommu/observe.h>
+#include <libvirtiommu/record.h>
 #include <libvirtiommu/view.h>
 #include <libvirtiommu/vm.h>
 #include <libvirtiommu/vtd.h>

@@ -10,7 +10,7 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
 blocks=0
-for page in README.md docs/embedding.md docs/isolation.md docs/why-fault.md; do
+for page in README.md docs/embedding.md docs/isolation.md docs/tool.md docs/why-fault.md; do
 	file=$tmp/$(basename "$page" .md).c
 	name=$(basename "$page" .md | tr 'a-z-' 'A-Z_')
 	awk -v file="$top/$page" -v name="$name" '
