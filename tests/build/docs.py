@@ -51,6 +51,16 @@ def wrong_links(page, lines):
                 yield f"{page}:{number}: {target}: no such heading"
 
 
+def unlinked():
+    """Pages of the site that no other page of it leads to."""
+    found = {"docs/index.md"}
+    for page in PAGES:
+        if page.startswith("docs/"):
+            targets = re.findall(r"\]\(([\w-]+\.md)", "\n".join(lines_of(page)))
+            found |= {"docs/" + target for target in targets if "docs/" + target != page}
+    return [f"{page}: no page of docs/ links to it" for page in PAGES if page.startswith("docs/") and page not in found]
+
+
 def wrong_paths(page, lines):
     for number, line in enumerate(lines, 1):
         for path in PATH.findall(re.sub(r"\]\([^)]*\)", "]", line)):
@@ -129,6 +139,7 @@ def main():
         wrong += list(wrong_output(page, lines, viommu))
         if page not in ("docs/architecture.md", "docs/new-engine.md", "docs/testing.md", "docs/qemu.md"):
             wrong += list(wrong_names(page, lines, known))
+    wrong += unlinked()
     if wrong_output.commands < 2:
         wrong.append("README.md and docs/tool.md show no command and what it prints")
     print("\n".join(wrong) or f"{len(PAGES)} pages, {wrong_output.commands} commands")
