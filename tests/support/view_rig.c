@@ -61,7 +61,13 @@ void view_rig_drop_view(struct view_rig *r)
 
 void view_rig_open_with(struct view_rig *r, enum guest_memory memory)
 {
-	struct viommu_limits limits = { .size = sizeof(limits), .partitions = 2 };
+	/* a fuzzer makes hundreds a second: small ones */
+	struct viommu_limits limits = { .size = sizeof(limits),
+					.partitions = 2,
+					.tlb_entries = 512,
+					.devices = 64,
+					.channels = 16,
+					.tables = 256 };
 	struct viommu_vtd_config config = { .size = sizeof(config),
 					    .cap = GUEST_CAP,
 					    .ecap = GUEST_ECAP_LEGACY,

@@ -187,7 +187,7 @@ pub enum End {
     Interrupt,
     /// Of a backend's [`Iotlb`](crate::Iotlb): it has been asked for. Of a [`View`](crate::View): the owner is to be.
     Missing,
-    /// It waits for the guest: [`DeviceConfig::resume`](crate::DeviceConfig::resume) will be called with this token.
+    /// It waits for the guest: [`DeviceHost::resume`] will be called with this token.
     Stalled(u64),
 }
 
