@@ -28,7 +28,8 @@ static void leaf_insert(struct range_node *node, uint32_t at, const struct range
 {
 	uint32_t count = GET(node->count);
 
-	for (uint32_t i = count; i > at; i--)
+#pragma GCC unroll 4
+	for (uint64_t i = count; i > at; i--)
 		copy_item(&node->leaf, i, &node->leaf, i - 1);
 	put_item(&node->leaf, at, item);
 	SET(node->count, count + 1);

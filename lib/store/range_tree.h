@@ -46,8 +46,8 @@ static inline void change_end(struct range_pool *pool, struct range_map *map)
 
 /* ---- moving ---- */
 
-static inline void copy_item(struct range_leaf *to, uint32_t i, const struct range_leaf *from,
-			     uint32_t j)
+static inline void copy_item(struct range_leaf *to, uint64_t i, const struct range_leaf *from,
+			     uint64_t j)
 {
 	SET(to->last[i], GET(from->last[j]));
 	SET(to->pair[i].first, GET(from->pair[j].first));
@@ -55,14 +55,20 @@ static inline void copy_item(struct range_leaf *to, uint32_t i, const struct ran
 	SET(to->perm[i], GET(from->perm[j]));
 }
 
-/* Items [from, to) go. */
+/* Items [from, to) go. One at a time is the usual case. */
 static inline void leaf_remove(struct range_node *node, uint32_t from, uint32_t to)
 {
 	uint32_t count = GET(node->count);
 	uint32_t left = count - (to - from);
 
-	for (uint32_t i = from; i < left; i++)
-		copy_item(&node->leaf, i, &node->leaf, i + (to - from));
+	if (LIKELY(to - from == 1)) {
+#pragma GCC unroll 4
+		for (uint64_t i = from; i < left; i++)
+			copy_item(&node->leaf, i, &node->leaf, i + 1);
+	} else {
+		for (uint64_t i = from; i < left; i++)
+			copy_item(&node->leaf, i, &node->leaf, i + (to - from));
+	}
 	for (uint32_t i = left; i < count; i++)
 		SET(node->leaf.last[i], UINT64_MAX);
 	SET(node->count, left);

@@ -10,27 +10,11 @@
 #include "range.h"
 #include "virtio_engine.h"
 
-static uint32_t *bucket_of(const struct virtio *v, uint32_t id)
-{
-	return &v->bucket[vm_hash_salted(v->unit.vm->key, v->unit.vm->key[1], id) &
-			  (v->buckets - 1)];
-}
-
-struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id)
-{
-	uint32_t at = *bucket_of(v, id);
-
-	/* some two steps: buckets are as many as domains can be, and the hash is keyed */
-	while (at && atomic_load_explicit(&v->domain[at - 1].id, memory_order_relaxed) != id)
-		at = v->domain[at - 1].next;
-	return at ? &v->domain[at - 1] : NULL;
-}
-
 struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass)
 {
 	uint32_t slot = v->domain_free ? v->domain_free - 1 : v->domain_used;
 	struct virtio_domain *d = &v->domain[slot];
-	uint32_t *bucket = bucket_of(v, id);
+	uint32_t *bucket = virtio_bucket_of(v, id);
 
 	if (slot > v->config.domains)
 		return NULL;
@@ -57,7 +41,7 @@ void virtio_domain_free(struct virtio *v, struct virtio_domain *d)
 	struct domain_match match = { .group = slot,
 				      .id = DOMAIN_ANY,
 				      .kinds = 1U << VIRTIO_KIND_MAP };
-	uint32_t *at = bucket_of(v, atomic_load_explicit(&d->id, memory_order_relaxed));
+	uint32_t *at = virtio_bucket_of(v, atomic_load_explicit(&d->id, memory_order_relaxed));
 
 	while (*at != slot + 1)
 		at = &v->domain[*at - 1].next;

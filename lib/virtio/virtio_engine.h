@@ -326,7 +326,22 @@ uint32_t virtio_properties(const struct virtio_endpoint *endpoint, unsigned char
 int virtio_device_new(struct viommu *u, struct viommu_device *device);
 
 /* ---- virtio_domain.c ---- */
-struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id);
+static inline uint32_t *virtio_bucket_of(const struct virtio *v, uint32_t id)
+{
+	return &v->bucket[vm_hash_salted(v->unit.vm->key, v->unit.vm->key[1], id) &
+			  (v->buckets - 1)];
+}
+
+static inline struct virtio_domain *virtio_domain_find(const struct virtio *v, uint32_t id)
+{
+	uint32_t at = *virtio_bucket_of(v, id);
+
+	/* some two steps: buckets are as many as domains can be, and the hash is keyed */
+	while (at && atomic_load_explicit(&v->domain[at - 1].id, memory_order_relaxed) != id)
+		at = v->domain[at - 1].next;
+	return at ? &v->domain[at - 1] : NULL;
+}
+
 /* NULL: there are config.domains + 1. */
 struct virtio_domain *virtio_domain_new(struct virtio *v, uint32_t id, bool pass);
 void virtio_domain_free(struct virtio *v, struct virtio_domain *domain);

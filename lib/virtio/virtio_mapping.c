@@ -87,8 +87,8 @@ bool virtio_overlaps(const struct virtio_regions *regions, const struct range_it
 	return false;
 }
 
-enum virtio_status virtio_map_counted(struct virtio *v, struct virtio_domain *d,
-				      const struct range_item *item, bool overlaps)
+static inline enum virtio_status map_counted(struct virtio *v, struct virtio_domain *d,
+					     const struct range_item *item, bool overlaps)
 {
 	enum virtio_status status = virtio_check_item(v, d->granule, item);
 	int result;
@@ -112,6 +112,12 @@ enum virtio_status virtio_map_counted(struct virtio *v, struct virtio_domain *d,
 	return VIRTIO_S_OK;
 }
 
+enum virtio_status virtio_map_counted(struct virtio *v, struct virtio_domain *d,
+				      const struct range_item *item, bool overlaps)
+{
+	return map_counted(v, d, item, overlaps);
+}
+
 enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_item *item)
 {
 	struct virtio_domain *d = virtio_domain_find(v, id);
@@ -121,7 +127,7 @@ enum virtio_status virtio_map(struct virtio *v, uint32_t id, const struct range_
 	if (virtio_is_pass(d))
 		return VIRTIO_S_INVAL;
 	if (!d->stale && !d->mixed)
-		return virtio_map_counted(v, d, item, virtio_overlaps(d->regions, item));
+		return map_counted(v, d, item, virtio_overlaps(d->regions, item));
 	virtio_count_anew(v, d);
 	virtio_begin_counting(v, d, item);
 	return VIRTIO_S_OK;

@@ -18,13 +18,11 @@
 
 /* ---- scattered buffers ---- */
 
-/* How many bytes there are, which saturates. False: not valid. */
-static bool parts_bytes(const struct viommu_part *part, uint32_t count, uint64_t *bytes)
+static __attribute__((noinline)) bool many_parts_bytes(const struct viommu_part *part,
+						       uint32_t count, uint64_t *bytes)
 {
 	uint64_t total = 0;
 
-	if (count && !part)
-		return false;
 	for (uint32_t i = 0; i < count; i++) {
 		if (part[i].bytes && !part[i].base)
 			return false;
@@ -33,6 +31,17 @@ static bool parts_bytes(const struct viommu_part *part, uint32_t count, uint64_t
 	}
 	*bytes = total;
 	return true;
+}
+
+/* How many bytes there are, which saturates. False: not valid. */
+static inline bool parts_bytes(const struct viommu_part *part, uint32_t count, uint64_t *bytes)
+{
+	if (count && !part)
+		return false;
+	if (UNLIKELY(count != 1))
+		return many_parts_bytes(part, count, bytes);
+	*bytes = part->bytes;
+	return part->base || !part->bytes;
 }
 
 /* Copies the first @bytes, reading each once. */
@@ -72,38 +81,48 @@ static void scatter(const struct viommu_part *part, uint64_t offset, const unsig
 	}
 }
 
-/* Where the status is, of requests whose writable part is a tail. */
-static unsigned char *first_byte(const struct viommu_part *part, uint32_t count)
+/* The first part that has something. There is one. */
+static const struct viommu_part *first_part(const struct viommu_part *part)
 {
-	for (uint32_t i = 0; i < count; i++) {
-		if (part[i].bytes)
-			return part[i].base;
-	}
-	return NULL;
+	while (!part->bytes)
+		part++;
+	return part;
 }
 
 /* ---- the five ---- */
 
 struct request {
-	unsigned char bytes[VIRTIO_READ_BYTES];
+	const unsigned char
+		*bytes; /* in the guest's own buffer: each field is read once; or the copy */
 	const struct viommu_part *writable;
 	uint64_t room; /* for properties, before the tail */
+	unsigned char copy[VIRTIO_READ_BYTES];
 };
 
-static uint32_t get32(const struct request *r, unsigned offset)
+static inline uint32_t get32(const struct request *r, unsigned offset)
 {
 	uint32_t value;
 
 	memcpy(&value, r->bytes + offset, sizeof(value));
+	__asm__ volatile("" : "+r"(value)); /* not to be read again */
 	return le32toh(value);
 }
 
-static uint64_t get64(const struct request *r, unsigned offset)
+static inline uint64_t get64(const struct request *r, unsigned offset)
 {
 	uint64_t value;
 
 	memcpy(&value, r->bytes + offset, sizeof(value));
+	__asm__ volatile("" : "+r"(value));
 	return le64toh(value);
+}
+
+static inline uint8_t get8(const struct request *r, unsigned offset)
+{
+	uint32_t value = r->bytes[offset];
+
+	__asm__ volatile("" : "+r"(value));
+	return (uint8_t)value;
 }
 
 /* The endpoint, in use until device_put(); or NULL. */
@@ -201,30 +220,46 @@ static const struct {
 	[VIRTIO_PROBE] = { probe, VIRTIO_PROBE_BYTES, VIOMMU_VIRTIO_F_PROBE },
 };
 
-/* The used length. */
-static uint32_t execute(struct virtio *v, struct request *r, const struct viommu_part *readable,
-			uint64_t readable_bytes, uint64_t writable_bytes)
+/* Where the properties go: as many bytes as there is room for. */
+static uint64_t room_of(const struct virtio *v, uint64_t writable_bytes)
 {
-	unsigned char tail[VIRTIO_TAIL_BYTES] = { VIRTIO_S_INVAL };
+	uint64_t room = writable_bytes - VIRTIO_TAIL_BYTES;
+
+	return room < v->config.probe_size ? room : v->config.probe_size;
+}
+
+/* One of the five, that has all its bytes, or is too short for its type. */
+static inline enum virtio_status execute_type(struct virtio *v, struct request *r, uint64_t type,
+					      const struct viommu_part *readable,
+					      uint64_t readable_bytes)
+{
+	if (UNLIKELY(readable_bytes < types[type].bytes)) {
+		scatter(r->writable, 0, NULL, r->room);
+		return VIRTIO_S_INVAL;
+	}
+	if (UNLIKELY(readable->bytes < types[type].bytes)) {
+		gather(readable, r->copy,
+		       readable_bytes < sizeof(r->copy) ? readable_bytes : sizeof(r->copy));
+		r->bytes = r->copy;
+	}
+	return types[type].execute(v, r);
+}
+
+/* The used length. The first of the parts have something. */
+static inline uint32_t execute(struct virtio *v, struct request *r,
+			       const struct viommu_part *readable, uint64_t readable_bytes,
+			       uint64_t writable_bytes)
+{
+	unsigned char tail[VIRTIO_TAIL_BYTES] = { 0 };
 	uint64_t type;
 
-	if (readable_bytes < VIRTIO_HEAD_BYTES || writable_bytes < VIRTIO_TAIL_BYTES)
-		return 0;
-	gather(readable, r->bytes,
-	       readable_bytes < sizeof(r->bytes) ? readable_bytes : sizeof(r->bytes));
-	type = bits_clamp_index(r->bytes[0], ARRAY_COUNT(types));
+	r->bytes = readable->base;
+	type = bits_clamp_index(get8(r, 0), ARRAY_COUNT(types));
 	if (!types[type].execute || (types[type].feature & ~v->accepted))
 		return 0;
-	if (type == VIRTIO_PROBE) {
-		r->room = writable_bytes - VIRTIO_TAIL_BYTES;
-		if (r->room > v->config.probe_size)
-			r->room = v->config.probe_size;
-	}
-	if (readable_bytes >= types[type].bytes)
-		tail[0] = (unsigned char)types[type].execute(v, r);
-	else if (r->room)
-		scatter(r->writable, 0, NULL, r->room);
-	if (tail[0] != VIRTIO_S_OK)
+	r->room = type == VIRTIO_PROBE ? room_of(v, writable_bytes) : 0;
+	tail[0] = (unsigned char)execute_type(v, r, type, readable, readable_bytes);
+	if (UNLIKELY(tail[0] != VIRTIO_S_OK))
 		count_own(&v->unit, COUNT_COMMAND_ERRORS);
 	if (LIKELY(!r->room && r->writable->bytes >= sizeof(tail)))
 		memcpy(r->writable->base, tail, sizeof(tail));
@@ -233,13 +268,37 @@ static uint32_t execute(struct virtio *v, struct request *r, const struct viommu
 	return (uint32_t)r->room + VIRTIO_TAIL_BYTES;
 }
 
+/* The request is the job, and not pending: nothing is under way. What has no head or no tail is no request. */
+static inline int begin(struct virtio *v, const struct viommu_part *readable,
+			uint64_t readable_bytes, const struct viommu_part *writable,
+			uint64_t writable_bytes, uint64_t token, uint32_t *written)
+{
+	struct request request;
+	int result;
+
+	v->unsynced = false;
+	v->job.request = true;
+	v->job.token = token;
+	count_own(&v->unit, COUNT_COMMANDS);
+	*written = 0;
+	if (LIKELY(readable_bytes >= VIRTIO_HEAD_BYTES && writable_bytes >= VIRTIO_TAIL_BYTES)) {
+		request.writable = first_part(writable);
+		v->job.status = request.writable->base;
+		*written =
+			execute(v, &request, first_part(readable), readable_bytes, writable_bytes);
+	}
+	result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
+	if (UNLIKELY(v->job.phase))
+		v->job.pending = true;
+	return result;
+}
+
 static __attribute__((noinline)) int serve(struct viommu *u, const struct viommu_part *readable,
 					   uint32_t readable_count,
 					   const struct viommu_part *writable,
 					   uint32_t writable_count, uint64_t token,
 					   uint32_t *written)
 {
-	struct request request = { .writable = writable };
 	uint64_t readable_bytes, writable_bytes;
 	struct virtio *v;
 	int result;
@@ -251,19 +310,11 @@ static __attribute__((noinline)) int serve(struct viommu *u, const struct viommu
 	if (result)
 		return result;
 	v = virtio_of(u);
-	if (!virtio_advance(v) || v->pending_count == VIRTIO_PENDING_MAX) {
+	if (!virtio_advance(v) || v->pending_count == VIRTIO_PENDING_MAX)
 		result = VIOMMU_ELIMIT;
-	} else {
-		v->unsynced = false;
-		v->job.request = true; /* and not pending: nothing is under way */
-		v->job.token = token;
-		v->job.status = first_byte(writable, writable_count);
-		count_own(u, COUNT_COMMANDS);
-		*written = execute(v, &request, readable, readable_bytes, writable_bytes);
-		result = virtio_advance(v) ? virtio_finish(v, token) : VIOMMU_PENDING;
-		if (UNLIKELY(v->job.phase))
-			v->job.pending = true;
-	}
+	else
+		result = begin(v, readable, readable_bytes, writable, writable_bytes, token,
+			       written);
 	unit_end(u);
 	return result;
 }

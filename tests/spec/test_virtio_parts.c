@@ -204,6 +204,65 @@ static void test_null_parts(void **state)
 	vr_close(r);
 }
 
+/* ---- a guest that writes over its request ---- */
+
+struct scribbler {
+	uint8_t *bytes;
+	unsigned count;
+	unsigned told;
+	uint64_t iova[4];
+	uint64_t gpa[4];
+};
+
+static int scribble(void *opaque, struct viommu_device *device, uint32_t pasid, uint64_t iova,
+		    const struct viommu_fragment *fragment)
+{
+	struct scribbler *s = opaque;
+
+	(void)device;
+	(void)pasid;
+	assert_true(s->told < 4);
+	s->iova[s->told] = iova;
+	s->gpa[s->told++] = fragment->gpa;
+	memset(s->bytes, 0x55, s->count);
+	return VIOMMU_OK;
+}
+
+/* What it was when it was read counts, in one part or in many: for all who are told, and for what is removed. */
+static void test_written_over(void **state)
+{
+	static const struct cut cuts[] = { { .at = 0 }, { .every = 5 } };
+
+	for (unsigned i = 0; i < VR_ROWS(cuts); i++) {
+		struct virtio_rig *r = open_mapped();
+		struct scribbler s = { .told = 0 };
+		struct viommu_listener_config hears = { .size = sizeof(hears),
+							.opaque = &s,
+							.map = scribble };
+		struct viommu_listener *listener;
+		struct vr_message m = vr_make_map(7, 0x2000, 0x2fff, 0x6000, VR_READ);
+		uint8_t answer[VR_TAIL];
+
+		row_name = "MAP, written over when the first listener hears of it";
+		row_equal(vr_attach(r, 7, 2, 0), ST_OK);
+		row_equal(viommu_listener_new(r->g.iommu, NULL, &hears, &listener), VIOMMU_OK);
+		cut_parts(&in, m.bytes, m.count, &cuts[i]);
+		add_part(&out, NULL, VR_TAIL);
+		s.bytes = in.part[0].base;
+		s.count = (unsigned)in.part[0].bytes;
+		row_equal(send_parts(r, answer), VR_TAIL);
+		row_equal(answer[0], ST_OK);
+		row_equal(s.told, 2);
+		for (unsigned n = 0; n < s.told; n++) {
+			row_equal(s.iova[n], 0x2000);
+			row_equal(s.gpa[n], 0x6000);
+		}
+		row_equal(vr_where(r, 1, 0x2000, VIOMMU_READ), 0x6000);
+		row_equal(viommu_listener_free(listener), VIOMMU_OK);
+		vr_close(r);
+	}
+}
+
 /* ---- sizes ---- */
 
 /* Nothing written and used length 0, or a refusal in the last four bytes written. */
@@ -346,9 +405,10 @@ static int count_rows(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_splits), cmocka_unit_test(test_null_parts),
-		cmocka_unit_test(test_short),  cmocka_unit_test(test_no_tail),
-		cmocka_unit_test(test_long),   cmocka_unit_test(test_room),
+		cmocka_unit_test(test_splits),	     cmocka_unit_test(test_null_parts),
+		cmocka_unit_test(test_written_over), cmocka_unit_test(test_short),
+		cmocka_unit_test(test_no_tail),	     cmocka_unit_test(test_long),
+		cmocka_unit_test(test_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, count_rows);
