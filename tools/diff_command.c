@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "grow.h"
-#include "look.h"
+#include "viommu.h"
 
 struct diff {
 	const struct options *options;
@@ -28,43 +28,21 @@ static void differ(struct diff *d, const char *about, const char *a, const char 
 
 /* ---- lines ---- */
 
+/* Those of `a` whose value differs; and those that `b` has besides. */
 static void diff_headers(struct diff *d, const struct tape_header *a, const struct tape_header *b)
 {
+	const struct tape_header *const both[] = { a, b };
 	char about[80];
 
-	for (unsigned i = 0; i < a->count; i++) {
-		const char *other = tape_header_value(b, a->line[i].name);
+	for (unsigned i = 0; i < a->count + b->count; i++) {
+		bool first = i < a->count;
+		const char *name = both[!first]->line[first ? i : i - a->count].name;
+		const char *values[] = { tape_header_value(a, name), tape_header_value(b, name) };
 
-		snprintf(about, sizeof(about), "header %.40s", a->line[i].name);
-		if (!other || strcmp(other, tape_header_value(a, a->line[i].name)) != 0)
-			differ(d, about, a->line[i].value, other);
+		snprintf(about, sizeof(about), "header %.40s", name);
+		if (first ? !values[1] || strcmp(values[0], values[1]) != 0 : !values[0])
+			differ(d, about, values[0], values[1]);
 	}
-	for (unsigned i = 0; i < b->count; i++) {
-		snprintf(about, sizeof(about), "header %.40s", b->line[i].name);
-		if (!tape_header_value(a, b->line[i].name))
-			differ(d, about, NULL, b->line[i].value);
-	}
-}
-
-static void join(const struct words *w, char *text, size_t size)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (unsigned i = 0; i < w->count && used + 1 < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "",
-					 w->word[i]);
-}
-
-static bool same_words(const struct words *a, const struct words *b)
-{
-	if (a->count != b->count)
-		return false;
-	for (unsigned i = 0; i < a->count; i++) {
-		if (strcmp(a->word[i], b->word[i]) != 0)
-			return false;
-	}
-	return true;
 }
 
 /* The first line that is another one: what follows it is another story. */
@@ -82,11 +60,11 @@ static int diff_lines(struct diff *d, struct session *a, struct session *b)
 		if (more[1] < 0)
 			return unusable(b->path, tape_line_number(b->tape), tape_error(b->tape));
 		session_progress(a, "lines", tape_line_number(a->tape));
-	} while (more[0] && more[1] && same_words(&a->words, &b->words));
+	} while (more[0] && more[1] && words_same(&a->words, &b->words));
 	if (!more[0] && !more[1])
 		return STATUS_SAME;
-	join(&a->words, text[0], sizeof(text[0]));
-	join(&b->words, text[1], sizeof(text[1]));
+	words_join(&a->words, text[0], sizeof(text[0]));
+	words_join(&b->words, text[1], sizeof(text[1]));
 	snprintf(about, sizeof(about), "lines %" PRIu64 " and %" PRIu64, tape_line_number(a->tape),
 		 tape_line_number(b->tape));
 	differ(d, about, more[0] ? text[0] : NULL, more[1] ? text[1] : NULL);
@@ -213,7 +191,7 @@ static int compare_states(struct diff *d, struct session *s)
 	for (unsigned i = 0; !status && i < 2; i++) {
 		status = session_at(&s[i], d->options->files[i]);
 		if (!status)
-			status = look_devices(&s[i], d->options, take_state, &state[i]);
+			status = look_devices(&s[i], &d->options->look, take_state, &state[i]);
 	}
 	if (!status)
 		diff_states(d, &state[0], &state[1]);
@@ -267,7 +245,6 @@ const struct command command_diff = {
 	.status =
 		"0 nothing differs; 1 something does; 2 a file cannot be read, or the command line is wrong.",
 	.files = "two tapes",
-	.files_min = 2,
-	.files_max = 2,
+	.count = 2,
 	.run = run
 };

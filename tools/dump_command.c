@@ -3,9 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "look.h"
+#include "viommu.h"
 
 struct dump {
 	const struct options *options;
@@ -173,61 +172,40 @@ static void dump_entry(const struct entries *e, uint32_t source, uint64_t index,
 		    N(index), N(answer->raw[0]), N(answer->raw[1]));
 }
 
-/* VT-d 9.10: an entry says whose messages it is for; index 15:0 is the handle of the message (5.1.2.2). */
-static void vtd_entries(struct session *s, const struct entries *e)
+static void dump_message(struct entries *e, const struct table_message *m, uint64_t n)
 {
 	static struct steps steps;
-	uint64_t irta = 0;
-	uint64_t count;
 
-	viommu_reg_read(e->iommu, 0xb8, 8, &irta);
-	count = UINT64_C(2) << (irta & 0xf);
-	for (uint64_t i = 0; (irta & ~UINT64_C(0xfff)) && i < count; i++) {
-		uint64_t gpa = (irta & ~UINT64_C(0xfff)) + 16 * i;
-		uint32_t source = (uint32_t)guest_load64(&s->player->memory, gpa + 8) & 0xffff;
-
-		session_progress(s, "entries", i);
-		if (!(guest_load64(&s->player->memory, gpa) & 1))
-			continue;
-		steps_of_message(&steps, e->iommu, source,
-				 0xfee00010 | (i & 0x7fff) << 5 | (i >> 15 & 1) << 2, 0, 0);
-		dump_entry(e, source, i, &steps);
-	}
+	if (!m->present)
+		return;
+	steps_of_message(&steps, e->iommu, m->source, m->address, m->data, 0);
+	dump_entry(e, m->source, n, &steps);
 }
 
-/* AMD-Vi 2.2.5: each device has a table, 2^IntTabLen entries (bits 132:129 of its entry); the index is in the data. */
-static int amdvi_entries(void *opaque, struct session *s, const struct context *c)
+static int device_entries(void *opaque, struct session *s, const struct context *c)
 {
-	const struct entries *e = opaque;
-	static struct steps steps;
-	unsigned length_lg2 = 0;
+	const struct part *part = s->player->engine->part[0];
+	struct table_message m = { .source = c->name };
 
-	(void)s;
-	for (unsigned i = 0; i < c->steps.count; i++) {
-		const struct viommu_step *step = &c->steps.step[i];
-
-		if (strcmp(step->what, "device table entry") == 0 && step->words >= 4 &&
-		    (step->raw[2] & 1))
-			length_lg2 = (unsigned)(step->raw[2] >> 1 & 0xf);
-	}
-	for (uint32_t i = 0; length_lg2 && i < 1U << length_lg2; i++) {
-		steps_of_message(&steps, e->iommu, c->name, 0xfee00000, i, 0);
-		dump_entry(e, c->name, i, &steps);
-	}
+	for (uint64_t n = 0; part->device_message(&c->steps, n, &m); n++)
+		dump_message(opaque, &m, n);
 	return STATUS_SAME;
 }
 
 static void dump_interrupts(const struct dump *d, struct session *s)
 {
+	const struct part *part = s->player->engine->part[0];
 	struct entries e = { player_iommu(s->player, 0),
 			     out_list(d->options->json, "interrupts",
 				      "interrupt entries (source, index):\n") };
-	const char *engine = s->player->engine->name;
+	struct table_message m = { .present = false };
 
-	if (strcmp(engine, "vtd") == 0)
-		vtd_entries(s, &e);
-	if (strcmp(engine, "amdvi") == 0)
-		look_devices(s, d->options, amdvi_entries, &e);
+	for (uint64_t n = 0; part->message && part->message(s->player, n, &m); n++) {
+		session_progress(s, "entries", n);
+		dump_message(&e, &m, n);
+	}
+	if (part->device_message)
+		look_devices(s, &d->options->look, device_entries, &e);
 }
 
 #define ITS_TRANSLATER 0x40U /* in the translation frame */
@@ -262,7 +240,7 @@ static void dump_its(const struct dump *d, struct session *s)
 					  "ITS entries (DeviceID, EventID):\n");
 		else if (!e.list)
 			printf("of the ITS at %" PRIx64 ":\n", frame);
-		for (uint32_t device = 0; device <= d->options->last && device < 1U << 20;
+		for (uint32_t device = 0; device <= d->options->look.last && device < 1U << 20;
 		     device++) {
 			session_progress(s, "DeviceIDs", device);
 			its_device(&e, device, frame + ITS_TRANSLATER);
@@ -281,7 +259,7 @@ static int dump(struct dump *d, struct session *s)
 		dump_registers(s, d->options->json);
 	if (sections & (DUMP_CONTEXTS | DUMP_TABLES | DUMP_MAPPINGS)) {
 		d->devices = out_list(d->options->json, "devices", "");
-		status = look_devices(s, d->options, dump_device, d);
+		status = look_devices(s, &d->options->look, dump_device, d);
 	}
 	if (!status && (sections & DUMP_INTERRUPTS))
 		dump_interrupts(d, s);
@@ -298,7 +276,7 @@ static int run(struct options *o)
 
 	if (!o->sections)
 		o->sections = ~DUMP_TABLES;
-	status = session_named(&s, o);
+	status = options_open(o, &s);
 	if (!status) {
 		status = dump(&d, &s);
 		out_finish(o->json);
@@ -318,7 +296,6 @@ const struct command command_dump = {
 		"contexts, mappings in merged ranges, interrupt tables, and what an ITS has mapped.\n",
 	.status = "0; 2 a file cannot be read, or the command line is wrong.",
 	.files = "one tape, or --registers",
-	.files_min = 1,
-	.files_max = 1,
+	.count = 1,
 	.run = run
 };

@@ -3,15 +3,14 @@
 
 #include <stdio.h>
 
-#include "session.h"
-#include "steps.h"
+#include "viommu.h"
 
 #define ITS_FRAME 0x10000U
 
 /* A line of the tape as the question. Of a message to an ITS it has the offset only. */
 static bool line_is_question(const struct tape_line *l, struct options *o)
 {
-	o->device = l->rid;
+	o->look.device = l->rid;
 	o->data = (uint32_t)l->value;
 	o->message = l->kind != TAPE_T;
 	o->its = l->kind == TAPE_GI;
@@ -32,11 +31,11 @@ static void show_question(const struct options *o)
 
 	if (o->message) {
 		ROW(o->json, "{question:s} from {device:x}: {address:x} {data:x}\n", S("message"),
-		    N(o->device), N(r->first), N(o->data));
+		    N(o->look.device), N(r->first), N(o->data));
 		return;
 	}
 	out_text(o->json, "question", "dma");
-	ROW(o->json, "device {device:x}", N(o->device));
+	ROW(o->json, "device {device:x}", N(o->look.device));
 	if (r->pasid != VIOMMU_NO_PASID)
 		ROW(o->json, ", PASID {pasid:x}", N(r->pasid));
 	ROW(o->json, ": {access:s} of {address:x}{:s}\n", S(access_text(r->access)), N(r->first),
@@ -92,16 +91,16 @@ static int answer_message(struct session *s, struct options *o, struct steps *st
 				o->its ? "there is no ITS with this address at this line"
 				       : "there is no IOMMU at this line");
 	/* an I line may not say who: then it is the I/O APIC */
-	if (!o->its && o->device == 0xffff)
-		o->device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
-	steps_of_message(steps, iommu, o->device, o->request.first, o->data, o->flags);
+	if (!o->its && o->look.device == 0xffff)
+		o->look.device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
+	steps_of_message(steps, iommu, o->look.device, o->request.first, o->data, o->flags);
 	return answered(s, o, steps, iommu);
 }
 
 static int answer_dma(struct session *s, const struct options *o, struct steps *steps)
 {
 	int result = VIOMMU_ENOENT;
-	struct viommu_device *device = player_device(s->player, o->device, &result);
+	struct viommu_device *device = player_device(s->player, o->look.device, &result);
 
 	if (!device)
 		return unusable(s->path, s->number, "there is no such device at this line");
@@ -125,7 +124,7 @@ static int find(struct session *s, struct options *o)
 	int status;
 
 	if (o->registers)
-		return image_open(s, o);
+		return options_open(o, s);
 	line = session_split(o->files[0]);
 	status = session_open(s, o->files[0]);
 	if (status)
@@ -140,25 +139,20 @@ static int find(struct session *s, struct options *o)
 					  : "no request is refused on this tape");
 }
 
-static int explain(struct session *s, struct options *o)
-{
-	int status = find(s, o);
-	struct tape_line l;
-
-	if (!status && !o->asked && (!session_line(s, &l) || !line_is_question(&l, o)))
-		return unusable(s->path, s->number,
-				"not a request (T) or a message (I, GI, MSI): say which one");
-	return status ? status : answer(s, o);
-}
-
 static int run(struct options *o)
 {
 	static struct session s;
+	struct tape_line l;
 	int status;
 
-	if ((o->registers || o->one) && !o->asked) /* a line has a device of its own */
+	if ((o->registers || o->look.one) && !o->asked) /* a line has a device of its own */
 		return usage_error(&command_explain, "--iova, or --message");
-	status = explain(&s, o);
+	status = find(&s, o);
+	if (!status && !o->asked && (!session_line(&s, &l) || !line_is_question(&l, o)))
+		status = unusable(s.path, s.number,
+				  "not a request (T) or a message (I, GI, MSI): say which one");
+	else if (!status)
+		status = answer(&s, o);
 	session_close(&s);
 	return status;
 }
@@ -174,7 +168,6 @@ const struct command command_explain = {
 		"this line, or at the end. Numbers are hexadecimal.\n",
 	.status = "0 permitted; 1 refused; 2 a file cannot be read, or the command line is wrong.",
 	.files = "one tape, or --registers",
-	.files_min = 1,
-	.files_max = 1,
+	.count = 1,
 	.run = run
 };

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "look.h"
+#include "viommu.h"
 
 struct map {
 	const struct options *options;
@@ -182,11 +182,11 @@ static int run(struct options *o)
 	static struct session s;
 	int status;
 
-	if (!o->one)
+	if (!o->look.one)
 		return usage_error(&command_map, "%s", command_map.files);
-	status = session_named(&s, o);
+	status = options_open(o, &s);
 	if (!status)
-		status = look_devices(&s, o, map_device, &m);
+		status = look_devices(&s, &o->look, map_device, &m);
 	ranges_fini(&m.ranges);
 	session_close(&s);
 	return status;
@@ -202,7 +202,6 @@ const struct command command_map = {
 		"between.\n",
 	.status = "0; 2 a file cannot be read or written, or the command line is wrong.",
 	.files = "--device, and one tape or --registers",
-	.files_min = 1,
-	.files_max = 1,
+	.count = 1,
 	.run = run
 };

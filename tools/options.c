@@ -74,21 +74,10 @@ void options_help(const struct command *c, FILE *to)
 
 /* ---- values ---- */
 
-bool parse_hex(const char *text, uint64_t max, uint64_t *value)
-{
-	const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
-
-	if (*digits == '\0' || strlen(digits) > 16 ||
-	    strspn(digits, "0123456789abcdefABCDEF") != strlen(digits))
-		return false;
-	*value = strtoull(digits, NULL, 16);
-	return *value <= max;
-}
-
 static bool parse_hex32(const char *text, uint32_t max, uint32_t *value)
 {
 	uint64_t number = 0;
-	bool ok = parse_hex(text, max, &number);
+	bool ok = words_number(text, max, &number);
 
 	*value = (uint32_t)number;
 	return ok;
@@ -116,7 +105,7 @@ static bool parse_message(char *text, struct options *o)
 		return false;
 	*colon = '\0';
 	o->message = o->asked = true;
-	return parse_hex(text, UINT64_MAX, &o->request.first) &&
+	return words_number(text, UINT64_MAX, &o->request.first) &&
 	       parse_hex32(colon + 1, UINT32_MAX, &o->data);
 }
 
@@ -134,61 +123,54 @@ static bool parse_section(const char *text, unsigned *sections)
 	return false;
 }
 
-static bool take_value(struct options *o, int letter, char *value)
+/* value: NULL, of those that have none. */
+static bool take_option(struct options *o, int letter, char *value)
 {
 	switch (letter) {
-	case 'd':
-		return o->one = parse_hex32(value, UINT32_MAX, &o->device);
-	case 'p':
-		return parse_hex32(value, 0xfffff, &o->request.pasid);
-	case 'l':
-		return parse_hex32(value, UINT32_MAX, &o->last);
-	case 'i':
-		return o->asked = parse_hex(value, UINT64_MAX, &o->request.first);
 	case 'a':
 		return parse_access(value, &o->request.access);
-	case 'm':
-		return parse_message(value, o);
-	case 'f':
-		return (o->fault = strtoull(value, NULL, 10)) != 0;
-	case 'o':
-		return parse_section(value, &o->sections);
-	case 'M':
-		if (o->images == IMAGES_MAX)
-			return false;
-		return (o->image[o->images++] = value) != NULL;
-	case 'R':
-		return (o->registers = value) != NULL;
-	case 's':
-		return (o->svg = value) != NULL;
-	case 'O':
-	case 'P':
-		o->its = letter == 'P';
-		return (o->record = value) != NULL;
-	default:
-		return false;
-	}
-}
-
-static bool take_flag(struct options *o, int letter)
-{
-	switch (letter) {
-	case 'T':
-		o->request.type = VIOMMU_AT_TRANSLATED;
-		return true;
-	case 'I':
-		return o->its = true;
 	case 'c':
 		o->flags = VIOMMU_EXPLAIN_CACHES;
 		return true;
+	case 'd':
+		return o->look.one = parse_hex32(value, UINT32_MAX, &o->look.device);
+	case 'f':
+		return (o->fault = strtoull(value, NULL, 10)) != 0;
+	case 'i':
+		return o->asked = words_number(value, UINT64_MAX, &o->request.first);
+	case 'I':
+		return o->its = true;
+	case 'j':
+		return o->is_json = true;
+	case 'l':
+		return parse_hex32(value, UINT32_MAX, &o->look.last);
+	case 'm':
+		return parse_message(value, o);
+	case 'M':
+		if (o->images == IMAGES_MAX)
+			return false;
+		o->image[o->images++] = value;
+		return true;
+	case 'o':
+		return parse_section(value, &o->sections);
+	case 'O':
+	case 'P':
+		o->its = letter == 'P';
+		o->record = value;
+		return true;
+	case 'p':
+		return parse_hex32(value, 0xfffff, &o->request.pasid);
+	case 'R':
+		o->registers = value;
+		return true;
 	case 's':
+		o->svg = value;
 		return o->state = true;
+	case 'T':
+		o->request.type = VIOMMU_AT_TRANSLATED;
+		return true;
 	case 'v':
 		return o->verbose = true;
-	case 'j':
-		if (!o->json)
-			o->json = json_object_new_object();
-		return o->json != NULL;
 	default:
 		return false;
 	}
@@ -220,21 +202,29 @@ int options_read(const struct command *c, int argc, char **argv, struct options 
 {
 	struct option list[ROWS + 1];
 	char letters[2 * ROWS + 1];
-	int letter, missing;
+	int letter, wanted;
 
 	*o = (struct options){ .request = { .pasid = VIOMMU_NO_PASID, .access = VIOMMU_READ },
-			       .last = DEVICES_LAST };
+			       .look = { .last = DEVICES_LAST } };
 	list_options(c, list, letters);
 	while ((letter = getopt_long(argc, argv, letters, list, NULL)) != -1) {
-		if (optarg ? !take_value(o, letter, optarg) : !take_flag(o, letter))
+		if (!take_option(o, letter, optarg))
 			return usage_error(c, "'%s' is not possible",
 					   optarg ? optarg : argv[optind - 1]);
 	}
+	if (o->is_json)
+		o->json = json_object_new_object();
 	o->request.last = o->request.first;
 	o->files = argv + optind;
 	o->count = argc - optind;
-	missing = o->registers ? 0 : c->files_min;
-	if (o->count < missing || o->count > (o->registers ? 0 : c->files_max))
+	wanted = o->registers ? 0 : c->count ? c->count : o->count + !o->count;
+	if (o->count != wanted)
 		return usage_error(c, "%s", c->files);
 	return STATUS_SAME;
+}
+
+int options_open(const struct options *o, struct session *s)
+{
+	return o->registers ? image_open(s, o->registers, o->image, o->images)
+			    : session_at(s, o->files[0]);
 }

@@ -2,17 +2,13 @@
 /* replay_command.c - viommu replay: plays tapes, and compares every answer with the recorded one. */
 
 #include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <libvirtiommu/record.h>
-
-#include "session.h"
+#include "viommu.h"
 
 /* Of all files. */
 struct totals {
-	uint64_t files;
 	uint64_t lines;
 	uint64_t mismatches;
 	uint64_t deviations;
@@ -25,7 +21,6 @@ struct replay {
 	const struct options *options;
 	struct session session;
 	struct totals totals;
-	FILE *record;
 	struct json_object *files;
 	struct json_object *mismatches; /* of a file */
 	uint64_t limit;			/* of mismatches that are still listed */
@@ -33,26 +28,23 @@ struct replay {
 
 /* ---- what is said of a tape ---- */
 
+/* Some have a line of their own; the others are behind the engine, which is first. */
 static void print_header(const char *path, const struct tape_header *h)
 {
-	static const char *const own_line[] = { "guest", "producer", "note" };
+	static const char *const own_line[] = { "guest", "producer", "note", "engine" };
+	const unsigned count = sizeof(own_line) / sizeof(own_line[0]);
+	unsigned own;
 
-	printf("%s\n", path);
-	for (unsigned i = 0; i < sizeof(own_line) / sizeof(own_line[0]); i++) {
-		const char *value = tape_header_value(h, own_line[i]);
-
-		if (value)
-			printf("%s: %s\n", own_line[i], value);
+	printf("%s", path);
+	for (own = 0; own < count; own++) {
+		if (tape_header_value(h, own_line[own]))
+			printf("\n%s: %s", own_line[own], tape_header_value(h, own_line[own]));
 	}
-	printf("engine: %s", tape_header_value(h, "engine"));
 	for (unsigned i = 0; i < h->count; i++) {
-		const struct tape_header_line *l = &h->line[i];
-		bool printed = strcmp(l->name, "engine") == 0;
-
-		for (unsigned own = 0; own < sizeof(own_line) / sizeof(own_line[0]); own++)
-			printed |= strcmp(l->name, own_line[own]) == 0;
-		if (!printed)
-			printf(", %s %s", l->name, l->value);
+		for (own = 0; own < count && strcmp(h->line[i].name, own_line[own]) != 0;)
+			own++;
+		if (own == count)
+			printf(", %s %s", h->line[i].name, h->line[i].value);
 	}
 	printf("\n");
 }
@@ -126,7 +118,7 @@ static void on_mismatch(void *opaque, enum tape_kind kind, uint64_t number, cons
 /* What the counts of a file come to. */
 static struct totals totals_of(const struct player *p)
 {
-	struct totals t = { .files = 1, .lines = p->lines };
+	struct totals t = { .lines = p->lines };
 
 	for (unsigned i = 0; i < TAPE_KINDS; i++)
 		t.mismatches += p->tally[i].mismatches;
@@ -150,51 +142,10 @@ static int report(struct replay *r, struct json_object *o, bool readable)
 	if (!o)
 		print_speed(p);
 	put_totals(o, &t, verdict);
-	r->totals.files++;
 	r->totals.lines += t.lines;
 	r->totals.mismatches += t.mismatches;
 	r->totals.deviations += t.deviations;
 	return t.mismatches ? STATUS_DIFFERENT : STATUS_SAME;
-}
-
-/* ---- recording what the engine does while it is played ---- */
-
-static void on_record(void *opaque, struct viommu *iommu, const char *text, uint64_t bytes)
-{
-	const struct replay *r = opaque;
-
-	if ((iommu == player_iommu(r->session.player, 0)) != r->options->its)
-		fwrite(text, 1, bytes, r->record);
-}
-
-/* From the first line that has an engine on. */
-static int start_record(struct replay *r)
-{
-	const char *path = r->options->record;
-	struct session *s = &r->session;
-	int result;
-
-	r->record = fopen(path, "w");
-	if (!r->record)
-		return unusable(path, 0, "cannot be written");
-	while (!player_iommu(s->player, r->options->its)) {
-		int status = session_play(s, 1);
-
-		if (!status)
-			status = s->number ? session_step(s) : STATUS_UNUSABLE;
-		if (status)
-			return status;
-	}
-	result = viommu_record(s->player->vm, on_record, r);
-	return result ? unusable(path, 0, viommu_strerror(result)) : STATUS_SAME;
-}
-
-static int end_record(struct replay *r)
-{
-	if (!r->record)
-		return STATUS_SAME;
-	viommu_record(r->session.player->vm, NULL, NULL);
-	return fclose(r->record) ? STATUS_UNUSABLE : STATUS_SAME;
 }
 
 static int play(struct replay *r, struct json_object *o)
@@ -212,11 +163,11 @@ static int play(struct replay *r, struct json_object *o)
 		p->verbose = r->options->verbose;
 	}
 	if (r->options->record)
-		status = start_record(r);
+		status = session_record(&r->session, r->options->record, r->options->its);
 	if (status)
 		return status;
 	status = session_play(&r->session, LINE_END);
-	status = graver(status, end_record(r));
+	status = graver(status, session_record_end(&r->session));
 	return graver(status, report(r, o, status == STATUS_SAME));
 }
 
@@ -266,7 +217,5 @@ const struct command command_replay = {
 		"0 nothing differs; 1 something differs, or an engine is not known; 2 a file cannot\n"
 		"be read, or the command line is wrong.",
 	.files = "no file",
-	.files_min = 1,
-	.files_max = INT_MAX,
 	.run = run
 };

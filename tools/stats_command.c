@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "session.h"
-#include "steps.h"
+#include "viommu.h"
 
 #define NAMES_MAX   1024U
 #define REASONS_MAX 0x400U
@@ -88,42 +87,32 @@ static void put_requests(struct json_object *o, const struct stats *stats)
 	}
 }
 
-#define COUNTED(name)                                                                              \
-	{                                                                                          \
-#name, offsetof(struct viommu_statistics, name)                                    \
-	}
-
 static void put_engine(struct json_object *o, const struct viommu *iommu)
 {
-	static const struct {
-		const char *name;
-		size_t at;
-	} rows[] = {
-		COUNTED(misses),
-		COUNTED(fills),
-		COUNTED(evictions),
-		COUNTED(faults),
-		COUNTED(message_faults),
-		COUNTED(page_requests),
-		COUNTED(device_tlb_invalidations),
-		COUNTED(flushes),
-		COUNTED(context_invalidations),
-		COUNTED(domain_invalidations),
-		COUNTED(range_invalidations),
-		COUNTED(interrupt_invalidations),
-		COUNTED(commands),
-		COUNTED(command_errors),
-		COUNTED(completions),
-	};
 	struct viommu_statistics s = { .size = sizeof(s) };
-	uint64_t value;
+	const struct {
+		const char *name;
+		const uint64_t *value;
+	} rows[] = { { "misses", &s.misses },
+		     { "fills", &s.fills },
+		     { "evictions", &s.evictions },
+		     { "faults", &s.faults },
+		     { "message_faults", &s.message_faults },
+		     { "page_requests", &s.page_requests },
+		     { "device_tlb_invalidations", &s.device_tlb_invalidations },
+		     { "flushes", &s.flushes },
+		     { "context_invalidations", &s.context_invalidations },
+		     { "domain_invalidations", &s.domain_invalidations },
+		     { "range_invalidations", &s.range_invalidations },
+		     { "interrupt_invalidations", &s.interrupt_invalidations },
+		     { "commands", &s.commands },
+		     { "command_errors", &s.command_errors },
+		     { "completions", &s.completions } };
 
 	if (viommu_get_statistics(iommu, &s) != VIOMMU_OK)
 		return;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		memcpy(&value, (const char *)&s + rows[i].at, sizeof(value));
-		put(o, rows[i].name, value);
-	}
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		put(o, rows[i].name, *rows[i].value);
 }
 
 static void put_faults(struct json_object *o, const struct viommu *iommu)
@@ -141,19 +130,12 @@ static void put_faults(struct json_object *o, const struct viommu *iommu)
 	}
 }
 
-static int stats_of(struct stats *stats, struct session *s, const struct options *o)
+static void put_stats(const struct stats *stats, const struct session *s, const struct options *o)
 {
-	const struct viommu *iommu;
-	const struct viommu *its;
+	const struct viommu *iommu = player_iommu(s->player, 0);
 	uint64_t frame;
-	int status = session_open(s, o->files[0]);
+	const struct viommu *its = player_its(s->player, 0, &frame);
 
-	if (!status)
-		status = count_requests(stats, s);
-	if (status)
-		return status;
-	iommu = player_iommu(s->player, 0);
-	its = player_its(s->player, 0, &frame);
 	ROW(o->json, "{:s}: engine {engine_name:s}\n", S(s->path), S(s->player->engine->name));
 	put_lines(out_object(o->json, "lines", "lines on the tape\n"), s->player);
 	put_requests(out_object(o->json, "devices", "requests by device (refused, writes)\n"),
@@ -167,15 +149,18 @@ static int stats_of(struct stats *stats, struct session *s, const struct options
 	if (its && its != iommu)
 		put_engine(out_object(o->json, "its", "counted by the ITS\n"), its);
 	out_finish(o->json);
-	return STATUS_SAME;
 }
 
 static int run(struct options *o)
 {
 	static struct stats stats;
 	static struct session s;
-	int status = stats_of(&stats, &s, o);
+	int status = session_open(&s, o->files[0]);
 
+	if (!status)
+		status = count_requests(&stats, &s);
+	if (!status)
+		put_stats(&stats, &s, o);
 	session_close(&s);
 	return status;
 }
@@ -189,7 +174,6 @@ const struct command command_stats = {
 		"misses, invalidations by kind, faults by reason.\n",
 	.status = "0; 2 a file cannot be read, or the command line is wrong.",
 	.files = "one tape",
-	.files_min = 1,
-	.files_max = 1,
+	.count = 1,
 	.run = run
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* viommu.c - the tool: which subcommand it is, and what they have in common. */
 
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -44,16 +43,6 @@ int usage_error(const struct command *c, const char *format, ...)
 	fprintf(stderr, "\n");
 	va_end(list);
 	print_command(stderr, c);
-	return STATUS_UNUSABLE;
-}
-
-int unusable(const char *path, uint64_t line, const char *why)
-{
-	fflush(stdout);
-	if (line)
-		fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, line, why);
-	else
-		fprintf(stderr, "%s: %s\n", path, why);
 	return STATUS_UNUSABLE;
 }
 

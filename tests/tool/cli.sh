@@ -3,7 +3,8 @@
 # cli.sh VIOMMU - each subcommand of the tool: what it prints, as text and as JSON, how it ends, and what it refuses.
 set -uo pipefail
 viommu=$(realpath "${1:?the tool}")
-cd "$(dirname "$0")/../tape/data" || exit 1
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../tape/data" || exit 1
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failures=0
@@ -181,6 +182,8 @@ expect 'image: no such file' 2 "$tmp/none: No such file" explain --registers "$t
 expect 'image: no address' 2 'ram.bin: not FILE@GPA' explain --registers "$tmp/regs.tape" --memory ram.bin -i 0
 expect 'image: not a register' 2 '.*no.tape:5: not the value of a register' explain --registers "$tmp/no.tape" -i 0
 expect 'image: nothing asked' 2 'viommu explain: --iova' explain --registers "$tmp/regs.tape"
+
+python3 "$here/image.py" "$viommu" "$tmp" legacy.tape first-stage.tape amdvi.tape riscv.tape >"$tmp/out" 2>&1 || failed 'image: as the tape'
 
 # ---- the manual and the completion know every option ----
 

@@ -44,6 +44,16 @@ struct header_row {
 	bool required;
 };
 
+struct steps;
+
+/* An interrupt message that an entry of a table is for. */
+struct table_message {
+	bool present; /* there is something in the entry */
+	uint32_t source;
+	uint32_t data;
+	uint64_t address;
+};
+
 struct part {
 	const struct header_row *headers; /* up to one without a name; NULL: none */
 	const struct line_row *lines;
@@ -59,6 +69,11 @@ struct part {
 	struct viommu_device *(*device)(struct player *player, uint32_t name);
 	/* The name of the device of an id. NULL: the id. */
 	uint32_t (*name)(const struct player *player, uint32_t id);
+	/* The message of the nth entry of the interrupt table; false: it has not so many. NULL: there is none. */
+	bool (*message)(const struct player *player, uint64_t n, struct table_message *message);
+	/* The same where each device has a table: `source` is the device, and its context has been explained. */
+	bool (*device_message)(const struct steps *context, uint64_t n,
+			       struct table_message *message);
 	/* A state has been restored: what it brought of which lines speak when it comes is over. NULL: there is none. */
 	void (*restored)(struct player *player);
 };

@@ -4,8 +4,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "play_amdvi.h"
+#include "steps.h"
 #include "written.h"
 
 #define ANY_REQUESTER 0xffffU
@@ -129,6 +131,24 @@ static void interrupt_line(struct player *p, const struct tape_line *l)
 	}
 }
 
+/* 2.2.5: each device has a table, 2^IntTabLen entries (bits 132:129 of its entry); the index is in the data. */
+static bool table_message(const struct steps *context, uint64_t n, struct table_message *m)
+{
+	unsigned length_lg2 = 0;
+
+	for (unsigned i = 0; i < context->count; i++) {
+		const struct viommu_step *step = &context->step[i];
+
+		if (strcmp(step->what, "device table entry") == 0 && step->words >= 4 &&
+		    (step->raw[2] & 1))
+			length_lg2 = (unsigned)(step->raw[2] >> 1 & 0xf);
+	}
+	m->present = true;
+	m->address = 0xfee00000;
+	m->data = (uint32_t)n;
+	return length_lg2 && n < 1U << length_lg2;
+}
+
 /* ---- rows ---- */
 
 static const struct header_row headers[] = {
@@ -151,4 +171,5 @@ const struct part part_amdvi = { .headers = headers,
 				 .lines = lines,
 				 .line_count = sizeof(lines) / sizeof(lines[0]),
 				 .start = start,
-				 .stop = stop };
+				 .stop = stop,
+				 .device_message = table_message };

@@ -102,4 +102,5 @@ const struct part part_vtd = { .headers = headers,
 			       .lines = lines,
 			       .line_count = sizeof(lines) / sizeof(lines[0]),
 			       .start = start,
-			       .stop = stop };
+			       .stop = stop,
+			       .message = vtd_table_message };

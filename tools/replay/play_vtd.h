@@ -43,6 +43,7 @@ void vtd_forget_domains(struct player *player);
 /* T and I lines. */
 void vtd_dma_line(struct player *player, const struct tape_line *line);
 void vtd_interrupt_line(struct player *player, const struct tape_line *line);
+bool vtd_table_message(const struct player *player, uint64_t n, struct table_message *message);
 
 /* m lines. */
 void vtd_settle_written(struct player *player, const struct tape_line *event);

@@ -167,3 +167,16 @@ void vtd_interrupt_line(struct player *p, const struct tape_line *l)
 	if (d.result == VIOMMU_OK && !(d.msi.flags & VIOMMU_MSI_UNREMAPPED))
 		history_add(&p->vtd->history, &answer);
 }
+
+/* 9.10: an entry says whose messages it is for; index 15:0 is the handle of the message (5.1.2.2). */
+bool vtd_table_message(const struct player *p, uint64_t n, struct table_message *m)
+{
+	uint64_t irta = p->iommu ? vtd_register(p, REG_IRTA, 8) : 0;
+	uint64_t gpa = IRTA_TABLE(irta) + 16 * n;
+
+	m->present = guest_load64(&p->memory, gpa) & 1;
+	m->source = (uint32_t)guest_load64(&p->memory, gpa + 8) & 0xffff;
+	m->address = 0xfee00000 | REMAPPABLE | (n & 0x7fff) << 5 | (n >> 15 & 1) << 2;
+	m->data = 0;
+	return IRTA_TABLE(irta) && n < UINT64_C(2) << (irta & 0xf);
+}

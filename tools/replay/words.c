@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "words.h"
@@ -159,4 +160,36 @@ bool words_data_zeros(struct words *w, unsigned i)
 			at = add_zeros(w, at + 1);
 	}
 	return at || words_fail(w, "zeros that are not counted as zCOUNT.");
+}
+
+bool words_number(const char *text, uint64_t max, uint64_t *value)
+{
+	const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
+
+	if (*digits == '\0' || strlen(digits) > 16 ||
+	    strspn(digits, "0123456789abcdefABCDEF") != strlen(digits))
+		return false;
+	*value = strtoull(digits, NULL, 16);
+	return *value <= max;
+}
+
+void words_join(const struct words *w, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < w->count && used + 1 < size; i++)
+		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? " " : "",
+					 w->word[i]);
+}
+
+bool words_same(const struct words *a, const struct words *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (unsigned i = 0; i < a->count; i++) {
+		if (strcmp(a->word[i], b->word[i]) != 0)
+			return false;
+	}
+	return true;
 }

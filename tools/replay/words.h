@@ -44,4 +44,11 @@ bool words_data(struct words *words, unsigned i);
 /* The same, where zCOUNT. stands for so many zeros. */
 bool words_data_zeros(struct words *words, unsigned i);
 
+/* As they were, cut if there is no room; and whether two lines are the same. */
+void words_join(const struct words *words, char *text, size_t size);
+bool words_same(const struct words *a, const struct words *b);
+
+/* A number of a command line, with or without 0x: addresses and ids are hexadecimal, as on a tape. */
+bool words_number(const char *text, uint64_t max, uint64_t *value);
+
 #endif

@@ -44,12 +44,12 @@ static const struct programming program[] = {
 	{ "vtd", 0x1c, 0x18, 4, 0x00800000, 0 },
 	{ "vtd", 0x1c, 0x18, 4, 0x02800000, 0 },
 	{ "vtd", 0x1c, 0x18, 4, 0x82800000, 0 },
-	/* AMD-Vi 3.4: device table and its segments, exclusion range, control without its logs and queues */
+	/* AMD-Vi 3.4: device table and its segments, exclusion range; control, but what enables its queue and its logs */
 	{ "amdvi", 0x00, 0x00, 8, UINT64_MAX, 0 },
 	{ "amdvi", 0x100, 0x100, 8, UINT64_MAX, 0 },
 	{ "amdvi", 0x20, 0x20, 8, UINT64_MAX, 0 },
 	{ "amdvi", 0x28, 0x28, 8, UINT64_MAX, 0 },
-	{ "amdvi", 0x18, 0x18, 8, ~UINT64_C(0x1003f80c), 0 },
+	{ "amdvi", 0x18, 0x18, 8, ~UINT64_C(0x3000700c), 0 },
 	/* SMMUv3 6.3: STRTAB_BASE and _CFG, CR1, CR2, GBPA is as after a reset; SMMUEN of CR0 */
 	{ "smmuv3", 0x80, 0x80, 8, UINT64_MAX, 0 },
 	{ "smmuv3", 0x88, 0x88, 4, UINT32_MAX, 0 },
@@ -163,7 +163,7 @@ static int load_image(struct session *s, const char *image)
 	FILE *file;
 	int status;
 
-	if (!at || !parse_hex(at + 1, UINT64_MAX, &gpa))
+	if (!at || !words_number(at + 1, UINT64_MAX, &gpa))
 		return unusable(image, 0, "not FILE@GPA");
 	snprintf(path, sizeof(path), "%.*s", (int)(at - image), image);
 	file = fopen(path, "rb");
@@ -174,11 +174,11 @@ static int load_image(struct session *s, const char *image)
 	return status;
 }
 
-int image_open(struct session *s, const struct options *o)
+int image_open(struct session *s, const char *registers, const char *const *images, unsigned count)
 {
-	int status = session_open(s, o->registers);
+	int status = session_open(s, registers);
 
-	for (unsigned i = 0; !status && i < o->images; i++)
-		status = load_image(s, o->image[i]);
+	for (unsigned i = 0; !status && i < count; i++)
+		status = load_image(s, images[i]);
 	return status ? status : read_registers(s);
 }

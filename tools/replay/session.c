@@ -10,9 +10,21 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <libvirtiommu/record.h>
+
 #include "session.h"
 
 #define SAID_EVERY 1000U /* milliseconds */
+
+int unusable(const char *path, uint64_t line, const char *why)
+{
+	fflush(stdout);
+	if (line)
+		fprintf(stderr, "%s:%" PRIu64 ": %s\n", path, line, why);
+	else
+		fprintf(stderr, "%s: %s\n", path, why);
+	return STATUS_UNUSABLE;
+}
 
 static uint64_t milliseconds(void)
 {
@@ -168,11 +180,6 @@ int session_at(struct session *s, char *path)
 	return session_play(s, line);
 }
 
-int session_named(struct session *s, const struct options *o)
-{
-	return o->registers ? image_open(s, o) : session_at(s, o->files[0]);
-}
-
 bool session_line(struct session *s, struct tape_line *l)
 {
 	unsigned count = s->words.count;
@@ -215,4 +222,42 @@ bool session_refused(struct session *s, uint64_t which, int *status)
 	if (more)
 		*status = STATUS_UNUSABLE;
 	return false;
+}
+
+/* ---- recording what the engine does ---- */
+
+static void on_record(void *opaque, struct viommu *iommu, const char *text, uint64_t bytes)
+{
+	const struct session *s = opaque;
+
+	if ((iommu == player_iommu(s->player, 0)) != s->records_its)
+		fwrite(text, 1, bytes, s->record);
+}
+
+int session_record(struct session *s, const char *path, bool its)
+{
+	int result;
+
+	s->records_its = its;
+	s->record = fopen(path, "w");
+	if (!s->record)
+		return unusable(path, 0, "cannot be written");
+	while (!player_iommu(s->player, its)) {
+		int status = session_play(s, 1);
+
+		if (!status)
+			status = s->number ? session_step(s) : STATUS_UNUSABLE;
+		if (status)
+			return status;
+	}
+	result = viommu_record(s->player->vm, on_record, s);
+	return result ? unusable(path, 0, viommu_strerror(result)) : STATUS_SAME;
+}
+
+int session_record_end(struct session *s)
+{
+	if (!s->record)
+		return STATUS_SAME;
+	viommu_record(s->player->vm, NULL, NULL);
+	return fclose(s->record) ? STATUS_UNUSABLE : STATUS_SAME;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* look.h - what an IOMMU has at a line of a tape: its devices, and what each has mapped. */
-#ifndef LOOK_H
-#define LOOK_H
+#ifndef REPLAY_LOOK_H
+#define REPLAY_LOOK_H
 
 #include "session.h"
 #include "steps.h"
@@ -34,9 +34,14 @@ struct context {
 	struct steps steps; /* those structures, and how address 0 ends */
 };
 
-/* Calls each() with the device that the options name, or with every one up to the last that the guest's tables have something
- * of, or that the tape has named. */
-int look_devices(struct session *s, const struct options *options,
+/* Device `device` only; or every one up to `last` that the guest's tables have something of, or that the tape has named. */
+struct look {
+	bool one;
+	uint32_t device;
+	uint32_t last;
+};
+
+int look_devices(struct session *s, const struct look *which,
 		 int (*each)(void *opaque, struct session *s, const struct context *context),
 		 void *opaque);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* steps.h - an explanation of the library (struct viommu_step), kept and printed. */
-#ifndef STEPS_H
-#define STEPS_H
+/* steps.h - an explanation of the library (struct viommu_step), kept. */
+#ifndef REPLAY_STEPS_H
+#define REPLAY_STEPS_H
+
+#include <stdbool.h>
 
 #include <libvirtiommu/iommu.h>
 #include <libvirtiommu/irq.h>
 #include <libvirtiommu/observe.h>
-
-#include "viommu.h"
 
 #define STEPS_MAX 128U
 
@@ -32,8 +32,5 @@ bool step_is_level(const struct viommu_step *step);
 bool step_is_context(const struct viommu_step *step);
 /* The last of those, NULL: there is none. */
 const struct viommu_step *steps_context(const struct steps *steps);
-
-/* Prints a step; `to` is an array. Of an IOMMU whose reasons are to be put in words. */
-void step_put(const struct viommu_step *step, const struct viommu *iommu, struct json_object *to);
 
 #endif

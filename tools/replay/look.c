@@ -107,7 +107,7 @@ static int look_all(struct session *s, uint32_t last,
 	return status;
 }
 
-int look_devices(struct session *s, const struct options *o,
+int look_devices(struct session *s, const struct look *o,
 		 int (*each)(void *opaque, struct session *s, const struct context *context),
 		 void *opaque)
 {
