@@ -4,6 +4,7 @@
 
     memory_trace.py [DRIVER]          fails if a reader writes anything else, and prints what each operation touches
     memory_trace.py [DRIVER] --print  prints "NAME LINES PAGES WRITTEN CODE" and judges nothing
+    memory_trace.py [DRIVER] --table NAME=WORDS...  prints the same of these operations as a table of Markdown
 
 DRIVER is trace_memory, of build/release unless named. It runs under valgrind's lackey, which prints each load, store and
 instruction; what counts lies between stores to two words. Operations that are bad on purpose have to be found out, so
@@ -148,16 +149,27 @@ def run(driver):
     return parse_program(text), trace
 
 
+def print_table(results, rows):
+    figures = {m.operation.name: m.figures for m in results}
+    print("| operation | lines | pages | lines written | lines of code |\n|---|---:|---:|---:|---:|")
+    for name, _, words in rows:
+        print(f"| {words or name} |", " | ".join(f"{figure:g}" for figure in figures[name]), "|")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("driver", nargs="?", default=DRIVER)
     parser.add_argument("--print", action="store_true")
+    parser.add_argument("--table", nargs="+", metavar="NAME=WORDS")
     options = parser.parse_args()
     try:
         results = evaluate(*run(options.driver))
     except Skip as reason:
         print("skipped:", reason)
         return SKIPPED
+    if options.table:
+        print_table(results, [row.partition("=") for row in options.table])
+        return 0
     if options.print:
         for m in results:
             if m.operation.manner != "bad":

@@ -26,6 +26,8 @@
 #include "smmuv3_world.h"
 #include "tce_guest.h"
 #include "vhost_iotlb.h"
+#include "view_own.h"
+#include "view_world.h"
 #include "vtd_world.h"
 
 #define TURNS	 32U
@@ -241,6 +243,80 @@ static void ring(void *world, uint32_t i)
 	expect_ok("invalidation", vtd_ring(w));
 	if (!vtd_completed(w))
 		unexpected("status", VIOMMU_PENDING);
+}
+
+/* --- a view, in one process with its owner --- */
+
+static void *prepare_view(void)
+{
+	struct view_world *w = view_world_new(GUEST_HOT);
+
+	expect_ok("viommu_view_enter", viommu_view_enter(w->view));
+	return w;
+}
+
+static void *prepare_view_closed(void)
+{
+	return view_world_new(GUEST_HOT);
+}
+
+static void view_hit(void *world, uint32_t i)
+{
+	struct view_world *w = world;
+
+	bench_use(view_ask(w->view, w->vtd->pages.iova[i]));
+}
+
+static void view_enter_leave(void *world, uint32_t i)
+{
+	struct view_world *w = world;
+
+	expect_ok("viommu_view_enter", viommu_view_enter(w->view));
+	expect_ok("viommu_view_leave", viommu_view_leave(w->view));
+}
+
+static void view_flush(void *world, uint32_t i)
+{
+	flush(((struct view_world *)world)->vtd, 0);
+}
+
+/* What the view remembered is void, and the owner has cached it again. */
+static void view_forgets(void *world, uint32_t i)
+{
+	struct view_world *w = world;
+
+	view_flush(w, i);
+	bench_use(vtd_ask_device(w->vtd->device[0], w->vtd->pages.iova[i]));
+}
+
+/* The message, what the owner does about it, and the reply. */
+static void view_request(void *world, uint32_t i)
+{
+	struct view_world *w = world;
+
+	bench_use(view_world_reply(w, view_world_request(w, w->vtd->pages.iova[i])));
+}
+
+static void view_queue_page(void *world, uint32_t i)
+{
+	queue_page(((struct view_world *)world)->vtd, i);
+}
+
+/* Where partitions are told apart. */
+static void view_ring(void *world, uint32_t i)
+{
+	ring(((struct view_world *)world)->vtd, i);
+}
+
+static struct own own_view(void *world)
+{
+	struct view_world *w = world;
+
+	return (struct own){ .at = w->view,
+			     .bytes = sizeof(*w->view) +
+				      (w->view->mask + 1) * sizeof(w->view->micro[0]),
+			     .also = w->section,
+			     .also_bytes = sizeof(w->section) };
 }
 
 /* --- hits of the other engines --- */
@@ -460,11 +536,17 @@ static const struct operation operations[] = {
 	{ "its_hit", READS, prepare_events, NULL, its_hit, NULL },
 	{ "iotlb_lookup", READS, prepare_iotlb, NULL, iotlb_lookup, own_reader },
 	{ "iotlb_range", READS, prepare_iotlb, NULL, iotlb_range, own_reader },
+	{ "view_hit", READS, prepare_view, NULL, view_hit, own_view },
+	{ "view_enter_leave", READS, prepare_view_closed, NULL, view_enter_leave, own_view },
+	{ "view_hit_window", READS, prepare_view_closed, view_forgets, view_hit, own_view },
+	{ "view_request", CHANGES, prepare_view_closed, NULL, view_request, NULL },
+	{ "view_request_miss", CHANGES, prepare_view_closed, view_flush, view_request, NULL },
 	{ "device_enter_leave", CHANGES, prepare_closed, NULL, device_enter_leave, NULL },
 	{ "miss_ss4", CHANGES, prepare_scattered, flush, channel_hit, own_vtd },
 	{ "miss_structure_cache", CHANGES, prepare_closed, flush_at_first, page_in_order, own_vtd },
 	{ "miss_nested44", CHANGES, prepare_nested, flush, channel_hit, own_vtd },
 	{ "invalidate_page", CHANGES, prepare_closed, queue_page, ring, NULL },
+	{ "invalidate_page_apart", CHANGES, prepare_view_closed, view_queue_page, view_ring, NULL },
 	{ "invalidate_domain", CHANGES, prepare_domains, queue_domain, ring, NULL },
 	{ "irq_miss", CHANGES, prepare_messages, flush_messages, irq_hit, NULL },
 	{ "invalidate_irq", CHANGES, prepare_messages, queue_message, ring_messages, NULL },
