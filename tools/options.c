@@ -220,6 +220,9 @@ int options_read(const struct command *c, int argc, char **argv, struct options 
 	wanted = o->registers ? 0 : c->count ? c->count : o->count + !o->count;
 	if (o->count != wanted)
 		return usage_error(c, "%s", c->files);
+	if (!o->registers !=
+	    !o->images) /* memory that is not there would read as tables of zeroes */
+		return usage_error(c, "--registers and --memory go together");
 	return STATUS_SAME;
 }
 

@@ -180,8 +180,9 @@ json 'image: map' 0 'len(d["ranges"]) == 1 and d["ranges"][0]["first"] == "0x100
 expect 'image: elsewhere' 1 '  => refused' explain --registers "$tmp/regs.tape" --memory "$tmp/ram.bin@100000" -d 10 -i 1abc
 expect 'image: no such file' 2 "$tmp/none: No such file" explain --registers "$tmp/regs.tape" --memory "$tmp/none@0" -i 0
 expect 'image: no address' 2 'ram.bin: not FILE@GPA' explain --registers "$tmp/regs.tape" --memory ram.bin -i 0
-expect 'image: not a register' 2 '.*no.tape:5: not the value of a register' explain --registers "$tmp/no.tape" -i 0
-expect 'image: nothing asked' 2 'viommu explain: --iova' explain --registers "$tmp/regs.tape"
+expect 'image: not a register' 2 '.*no.tape:5: not the value of a register' explain --registers "$tmp/no.tape" --memory "$tmp/ram.bin@0" -i 0
+expect 'image: nothing asked' 2 'viommu explain: --iova' explain --registers "$tmp/regs.tape" --memory "$tmp/ram.bin@0"
+expect 'image: no memory' 2 'viommu explain: --registers and --memory go together' explain --registers "$tmp/regs.tape" -i 0
 
 python3 "$here/image.py" "$viommu" "$tmp" legacy.tape first-stage.tape amdvi.tape riscv.tape >"$tmp/out" 2>&1 || failed 'image: as the tape'
 
