@@ -94,7 +94,8 @@ struct amdvi {
 	bool unsynced;		       /* something was invalidated, and nobody has waited for it */
 	struct deferred deferred;      /* no status bit: the VMM is told */
 
-	_Atomic uint32_t timed_out; /* devices whose time-out is not logged yet */
+	/* The first device whose time-out is not logged yet; NULL: there is none. Changed under devices_lock. */
+	_Atomic(struct amdvi_device *) late;
 	/* Devices that have not done what they were told, where there is no time-out to say so (InvTimeOut 0): nothing is
 	 * complete until they are reset. Changed under devices_lock. */
 	_Atomic uint32_t unanswered;
@@ -109,7 +110,8 @@ struct amdvi {
 struct amdvi_device {
 	struct viommu_device device;	/* first */
 	_Atomic uint64_t iotlb_command; /* address of the last INVALIDATE_IOTLB_PAGES for it */
-	_Atomic bool timed_out;
+	struct amdvi_device *next_late; /* under devices_lock, */
+	bool late;			/* in that list */
 	uint32_t unanswered; /* under devices_lock: resets + 1 when it did not; 0: never */
 	_Atomic uint64_t
 		suppressed; /* DTE.SE: generation of contexts + 1 for which a fault was logged */

@@ -20,6 +20,9 @@ bool amdvi_command_ring(const struct amdvi *v, struct ring *ring)
 
 /* ---- devices that did not answer (2.5.7) ---- */
 
+/* An event. */
+#define TIME_OUT_STEPS 4U
+
 /* From any thread, under the core's lock: logged when the thread that owns the registers comes by. Without a time-out
  * the IOMMU waits. */
 void amdvi_timed_out(struct viommu *u, struct viommu_device *device)
@@ -28,8 +31,11 @@ void amdvi_timed_out(struct viommu *u, struct viommu_device *device)
 	struct amdvi *v = amdvi_of(u);
 
 	if (amdvi_control(v) & AMD_CTRL_INV_TIME_OUT) {
-		if (!atomic_exchange(&d->timed_out, true))
-			atomic_fetch_add(&v->timed_out, 1);
+		if (d->late)
+			return;
+		d->late = true;
+		d->next_late = atomic_load(&v->late);
+		atomic_store(&v->late, d);
 	} else if (d->unanswered != v->resets + 1) {
 		d->unanswered = v->resets + 1;
 		atomic_fetch_add(&v->unanswered, 1);
@@ -48,36 +54,67 @@ bool amdvi_device_failed(struct viommu *u, struct viommu_device *device)
 	return true;
 }
 
+/* With devices_lock held, and the list not empty. */
+static struct amdvi_device *take_late(struct amdvi *v)
+{
+	struct amdvi_device *d = atomic_load(&v->late);
+
+	d->late = false;
+	atomic_store(&v->late, d->next_late);
+	return d;
+}
+
 void amdvi_forget_unanswered(struct amdvi *v)
 {
 	pthread_mutex_lock(&v->unit.devices_lock);
+	while (atomic_load(&v->late)) /* at most as many as there are devices, each once */
+		take_late(v);
 	v->resets++;
 	atomic_store(&v->unanswered, 0);
 	pthread_mutex_unlock(&v->unit.devices_lock);
-	atomic_store(&v->timed_out, 0);
 }
 
+/* What it did is logged of nobody. With devices_lock held. */
 void amdvi_device_gone(struct viommu *u, struct viommu_device *device)
 {
+	struct amdvi_device *d = amdvi_device_of(device);
+	struct amdvi *v = amdvi_of(u);
+	struct amdvi_device *at = atomic_load(&v->late);
+
 	amdvi_device_failed(u, device);
+	if (!d->late)
+		return;
+	if (at == d) {
+		take_late(v);
+		return;
+	}
+	while (at->next_late != d)
+		at = at->next_late;
+	at->next_late = d->next_late;
 }
 
-static void log_time_outs(struct amdvi *v)
+/* False: steps ran out, and there are more. */
+static bool log_time_outs(struct amdvi *v)
 {
-	struct viommu_device *device = NULL;
+	while (atomic_load(&v->late)) {
+		struct amdvi_device *d;
 
-	if (!atomic_load(&v->timed_out))
-		return;
-	atomic_store(&v->timed_out, 0);
-	while ((device = device_next(&v->unit, device))) {
-		struct amdvi_device *d = amdvi_device_of(device);
-
-		unit_pay(&v->unit,
-			 1); /* as many as there are devices: the VMM has them, not the guest */
-		if (atomic_exchange(&d->timed_out, false))
-			amdvi_fault_timeout(v, viommu_device_get_id(device),
-					    atomic_load(&d->iotlb_command));
+		if (!unit_pay(&v->unit, TIME_OUT_STEPS)) {
+			unit_work(&v->unit);
+			return false;
+		}
+		pthread_mutex_lock(&v->unit.devices_lock);
+		d = atomic_load(&v->late) ? take_late(v) : NULL;
+		if (d)
+			atomic_fetch_add(&d->device.users, 1);
+		pthread_mutex_unlock(&v->unit.devices_lock);
+		if (!d)
+			break;
+		amdvi_fault_timeout(v, viommu_device_get_id(&d->device),
+				    atomic_load(&d->iotlb_command));
+		device_put(&d->device);
 	}
+	return true;
 }
 
 /* ---- commands ---- */
@@ -103,7 +140,8 @@ static enum ring_executed wait_for_all(struct amdvi *v, const uint64_t *word)
 		completion_owed(&v->unit, &v->wait);
 	if (completion_poll(&v->unit, &v->wait) != COMPLETION_DONE || atomic_load(&v->unanswered))
 		return RING_WAITING;
-	log_time_outs(v);
+	if (!log_time_outs(v))
+		return RING_WAITING;
 	v->wait = (struct completion){ .epoch = 0 };
 	v->unsynced = false;
 	if ((word[0] & AMD_WAIT_S) && !mem_store(v->unit.vm, address, &word[1], 1))
@@ -282,7 +320,8 @@ int amdvi_progress(struct amdvi *v)
 	bool shown = deferred_show(&v->unit, &v->deferred, &v->regs);
 	enum ring_executed executed;
 
-	log_time_outs(v);
+	if (!log_time_outs(v))
+		return VIOMMU_PENDING;
 	executed = run_commands(v);
 	if (executed == RING_WAITING || !shown)
 		return VIOMMU_PENDING;

@@ -446,15 +446,79 @@ static void test_timeout(void **state)
 	ar_close(&r);
 }
 
+/* Many at once: as many are logged in a call as there are steps for, and the wait is complete after all of them. */
+static void test_timeouts_are_paid_for(void **state)
+{
+	enum { DEVICES = 6 };
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 320,
+					      .contexts = 64,
+					      .domains = 64,
+					      .steps = 4 };
+	(void)state;
+	ar_open(&r, &(struct amdvi_rig_config){ .control = UINT64_C(4) << 5, .limits = &limits });
+	r.g.invalidate_result = VIOMMU_FAULT;
+	for (uint32_t id = 0; id < DEVICES; id++) {
+		ar_dte(&r, id, AR_VALID, DOMAIN | AMD_DTE_I, 0);
+		guest_device(&r.g, id);
+		ar_command(&r, AR_IOTLB(id), 0x5000);
+	}
+	ar_submit_wait(&r);
+	for (int result = ar_kick(&r); result == VIOMMU_PENDING;) {
+		uint64_t before = ar_read(&r, AMD_EVT_TAIL, 8);
+
+		assert_false(ar_waited(&r));
+		result = viommu_run(r.g.iommu);
+		assert_in_range(ar_read(&r, AMD_EVT_TAIL, 8) - before, 0, 16);
+	}
+	assert_true(ar_waited(&r));
+	assert_int_equal(ar_take_events(&r), DEVICES);
+	ar_close(&r);
+}
+
+/* One that was not logged when the IOMMU was reset is not logged afterwards; what comes then is. */
+static void test_timeout_before_reset(void **state)
+{
+	struct ar_event event;
+
+	(void)state;
+	open_rig(0, UINT64_C(4) << 5);
+	r.g.invalidate_result = VIOMMU_PENDING;
+	ar_command(&r, AR_IOTLB(ID), 0x5000);
+	assert_int_equal(ar_kick(&r), OK);
+	assert_int_equal(
+		viommu_invalidation_done(device, r.g.invalidation[0].what.token, VIOMMU_FAULT), OK);
+	assert_int_equal(viommu_reset(r.g.iommu), OK);
+	r.tail = 0;
+	r.ticket = 0;
+	guest_put64(&r.g, r.status, 0);
+	ar_start(&r);
+	assert_int_equal(ar_take_events(&r), 0);
+	r.g.invalidate_result = VIOMMU_FAULT;
+	ar_command(&r, AR_IOTLB(ID), 0x6000);
+	ar_sync(&r);
+	assert_true(ar_event(&r, &event));
+	assert_int_equal(event.w[0], UINT64_C(7) << 60 | ID);
+	ar_close(&r);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_legal),		cmocka_unit_test(test_no_iotlb),
-		cmocka_unit_test(test_effects),		cmocka_unit_test(test_part_of_a_page),
-		cmocka_unit_test(test_without_a_wait),	cmocka_unit_test(test_wait),
-		cmocka_unit_test(test_hardware_errors), cmocka_unit_test(test_pointers),
-		cmocka_unit_test(test_start_and_wrap),	cmocka_unit_test(test_budget),
-		cmocka_unit_test(test_iotlb),		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_legal),
+		cmocka_unit_test(test_no_iotlb),
+		cmocka_unit_test(test_effects),
+		cmocka_unit_test(test_part_of_a_page),
+		cmocka_unit_test(test_without_a_wait),
+		cmocka_unit_test(test_wait),
+		cmocka_unit_test(test_hardware_errors),
+		cmocka_unit_test(test_pointers),
+		cmocka_unit_test(test_start_and_wrap),
+		cmocka_unit_test(test_budget),
+		cmocka_unit_test(test_iotlb),
+		cmocka_unit_test(test_timeout),
+		cmocka_unit_test(test_timeout_before_reset),
+		cmocka_unit_test(test_timeouts_are_paid_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
