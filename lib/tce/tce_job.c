@@ -12,7 +12,7 @@
 
 /* ---- entries of a window ---- */
 
-/* One step a region of the VM that is in [gpa, end], and for each gap. */
+/* One step a region of the VM that is in [gpa, end], and for each gap: the first is paid for with the entry. */
 static __attribute__((noinline)) bool find_owned(struct tce *t, uint64_t gpa, uint64_t end)
 {
 	for (;;) {
@@ -31,10 +31,12 @@ static __attribute__((noinline)) bool find_owned(struct tce *t, uint64_t gpa, ui
 		if (last == end)
 			return true;
 		gpa = last + 1;
+		unit_pay(&t->unit, 1);
 	}
 }
 
-static inline bool is_owned(struct tce *t, uint64_t entry, uint32_t shift)
+/* Whether that needs no search: most pages are where the last one was. */
+static inline bool is_near(const struct tce *t, uint64_t entry, uint32_t shift)
 {
 	uint64_t gpa = tce_address(entry, shift);
 	uint64_t end = gpa + bits_low(shift);
@@ -42,7 +44,14 @@ static inline bool is_owned(struct tce *t, uint64_t entry, uint32_t shift)
 	return (gpa >= t->memory.first && end <= t->memory.last && t->memory.host &&
 		atomic_load_explicit(&t->unit.vm->map_version, memory_order_acquire) ==
 			t->memory.version) ||
-	       (t->config.flags & VIOMMU_TCE_ANY_ADDRESS) || find_owned(t, gpa, end);
+	       (t->config.flags & VIOMMU_TCE_ANY_ADDRESS);
+}
+
+static bool is_owned(struct tce *t, uint64_t entry, uint32_t shift)
+{
+	uint64_t gpa = tce_address(entry, shift);
+
+	return is_near(t, entry, shift) || find_owned(t, gpa, gpa + bits_low(shift));
 }
 
 bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift)
@@ -53,12 +62,22 @@ bool tce_address_owned(struct tce *t, uint64_t entry, uint32_t shift)
 /* Entries that are paid for at a time. */
 #define CHECKED 16U
 
-static bool check_some(struct tce *t, uint64_t first, uint64_t end, uint32_t shift)
+/* At least one entry, and none after steps have run out: a page may be in many regions. False: one is not allowed. */
+static bool check_some(struct tce *t, uint64_t end, uint32_t shift)
 {
-	for (uint64_t i = first; i < end; i++) {
-		if (tce_is_valid(t->list[i]) && !is_owned(t, t->list[i], shift))
+	uint64_t i = t->job.at;
+
+	while (i < end) {
+		uint64_t entry = t->list[i++];
+
+		if (!tce_is_valid(entry) || is_near(t, entry, shift))
+			continue;
+		if (!is_owned(t, entry, shift))
 			return false;
+		if (!t->unit.steps)
+			break;
 	}
+	t->job.at = i;
 	return true;
 }
 
@@ -67,12 +86,12 @@ static bool go_on_checking(struct tce *t)
 	struct tce_job *job = &t->job;
 	uint32_t shift = tce_shift(job->window);
 
-	for (; job->at < job->count; job->at += CHECKED) {
+	while (job->at < job->count) {
 		uint64_t end = job->at + CHECKED < job->count ? job->at + CHECKED : job->count;
 
 		if (!unit_pay(&t->unit, CHECKED))
 			return false;
-		if (!check_some(t, job->at, end, shift)) {
+		if (!check_some(t, end, shift)) {
 			job->status = H_PARAMETER;
 			job->phase = TCE_IDLE;
 			return true;

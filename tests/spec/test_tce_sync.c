@@ -5,6 +5,7 @@
  */
 #include "check.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "tce_rig.h"
@@ -519,6 +520,46 @@ static void test_steps(void **state)
 	}
 }
 
+/* A page of 16 MiB over many regions of the VM: whoever checks it pays for each. */
+static void test_regions_are_paid_for(void **state)
+{
+	enum { REGIONS = 64, ENTRIES = 32 };
+	const uint64_t far = UINT64_C(1) << 40, bytes = (UINT64_C(1) << 24) / REGIONS;
+	const struct viommu_limits limits = { .size = sizeof(limits),
+					      .tlb_entries = 320,
+					      .contexts = 64,
+					      .domains = 64,
+					      .steps = 256 };
+	const struct viommu_tce_config config = { .limits = &limits };
+	unsigned char *memory = aligned_alloc(4096, bytes);
+	uint64_t list[ENTRIES];
+	uint32_t liobn;
+
+	(void)state;
+	assert_non_null(memory);
+	r = tr_open(&config, PAGES);
+	for (unsigned i = 0; i < REGIONS; i++) {
+		const struct viommu_region region = { .size = sizeof(region),
+						      .gpa = far + i * bytes,
+						      .bytes = bytes,
+						      .host = memory };
+
+		check_eq("region", viommu_vm_add_region(r->g.vm, &region), VIOMMU_OK);
+	}
+	check_eq("create", tr_create(r, TR_BRIDGE, 24, 30), 0);
+	liobn = r->ret[1];
+	for (unsigned i = 0; i < ENTRIES; i++)
+		list[i] = far | RW;
+	tr_list(r, RAM, list, ENTRIES);
+	tr_indirect(r, liobn, tr_address(r), RAM, ENTRIES);
+	check_eq("not in one call", r->result, VIOMMU_PENDING);
+	check_eq("told", tr_told(r), true);
+	check_eq("the last", tr_entry(r, liobn, tr_address(r) + ((ENTRIES - 1) << 24)), far | RW);
+	tr_told(r);
+	tr_close(r);
+	free(memory);
+}
+
 /* A device that the job is at is freed, and one comes, between any two steps. */
 static void test_devices_come_and_go(void **state)
 {
@@ -904,6 +945,7 @@ int main(void)
 		cmocka_unit_test(test_listener_refuses),
 		cmocka_unit_test(test_refused_in_steps),
 		cmocka_unit_test(test_steps),
+		cmocka_unit_test(test_regions_are_paid_for),
 		cmocka_unit_test(test_devices_come_and_go),
 		cmocka_unit_test(test_told_device_goes),
 		cmocka_unit_test(test_id_changes_in_callback),
