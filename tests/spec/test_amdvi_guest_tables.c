@@ -7,7 +7,7 @@
 
 #include "amdvi_rig.h"
 
-#define ID     0x10U
+#define ID     0x13U
 #define DOMAIN 7U
 #define PASID  5U
 #define IOVA   UINT64_C(0x1000)
@@ -350,6 +350,96 @@ static void test_gcr3_trp(void **state)
 
 /* ---- what invalidations take away ---- */
 
+/* GCR3TRPMode: the host's entry of the page in which the GCR3 table is. */
+static void test_gcr3_moves(void **state)
+{
+	uint64_t second, other;
+
+	(void)state;
+	open_nested(AMD_CTRL_GCR3_TRP_MODE);
+	second = guest_table(&r.g);
+	other = guest_table(&r.g);
+	guest_put64(&r.g, other + PASID * 8, second | 1);
+	ar_map(&r, host, LEVELS, second, second, 1, AR_RW);
+	for (unsigned level = 0; level < LEVELS - 1; level++) {
+		uint64_t at = guest_entry(&r.g, second, LEVELS, IOVA, level, GUEST_FS) & ~0xfffULL;
+
+		ar_map(&r, host, LEVELS, at, at, 1, AR_RW);
+	}
+	guest_fs_map(&r.g, second, LEVELS, IOVA, TARGET + 0x100000, 12, GUEST_FS);
+	ar_map(&r, host, LEVELS, TARGET + 0x100000, 0x70000000, 1, AR_RW);
+	assert_int_equal(guest_dma_pasid(device, PASID, IOVA, R).f.gpa, 2 * TARGET);
+	ar_map(&r, host, LEVELS, gcr3, other, 1, AR_RW);
+	ar_command(&r, AR_PAGES(DOMAIN), gcr3);
+	ar_sync(&r);
+	assert_int_equal(guest_dma_pasid(device, PASID, IOVA, R).f.gpa, 0x70000000);
+	ar_close(&r);
+}
+
+/* What listeners hear of the PASID (obligation 17). */
+static struct {
+	unsigned unmaps;
+	uint32_t pasid;
+	uint64_t first, last;
+} heard;
+
+static void on_unmap(void *opaque, struct viommu_device *d, uint32_t pasid, uint64_t first,
+		     uint64_t last)
+{
+	(void)opaque;
+	if (d != device)
+		return;
+	heard.unmaps++;
+	heard.pasid = pasid;
+	heard.first = first;
+	heard.last = last;
+}
+
+static void test_listeners(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t control, w0, w1;
+		bool unmap;
+		uint32_t pasid;
+		uint64_t first, last;
+	} hears[] = {
+		{ "GN = 1, a page", 0, AR_PAGES(DOMAIN) | PASID, IOVA | 4, true, PASID, IOVA,
+		  IOVA | 0xfff },
+		{ "GN = 1, all", 0, AR_PAGES(DOMAIN) | PASID, AR_ALL | 4, true, PASID, 0,
+		  UINT64_MAX },
+		{ "GN = 1, another domain", 0, AR_PAGES(DOMAIN + 1) | PASID, IOVA | 4, false, 0, 0,
+		  0 },
+		{ "GN = 0, a page: wherever that was in guest tables", 0, AR_PAGES(DOMAIN), TARGET,
+		  true, VIOMMU_ANY_PASID, 0, UINT64_MAX },
+		{ "GN = 0, a page, with GCR3TRPMode", AMD_CTRL_GCR3_TRP_MODE, AR_PAGES(DOMAIN),
+		  TARGET, true, VIOMMU_ANY_PASID, 0, UINT64_MAX },
+		{ "GN = 0, another domain", 0, AR_PAGES(DOMAIN + 1), TARGET, false, 0, 0, 0 },
+	};
+	const struct viommu_listener_config config = { .size = sizeof(config), .unmap = on_unmap };
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(hears) / sizeof(hears[0]); i++) {
+		struct viommu_listener *listener;
+
+		open_nested(hears[i].control);
+		assert_int_equal(viommu_listener_new(r.g.iommu, NULL, &config, &listener), OK);
+		check_eq(hears[i].name, guest_dma_pasid(device, PASID, IOVA, R).f.gpa, 2 * TARGET);
+		heard.unmaps = 0;
+		ar_command(&r, hears[i].w0, hears[i].w1);
+		ar_sync(&r);
+		check_eq(hears[i].name, heard.unmaps != 0, hears[i].unmap);
+		if (hears[i].unmap) {
+			check_that(hears[i].name, heard.pasid == hears[i].pasid ||
+							  heard.pasid == VIOMMU_ANY_PASID);
+			check_eq(hears[i].name, heard.first, hears[i].first);
+			check_eq(hears[i].name, heard.last, hears[i].last);
+		}
+		assert_int_equal(viommu_listener_free(listener), OK);
+		ar_close(&r);
+	}
+}
+
 static const struct {
 	const char *name;
 	uint64_t w0, w1;
@@ -515,6 +605,14 @@ static void test_translated_requests(void **state)
 	assert_true(ar_event(&r, &event));
 	assert_int_equal(event.w[0], UINT64_C(8) << 60 | UINT64_C(1) << 57 | ID);
 	assert_int_equal(event.w[1], 0x123456);
+	/* V = 0 forwards what comes, but for this */
+	ar_dte(&r, ID, 0, 0, 0);
+	ar_command(&r, AR_DEVTAB(ID), 0);
+	ar_sync(&r);
+	assert_int_equal(guest_dma(device, 0x123456, R).f.gpa, 0x123456);
+	assert_int_equal(translated(0x123456).result, NO);
+	assert_true(ar_event(&r, &event));
+	assert_int_equal(event.w[0], UINT64_C(8) << 60 | UINT64_C(1) << 57 | ID);
 	ar_close(&r);
 }
 
@@ -530,6 +628,8 @@ int main(void)
 		cmocka_unit_test(test_giov),
 		cmocka_unit_test(test_nested),
 		cmocka_unit_test(test_gcr3_trp),
+		cmocka_unit_test(test_gcr3_moves),
+		cmocka_unit_test(test_listeners),
 		cmocka_unit_test(test_effects),
 		cmocka_unit_test(test_translation_requests),
 		cmocka_unit_test(test_translation_requests_refused),

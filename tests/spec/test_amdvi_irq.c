@@ -11,7 +11,7 @@
 
 #include "amdvi_rig.h"
 
-#define ID	  0x10U
+#define ID	  0x13U
 #define OK	  VIOMMU_OK
 #define NO	  VIOMMU_FAULT
 #define FEE	  UINT64_C(0xfee00000)
@@ -91,6 +91,17 @@ static const struct {
 	{ "not an interrupt address", REMAP, 0, 0xfed00000, INDEX, NO, false, 0 },
 };
 
+/* What the fields say is what address and data say. */
+static void check_fields(const char *name, const struct viommu_msi *msi)
+{
+	check_eq(name, msi->vector, msi->data & 0xff);
+	check_eq(name, msi->delivery_mode, msi->data >> 8 & 7);
+	check_eq(name, msi->level, msi->data >> 15 & 1);
+	check_eq(name, msi->logical, msi->address >> 2 & 1);
+	check_eq(name, msi->redirection_hint, msi->address >> 3 & 1);
+	check_eq(name, msi->destination, (msi->address >> 12 & 0xff) | msi->address >> 40 << 8);
+}
+
 static void test_device_entries(void **state)
 {
 	(void)state;
@@ -99,6 +110,7 @@ static void test_device_entries(void **state)
 		struct viommu_msi msi;
 
 		open_rig(GA, 0);
+		guest_put64(&r.g, table, 1 | 0x6 << 8); /* nobody's who names another */
 		guest_put64(&r.g, table + INDEX * 16, 1 | 0x7 << 8);
 		guest_put64(&r.g, table + INDEX * 16 + 8, 0x31);
 		ar_dte(&r, ID, AMD_DTE_V, 7, entries[i].w2 ? entries[i].w2 | table : 0);
@@ -115,10 +127,12 @@ static void test_device_entries(void **state)
 				check_eq(entries[i].name, msi.address, entries[i].address);
 				check_eq(entries[i].name, msi.data, entries[i].data);
 				check_eq(entries[i].name, msi.flags, VIOMMU_MSI_UNREMAPPED);
+				check_fields(entries[i].name, &msi);
 			} else if (msi.reason == 0 && entries[i].result == OK) {
 				check_eq(entries[i].name, msi.address, FEE | 0x7000);
 				check_eq(entries[i].name, msi.data, 0x31 | DELIVERED);
 				check_eq(entries[i].name, msi.index, INDEX);
+				check_fields(entries[i].name, &msi);
 			}
 		}
 		ar_close(&r);
@@ -191,6 +205,7 @@ static void test_table_entries(void **state)
 			if (irtes[i].result == OK) {
 				check_eq(irtes[i].name, msi.address, irtes[i].to);
 				check_eq(irtes[i].name, msi.data, irtes[i].to_data);
+				check_fields(irtes[i].name, &msi);
 				check_that(irtes[i].name, !ar_event(&r, &event));
 				continue;
 			}
@@ -402,6 +417,25 @@ static void test_invalidation(void **state)
 	}
 }
 
+/* Each has a table of its own, and what is cached of one is not the other's, nor that of an id with more bits. */
+static void test_requesters(void **state)
+{
+	struct viommu_msi msi;
+
+	(void)state;
+	open_rig(GA, 0);
+	for (uint32_t d = 0; d < 2; d++) {
+		ar_dte(&r, ID + d, AMD_DTE_V, 7, REMAP | (table + d * 0x2000));
+		set_entry(table + d * 0x2000 + 16, 3 + d);
+	}
+	for (unsigned again = 0; again < 2; again++) {
+		assert_int_equal(where(ID, 1), 3);
+		assert_int_equal(where(ID + 1, 1), 4);
+		assert_int_equal(deliver(0x10000 | ID, FEE, 1, &msi), VIOMMU_EINVAL);
+	}
+	ar_close(&r);
+}
+
 /* A refused entry is read again. */
 static void test_refusals_are_not_kept(void **state)
 {
@@ -498,6 +532,7 @@ int main(void)
 		cmocka_unit_test(test_ga_overflow),
 		cmocka_unit_test(test_vapic_unwritable),
 		cmocka_unit_test(test_invalidation),
+		cmocka_unit_test(test_requesters),
 		cmocka_unit_test(test_refusals_are_not_kept),
 		cmocka_unit_test(test_register_changes),
 		cmocka_unit_test(test_routes),

@@ -198,6 +198,7 @@ static void test_registers(void **state)
 			ar_write(&r, registers[i].offset, 8, value);
 			check_eq(registers[i].name, heard.unmaps != 0, registers[i].unmap);
 			check_eq(registers[i].name, heard.interrupts != 0, registers[i].interrupts);
+			check_eq(registers[i].name, heard.modes != 0, registers[i].unmap);
 			if (registers[i].unmap)
 				check_eq(registers[i].name, heard.last - heard.first, ALL);
 			close_rig();

@@ -52,7 +52,7 @@ static void message(void)
 {
 	const struct viommu_amdvi_msi msi = { .size = sizeof(msi),
 					      .enabled = 1,
-					      .address = 0xfee01000,
+					      .address = UINT64_C(0x1fee01000),
 					      .data = 0x40,
 					      .messages_lg2 = 1 };
 

@@ -9,7 +9,7 @@
 
 #include "amdvi_rig.h"
 
-#define ID	0x10U
+#define ID	0x13U
 #define DOMAIN	7U
 #define IOVA	UINT64_C(0x1000)
 #define TARGET	UINT64_C(0x40001000)
