@@ -28,20 +28,21 @@ static void differ(struct diff *d, const char *about, const char *a, const char 
 
 /* ---- lines ---- */
 
-/* Those of `a` whose value differs; and those that `b` has besides. */
+/* Those of `a` that are others in `b`, or not there; and those that only `b` has. */
 static void diff_headers(struct diff *d, const struct tape_header *a, const struct tape_header *b)
 {
-	const struct tape_header *const both[] = { a, b };
 	char about[80];
 
 	for (unsigned i = 0; i < a->count + b->count; i++) {
 		bool first = i < a->count;
-		const char *name = both[!first]->line[first ? i : i - a->count].name;
-		const char *values[] = { tape_header_value(a, name), tape_header_value(b, name) };
+		const struct tape_header *h = first ? a : b;
+		unsigned n = first ? i : i - a->count;
+		const char *value = h->line[n].value;
+		const char *other = tape_header_like(first ? b : a, h, n);
 
-		snprintf(about, sizeof(about), "header %.40s", name);
-		if (first ? !values[1] || strcmp(values[0], values[1]) != 0 : !values[0])
-			differ(d, about, values[0], values[1]);
+		snprintf(about, sizeof(about), "header %.40s", h->line[n].name);
+		if (!other || (first && strcmp(value, other) != 0))
+			differ(d, about, first ? value : NULL, first ? other : value);
 	}
 }
 

@@ -108,13 +108,6 @@ static int answer_dma(struct session *s, const struct options *o, struct steps *
 	return answered(s, o, steps, player_iommu(s->player, 0));
 }
 
-static int answer(struct session *s, struct options *o)
-{
-	static struct steps steps;
-
-	return o->message ? answer_message(s, o, &steps) : answer_dma(s, o, &steps);
-}
-
 /* ---- where ---- */
 
 /* Plays the tape to where the question is asked. */
@@ -142,6 +135,7 @@ static int find(struct session *s, struct options *o)
 static int run(struct options *o)
 {
 	static struct session s;
+	static struct steps steps;
 	struct tape_line l;
 	int status;
 
@@ -152,7 +146,7 @@ static int run(struct options *o)
 		status = unusable(s.path, s.number,
 				  "not a request (T) or a message (I, GI, MSI): say which one");
 	else if (!status)
-		status = answer(&s, o);
+		status = o->message ? answer_message(&s, o, &steps) : answer_dma(&s, o, &steps);
 	session_close(&s);
 	return status;
 }

@@ -127,6 +127,10 @@ expect 'diff: lines' 1 'lines [0-9]* and [0-9]*
   - T .* 12000 fff
   + T .* 13000 fff' diff legacy.tape "$tmp/other.tape"
 expect 'diff: headers' 1 'header cap' diff legacy.tape first-stage.tape
+for note in one other; do sed "s/^cap /note the same\\nnote $note\\n&/" legacy.tape >"$tmp/$note.tape"; done
+expect 'diff: the second of a header' 1 'header note
+  - one
+  + other' diff "$tmp/one.tape" "$tmp/other.tape"
 expect 'diff: states' 1 'device 10
   + 0-fff -> 12000' diff legacy.tape:10 legacy.tape
 expect 'diff: a state and itself' 0 '' diff --state legacy.tape legacy.tape

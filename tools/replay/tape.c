@@ -97,6 +97,20 @@ const char *tape_header_value(const struct tape_header *h, const char *name)
 	return NULL;
 }
 
+const char *tape_header_like(const struct tape_header *h, const struct tape_header *other,
+			     unsigned n)
+{
+	unsigned before = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		before += strcmp(other->line[i].name, other->line[n].name) == 0;
+	for (unsigned i = 0; i < h->count; i++) {
+		if (strcmp(h->line[i].name, other->line[n].name) == 0 && before-- == 0)
+			return h->line[i].value;
+	}
+	return NULL;
+}
+
 /* Whether text starts as an event does. Headers are other words. */
 static bool is_event(const struct tape *t)
 {

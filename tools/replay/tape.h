@@ -22,6 +22,9 @@ struct tape_header {
 
 /* The value of the first header of this name, NULL: there is none. */
 const char *tape_header_value(const struct tape_header *header, const char *name);
+/* The value of what stands for line n of another tape's: the same name, after as many of that name. NULL: there are not so many. */
+const char *tape_header_like(const struct tape_header *header, const struct tape_header *other,
+			     unsigned n);
 
 struct tape;
 
