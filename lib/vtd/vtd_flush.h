@@ -27,6 +27,7 @@ static inline bool vtd_flush_iotlb(const struct vtd *v, unsigned granularity, ui
 		f->match.whole = VTD_KINDS_ALL;
 		f->first = 0;
 		f->last = UINT64_MAX;
+		f->leaf = false;
 		return true;
 	}
 	if (granularity != VTD_GRAN_LOCAL || !(v->cap & VTD_CAP_PSI) ||
