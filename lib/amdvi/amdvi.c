@@ -122,6 +122,7 @@ static const struct engine amdvi_engine = {
 	.name = "amdvi",
 	.last_id = 0xffff, /* a requester id */
 	.translate = amdvi_translate,
+	.miss = amdvi_miss,
 	.parse = amdvi_parse,
 	.visit = amdvi_visit,
 	.reg_read = reg_read,

@@ -148,6 +148,16 @@ static inline bool amdvi_in_ht(const struct amdvi *v, uint64_t address)
 	return amdvi_has_ht(v) && address >= AMD_HT_FIRST && address <= AMD_HT_LAST;
 }
 
+/* The access as the tables see it. */
+static inline unsigned amdvi_access(const struct context *c, unsigned access)
+{
+	if (c->key.flags & AMDVI_KEY_USER)
+		access &= ~VIOMMU_PRIV;
+	if (!(c->key.flags & AMDVI_KEY_EXECUTE) && (access & VIOMMU_EXEC))
+		access = (access & ~VIOMMU_EXEC) | VIOMMU_READ;
+	return access;
+}
+
 #define AMDVI_SPACE_LG2 63U /* half of the address space is a block, too */
 
 /* q->found: the largest block around q->iova that is translated to itself, not yet cut. */
@@ -226,6 +236,9 @@ bool amdvi_special(struct amdvi *v, struct query *q, int *result);
 
 /* ---- amdvi_translate.c ---- */
 int amdvi_translate(struct viommu *u, struct query *q);
+
+/* ---- amdvi_miss.c ---- */
+miss_fn amdvi_miss;
 /* The permission of the tables, as requests of a context have it. */
 uint8_t amdvi_fold(const struct context *c, unsigned perm);
 /* PERM_* that the entry withholds. */

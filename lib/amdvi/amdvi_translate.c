@@ -82,18 +82,6 @@ uint8_t amdvi_fold(const struct context *c, unsigned perm)
 	return (uint8_t)(user | supervisor << 3 | (perm & PERM_DIRTY));
 }
 
-/* The access as the tables see it. */
-static unsigned effective_access(const struct context *c, const struct query *q)
-{
-	unsigned access = q->access;
-
-	if (c->key.flags & AMDVI_KEY_USER)
-		access &= ~VIOMMU_PRIV;
-	if (!(c->key.flags & AMDVI_KEY_EXECUTE) && (access & VIOMMU_EXEC))
-		access = (access & ~VIOMMU_EXEC) | VIOMMU_READ;
-	return access;
-}
-
 /* What a translation request is answered (2.1.3): as much as there is, writing only if it may be wanted. */
 static void grant_translation(struct query *q)
 {
@@ -123,7 +111,7 @@ static int arrived(struct amdvi *v, struct query *q, const struct context *c,
 static int pass(struct amdvi *v, struct query *q, const struct context *c, bool all)
 {
 	unsigned perm = (PERM_ALL | PERM_DIRTY) & ~(all ? 0U : (unsigned)amdvi_denied(c));
-	unsigned need = access_need(effective_access(c, q));
+	unsigned need = access_need(amdvi_access(c, q->access));
 
 	if (q->type != VIOMMU_AT_TRANSLATION && (perm & need) != need)
 		return amdvi_fault(v, q, AMDVI_R_DTE_PERM, 0);
@@ -247,7 +235,7 @@ static int through_tables(struct amdvi *v, struct query *q, const struct context
 	unsigned reason;
 	enum pt_end end;
 
-	set_need(&w, q, effective_access(c, q));
+	set_need(&w, q, amdvi_access(c, q->access));
 	reason = early_reason(c, q, &w);
 	if (reason)
 		return amdvi_fault(v, q, reason, 0);

@@ -236,6 +236,29 @@ enum pt_visit_end pt_arm64_s2_visit(struct pt_visit *v)
 	return end;
 }
 
+bool pt_arm64_s2_hurry(const struct pt_config *c, const struct pt_near *near, uint64_t ipa,
+		       unsigned need, bool table, struct translation *found)
+{
+	struct pt_config config;
+	struct pt_walk w;
+	struct pt_step s;
+
+	if (c->page_lg2 != 12 || !pt_fits(c, ipa))
+		return false;
+	pt_walk_init(&w, NULL, c, ipa, NULL);
+	w.need = (uint8_t)need;
+	w.dirty = w.need & (VIOMMU_WRITE | VIOMMU_WRITE << 3);
+	config = pt_geometry(&arm_s2_format_4k, &w);
+	if (!table)
+		config.flags &= (uint16_t)~PT_ARM_PTW;
+	s = pt_begin(&config, &w);
+	s.near = *near;
+	if (!pt_hurry_on(&arm_s2_format_4k, pt_reach_near, &config, &w, &s))
+		return false;
+	*found = w.found;
+	return true;
+}
+
 /* ---- stage 1 on stage 2 ---- */
 
 ALWAYS_INLINE enum pt_end load_below(struct pt_walk *w, struct pt_step *s, uint64_t *raw,

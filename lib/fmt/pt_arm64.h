@@ -84,6 +84,11 @@ enum pt_end pt_arm64_s2_walk_for_table(struct pt_walk *w);
 enum pt_end pt_arm64_s2_peek_for_table(struct pt_walk *w);
 enum pt_end pt_arm64_s2_observe_for_table(struct pt_walk *w);
 
+/* Stage 2 for stage 1, as far as it is usual, in tables that are near: of a table, PT_ARM_PTW counts; of what stage 1
+ * gave, it does not. */
+bool pt_arm64_s2_hurry(const struct pt_config *c, const struct pt_near *near, uint64_t ipa,
+		       unsigned need, bool table, struct translation *found);
+
 /* Stage 1, with every table and every result translated through the stage 2 w->nested. */
 enum pt_end pt_arm64_s1_walk_on_s2(struct pt_walk *w);
 enum pt_end pt_arm64_s1_peek_on_s2(struct pt_walk *w);

@@ -10,17 +10,29 @@ ALWAYS_INLINE uint64_t pt_address(const struct pt_format *format, uint64_t raw)
 	return (raw & format->address) << format->address_up;
 }
 
+/* The entry at s->entry, if it can be had in a hurry, and where it is: s->at. */
+typedef bool pt_reach_fn(const struct pt_walk *w, struct pt_step *s, uint64_t *raw);
+
+/* In tables that are read where they are. */
+ALWAYS_INLINE bool pt_reach_near(const struct pt_walk *w, struct pt_step *s, uint64_t *raw)
+{
+	(void)w;
+	s->at = s->entry;
+	return pt_load_near(s, s->entry, raw);
+}
+
 /* Through tables that are as usual; where it stops, what is there has not been used. At most as many turns as there are
  * levels. */
-ALWAYS_INLINE void pt_hurry_down(const struct pt_format *format, const struct pt_config *c,
-				 uint64_t beyond, const struct pt_walk *w, struct pt_step *s)
+ALWAYS_INLINE void pt_hurry_down(const struct pt_format *format, pt_reach_fn *reach,
+				 const struct pt_config *c, uint64_t beyond,
+				 const struct pt_walk *w, struct pt_step *s)
 {
 	struct pt_usual usual = format->usual_table(c, beyond, w);
 	uint64_t iova = w->iova;
 	uint64_t all = UINT64_MAX;
 	uint64_t raw;
 
-	while (s->level && pt_load_near(s, s->entry, &raw) &&
+	while (s->level && reach(w, s, &raw) &&
 	       (raw & usual.mask) == usual.value + s->level * format->usual_level) {
 		all &= raw ^ format->withdraws;
 		s->table = pt_address(format, raw);
@@ -31,9 +43,9 @@ ALWAYS_INLINE void pt_hurry_down(const struct pt_format *format, const struct pt
 }
 
 /* Whether a page that is as usual is there, and permits what is asked for. */
-ALWAYS_INLINE bool pt_hurry_in(const struct pt_format *format, const struct pt_config *c,
-			       uint64_t beyond, struct pt_walk *w, const struct pt_step *s,
-			       unsigned level)
+ALWAYS_INLINE bool pt_hurry_in(const struct pt_format *format, pt_reach_fn *reach,
+			       const struct pt_config *c, uint64_t beyond, struct pt_walk *w,
+			       struct pt_step *s, unsigned level)
 {
 	struct pt_usual usual = format->usual_page(c, beyond, w, level);
 	unsigned lg2 = pt_shift(c, level);
@@ -41,7 +53,7 @@ ALWAYS_INLINE bool pt_hurry_in(const struct pt_format *format, const struct pt_c
 	unsigned perm;
 	uint64_t raw;
 
-	if (!pt_load_near(s, s->entry, &raw) || (raw & usual.mask) != usual.value)
+	if (!reach(w, s, &raw) || (raw & usual.mask) != usual.value)
 		return false;
 	perm = s->perm & format->page(c, raw, &global);
 	if (format->fold)
@@ -60,15 +72,15 @@ ALWAYS_INLINE bool pt_hurry_in(const struct pt_format *format, const struct pt_c
 }
 
 /* As far as all is as usual, from a step on. False: at @s something is not. */
-ALWAYS_INLINE bool pt_hurry_on(const struct pt_format *format, const struct pt_config *c,
-			       struct pt_walk *w, struct pt_step *s)
+ALWAYS_INLINE bool pt_hurry_on(const struct pt_format *format, pt_reach_fn *reach,
+			       const struct pt_config *c, struct pt_walk *w, struct pt_step *s)
 {
 	uint64_t beyond = ~bits_low(c->out_bits);
 
 	if (s->level)
-		pt_hurry_down(format, c, beyond, w, s);
-	return LIKELY(!s->level) ? pt_hurry_in(format, c, beyond, w, s, 0)
-				 : pt_hurry_in(format, c, beyond, w, s, s->level);
+		pt_hurry_down(format, reach, c, beyond, w, s);
+	return LIKELY(!s->level) ? pt_hurry_in(format, reach, c, beyond, w, s, 0)
+				 : pt_hurry_in(format, reach, c, beyond, w, s, s->level);
 }
 
 /* The same as pt_walk() of tables that are read where they are, the sooner the more is as usual. @go_on: pt_go_on() */
@@ -81,9 +93,8 @@ ALWAYS_INLINE enum pt_end pt_hurry(const struct pt_format *format, struct pt_wal
 	if (!w->start && w->place && !w->place->host && !is_recorded(w->vm))
 		mem_find(w->vm, config.root, w->place);
 	s = pt_begin(&config, w);
-	if (!pt_hurry_on(format, &config, w, &s))
+	if (!pt_hurry_on(format, pt_reach_near, &config, w, &s))
 		return go_on(w, s);
-	s.at = s.entry;
 	return pt_end_at(w, &s, PT_OK);
 }
 

@@ -50,6 +50,7 @@ struct pt_usual {
 #define PT_UNUSUAL ((struct pt_usual){ .value = 1 })
 
 struct pt_walk;
+struct pt_lower;
 
 struct pt_format {
 	/* @beyond: the bits of an address that are above config->out_bits */
@@ -128,6 +129,8 @@ struct pt_walk {
 	const struct pt_observer *observer; /* of an observed walk */
 	const struct table_place *start;    /* begin in this table of the lowest level; or NULL */
 	struct mem_place *place; /* where tables probably are, kept up to date; or NULL */
+	struct pt_lower
+		*lower; /* of a walk in a hurry whose tables are reached through another stage */
 	/* out */
 	struct translation found; /* PT_OK and PT_DENIED */
 	uint8_t level;		  /* where it ended */
@@ -158,6 +161,7 @@ ALWAYS_INLINE void pt_walk_init(struct pt_walk *w, struct viommu_vm *vm,
 	w->observer = NULL;
 	w->start = NULL;
 	w->place = place;
+	w->lower = NULL;
 	w->found = (struct translation){ .iova = 0 };
 	w->level = 0;
 	w->stage2 = 0;
@@ -175,6 +179,13 @@ struct pt_near {
 	uint64_t first;	 /* guest-physical */
 	uint64_t places; /* addresses from there that have 8 bytes; 0: none is known */
 	const unsigned char *host;
+};
+
+/* The stage below a walk in a hurry: where its tables are, and what it has said last of a table above: most of them are in
+ * one of its pages. */
+struct pt_lower {
+	struct pt_near near;
+	struct translation table; /* iova 1, of one byte: there is none */
 };
 
 /* Where a walk is: at an entry of a table. */

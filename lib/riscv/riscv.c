@@ -91,6 +91,7 @@ static const struct engine riscv_engine = {
 	.name = "riscv",
 	.last_id = 0xffffff,
 	.translate = riscv_translate,
+	.miss = riscv_miss,
 	.parse = riscv_parse,
 	.visit = riscv_visit,
 	.reg_read = reg_read,

@@ -109,6 +109,13 @@ static inline struct riscv_files riscv_files_of(const struct domain_key *key)
 }
 
 /* Whether a request is one of a supervisor (2.3): only those of processes are. */
+static inline bool riscv_is_canonical(const struct context *c, uint64_t iova)
+{
+	unsigned unused = 64 - c->key.stage1.in_bits;
+
+	return (uint64_t)((int64_t)(iova << unused) >> unused) == iova;
+}
+
 static inline bool riscv_privileged(const struct query *q)
 {
 	return q->pasid != VIOMMU_NO_PASID && (q->access & VIOMMU_PRIV);
@@ -194,6 +201,9 @@ int riscv_find_process(struct riscv *v, struct query *q, const uint64_t *dc,
 
 /* ---- riscv_translate.c ---- */
 int riscv_translate(struct viommu *u, struct query *q);
+
+/* ---- riscv_miss.c ---- */
+miss_fn riscv_miss;
 /* The same once the context is known. */
 int riscv_translate_in(struct riscv *v, struct query *q);
 /* The permission of the tables as requests of a context have it. */

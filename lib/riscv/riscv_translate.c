@@ -54,11 +54,9 @@ static enum riscv_end refuse(struct attempt *a, unsigned base, uint64_t iotval2)
 /* Canonical addresses, or of 32 bits. */
 static bool fits_first(const struct context *c, uint64_t iova)
 {
-	unsigned bits = c->key.stage1.in_bits;
-
 	if (c->key.flags & RISCV_KEY_SXL)
 		return pt_fits(&c->key.stage1, iova);
-	return (uint64_t)((int64_t)(iova << (64 - bits)) >> (64 - bits)) == iova;
+	return riscv_is_canonical(c, iova);
 }
 
 static enum pt_end walk_first(const struct attempt *a, struct pt_walk *w)

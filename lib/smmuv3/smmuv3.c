@@ -71,6 +71,7 @@ static const struct engine smmu_engine = {
 	.name = "smmuv3",
 	.last_id = UINT32_MAX - 1, /* VIOMMU_NO_ID is none */
 	.translate = smmu_translate,
+	.miss = smmu_miss,
 	.parse = smmu_parse,
 	.visit = smmu_visit,
 	.reg_read = reg_read,

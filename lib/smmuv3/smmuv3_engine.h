@@ -247,6 +247,9 @@ int smmu_parse_ste(struct smmu *s, struct query *q, const struct smmu_ste *ste,
 
 /* ---- smmuv3_translate.c ---- */
 int smmu_translate(struct viommu *u, struct query *q);
+
+/* ---- smmuv3_miss.c ---- */
+miss_fn smmu_miss;
 /* The permission of the tables as requests of a context have it. */
 uint8_t smmu_fold(const struct context *c, unsigned perm);
 /* The largest block around q->iova that is translated to itself. */

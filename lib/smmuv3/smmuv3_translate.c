@@ -2,6 +2,7 @@
 /* smmuv3_translate.c - one request, in the manual's order (3.3, 7.3.22, 13.6), as far as the caches did not answer. */
 
 #include "pt_arm64.h"
+#include "smmuv3_access.h"
 #include "smmuv3_engine.h"
 
 /* ---- addresses that are not translated by tables ---- */
@@ -38,36 +39,9 @@ static int untranslated(struct smmu *s, struct query *q)
 
 /* ---- permissions ---- */
 
-static unsigned reads_as(const struct context *c, unsigned perm)
-{
-	unsigned data = perm & VIOMMU_READ;
-	unsigned fetch = perm & VIOMMU_EXEC;
-
-	if (c->key.flags & SMMU_KEY_INSTR)
-		data = fetch ? VIOMMU_READ : 0;
-	if (c->key.flags & SMMU_KEY_DATA)
-		fetch = data ? VIOMMU_EXEC : 0;
-	return (perm & VIOMMU_WRITE) | data | fetch;
-}
-
 uint8_t smmu_fold(const struct context *c, unsigned perm)
 {
-	unsigned user = reads_as(c, perm & 7);
-	unsigned privileged = reads_as(c, perm >> 3 & 7);
-
-	if (c->key.flags & SMMU_KEY_USER)
-		privileged = user;
-	if (c->key.flags & SMMU_KEY_PRIV)
-		user = privileged;
-	return (uint8_t)(user | privileged << 3 | (perm & PERM_DIRTY));
-}
-
-/* What a page has to permit: a fetch needs no read. */
-static unsigned needed(unsigned access)
-{
-	unsigned need = access & (VIOMMU_READ | VIOMMU_WRITE | VIOMMU_EXEC);
-
-	return access & VIOMMU_PRIV ? need << 3 : need;
+	return smmu_folded(c, perm);
 }
 
 /* ---- translation requests (3.9.1, 13.6.3) ---- */
@@ -78,7 +52,7 @@ static void set_need(struct pt_walk *w, const struct query *q, unsigned access)
 	unsigned shift = access & VIOMMU_PRIV ? 3 : 0;
 
 	if (q->type != VIOMMU_AT_TRANSLATION) {
-		w->need = (uint8_t)needed(access);
+		w->need = (uint8_t)smmu_needed(access);
 		w->dirty = (uint8_t)((access & VIOMMU_WRITE) << shift);
 		return;
 	}

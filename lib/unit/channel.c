@@ -189,6 +189,16 @@ int channel_ask(struct viommu_channel *channel, const struct viommu_request *req
 	return result;
 }
 
+/* What is not in the micro-TLB. */
+ALWAYS_INLINE int ask_engine(struct viommu_channel *channel, const struct viommu_request *request,
+			     struct viommu_fragment *fragments, uint32_t max,
+			     struct viommu_answer *answer)
+{
+	if (UNLIKELY(!channel->entry.domain))
+		return channel_ask(channel, request, fragments, max, answer);
+	return channel->miss(channel, request, fragments, max, answer);
+}
+
 /* What the micro-TLB has, it may seem, but not for this request, or not any more. */
 static __attribute__((noinline)) int look_again(struct viommu_channel *channel,
 						const struct viommu_request *request,
@@ -198,7 +208,7 @@ static __attribute__((noinline)) int look_again(struct viommu_channel *channel,
 	if ((catch_up(channel) && hit(channel, request, fragments, answer)) ||
 	    other_hit(channel, request, fragments, answer))
 		return VIOMMU_OK;
-	return channel->miss(channel, request, fragments, max, answer);
+	return ask_engine(channel, request, fragments, max, answer);
 }
 
 /* What hit() has said no to. (Inlined, it would cost hits.) */
@@ -210,7 +220,7 @@ static __attribute__((noinline)) int miss(struct viommu_channel *channel,
 	if (UNLIKELY(channel->outside ||
 		     atomic_load_explicit(channel->now, memory_order_relaxed) != channel->seen))
 		return look_again(channel, request, fragments, max, answer);
-	return channel->miss(channel, request, fragments, max, answer);
+	return ask_engine(channel, request, fragments, max, answer);
 }
 
 int channel_translate(struct viommu_channel *channel, const struct viommu_request *request,

@@ -45,20 +45,25 @@ struct miss {
 	unsigned char *host;
 };
 
-/* What is an engine's own. @c: the channel's context */
+/* What is an engine's own. */
 struct miss_way {
-	/* Whether nothing but tables of this format has to do with the request, and nothing is to be written to them but
-	 * what is there. */
-	bool (*usual)(const struct viommu *u, const struct context *c, uint64_t iova);
-	const struct pt_config *(*tables)(const struct context *c);
-	/* The access as tables see it: what is needed of them, PERM_*, */
-	unsigned (*need)(const struct context *c, unsigned access);
+	/* Whether nothing but tables of this format has to do with the request. */
+	bool (*usual)(const struct miss *m);
+	/* The tables that are walked first, and flags of theirs that do not count. */
+	const struct pt_config *(*tables)(const struct miss *m);
+	uint16_t without;
 	const struct pt_format *format;
-	/* and what they permit as requests have it. */
+	/* NULL: where they are. Otherwise m->context.key.stage2 is below them, and tables of it are reached so, */
+	pt_reach_fn *reach;
+	/* and a page of the first stage becomes the answer. */
+	bool (*below)(struct pt_walk *w);
+	/* The access as tables see it: what is needed of them, PERM_*, and what is withheld; and what they permit, as requests
+	 * have it. */
+	unsigned (*need)(const struct miss *m);
+	unsigned (*deny)(const struct context *c);
 	unsigned (*fold)(const struct context *c, unsigned perm);
-	/* Whether what was found holds for all of the block. */
-	bool (*whole)(const struct viommu *u, const struct context *c,
-		      const struct translation *found);
+	/* Whether what was found holds for all of its block. */
+	bool (*whole)(const struct miss *m);
 };
 
 /* ---- the request, and its context ---- */
@@ -70,7 +75,7 @@ ALWAYS_INLINE bool miss_take_domain(struct miss *m)
 
 	m->domain = entry->domain;
 	m->context = &entry->context;
-	if (UNLIKELY(!m->domain || !entry->whole))
+	if (UNLIKELY(!entry->whole))
 		return false;
 	m->changes = atomic_load_explicit(&m->domain->changes, memory_order_acquire);
 	m->tag = atomic_load_explicit(&m->domain->tag, memory_order_acquire);
@@ -140,50 +145,88 @@ ALWAYS_INLINE bool miss_look(struct miss *m)
 ALWAYS_INLINE void miss_see_table(struct miss *m, const struct pt_walk *w,
 				  const struct pt_config *c, const struct pt_step *s)
 {
-	uint64_t offset = s->table - s->near.first;
+	uint64_t offset;
 
+	m->table.gpa = s->at - (s->entry - s->table);
+	offset = m->table.gpa - s->near.first;
 	if (s->level || !c->top ||
 	    offset + bits_low(c->index_lg2 + c->entry_lg2) >= s->near.places + 7)
 		return;
 	m->table.table = s->table;
-	m->table.gpa = s->table;
 	m->table.perm = w->table_perm;
 	m->table.host = s->near.host + (offset & bits_index_mask(offset, s->near.places));
 }
 
-ALWAYS_INLINE bool miss_walk(struct miss *m, const struct miss_way *way)
+/* Where the tables are that are read as they are. */
+ALWAYS_INLINE void miss_find_tables(const struct miss *m, uint64_t root)
 {
 	struct mem_place *place = &m->channel->tables;
-	struct table_place start;
-	struct pt_config config;
-	struct pt_walk w;
+
+	if (UNLIKELY(place->version != m->map || !mem_is_in(place, root)))
+		mem_find_again(m->p->vm, root, place);
+}
+
+/* From the top; what is found of the lowest table is kept. */
+ALWAYS_INLINE bool miss_walk_down(struct miss *m, const struct miss_way *way,
+				  const struct pt_config *c, struct pt_walk *w)
+{
 	struct pt_step s;
 
-	pt_walk_init(&w, m->p->vm, way->tables(m->context), m->iova, place);
+	if (!way->reach)
+		miss_find_tables(m, c->root);
+	s = pt_begin(c, w);
+	if (!pt_hurry_on(way->format, way->reach ? way->reach : pt_reach_near, c, w, &s))
+		return false;
+	miss_see_table(m, w, c, &s);
+	return true;
+}
+
+/* From a table that is known. */
+ALWAYS_INLINE bool miss_walk_in(const struct miss *m, const struct miss_way *way,
+				const struct pt_config *c, struct pt_walk *w,
+				const struct table_place *start)
+{
+	struct pt_step s;
+
+	pt_begin_in(&s, c, start);
+	s.entry = pt_next_entry(c, way->reach ? start->gpa : start->table, m->iova, 0);
+	return pt_hurry_on(way->format, pt_reach_near, c, w, &s);
+}
+
+ALWAYS_INLINE bool miss_walk(struct miss *m, const struct miss_way *way)
+{
+	struct table_place start;
+	struct pt_config config;
+	struct pt_lower lower;
+	struct pt_walk w;
+
+	pt_walk_init(&w, m->p->vm, way->tables(m), m->iova, &m->channel->tables);
+	w.nested = &m->context->key.stage2;
+	if (way->reach) {
+		miss_find_tables(m, w.nested->root);
+		lower = (struct pt_lower){ .near = pt_near_place(w.place), .table = { .iova = 1 } };
+		w.lower = &lower;
+	}
 	config = pt_geometry(way->format, &w);
-	w.need = (uint8_t)way->need(m->context, m->access);
+	config.flags &= (uint16_t)~way->without;
+	w.need = (uint8_t)way->need(m);
 	w.dirty = w.need & (VIOMMU_WRITE | VIOMMU_WRITE << 3);
+	if (way->deny)
+		w.deny = (uint8_t)way->deny(m->context);
 	m->block = domain_block(&config, m->iova);
 	m->slot = table_slot_of(&m->p->tables, m->domain->salt, m->block);
 	m->table = (struct table_place){ .host = NULL };
-	if (table_slot_look(m->slot, m->tag, m->block, m->map, &m->slot_version, &start)) {
-		pt_begin_in(&s, &config, &start);
-		s.entry = pt_next_entry(&config, s.table, m->iova, 0);
-		if (!pt_hurry_on(way->format, &config, &w, &s))
+	if (LIKELY(table_slot_look(m->slot, m->tag, m->block, m->map, &m->slot_version, &start))) {
+		if (!miss_walk_in(m, way, &config, &w, &start))
 			return false;
-	} else {
-		if (UNLIKELY(place->version != m->map || !mem_is_in(place, config.root)))
-			mem_find_again(m->p->vm, config.root, place);
-		s = pt_begin(&config, &w);
-		if (!pt_hurry_on(way->format, &config, &w, &s))
-			return false;
-		miss_see_table(m, &w, &config, &s);
+	} else if (!miss_walk_down(m, way, &config, &w)) {
+		return false;
 	}
-	if (UNLIKELY(w.found.global))
+	if ((way->reach && !way->below(&w)) || UNLIKELY(w.found.global))
 		return false;
 	m->found = w.found;
 	m->found.perm = (uint8_t)way->fold(m->context, w.found.perm);
-	return way->whole(m->u, m->context, &m->found) &&
+	return way->whole(m) &&
 	       atomic_load_explicit(&m->domain->sizes, memory_order_acquire) >> m->found.size_lg2 &
 		       1;
 }
@@ -294,7 +337,7 @@ ALWAYS_INLINE int miss_at_once(const struct miss_way *way, struct viommu_channel
 {
 	struct miss m;
 
-	if (!miss_take(&m, channel, r) || !way->usual(m.u, m.context, m.iova))
+	if (!miss_take(&m, channel, r) || !way->usual(&m))
 		return channel_ask(channel, r, f, max, answer);
 	m.map = seq_read_begin(&m.p->vm->map_version);
 	if (miss_look(&m))

@@ -55,7 +55,7 @@ struct query {
 	uint64_t token;
 };
 
-/* A request of a channel, whatever it is, to the end. */
+/* A request of a channel, whatever it is, to the end: of a channel that has a domain in its entry, perhaps of before. */
 typedef int miss_fn(struct viommu_channel *channel, const struct viommu_request *request,
 		    struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer);
 

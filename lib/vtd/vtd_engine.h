@@ -155,7 +155,6 @@ int vtd_page_request_allowed(struct vtd *v, struct query *q);
 
 /* ---- vtd_translate.c ---- */
 int vtd_translate(struct viommu *u, struct query *q);
-miss_fn vtd_miss;
 /* The permission of the tables, as requests of a context have it: users in the low bits,
  * supervisors above. */
 uint8_t vtd_fold(const struct context *c, unsigned perm);
@@ -167,6 +166,9 @@ bool vtd_outside_protected(struct vtd *v, struct query *q);
 /* From major version 2 on every DMA is checked; before, only what is not translated by page tables.
  */
 bool vtd_checks_all(const struct vtd *v);
+
+/* ---- vtd_miss.c ---- */
+miss_fn vtd_miss;
 
 /* ---- vtd_visit.c ---- */
 enum pt_visit_end vtd_visit(struct viommu *u, const struct context *context,

@@ -3,10 +3,10 @@
  * caches did not answer. */
 
 #include "fill.h"
-#include "miss.h"
-#include "pt_vtd_ss_format.h"
+#include "pt_vtd_ss.h"
 #include "pt_x86.h"
 #include "range.h"
+#include "vtd_access.h"
 #include "vtd_engine.h"
 
 static unsigned by_mode(const struct context *c, unsigned legacy, unsigned scalable)
@@ -19,12 +19,6 @@ static unsigned by_mode(const struct context *c, unsigned legacy, unsigned scala
 /* Limits name the last 2 MiB block of the region. */
 #define PMR_GRANULE_LG2 21U
 
-static bool protects(const struct vtd *v)
-{
-	return (v->cap & (VTD_CAP_PLMR | VTD_CAP_PHMR)) &&
-	       (regs_get(&v->regs, VTD_PMEN) & VTD_PMEN_EPM);
-}
-
 static bool region_open(struct query *q, uint64_t base, uint64_t limit)
 {
 	limit |= bits_low(PMR_GRANULE_LG2);
@@ -34,7 +28,7 @@ static bool region_open(struct query *q, uint64_t base, uint64_t limit)
 /* Cuts q->found so that it touches no protected region; false if the address itself does. */
 bool vtd_outside_protected(struct vtd *v, struct query *q)
 {
-	if (!protects(v))
+	if (!vtd_protects(v))
 		return true;
 	if ((v->cap & VTD_CAP_PLMR) &&
 	    !region_open(q, regs_get(&v->regs, VTD_PLMBASE), regs_get(&v->regs, VTD_PLMLIMIT)))
@@ -112,24 +106,6 @@ static int pass(struct vtd *v, struct query *q, const struct context *c)
 
 /* ---- page tables ---- */
 
-ALWAYS_INLINE bool is_privileged(const struct context *c, unsigned access)
-{
-	if (c->key.flags & VTD_KEY_SUPERVISOR)
-		return true;
-	return !(c->key.flags & VTD_KEY_USER) && (access & VIOMMU_PRIV);
-}
-
-/* The access as the tables see it: privilege decided, fetches as reads where they are not told
- * apart. */
-ALWAYS_INLINE unsigned access_of(const struct context *c, unsigned asked)
-{
-	unsigned access = asked & ~VIOMMU_PRIV;
-
-	if (!(c->key.flags & VTD_KEY_EXECUTE) && (access & VIOMMU_EXEC))
-		access = (access & ~VIOMMU_EXEC) | VIOMMU_READ;
-	return access | (is_privileged(c, asked) ? VIOMMU_PRIV : 0);
-}
-
 /* The permission of the tables, as requests of this context have it: users in the low bits,
  * supervisors above. */
 uint8_t vtd_fold(const struct context *c, unsigned perm)
@@ -152,22 +128,6 @@ uint8_t vtd_fold(const struct context *c, unsigned perm)
 	if ((flags & VTD_KEY_NO_SUPERVISOR) && !(flags & VTD_KEY_USER))
 		both &= (unsigned)PERM_USER;
 	return (uint8_t)(both | (perm & PERM_DIRTY));
-}
-
-/* Flags that do more to a permission than to make one of the user's. */
-#define FOLDS (VTD_KEY_SUPERVISOR | VTD_KEY_NO_SUPERVISOR | VTD_KEY_EXECUTE | VTD_KEY_NO_EXECUTE)
-
-/* The same, sooner where there are no such flags. */
-static inline uint8_t fold(const struct context *c, unsigned perm)
-{
-	const unsigned read = VIOMMU_READ | VIOMMU_READ << 3;
-	unsigned user = perm & (unsigned)PERM_USER;
-
-	if (UNLIKELY(c->key.flags & FOLDS))
-		return vtd_fold(c, perm);
-	if (c->key.flags & VTD_KEY_USER)
-		perm = (perm & ~(unsigned)PERM_SUPERVISOR) | user << 3;
-	return (uint8_t)((perm & ~(read << 2)) | (perm & read) << 2);
 }
 
 /* 3.7, 9.8: why a second-stage walk refused. @perm: what is permitted, if the walk came to a page
@@ -283,8 +243,7 @@ ALWAYS_INLINE bool address_fits(const struct context *c, uint64_t iova, bool sec
 		return pt_fits(&c->key.stage2, iova);
 	}
 	*reason = VTD_FR_CANONICAL;
-	return (uint64_t)((int64_t)(iova << (64 - c->key.stage1.in_bits)) >>
-			  (64 - c->key.stage1.in_bits)) == iova;
+	return vtd_is_canonical(c, iova);
 }
 
 /* What a walk is asked for. A translation request asks for whatever there is. */
@@ -339,7 +298,7 @@ static __attribute__((noinline)) int refused(struct vtd *v, struct query *q,
 ALWAYS_INLINE int through_stage(struct vtd *v, struct query *q, const struct context *c,
 				bool second)
 {
-	unsigned access = access_of(c, q->access);
+	unsigned access = vtd_access(c, q->access);
 	struct mem_place place;
 	struct table_place start;
 	struct pt_walk w;
@@ -365,7 +324,7 @@ ALWAYS_INLINE int through_stage(struct vtd *v, struct query *q, const struct con
 	if (UNLIKELY(end != PT_OK))
 		return refused(v, q, c, &w, end, access);
 	q->found = w.found;
-	q->found.perm = fold(c, w.found.perm);
+	q->found.perm = vtd_fold_soon(c, w.found.perm);
 	return arrived(v, q, c, &w);
 }
 
@@ -391,7 +350,7 @@ static unsigned early_reason(const struct context *c, struct query *q)
 	if (c->key.kind == VTD_FIRST || c->key.kind == VTD_NESTED) {
 		if ((c->key.flags & VTD_KEY_NO_EXECUTE) && (q->access & VIOMMU_EXEC))
 			return VTD_FR_ERE;
-		if ((c->key.flags & VTD_KEY_NO_SUPERVISOR) && is_privileged(c, q->access))
+		if ((c->key.flags & VTD_KEY_NO_SUPERVISOR) && vtd_is_privileged(c, q->access))
 			return VTD_FR_SRE;
 	}
 	if ((c->key.flags & VTD_KEY_RID) && vtd_in_window(q->iova))
@@ -425,59 +384,4 @@ int vtd_translate(struct viommu *u, struct query *q)
 	if (q->type == VIOMMU_AT_TRANSLATED || c->key.kind == VTD_PASS)
 		return pass(v, q, c);
 	return through_tables(v, q, c);
-}
-
-/* ---- misses of channels ---- */
-
-/* Second-stage tables; nothing of the address is special. */
-ALWAYS_INLINE bool second_is_usual(const struct viommu *u, const struct context *c, uint64_t iova)
-{
-	const struct vtd *v = (const struct vtd *)u;
-
-	return (atomic_load_explicit(&v->root, memory_order_acquire) & VTD_ROOT_TE) &&
-	       c->key.kind == VTD_SECOND && !vtd_in_window(iova) && pt_fits(&c->key.stage2, iova);
-}
-
-ALWAYS_INLINE const struct pt_config *second_tables(const struct context *c)
-{
-	return &c->key.stage2;
-}
-
-ALWAYS_INLINE unsigned needs(const struct context *c, unsigned access)
-{
-	return access_need(access_of(c, access));
-}
-
-ALWAYS_INLINE unsigned folded(const struct context *c, unsigned perm)
-{
-	return fold(c, perm);
-}
-
-ALWAYS_INLINE bool is_off_window(uint64_t base, unsigned lg2)
-{
-	return base > VTD_WINDOW_LAST || (base | bits_low(lg2)) < VTD_WINDOW_FIRST;
-}
-
-ALWAYS_INLINE bool is_whole(const struct viommu *u, const struct context *c,
-			    const struct translation *found)
-{
-	const struct vtd *v = (const struct vtd *)u;
-
-	return LIKELY(is_off_window(found->gpa, found->size_lg2)) &&
-	       (!(c->key.flags & VTD_KEY_RID) ||
-		LIKELY(is_off_window(found->iova, found->size_lg2))) &&
-	       (LIKELY(!vtd_checks_all(v)) || !protects(v));
-}
-
-int vtd_miss(struct viommu_channel *channel, const struct viommu_request *request,
-	     struct viommu_fragment *fragments, uint32_t max, struct viommu_answer *answer)
-{
-	static const struct miss_way second = { .usual = second_is_usual,
-						.tables = second_tables,
-						.need = needs,
-						.format = &ss_format,
-						.fold = folded,
-						.whole = is_whole };
-
-	return miss_at_once(&second, channel, request, fragments, max, answer);
 }

@@ -81,10 +81,16 @@ has vtd_translate.c vtd_translate "$stores" 2
 has vtd_translate.c vtd_translate stlr 4
 # A miss at once: the count and the tag of the domain, both generations and its life, the version of the map, of a set and of a slot;
 # and what is kept, in each of them.
-has vtd_translate.c vtd_miss ldar 8
-has vtd_translate.c vtd_miss "$loads" 2
-has vtd_translate.c vtd_miss "$stores" 2
-has vtd_translate.c vtd_miss stlr 2
+has vtd_miss.c vtd_miss ldar 8
+has vtd_miss.c vtd_miss "$loads" 2
+has vtd_miss.c vtd_miss "$stores" 2
+has vtd_miss.c vtd_miss stlr 2
+has smmuv3_miss.c "stage1_miss stage2_miss nested_miss" ldar 24
+has smmuv3_miss.c "stage1_miss stage2_miss nested_miss" "$stores" 6
+has riscv_miss.c riscv_miss ldar 8
+has riscv_miss.c riscv_miss "$stores" 2
+has amdvi_miss.c amdvi_miss ldar 8
+has amdvi_miss.c amdvi_miss "$stores" 2
 # A view: the generations, the versions of what is in its window, and all that was read before its section is closed.
 has view_translate.c take_domain ldar 4
 has view_translate.c view_find "$loads" 3

@@ -80,7 +80,8 @@ expect() { # FILE FUNCTION masked|bare
 
 # Each has a host address of its own: hits of a device; a table entry, near and far; structures; pieces.
 core=(mem_load64_far mem_load_far mem_piece)
-for function in viommu_device_translate "${core[@]}" pt_vtd_ss_walk pt_x86_walk; do
+for function in viommu_device_translate "${core[@]}" pt_vtd_ss_walk pt_x86_walk vtd_miss riscv_miss amdvi_miss stage1_miss stage2_miss nested_miss \
+	pt_arm64_s2_hurry; do
 	expect "$library" "$function" "$built"
 done
 # Hits in a channel add what an address is offset by in a page of 4 KiB, to the host address of that page. That is a mask, too,

@@ -21,6 +21,7 @@ static const uint32_t ids[] = { 0x10, 0x18, 0x21, 0x7f, 0x80 };
 struct world {
 	struct amdvi_rig r;
 	struct viommu_device *device[DEVICES];
+	struct viommu_channel *channel[DEVICES]; /* without PASID */
 	struct ao_unit oracle;
 	uint64_t *pristine;
 	uint64_t random;
@@ -309,6 +310,8 @@ static void make_image(void)
 		if (ids[i] < 128)
 			make_device(ids[i]);
 		w.device[i] = guest_device(&w.r.g, ids[i]);
+		assert_int_equal(viommu_channel_new(w.device[i], VIOMMU_NO_PASID, &w.channel[i]),
+				 0);
 	}
 	w.oracle = (struct ao_unit){ .ram = w.oracle.ram,
 				     .efr = efr,
@@ -431,6 +434,21 @@ static const char *compare_memory(const struct ao_answer *a)
 	return NULL;
 }
 
+/* Through a channel as often as not. */
+static struct guest_dma dma(unsigned device, const struct ao_request *q, unsigned access)
+{
+	uint32_t pasid = q->has_pasid ? q->pasid : VIOMMU_NO_PASID;
+	struct viommu_channel *channel = w.channel[device];
+	struct guest_dma d;
+
+	if (q->has_pasid || one_in(2))
+		return guest_dma_pasid(w.device[device], pasid, q->address, access);
+	assert_int_equal(viommu_enter(channel), VIOMMU_OK);
+	d = guest_channel_dma(channel, pasid, q->address, access);
+	assert_int_equal(viommu_leave(channel), VIOMMU_OK);
+	return d;
+}
+
 static void ask(const char *phase)
 {
 	unsigned device;
@@ -446,8 +464,7 @@ static void ask(const char *phase)
 	/* what the engine writes by itself: entries may lead there */
 	memcpy(w.oracle.ram, w.r.g.ram, place() * 8);
 	a = ao_translate(&w.oracle, &q);
-	d = guest_dma_pasid(w.device[device], q.has_pasid ? q.pasid : VIOMMU_NO_PASID, q.address,
-			    access);
+	d = dma(device, &q, access);
 	event = ar_event(&w.r, &e);
 	bad = compare(&a, &d, event, &e);
 	if (!bad)
@@ -504,6 +521,8 @@ static void one_image(void)
 			edit();
 		ask("warm");
 	}
+	for (unsigned i = 0; i < DEVICES; i++)
+		assert_int_equal(viommu_channel_free(w.channel[i]), 0);
 	ar_close(&w.r);
 }
 
