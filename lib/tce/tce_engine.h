@@ -74,8 +74,12 @@ enum tce_step { TCE_STEP_FOUND, TCE_STEP_PASSED, TCE_STEP_END };
 enum tce_step tce_table_next(const struct tce_pool *pool, const struct tce_table *table,
 			     uint64_t *index, uint64_t *entry);
 
+/* From an entry on, one step past entries that are 0 because there is no page for them: where to go on; UINT64_MAX: all
+ * are. @index itself: there is a page. By the thread that has the unit, as what follows. */
+uint64_t tce_table_skip(const struct tce_pool *pool, const struct tce_table *table, uint64_t index);
+
 /* Makes room for @count entries, at most TCE_COUNT_MAX. False: there is none; what was made room for so far reads as
- * 0. By the thread that has the unit, as what follows. */
+ * 0. */
 bool tce_table_prepare(struct tce_pool *pool, struct tce_table *table, uint64_t index,
 		       uint32_t count);
 /* One entry. False: there is no room for it. *took: one that was valid has changed. */

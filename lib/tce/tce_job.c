@@ -147,13 +147,34 @@ static bool store_piece(struct tce *t)
 	return true;
 }
 
+/* What is cleared in many pieces may be nearly all of an empty window: whatever has no page is passed by. */
+static bool pass_by_nothing(struct tce *t)
+{
+	struct tce_job *job = &t->job;
+	uint64_t left, next;
+
+	if (LIKELY(job->count <= TCE_COUNT_MAX || job->entry))
+		return false;
+	next = tce_table_skip(&t->pool, &job->window->table, job->index + job->at) -
+	       (job->index + job->at);
+	left = job->count - job->at;
+	job->at += next < left ? next : left;
+	return next != 0;
+}
+
 static bool go_on_storing(struct tce *t)
 {
 	struct tce_job *job = &t->job;
 
 	while (job->at < job->count) {
-		uint64_t left = job->count - job->at;
+		uint64_t left;
 
+		if (pass_by_nothing(t)) {
+			if (!unit_pay(&t->unit, 1))
+				return false;
+			continue;
+		}
+		left = job->count - job->at;
 		job->piece = left < TCE_COUNT_MAX ? (uint32_t)left : TCE_COUNT_MAX;
 		if (!unit_pay(&t->unit, job->piece))
 			return false;

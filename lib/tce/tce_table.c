@@ -59,6 +59,15 @@ enum tce_step tce_table_next(const struct tce_pool *pool, const struct tce_table
 	return TCE_STEP_PASSED;
 }
 
+uint64_t tce_table_skip(const struct tce_pool *pool, const struct tce_table *table, uint64_t index)
+{
+	struct tce_way way;
+
+	if (tce_own_way(pool, table, index, 0, &way))
+		return index;
+	return way.missing == way.top ? UINT64_MAX : behind(index, way.missing);
+}
+
 /* ---- changes ---- */
 
 void tce_page_unlink(struct tce_pool *pool, const struct tce_way *way, uint32_t level,

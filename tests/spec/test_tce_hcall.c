@@ -408,6 +408,8 @@ static void test_switches(void **state)
 	r = tr_open(&config, PAGES);
 	check_eq("any address", tr_put(r, LIOBN, 0x3000, UINT64_C(0xfffffffffffff000) | RW), 0);
 	check_eq("any address", tr_entry(r, LIOBN, 0x3000), UINT64_C(0xfffffffffffff003));
+	for (uint64_t i = 1; i < 32; i++) /* pages of the table, of which a call clears eight */
+		check_eq("any address", tr_put(r, LIOBN, i * 512 * PAGE, RAM | RW), 0);
 	check_eq("valid, more than 512", tr_stuff(r, LIOBN, 0, RAM | 1, 513), -57);
 	check_eq("the whole table", tr_stuff(r, LIOBN, 0, 0, TR_ENTRIES), 0);
 	check_eq("more than one call may do", r->result, VIOMMU_PENDING);

@@ -520,6 +520,34 @@ static void test_steps(void **state)
 	}
 }
 
+/* VIOMMU_TCE_STUFF_UNLIMITED: a window of 2^37 entries is cleared in as many steps as it has pages, not entries. */
+static void test_clears_empty_window(void **state)
+{
+	const struct viommu_tce_config config = { .flags = VIOMMU_TCE_STUFF_UNLIMITED };
+	const uint64_t entries = UINT64_C(1) << 37, places[] = { 0, 511, 1 << 20, entries - 1 };
+	unsigned runs = 0;
+	uint64_t at;
+	uint32_t liobn;
+
+	(void)state;
+	r = tr_open(&config, PAGES);
+	check_eq("create", tr_create(r, TR_BRIDGE, 12, 49), 0);
+	liobn = r->ret[1];
+	at = tr_address(r);
+	for (unsigned i = 0; i < 4; i++)
+		check_eq("put", tr_put(r, liobn, at + places[i] * PAGE, RAM | RW), 0);
+	/* all but the first, and the last */
+	tr_stuff(r, liobn, at + PAGE, 0, entries - 2);
+	while (r->result == VIOMMU_PENDING && viommu_run(r->g.iommu) == VIOMMU_PENDING && runs < 50)
+		runs++;
+	check_that("few steps", runs < 50);
+	check_eq("first", tr_entry(r, liobn, at), RAM | RW);
+	check_eq("second", tr_entry(r, liobn, at + places[1] * PAGE), 0);
+	check_eq("third", tr_entry(r, liobn, at + places[2] * PAGE), 0);
+	check_eq("last", tr_entry(r, liobn, at + places[3] * PAGE), RAM | RW);
+	tr_close(r);
+}
+
 /* A page of 16 MiB over many regions of the VM: whoever checks it pays for each. */
 static void test_regions_are_paid_for(void **state)
 {
@@ -946,6 +974,7 @@ int main(void)
 		cmocka_unit_test(test_refused_in_steps),
 		cmocka_unit_test(test_steps),
 		cmocka_unit_test(test_regions_are_paid_for),
+		cmocka_unit_test(test_clears_empty_window),
 		cmocka_unit_test(test_devices_come_and_go),
 		cmocka_unit_test(test_told_device_goes),
 		cmocka_unit_test(test_id_changes_in_callback),
