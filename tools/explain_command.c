@@ -85,6 +85,7 @@ static int answered(const struct session *s, const struct options *o, const stru
 static int answer_message(struct session *s, struct options *o, struct steps *steps)
 {
 	struct viommu *iommu = o->its ? find_its(s, o) : player_iommu(s->player, 0);
+	int result;
 
 	if (!iommu)
 		return unusable(s->path, s->number,
@@ -93,6 +94,8 @@ static int answer_message(struct session *s, struct options *o, struct steps *st
 	/* an I line may not say who: then it is the I/O APIC */
 	if (!o->its && o->look.device == 0xffff)
 		o->look.device = (uint32_t)player_header(s->player, "ioapic", 0, 0xffff);
+	if (!o->its) /* whose first line this may be: of RISC-V a message is a DMA */
+		player_device(s->player, o->look.device, &result);
 	steps_of_message(steps, iommu, o->look.device, o->request.first, o->data, o->flags);
 	return answered(s, o, steps, iommu);
 }

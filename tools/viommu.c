@@ -86,7 +86,7 @@ static int run(const struct command *c, int argc, char **argv)
 int main(int argc, char **argv)
 {
 	uint32_t version = viommu_version();
-	int status = STATUS_UNUSABLE;
+	int status = wants(argc > 1 ? 2 : 1, argv, "--help") ? STATUS_SAME : STATUS_UNUSABLE;
 	unsigned i = 0;
 
 	while (argc > 1 && i < COMMANDS && strcmp(commands[i]->name, argv[1]) != 0)
@@ -97,7 +97,6 @@ int main(int argc, char **argv)
 		printf("viommu %u.%u.%u\n", version >> 16, version >> 8 & 0xff, version & 0xff);
 		status = STATUS_SAME;
 	} else {
-		status = wants(argc > 1 ? 2 : 1, argv, "--help") ? STATUS_SAME : STATUS_UNUSABLE;
 		print_usage(status ? stderr : stdout);
 	}
 	if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -8,7 +8,7 @@
 #include "ring.h"
 #include "state.h"
 
-#define FAULT_LOCK 1 /* of struct regs_row */
+#define LOCKED 1 /* of struct regs_row */
 
 struct toy {
 	struct viommu unit; /* first */
@@ -47,9 +47,7 @@ static int fault(struct toy *t, struct query *q, unsigned reason)
 	q->reason = (uint16_t)reason;
 	q->cacheable = false;
 	q->ats = VIOMMU_ATS_UNSUPPORTED;
-	if (q->quiet)
-		return VIOMMU_FAULT;
-	if (!ring_record(&t->unit, &t->faults, &ring, &at, word))
+	if (!q->quiet && !ring_record(&t->unit, &t->faults, &ring, &at, word))
 		regs_set_bits(&t->regs, TOY_STATUS, TOY_STATUS_LOST);
 	unit_lines(&t->unit);
 	return VIOMMU_FAULT;
@@ -98,9 +96,7 @@ ALWAYS_INLINE struct pt_item decode(const struct pt_config *c, uint64_t beyond, 
 {
 	unsigned both = ((unsigned)raw & (VIOMMU_READ | VIOMMU_WRITE)) | VIOMMU_EXEC;
 
-	(void)c;
-	(void)beyond;
-	(void)level;
+	(void)c, (void)beyond, (void)level;
 	return (struct pt_item){ .kind = both == VIOMMU_EXEC   ? PT_EMPTY
 					 : raw & TOY_PAGE_RSVD ? PT_RESERVED
 							       : PT_LEAF,
@@ -265,16 +261,15 @@ static void write_fault_base(void *engine, const struct regs_write *w)
 
 static const struct regs_row rows[] = {
 	{ TOY_CTRL, 4, 0, TOY_CTRL_EN, 0, TOY_CTRL_ON, write_ctrl, "CTRL", 0 },
-	{ TOY_STATUS, 4, 0, 0, TOY_STATUS_LOST | TOY_STATUS_COMMAND, 0, NULL, "STATUS",
-	  FAULT_LOCK },
+	{ TOY_STATUS, 4, 0, 0, TOY_STATUS_LOST | TOY_STATUS_COMMAND, 0, NULL, "STATUS", LOCKED },
 	{ TOY_TABLE, 8, 0, TOY_DEVICE_PT, 0, 0, NULL, "TABLE", 0 },
 	{ TOY_CMD_BASE, 8, 0, TOY_BASE_ADDR | TOY_BASE_LG2, 0, 0, NULL, "CMD_BASE", 0 },
 	{ TOY_CMD_HEAD, 4, 0, 0, 0, UINT32_MAX, NULL, "CMD_HEAD", 0 },
 	{ TOY_CMD_TAIL, 4, 0, UINT32_MAX, 0, 0, NULL, "CMD_TAIL", 0 },
 	{ TOY_FLT_BASE, 8, 0, TOY_BASE_ADDR | TOY_BASE_LG2, 0, 0, write_fault_base, "FLT_BASE",
-	  FAULT_LOCK },
-	{ TOY_FLT_HEAD, 4, 0, UINT32_MAX, 0, 0, NULL, "FLT_HEAD", FAULT_LOCK },
-	{ TOY_FLT_TAIL, 4, 0, 0, 0, UINT32_MAX, NULL, "FLT_TAIL", FAULT_LOCK },
+	  LOCKED },
+	{ TOY_FLT_HEAD, 4, 0, UINT32_MAX, 0, 0, NULL, "FLT_HEAD", LOCKED },
+	{ TOY_FLT_TAIL, 4, 0, 0, 0, UINT32_MAX, NULL, "FLT_TAIL", LOCKED },
 };
 
 static int reg_read(struct viommu *u, uint64_t offset, uint32_t bytes, uint64_t *value)
@@ -359,7 +354,7 @@ int toy_new(struct viommu_vm *vm, const struct viommu_host *host,
 	}
 	pthread_mutex_init(&t->fault_lock, NULL);
 	result = regs_init(&t->regs, vm, 4096, ARRAY_COUNT(rows), t);
-	t->regs.lock[FAULT_LOCK - 1] = &t->fault_lock;
+	t->regs.lock[LOCKED - 1] = &t->fault_lock;
 	if (!result && !regs_add_rows(&t->regs, rows, ARRAY_COUNT(rows)))
 		result = VIOMMU_EINVAL;
 	if (result)

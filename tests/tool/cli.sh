@@ -150,6 +150,8 @@ ITS entries (DeviceID, EventID):
   2 *1: LPI ' dump "$tmp/own.tape"
 expect 'dump: no devices of an ITS' 0 '' dump --only mappings "$tmp/own.tape"
 expect 'explain: no device of an ITS' 2 '.*: there is no such device' explain -d 10 -i 0 "$tmp/own.tape"
+expect 'explain: MSI of a device that has not asked for anything before' 0 'riscv.tape:51: message from 9: 20000 9
+  MSI page table entry' explain riscv.tape:51
 # A device is there if its entry is, whatever the table that it leads to has for address 0.
 expect 'dump: AMD-Vi' 0 'device 10
   device table entry

@@ -104,7 +104,7 @@ config! {
 }
 
 /// A view, in a device process. It may move to another thread, and is not shared. Nothing allocates or makes a system call
-/// but `new`, `map`, `unmap` and its drop, so that a filter may forbid those afterwards. It calls nothing back. DMA
+/// but `new`, `map`, `unmap`, `translate_list` and its drop, so that a filter may forbid that afterwards. It calls nothing back. DMA
 /// functions open a section of their own; see [`View::wake`] for what is owed after one.
 pub struct View {
     raw: Alone<sys::viommu_view, Memory>,
