@@ -354,8 +354,9 @@ static inline __attribute__((always_inline)) bool tlb_seek(struct tlb_set *set, 
 	seek->set = set;
 	seek->version = seq_read_begin(&set->version);
 	seek->same = NULL;
+	/* backwards: of several the first remains, as tlb_choose() has it */
 #pragma GCC unroll 5
-	for (unsigned i = 0; i < TLB_WAYS; i++) {
+	for (unsigned i = TLB_WAYS; i-- > 0;) {
 		struct tlb_entry *e = &set->way[i];
 
 		if (LIKELY(atomic_load_explicit(&e->page, memory_order_relaxed) != page))

@@ -363,6 +363,36 @@ static void a_set_being_written_is_a_miss(void **state)
 	end_world(&w);
 }
 
+/* What was looked for and is kept takes the entry that it would take if nobody had looked: of several of the page that have
+ * died, the first. */
+static void kept_where_it_was_sought(void **state)
+{
+	const uint64_t page = tlb_page(0x1000, 12);
+
+	for (unsigned sought = 0; sought < 2; sought++) {
+		struct tlb_seek seek;
+		struct world w;
+		uint64_t to;
+
+		setup_world(&w, TLB_WAYS);
+		add(&w, 1, 0x1000, 0x9000, 12, 1);
+		add(&w, 2, 0x1000, 0xa000, 12, 1);
+		for (unsigned i = 2; i < TLB_WAYS; i++)
+			add(&w, 1, 0x1000 * i, 0x9000, 12, 1);
+		if (sought) {
+			assert_false(tlb_seek(w.tlb.set, 3, page, &seek, &to));
+			check_eq("kept", tlb_keep(&seek, 3, page, 0xb001, &w.changes, 0),
+				 TLB_ADDED);
+		} else {
+			add(&w, 3, 0x1000, 0xb000, 12, 1);
+		}
+		check_that("the first", !has(&w, 1, 0x1000));
+		check_that("not the second", has(&w, 2, 0x1000));
+		check_that("it is there", has(&w, 3, 0x1000));
+		end_world(&w);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -377,6 +407,7 @@ int main(void)
 		cmocka_unit_test(remove_part_of_a_large_page),
 		cmocka_unit_test(overtaken_fill_is_dropped),
 		cmocka_unit_test(a_set_being_written_is_a_miss),
+		cmocka_unit_test(kept_where_it_was_sought),
 		cmocka_unit_test(a_set_that_stays_locked),
 	};
 
