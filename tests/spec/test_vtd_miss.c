@@ -32,6 +32,7 @@
 struct kind {
 	const char *name;
 	bool scalable;
+	bool first; /* stage */
 	uint32_t version;
 	uint32_t tlb;
 	uint32_t tables;
@@ -47,7 +48,8 @@ struct twin {
 	struct viommu_channel *channel[CHANNELS];
 	bool open[CHANNELS];
 	struct viommu_dirty *dirty;
-	uint64_t ss;
+	uint64_t root;
+	bool first;
 	uint64_t pool;
 	/* What was answered. */
 	int result;
@@ -90,34 +92,48 @@ static uint64_t target(const struct twin *t, unsigned where)
 	}
 }
 
+static uint64_t table_bits(const struct twin *t)
+{
+	return t->first ? GUEST_FS : GUEST_RW;
+}
+
 static void map(struct twin *t, unsigned page, unsigned where, uint64_t bits)
 {
-	guest_put64(&t->g, guest_entry(&t->g, t->ss, 4, IOVA + page * GUEST_PAGE, 0, GUEST_RW),
+	guest_put64(&t->g,
+		    guest_entry(&t->g, t->root, 4, IOVA + page * GUEST_PAGE, 0, table_bits(t)),
 		    target(t, where) | bits);
+}
+
+static void map_one(struct twin *t, uint64_t iova, uint64_t gpa, unsigned lg2)
+{
+	if (t->first)
+		guest_fs_map(&t->g, t->root, 4, iova, gpa, lg2, GUEST_FS);
+	else
+		guest_ss_map(&t->g, t->root, 4, iova, gpa, lg2, GUEST_RW);
 }
 
 static void map_large(struct twin *t)
 {
 	for (unsigned i = 0; i < 6; i++)
-		guest_ss_map(&t->g, t->ss, 4, LARGE + i * UINT64_C(0x200000),
-			     i * UINT64_C(0x200000), 21, GUEST_RW);
-	guest_ss_map(&t->g, t->ss, 4, HUGE, 0, 30, GUEST_RW);
+		map_one(t, LARGE + i * BIT(21), i * BIT(21), 21);
+	map_one(t, HUGE, 0, 30);
 	for (unsigned i = 0; i < 3; i++)
-		guest_ss_map(&t->g, t->ss, 4, WINDOW - 0x200000 + i * UINT64_C(0x200000),
-			     0x200000 * i, 21, GUEST_RW);
+		map_one(t, WINDOW - BIT(21) + i * BIT(21), i * BIT(21), 21);
 }
 
 static void set_contexts(struct twin *t, const struct kind *k)
 {
 	struct guest_pasid p = { .did = DID,
-				 .pgtt = VTD_PGTT_SECOND,
-				 .ss = t->ss,
+				 .pgtt = t->first ? VTD_PGTT_FIRST : VTD_PGTT_SECOND,
+				 .fs = t->root,
+				 .fs_levels = 4,
+				 .ss = t->root,
 				 .ss_levels = 4,
 				 .extra0 = k->extra0,
 				 .extra2 = k->extra2 };
 
 	if (!k->scalable) {
-		guest_legacy(&t->g, RID, DID, t->ss, 4);
+		guest_legacy(&t->g, RID, DID, t->root, 4);
 		return;
 	}
 	guest_pasid(&t->g, RID, 0, &p);
@@ -150,9 +166,10 @@ static void open_twin(struct twin *t, const struct kind *k)
 	if (guest_try_vtd_config(&t->g, &config))
 		fail_msg("%s: %s", k->name, t->g.message ? t->g.message : "no message");
 	t->pool = guest_alloc(&t->g, 64);
-	t->ss = guest_table(&t->g);
+	t->root = guest_table(&t->g);
+	t->first = k->first;
 	for (unsigned i = 0; i < PAGES; i++)
-		map(t, i, 4 + i, GUEST_RW);
+		map(t, i, 4 + i, table_bits(t));
 	map_large(t);
 	set_contexts(t, k);
 	guest_start(&t->g, k->scalable ? VTD_TTM_SCALABLE : VTD_TTM_LEGACY);
@@ -269,10 +286,10 @@ static void dma(const char *row, bool scalable)
 static void change_page(void)
 {
 	unsigned page = below(PAGES), where = below(40);
-	uint64_t bits = below(6) ? GUEST_RW : below(4);
+	uint64_t bits = below(6) ? table_bits(&twin[0]) : below(8);
 
-	bits |= (uint64_t)(below(4) ? 0 : below(16)) << 8; /* A, D, ignored, SNP */
-	bits |= below(32) ? 0 : BIT(62);
+	bits |= (uint64_t)(below(4) ? 0 : below(128)) << 5; /* A, D, of either stage; SNP */
+	bits |= below(32) ? 0 : BIT(62 + below(2));
 	map(&twin[0], page, where, bits);
 	map(&twin[1], page, where, bits);
 }
@@ -284,6 +301,8 @@ static void invalidate(bool scalable)
 	uint64_t q0 = GUEST_IOTLB(3, did), q1 = pages | below(3);
 	unsigned kind = below(16);
 
+	if (twin[0].first && below(4))
+		q0 = GUEST_PIOTLB(2 + below(2), did, did == DID ? 0 : PASID);
 	if (kind == 0)
 		q0 = GUEST_IOTLB(1, 0);
 	else if (kind < 3)
@@ -294,7 +313,7 @@ static void invalidate(bool scalable)
 		q0 = GUEST_PC(below(2), did, PASID);
 	else if (kind < 8)
 		q1 |= 1U << 6;
-	if (kind < 6)
+	if (kind < 6 || (q0 & (VTD_QI_TYPE_LO | VTD_QI_G)) == GUEST_PIOTLB(2, 0, 0))
 		q1 = 0;
 	for (unsigned i = 0; i < 2; i++) {
 		guest_submit(&twin[i].g, q0, q1, 0, 0);
@@ -448,16 +467,22 @@ static void rounds(const struct kind *k)
 static void every_kind(void **state)
 {
 	const struct kind kinds[] = {
-		{ "legacy", false, 0, 4096, 64, GUEST_CAP, GUEST_ECAP_LEGACY, 0, 0 },
-		{ "legacy, small caches", false, 0, 20, 2, GUEST_CAP, GUEST_ECAP_LEGACY, 0, 0 },
-		{ "legacy, no large pages, no snoop control", false, 0, 64, 64,
+		{ "legacy", false, false, 0, 4096, 64, GUEST_CAP, GUEST_ECAP_LEGACY, 0, 0 },
+		{ "legacy, small caches", false, false, 0, 20, 2, GUEST_CAP, GUEST_ECAP_LEGACY, 0,
+		  0 },
+		{ "legacy, no large pages, no snoop control", false, false, 0, 64, 64,
 		  GUEST_CAP & ~VTD_CAP_SSLPS, GUEST_ECAP_LEGACY & ~VTD_ECAP_SC, 0, 0 },
-		{ "scalable", true, 0, 64, 4, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE, 0, 0 },
-		{ "accessed and dirty", true, 0, 64, 4, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE,
-		  VTD_PE_SSADE, 0 },
-		{ "accessed and dirty, SRE and ERE", true, 0, 64, 4, GUEST_CAP_SCALABLE,
+		{ "scalable", true, false, 0, 64, 4, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE, 0,
+		  0 },
+		{ "accessed and dirty", true, false, 0, 64, 4, GUEST_CAP_SCALABLE,
+		  GUEST_ECAP_SCALABLE, VTD_PE_SSADE, 0 },
+		{ "accessed and dirty, SRE and ERE", true, false, 0, 64, 4, GUEST_CAP_SCALABLE,
 		  GUEST_ECAP_SCALABLE, VTD_PE_SSADE, VTD_PE_SRE | VTD_PE_ERE },
-		{ "protected memory", false, 0x20, 64, 4, GUEST_CAP | VTD_CAP_PLMR,
+		{ "first stage", true, true, 0, 64, 4, GUEST_CAP_SCALABLE, GUEST_ECAP_SCALABLE, 0,
+		  VTD_PE_ERE },
+		{ "first stage, SRE, EAFE, small caches", true, true, 0, 20, 2, GUEST_CAP_SCALABLE,
+		  GUEST_ECAP_SCALABLE, 0, VTD_PE_SRE | VTD_PE_EAFE | VTD_PE_WPE },
+		{ "protected memory", false, false, 0x20, 64, 4, GUEST_CAP | VTD_CAP_PLMR,
 		  GUEST_ECAP_LEGACY, 0, 0 },
 	};
 
