@@ -20,7 +20,7 @@
 #define ASID  5U
 #define PAGES 40U
 #define IOVA  UINT64_C(0x40000000)
-#define LARGE UINT64_C(0x50000000) /* 2 MiB, to gpa 0 */
+#define LARGE UINT64_C(0x50000000) /* 2 MiB, to gpa 0; and as much, to where nothing is */
 #define HOLE  UINT64_C(0x9000000)
 
 struct kind {
@@ -79,6 +79,8 @@ static void map_large(struct twin *t)
 	uint64_t root = kind->first ? t->root1 : t->root2;
 
 	guest_put64(&t->r.g, sm_entry(&t->r, root, LARGE, 2), usual_bits() & ~BIT(1));
+	guest_put64(&t->r.g, sm_entry(&t->r, root, LARGE + BIT(21), 2),
+		    HOLE | (usual_bits() & ~BIT(1)));
 }
 
 /* Stage 2 below stage 1: where it is. */
@@ -86,8 +88,7 @@ static void map_below(struct twin *t)
 {
 	for (uint64_t gpa = GUEST_BASE; gpa < GUEST_BASE + t->r.g.bytes; gpa += GUEST_PAGE)
 		sm_map(&t->r, t->root2, gpa, gpa, SM_S2_RW);
-	guest_put64(&t->r.g, sm_entry(&t->r, t->root2, HOLE, 2),
-		    (HOLE & ~bits_low(21)) | (SM_S2_RW & ~BIT(1)));
+	guest_put64(&t->r.g, sm_entry(&t->r, t->root2, HOLE, 2), HOLE | (SM_S2_RW & ~BIT(1)));
 }
 
 static void put_stream(struct twin *t)
@@ -177,7 +178,7 @@ static void dma(void)
 				    .access = below(4) ? usual[below(3)] : (uint16_t)below(32) };
 
 	if (below(8) == 0)
-		r.first = LARGE + below(0x200000);
+		r.first = LARGE + below(0x400000);
 	if (below(64) == 0)
 		r.first |= BIT(48 + below(16));
 	r.last = r.first + (below(3) ? below(64) : below(2 * GUEST_PAGE));
@@ -204,14 +205,13 @@ static void change_page(void)
 		    bits ^ flip);
 }
 
-/* Of pages, and of tables of stage 1, too. */
-static void change_below(void)
+static void map_both_below(unsigned page, uint64_t bits)
 {
-	uint64_t gpa = twin[0].pool + (uint64_t)below(PAGES + 16) * GUEST_PAGE;
-	uint64_t flip = below(2) ? 0 : BIT(2 + below(10));
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t gpa = twin[i].pool + (uint64_t)page * GUEST_PAGE;
 
-	for (unsigned i = 0; i < 2; i++)
-		sm_map(&twin[i].r, twin[i].root2, gpa, gpa, SM_S2_RW ^ flip);
+		sm_map(&twin[i].r, twin[i].root2, gpa, gpa, bits);
+	}
 }
 
 static void invalidate(void)
@@ -242,6 +242,22 @@ static void invalidate(void)
 		sm_command(&twin[i].r, w0, w1);
 		sm_ring(&twin[i].r);
 	}
+}
+
+/* Of pages, and, for a while, of what comes after them: tables of stage 1, too. */
+static void change_below(void)
+{
+	unsigned page = below(PAGES + 16);
+	uint64_t flip = below(2) ? 0 : BIT(2 + below(10));
+
+	flip |= below(2) ? 0 : BIT(4) | BIT(5); /* device memory, where S2PTW wants no tables */
+	map_both_below(page, SM_S2_RW ^ flip);
+	for (unsigned i = 0; page >= PAGES && i < 4; i++) {
+		invalidate();
+		dma();
+	}
+	if (page >= PAGES)
+		map_both_below(page, SM_S2_RW);
 }
 
 /* ---- what can be seen of it ---- */
