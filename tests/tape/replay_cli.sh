@@ -304,7 +304,7 @@ head -c 5000 /dev/urandom >"$tmp/bad.tape"
 expect 'refused: noise' 2 ".*bad.tape" "$tmp/bad.tape"
 
 tape=../../../examples/tapes/vtd-legacy-strict.tape.xz
-if "$viommu" replay "$tape" 2>&1 | grep -q 'without liblzma'; then
+if "$viommu" replay "$tape" 2>&1 | grep 'without liblzma' >/dev/null; then
 	echo 'compressed recordings: not built'
 else
 	size=$(wc -c <"$tape")

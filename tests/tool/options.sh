@@ -32,12 +32,12 @@ for command in "${commands[@]}"; do
 		known=$((known + 1))
 		grep -qF -- "${option//-/\\-}" viommu.1 || failed "$command: $option is not in the man page"
 		# of getopt_long(): known options are accepted, or want an argument
-		"$viommu" "$command" "$option" 2>&1 </dev/null | grep -q 'unrecognized' && failed "$command: $option is in the help only"
+		"$viommu" "$command" "$option" 2>&1 </dev/null | grep 'unrecognized' >/dev/null && failed "$command: $option is in the help only"
 	done
 	# and those that it knows are in the help: of the table in the source
 	for option in $(sed -n "s/^\t{ '.', \"\([a-z-]*\)\", .*\".*\<$command\>.*\".*/--\1/p" options.c); do
 		listed=$((listed + 1))
-		printf '%s\n' "${helped[@]}" | grep -qx -- "$option" || failed "$command: $option is not in the help"
+		printf '%s\n' "${helped[@]}" | grep -x -- "$option" >/dev/null || failed "$command: $option is not in the help"
 	done
 done
 echo "${#commands[@]} subcommands, $known options"
