@@ -43,13 +43,13 @@ static uint64_t response(const struct riscv *v, const struct query *q, const str
 			: 0);
 }
 
-/* The device need not be one that the VMM has made: nothing is kept of what is asked for it. */
+/* The device need not be one that the VMM has made: nothing is kept of what is asked for it, and nobody goes on using it. */
 static int ask(struct riscv *v, struct query *q, bool quiet)
 {
 	int result;
 
 	q->quiet = true;
-	result = unit_context(&v->unit, q);
+	result = unit_parse(&v->unit, q, &q->entry->context);
 	q->quiet = quiet;
 	if (result)
 		return riscv_fault(v, q, q->reason, q->found.gpa);
@@ -63,7 +63,7 @@ void riscv_debug(struct riscv *v)
 			  : ctl & RISCV_TR_NW ? VIOMMU_READ
 					      : VIOMMU_READ | VIOMMU_WRITE;
 	struct viommu_device ghost = { .iommu = &v->unit };
-	struct context_entry entry = { .domain = NULL };
+	struct context_entry entry = { .domain = NULL, .whole = true };
 	struct types types = { 0, 0 };
 	const struct pt_observer observer = { .saw = saw, .opaque = &types };
 	struct query q = { .device = &ghost,

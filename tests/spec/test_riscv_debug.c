@@ -14,9 +14,8 @@
 static struct riscv_rig r;
 static struct rv_tree first, second;
 
-static void open_rig(uint64_t tc)
+static void fill_rig(uint64_t tc)
 {
-	rv_open(&r, GUEST_REGION, 64, RV_ALL);
 	rv_start(&r, 0, RISCV_MODE_1LVL);
 	first = (struct rv_tree){ guest_alloc(&r.g, 1), 3, false, false, false };
 	second = (struct rv_tree){ rv_root(&r), 3, false, false, true };
@@ -25,6 +24,12 @@ static void open_rig(uint64_t tc)
 	       RV_PAGE | RV_X);
 	rv_put_dc(&r, DEVICE, tc, rv_hgatp(8, GSCID, second.root), bits_put(RISCV_TA_PSCID, PSCID),
 		  rv_satp(8, first.root));
+}
+
+static void open_rig(uint64_t tc)
+{
+	rv_open(&r, GUEST_REGION, 64, RV_ALL);
+	fill_rig(tc);
 }
 
 static uint64_t ask(uint64_t iova, uint64_t ctl)
@@ -55,6 +60,27 @@ static void test_responses(void **state)
 	rv_invalidate(&r);
 	assert_int_equal(ask(0x5000, 0), RV_PPN(0x40003000) | 2 << 7);
 	assert_int_equal(ask(0x6000, 0), RV_PPN(0x40003000) | 1 << 7);
+	rv_close(&r);
+}
+
+/* The same where devices are told apart: there is none, and so none that is of a partition. */
+static void test_apart(void **state)
+{
+	const struct viommu_limits limits = { .size = sizeof(limits), .partitions = 2 };
+
+	(void)state;
+	memset(&r, 0, sizeof(r));
+	guest_init(&r.g, GUEST_REGION, 64);
+	r.config.capabilities = RV_ALL;
+	r.config.limits = &limits;
+	assert_int_equal(rv_try(&r), VIOMMU_OK);
+	fill_rig(0);
+	rv_map(&r, &first, 0x5000, 0x80003000, 0, RV_PAGE);
+	assert_int_equal(ask(0x5000, 0), RV_PPN(0x40003000));
+	rv_map(&r, &first, 0x5000, 0x80004000, 0, RV_PAGE);
+	rv_invalidate(&r);
+	assert_int_equal(ask(0x5000, 0), RV_PPN(0x40004000));
+	assert_int_equal(ask(0x9000, 0), RISCV_RESPONSE_FAULT);
 	rv_close(&r);
 }
 
@@ -257,9 +283,10 @@ static void test_overflow(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_responses),	 cmocka_unit_test(test_faults),
-		cmocka_unit_test(test_files_and_traces), cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_filters),		 cmocka_unit_test(test_overflow),
+		cmocka_unit_test(test_responses), cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_faults),	  cmocka_unit_test(test_files_and_traces),
+		cmocka_unit_test(test_requests),  cmocka_unit_test(test_filters),
+		cmocka_unit_test(test_overflow),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
