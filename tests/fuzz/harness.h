@@ -61,8 +61,9 @@ static inline uint64_t input_take(struct input *in, unsigned bytes)
 #define MACHINE_BUDGET 16U /* descriptors of one call */
 
 /* Functions that a call may enter for each step, and beside; and when something was replayed, so that 64 entries of
- * tables are looked at however few steps there are, nested ones among them. */
-enum { MACHINE_EACH = 200, MACHINE_BASE = 800, MACHINE_BASE_REPLAYED = 4500 };
+ * tables are looked at however few steps there are: nested ones, with a walk for the entry and one for its page, of up to
+ * 150 functions each where every load looks for its region. */
+enum { MACHINE_EACH = 200, MACHINE_BASE = 800, MACHINE_BASE_REPLAYED = 64 * 2 * 150 };
 
 enum { DEVICES = 3, CHANNELS = 3, OWED = 8, MAPS = 2, MAP_PARTS = 4 };
 
