@@ -5,6 +5,8 @@
 
 #include <libvirtiommu/observe.h>
 
+#include <string.h>
+
 #include "riscv_rig.h"
 
 #define DEVICE 0x10U
